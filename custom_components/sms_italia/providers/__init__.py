@@ -1,0 +1,1 @@
+"""Clients of the four SMS providers: aiohttp only, nothing of Home Assistant."""

@@ -1,0 +1,53 @@
+"""The one exception tree of the provider clients.
+
+No exception here ever carries a credential, a text, a number or a URL: `detail`
+is a provider's error code, a field name or the class name of a network error.
+"""
+
+from typing import override
+
+from .model import ErrorKind, NotSent, Uncertain
+
+
+class ProviderError(Exception):
+    """Anything that a provider client raises."""
+
+    def __init__(self, detail: str | None = None) -> None:
+        """Keep the harmless detail."""
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotAcceptedError(ProviderError):
+    """The provider refused, or never got, the request: nothing has been sent."""
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        detail: str | None = None,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        """Keep the kind and the wait (seconds) that the provider asked for."""
+        super().__init__(detail)
+        self.kind = kind
+        self.retry_after = retry_after
+
+    @override
+    def __str__(self) -> str:
+        """Name the kind and the provider's code."""
+        return f"{self.kind} ({self.detail})" if self.detail else str(self.kind)
+
+    @property
+    def outcome(self) -> NotSent:
+        """This refusal as the outcome of a message."""
+        return NotSent(kind=self.kind, detail=self.detail, retry_after=self.retry_after)
+
+
+class OutcomeUnknownError(ProviderError):
+    """The request left and no readable answer came: it may have been carried out."""
+
+    @property
+    def outcome(self) -> Uncertain:
+        """This doubt as the outcome of a message."""
+        return Uncertain(detail=self.detail or "unknown")

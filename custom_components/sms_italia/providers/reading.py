@@ -1,0 +1,74 @@
+"""Reading values out of a provider's answer, whatever type they come in.
+
+Each reader returns None for what is missing or makes no sense, so that a
+surprise becomes "not told" and never a wrong claim.
+"""
+
+from decimal import Decimal, InvalidOperation
+
+from .transport import Json
+
+_LARGEST = 12
+"""More digits than this before the point are no amount, count or wait of ours."""
+
+
+def as_object(value: Json) -> dict[str, Json]:
+    """Return a JSON object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Json) -> list[Json]:
+    """Return a JSON array, or an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_identifier(value: Json) -> str | None:
+    """Return an id given as a string or an integer, as a string."""
+    match value:
+        case bool():
+            return None
+        case int() if value >= 0:
+            # Hostile digits would make str() raise; no id is that long.
+            return str(value) if value.bit_length() <= 256 else None  # noqa: PLR2004
+        case str() if (stripped := value.strip()) and len(stripped) <= 128:  # noqa: PLR2004
+            return stripped
+        case _:
+            return None
+
+
+def as_decimal(value: Json) -> Decimal | None:
+    """Return a finite number given as a number or a string of one."""
+    match value:
+        case bool():
+            return None
+        case int() | Decimal():
+            number = Decimal(value)
+        case str():
+            try:
+                number = Decimal(value.strip())
+            except InvalidOperation:
+                return None
+        case _:
+            return None
+    if not number.is_finite() or number.adjusted() > _LARGEST:
+        return None
+    return number
+
+
+def as_euro(value: Json) -> Decimal | None:
+    """Return an amount in euro."""
+    return as_decimal(value)
+
+
+def as_thousandths(value: Json) -> Decimal | None:
+    """Return an amount told in thousandths of a euro, in euro."""
+    number = as_decimal(value)
+    return None if number is None else number / 1000
+
+
+def as_count(value: Json) -> int | None:
+    """Return a count; negative ones mean "not told" (-9999 of Inviosmart)."""
+    number = as_decimal(value)
+    if number is None or number < 0 or number != number.to_integral_value():
+        return None
+    return int(number)

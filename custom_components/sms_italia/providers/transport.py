@@ -1,0 +1,193 @@
+"""One HTTP exchange with a provider: bounded, never repeated, never redirected."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+import json
+from typing import Never
+
+import aiohttp
+from yarl import URL
+
+from .errors import NotAcceptedError, OutcomeUnknownError
+from .model import ErrorKind
+
+MAX_ANSWER_BYTES = 1024 * 1024
+"""An answer longer than this is not read further and counts as unreadable."""
+
+type Json = bool | int | Decimal | str | list[Json] | dict[str, Json] | None
+"""A decoded JSON value; numbers with a point come as Decimal, never as float."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long one exchange may take, in seconds; `total` includes `connect`."""
+
+    connect: float = 10
+    total: float = 30
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a provider's server answered: status, content type and the bounded body."""
+
+    status: int
+    content_type: str
+    body: bytes = field(repr=False)
+    retry_after: float | None = None
+
+    def text(self) -> str:
+        """Return the body as text; bytes that are not UTF-8 are replaced."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Json:
+        """Return the body as JSON.
+
+        Raises OutcomeUnknownError if it is none, whatever the content type says.
+        """
+        try:
+            value: Json = json.loads(
+                self.body, parse_float=Decimal, parse_constant=_refuse_constant
+            )
+        except ValueError, ArithmeticError, RecursionError:
+            raise OutcomeUnknownError("unreadable_answer") from None
+        return value
+
+
+def _refuse_constant(name: str) -> Never:
+    """Refuse NaN and the infinities, which JSON does not have."""
+    raise ValueError(name)
+
+
+class _InterruptedError(Exception):
+    """The connection broke after the request may have left."""
+
+
+async def _never_repeat(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending an idempotent request again by itself.
+
+    On these two errors it silently repeats a GET once, and for a provider that
+    sends by GET the repetition is a second SMS. There is no switch for it; an
+    exception of another class gets past the repetition.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as err:
+        raise _InterruptedError(type(err).__name__) from None
+
+
+async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
+    session: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    *,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | None = None,
+    json_body: Mapping[str, Json] | None = None,
+) -> Answer:
+    """Send one request and read the answer up to `MAX_ANSWER_BYTES`.
+
+    Raises NotAcceptedError (kind `unavailable`) if the request certainly never
+    left: no address, no connection, no TLS. Raises OutcomeUnknownError if it may
+    have left and no whole answer came back. The original exceptions are dropped
+    on purpose: some of them carry the URL with its query.
+    """
+    try:
+        async with session.request(
+            method,
+            url,
+            headers=headers,
+            params=params,
+            data=data,
+            json=json_body,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(
+                total=timeouts.total, connect=timeouts.connect
+            ),
+            middlewares=(_never_repeat,),
+        ) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    response.close()
+                    raise OutcomeUnknownError("answer_too_long")
+            return Answer(
+                status=response.status,
+                content_type=response.content_type,
+                body=bytes(body),
+                retry_after=_retry_after(response.headers.get("Retry-After")),
+            )
+    except (
+        aiohttp.ClientConnectorError,
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.InvalidURL,
+    ) as err:
+        raise NotAcceptedError(
+            ErrorKind.UNAVAILABLE, detail=type(err).__name__
+        ) from None
+    except _InterruptedError as err:
+        raise OutcomeUnknownError(str(err)) from None
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
+        raise OutcomeUnknownError(type(err).__name__) from None
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Return the seconds that a Retry-After header asks for, in either form."""
+    if header is None:
+        return None
+    header = header.strip()
+    if header.isascii() and header.isdecimal():
+        return min(float(header[:9]), 86_400)
+    with suppress(ValueError, TypeError, OverflowError):
+        moment = parsedate_to_datetime(header)
+        wait = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        return min(max(wait, 0), 86_400)
+    return None
+
+
+def refuse_http_error(answer: Answer) -> None:
+    """Raise what an HTTP status alone proves; return for 2xx.
+
+    For statuses whose body the provider does not document. 4xx and permanent or
+    method-keeping redirects prove that nothing was accepted; 302 and 303 may be
+    an answer to work done, and a bare 5xx proves nothing (why.md, retry rule).
+    """
+    match answer.status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            kind = ErrorKind.AUTH
+        case HTTPStatus.PAYMENT_REQUIRED:
+            kind = ErrorKind.CREDIT
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            kind = ErrorKind.THROTTLED
+        case (
+            HTTPStatus.MOVED_PERMANENTLY
+            | HTTPStatus.TEMPORARY_REDIRECT
+            | HTTPStatus.PERMANENT_REDIRECT
+            | HTTPStatus.REQUEST_TIMEOUT
+        ):
+            kind = ErrorKind.UNAVAILABLE
+        case status:
+            match status // 100:
+                case 2:
+                    return
+                case 4:
+                    kind = ErrorKind.REFUSED
+                case _:
+                    raise OutcomeUnknownError(f"http_{status}")
+    raise NotAcceptedError(
+        kind, detail=f"http_{answer.status}", retry_after=answer.retry_after
+    )
