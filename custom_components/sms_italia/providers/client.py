@@ -112,8 +112,32 @@ class SettingsField:
     default: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchOption:
+    """An option of one provider that is on or off."""
+
+    key: str
+    default: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberOption:
+    """An option of one provider that is a whole number within bounds."""
+
+    key: str
+    default: int
+    minimum: int
+    maximum: int
+
+
+type ProviderOption = SwitchOption | NumberOption
+
 type Settings = Mapping[str, str]
-"""The values of a provider's fields by key; empty optional ones are left out."""
+"""The values of a provider's fields and options by key.
+
+Empty optional fields are left out. A switch is "true" or "false", a number its
+decimal digits; an option that is left out has its default.
+"""
 
 
 class ProviderClient(ABC):
@@ -147,7 +171,7 @@ class ProviderClient(ABC):
         raise NotAcceptedError(ErrorKind.REFUSED, detail="no_credit_endpoint")
 
     async def send(self, submission: Submission) -> SendResult:
-        """Send one text to all recipients of the submission, in one request.
+        """Send one text to all recipients of the submission, in one sending request.
 
         Never raises ProviderError and never sends twice.
         """
@@ -178,9 +202,9 @@ def same_for_all(submission: Submission, outcome: Outcome) -> Mapping[str, Outco
 class Provider:
     """All that the rest of the house needs to know of a provider.
 
-    `identity` names the fields that tell one account from another. `create`
-    takes the session, the settings and the timeouts and returns a client;
-    it raises ValueError if the URL is none.
+    `identity` names the fields that tell one account from another. `options` are
+    those that only this provider has. `create` takes the session, the settings and
+    the timeouts and returns a client; it raises ValueError if the URL is none.
     """
 
     key: str
@@ -191,13 +215,14 @@ class Provider:
     identity: tuple[str, ...]
     capabilities: Capabilities
     create: Callable[[aiohttp.ClientSession, Settings, Timeouts], ProviderClient]
+    options: tuple[ProviderOption, ...] = ()
 
 
 def parse_url(value: str) -> URL:
     """Return the base URL of an API, without a trailing slash.
 
-    Raises ValueError unless it is an absolute http(s) URL without credentials,
-    query or fragment.
+    Raises ValueError, which does not repeat the value, unless it is an absolute
+    http(s) URL without credentials, query or fragment.
     """
     url = URL(value.strip())
     if (
@@ -208,5 +233,5 @@ def parse_url(value: str) -> URL:
         or url.query_string
         or url.fragment
     ):
-        raise ValueError(value)
+        raise ValueError("no base address of an API")
     return url.with_path(url.path.rstrip("/"))

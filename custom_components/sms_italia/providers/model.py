@@ -89,9 +89,14 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertain:
-    """The message may have left: `detail` says in one word what went wrong."""
+    """The message may have left: `detail` says in one word what went wrong.
+
+    `provider_id` is known where the provider took the submission but does not tell
+    whether this recipient is in it; delivery reports under that id settle it.
+    """
 
     detail: str
+    provider_id: str | None = None
 
 
 type Outcome = Accepted | NotSent | Uncertain

@@ -5,11 +5,15 @@ surprise becomes "not told" and never a wrong claim.
 """
 
 from decimal import Decimal, InvalidOperation
+import re
 
 from .transport import Json
 
-_LARGEST = 12
-"""More digits than this before the point are no amount, count or wait of ours."""
+_MAGNITUDE = 12
+"""A number beyond this power of ten, up or down, is no amount or count of ours."""
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}|[0-9]{1,6}")
+"""What may stand in a `detail`: too short for a number, too plain for a text."""
 
 
 def as_object(value: Json) -> dict[str, Json]:
@@ -36,6 +40,24 @@ def as_identifier(value: Json) -> str | None:
             return None
 
 
+def as_code(value: Json) -> str | None:
+    """Return a provider's error code, status or field name, fit for a `detail`."""
+    code = as_identifier(value)
+    return code if code is not None and _CODE.fullmatch(code) else None
+
+
+def as_number(value: Json) -> str | None:
+    """Return a phone number as E.164 with "+", however the provider wrote it.
+
+    Providers give it with or without "+", as a string or an integer.
+    """
+    number = as_identifier(value)
+    if number is None:
+        return None
+    digits = "".join(re.findall(r"[0-9]", number)).removeprefix("00")
+    return f"+{digits}" if digits else None
+
+
 def as_decimal(value: Json) -> Decimal | None:
     """Return a finite number given as a number or a string of one."""
     match value:
@@ -50,7 +72,7 @@ def as_decimal(value: Json) -> Decimal | None:
                 return None
         case _:
             return None
-    if not number.is_finite() or number.adjusted() > _LARGEST:
+    if not number.is_finite() or abs(number.adjusted()) > _MAGNITUDE:
         return None
     return number
 
@@ -58,6 +80,12 @@ def as_decimal(value: Json) -> Decimal | None:
 def as_euro(value: Json) -> Decimal | None:
     """Return an amount in euro."""
     return as_decimal(value)
+
+
+def as_price(value: Json) -> Decimal | None:
+    """Return what a message cost; a negative price is not told."""
+    number = as_decimal(value)
+    return None if number is None or number < 0 else number
 
 
 def as_thousandths(value: Json) -> Decimal | None:

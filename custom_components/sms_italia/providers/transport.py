@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 import json
 from typing import Never
+from urllib.parse import quote, urlencode
 
 import aiohttp
 from yarl import URL
@@ -100,35 +101,35 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
 ) -> Answer:
     """Send one request and read the answer up to `MAX_ANSWER_BYTES`.
 
-    Raises NotAcceptedError (kind `unavailable`) if the request certainly never
-    left: no address, no connection, no TLS. Raises OutcomeUnknownError if it may
-    have left and no whole answer came back. The original exceptions are dropped
-    on purpose: some of them carry the URL with its query.
+    Raises NotAcceptedError if the request certainly never left: kind `unavailable`
+    without address, connection or TLS, `auth` for a credential that no header can
+    carry, `refused` for a value that is no Unicode text. Raises OutcomeUnknownError
+    if it may have left and no whole answer came back. The original exceptions are
+    dropped on purpose: some of them carry the URL with its query.
     """
+    url, all_headers, body = _prepare(url, headers or {}, params, data, json_body)
     try:
         async with session.request(
             method,
             url,
-            headers=headers,
-            params=params,
-            data=data,
-            json=json_body,
+            headers=all_headers,
+            data=body,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
                 total=timeouts.total, connect=timeouts.connect
             ),
             middlewares=(_never_repeat,),
         ) as response:
-            body = bytearray()
+            received = bytearray()
             async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
+                received += chunk
+                if len(received) > MAX_ANSWER_BYTES:
                     response.close()
                     raise OutcomeUnknownError("answer_too_long")
             return Answer(
                 status=response.status,
                 content_type=response.content_type,
-                body=bytes(body),
+                body=bytes(received),
                 retry_after=_retry_after(response.headers.get("Retry-After")),
             )
     except (
@@ -145,6 +146,40 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
         raise OutcomeUnknownError(type(err).__name__) from None
 
 
+def _prepare(
+    url: URL,
+    headers: Mapping[str, str],
+    params: Mapping[str, str] | None,
+    data: Mapping[str, str] | None,
+    json_body: Mapping[str, Json] | None,
+) -> tuple[URL, Mapping[str, str], bytes | None]:
+    """Return the URL with its query, the headers and the body, all encoded.
+
+    Encoding here, and not in aiohttp, tells an impossible value from a broken
+    connection. A space in the query is %20, as in the providers' examples.
+    """
+    # Only credentials stand in our headers: one that is not printable was mistyped.
+    if not all(value.isprintable() for value in headers.values()):
+        raise NotAcceptedError(ErrorKind.AUTH, detail="unprintable_credential")
+    # A connection left open may be closed by the server just as the next message
+    # goes out on it, which would leave that message uncertain.
+    all_headers = {**headers, "Connection": "close"}
+    body = None
+    try:
+        if params is not None:
+            query = urlencode(params, quote_via=quote)
+            url = URL(f"{url}?{query}", encoded=True)
+        if data is not None:
+            body = urlencode(data).encode()
+            all_headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if json_body is not None:
+            body = json.dumps(json_body, ensure_ascii=False).encode()
+            all_headers["Content-Type"] = "application/json"
+    except UnicodeEncodeError:
+        raise NotAcceptedError(ErrorKind.REFUSED, detail="not_unicode") from None
+    return url, all_headers, body
+
+
 def _retry_after(header: str | None) -> float | None:
     """Return the seconds that a Retry-After header asks for, in either form."""
     if header is None:
@@ -159,12 +194,14 @@ def _retry_after(header: str | None) -> float | None:
     return None
 
 
-def refuse_http_error(answer: Answer) -> None:
+def refuse_http_error(answer: Answer, code: str | None = None) -> None:
     """Raise what an HTTP status alone proves; return for 2xx.
 
-    For statuses whose body the provider does not document. 4xx and permanent or
-    method-keeping redirects prove that nothing was accepted; 302 and 303 may be
-    an answer to work done, and a bare 5xx proves nothing (why.md, retry rule).
+    `code` is the provider's own word for it and goes into the detail.
+
+    4xx and permanent or method-keeping redirects prove that nothing was accepted;
+    302 and 303 may be an answer to work done, and a bare 5xx proves nothing
+    (why.md, retry rule).
     """
     match answer.status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
@@ -189,5 +226,5 @@ def refuse_http_error(answer: Answer) -> None:
                 case _:
                     raise OutcomeUnknownError(f"http_{status}")
     raise NotAcceptedError(
-        kind, detail=f"http_{answer.status}", retry_after=answer.retry_after
+        kind, detail=code or f"http_{answer.status}", retry_after=answer.retry_after
     )

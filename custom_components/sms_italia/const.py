@@ -1,0 +1,34 @@
+"""Names that several rooms of the integration share."""
+
+from typing import Final
+
+DOMAIN: Final = "sms_italia"
+
+SUBENTRY_TYPE_RECIPIENT: Final = "recipient"
+
+CONF_PROVIDER: Final = "provider"
+"""The key of the account's provider, in the entry's data beside the settings."""
+
+CONF_NUMBERS: Final = "numbers"
+"""The numbers of a recipient, E.164, in the subentry's data; its title is the name."""
+
+# Keys of an account's options; what only one provider has is declared by it.
+CONF_ENCODING: Final = "encoding"
+CONF_MAX_PARTS: Final = "max_parts"
+CONF_DAILY_LIMIT: Final = "daily_limit"
+CONF_ALLOWED_COUNTRIES: Final = "allowed_countries"
+CONF_LOW_CREDIT: Final = "low_credit"
+CONF_RETRY_FOR: Final = "retry_for"
+CONF_FALLBACK: Final = "fallback"
+CONF_RESEND_UNCERTAIN: Final = "resend_uncertain"
+CONF_FAILOVER_ON_FAILED_DELIVERY: Final = "failover_on_failed_delivery"
+CONF_DELIVERY_REPORTS: Final = "delivery_reports"
+CONF_HISTORY_DAYS: Final = "history_days"
+
+# Sections of the set-up form and of the options form.
+SECTION_ADVANCED: Final = "advanced"
+SECTION_TEXT: Final = "text"
+SECTION_LIMITS: Final = "limits"
+SECTION_RELIABILITY: Final = "reliability"
+SECTION_REPORTS: Final = "reports"
+SECTION_PROVIDER: Final = "provider"

@@ -1,0 +1,56 @@
+"""What the entities of accounts and recipients have in common."""
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.entity import Entity
+
+from .const import DOMAIN
+from .runtime import SmsItaliaConfigEntry
+
+
+class AccountEntity(Entity):
+    """An entity on an account's device."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, entry: SmsItaliaConfigEntry, key: str) -> None:
+        """Belong to the account of a config entry; `key` is unique within it."""
+        self.entry = entry
+        self._attr_translation_key = key
+        self._attr_unique_id = f"{entry.entry_id}_{key}"
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, entry.entry_id)},
+        )
+
+
+class RecipientEntity(Entity):
+    """An entity on a recipient's device."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: SmsItaliaConfigEntry,
+        subentry: ConfigSubentry,
+        key: str,
+    ) -> None:
+        """Belong to the recipient of a subentry; `key` is unique within it."""
+        self.entry = entry
+        self.recipient = subentry.subentry_id
+        account = entry.runtime_data.account
+        self._attr_translation_key = key
+        self._attr_unique_id = f"{entry.entry_id}_{subentry.subentry_id}_{key}"
+        self._attr_device_info = DeviceInfo(
+            entry_type=DeviceEntryType.SERVICE,
+            identifiers={(DOMAIN, f"{entry.entry_id}_{subentry.subentry_id}")},
+            manufacturer=account.provider.manufacturer,
+            name=subentry.title,
+            via_device_id=dr.async_get_device_id_by_identifier(
+                hass, (DOMAIN, entry.entry_id), config_entry_id=entry.entry_id
+            ),
+        )

@@ -1,0 +1,68 @@
+"""The one place where what went wrong becomes an error that a person reads."""
+
+from collections.abc import Sequence
+
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+
+from .const import DOMAIN
+from .messaging.errors import OrderRefusedError, Refusal
+from .messaging.model import Message
+from .providers.errors import NotAcceptedError, ProviderError
+from .providers.model import ErrorKind, Status
+
+
+def order_error(err: OrderRefusedError) -> HomeAssistantError:
+    """Return the error of an order that was refused before any request."""
+    if err.reason in {Refusal.DAILY_LIMIT, Refusal.ACCOUNT_NOT_LOADED}:
+        # Nothing is wrong with what was asked for.
+        return HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key=err.reason,
+            translation_placeholders=dict(err.placeholders),
+        )
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=err.reason,
+        translation_placeholders=dict(err.placeholders),
+    )
+
+
+def delivery_error(
+    account: str, messages: Sequence[Message]
+) -> HomeAssistantError | None:
+    """Return the error of an order of which nothing was taken, None if some was.
+
+    `account` is the name of the account that was asked.
+    """
+    for message in messages:
+        match message.status:
+            case Status.QUEUED | Status.SENT | Status.DELIVERED:
+                return None
+            case Status.FAILED | Status.EXPIRED | Status.UNCERTAIN:
+                pass
+    in_doubt = [one for one in messages if one.status is Status.UNCERTAIN]
+    first = (in_doubt or list(messages))[0]
+    key = "outcome_uncertain" if in_doubt else f"not_sent_{first.error}"
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders={
+            "account": account,
+            "detail": first.detail or "-",
+        },
+    )
+
+
+def provider_error_key(err: ProviderError) -> str:
+    """Return the translation key of why a provider did not answer a question."""
+    match err:
+        case NotAcceptedError(kind=ErrorKind.AUTH):
+            return "provider_auth"
+        case NotAcceptedError(kind=ErrorKind.UNAVAILABLE):
+            return "provider_unavailable"
+        case NotAcceptedError(kind=ErrorKind.THROTTLED):
+            return "provider_throttled"
+        case NotAcceptedError():
+            return "provider_refused"
+        case _:
+            return "provider_unclear"

@@ -1,0 +1,1 @@
+"""What happens to a message: asyncio only, nothing of Home Assistant."""

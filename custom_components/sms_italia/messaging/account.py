@@ -1,0 +1,71 @@
+"""An account as the messaging layer sees it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from ..providers.client import Feature, Provider, ProviderClient
+from .text import TextEncoding
+
+
+class DeliveryReports(StrEnum):
+    """How delivery is found out."""
+
+    AUTO = "auto"
+    POLL = "poll"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOptions:
+    """What the user chose for an account; design.md, section 7.
+
+    `max_parts` None leaves it to the provider; `daily_limit` is in parts, 0 means
+    none; `retry_for` is in seconds; `low_credit` in euro; `fallback` holds the
+    ids of other accounts in order.
+    """
+
+    encoding: TextEncoding = TextEncoding.SMART
+    max_parts: int | None = None
+    daily_limit: int = 200
+    allowed_countries: frozenset[str] = frozenset({"IT"})
+    fallback: tuple[str, ...] = ()
+    resend_uncertain: bool = False
+    failover_on_failed_delivery: bool = False
+    retry_for: float = 3600
+    delivery_reports: DeliveryReports = DeliveryReports.AUTO
+    low_credit: Decimal = Decimal(5)
+    history_days: int = 30
+    repeat_marker: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One set of credentials at one provider, ready to send.
+
+    `sender` is the account's own sender, None for the provider's default.
+    `recipients` holds the numbers (E.164) of each recipient by its id.
+    """
+
+    id: str
+    name: str
+    provider: Provider
+    client: ProviderClient
+    sender: str | None
+    options: AccountOptions
+    recipients: Mapping[str, tuple[str, ...]]
+
+    def sender_for(self, wanted: str | None) -> str | None:
+        """Return the sender to use here: the wanted one where it may be used."""
+        if wanted is not None and self.provider.capabilities.sender.allows(wanted):
+            return wanted
+        return self.sender
+
+    @property
+    def tracks_delivery(self) -> bool:
+        """Whether the fate of this account's messages is found out."""
+        return (
+            self.options.delivery_reports is not DeliveryReports.OFF
+            and Feature.DELIVERY_POLL in self.provider.capabilities.features
+        )

@@ -1,0 +1,18 @@
+"""What the messaging layer knows of time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+import time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Tells the time; `now` is in seconds since the epoch."""
+
+    now: Callable[[], float] = time.time
+    timezone: Callable[[], tzinfo] = lambda: UTC
+
+    def today(self) -> str:
+        """Return the local date as YYYY-MM-DD."""
+        return datetime.fromtimestamp(self.now(), self.timezone()).date().isoformat()

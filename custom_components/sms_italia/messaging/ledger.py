@@ -1,0 +1,575 @@
+"""The ledger: every message, submission and day's total, on disk.
+
+SQLite on one worker thread. What many callers record at the same time is
+committed together: while one commit runs, the next ones gather.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+import logging
+from pathlib import Path
+import sqlite3
+import time
+
+from ..providers.model import Encoding, ErrorKind, Status
+from .model import DayTotal, Dispatch, Message, Stage
+
+_LOGGER = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE dispatches (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    text TEXT NOT NULL,
+    encoding TEXT NOT NULL,
+    parts INTEGER NOT NULL,
+    sender TEXT,
+    created REAL NOT NULL,
+    expires REAL NOT NULL,
+    size INTEGER NOT NULL
+);
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    dispatch INTEGER NOT NULL,
+    number TEXT NOT NULL,
+    recipient TEXT,
+    status TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    updated REAL NOT NULL,
+    parts INTEGER NOT NULL,
+    carrier TEXT,
+    submission TEXT,
+    provider_id TEXT,
+    cost INTEGER,
+    error TEXT,
+    detail TEXT,
+    attempt_at REAL
+);
+CREATE INDEX open_messages ON messages (id) WHERE stage <> 'closed';
+CREATE TABLE submissions (
+    reference TEXT PRIMARY KEY,
+    dispatch INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE totals (
+    day TEXT NOT NULL,
+    account TEXT NOT NULL,
+    parts INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    PRIMARY KEY (day, account)
+) WITHOUT ROWID;
+"""
+
+_COLUMNS = (
+    "id, number, recipient, status, stage, updated, parts, carrier, submission, "
+    "provider_id, cost, error, detail, attempt_at"
+)
+_MICRO = 1_000_000
+"""Euro are kept as whole millionths, so that sums stay exact."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionIntent:
+    """A request that is about to be made to a provider."""
+
+    reference: str
+    dispatch: int
+    account: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Something to add to a day's total of an account; `day` as YYYY-MM-DD."""
+
+    day: str
+    account: str
+    parts: int
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is recorded together: all of it or nothing."""
+
+    dispatch: Dispatch | None = None
+    added: Sequence[Message] = ()
+    changed: Sequence[Message] = ()
+    submissions: Sequence[SubmissionIntent] = ()
+    spent: Sequence[Spent] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which messages to find; times in seconds since the epoch, newest first."""
+
+    account: str | None = None
+    status: Status | None = None
+    number: str | None = None
+    text: str | None = field(default=None, repr=False)
+    since: float | None = None
+    until: float | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One page of messages, and how many there are in all."""
+
+    messages: tuple[Message, ...]
+    total: int
+
+
+class LedgerTrouble(StrEnum):
+    """What is wrong with the ledger; messages are sent all the same."""
+
+    SET_ASIDE = "set_aside"
+    """The file was damaged or newer; it was renamed and a new one begun."""
+    IN_MEMORY = "in_memory"
+    """No file can be written: a restart forgets everything."""
+    UNWRITABLE = "unwritable"
+    """Writing to the file fails at the moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What the ledger held when it was opened, and what was wrong with it."""
+
+    open_messages: tuple[Message, ...]
+    totals: dict[str, DayTotal]
+    trouble: LedgerTrouble | None
+
+
+class LedgerClosedError(Exception):
+    """The ledger was used before it was opened or after it was closed."""
+
+
+class Ledger:
+    """Keeps messages at `path`; all methods are for the event loop.
+
+    A ledger that cannot be written never stops a send: the trouble is logged and
+    told to `on_trouble` once, and `record` returns as if nothing had happened.
+    """
+
+    def __init__(self, path: Path, on_trouble: Callable[[LedgerTrouble], None]) -> None:
+        """Remember where the ledger lives; nothing is opened yet."""
+        self._path = path
+        self._on_trouble = on_trouble
+        self._executor: ThreadPoolExecutor | None = None
+        self._database: sqlite3.Connection | None = None
+        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._committing = False
+        self._failing = False
+
+    async def open(self, today: str) -> Opened:
+        """Open or create the file and return what is open in it.
+
+        `today` (YYYY-MM-DD) says which day's totals to return, by account.
+        """
+        self._executor = ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix="sms_italia_ledger"
+        )
+        opened = await self._run(self._open, today)
+        if opened.trouble is not None:
+            self._on_trouble(opened.trouble)
+        return opened
+
+    async def close(self) -> None:
+        """Write what is waiting, close the file and end the worker thread."""
+        executor = self._executor
+        if executor is None:
+            return
+        # Entries are committed in order, so an empty one is a barrier.
+        await self.record(Entry())
+        await self._run(self._close)
+        self._executor = None
+        await asyncio.get_running_loop().run_in_executor(None, executor.shutdown)
+
+    async def record(self, entry: Entry) -> None:
+        """Record an entry; returns when it is on disk."""
+        if self._executor is None:
+            raise LedgerClosedError
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, future))
+        self._commit_next()
+        await asyncio.shield(future)
+
+    async def find(self, query: Query) -> Found:
+        """Return the messages that match, newest first."""
+        return await self._run(self._find, query)
+
+    async def totals_between(
+        self, account: str, first: str, last: str
+    ) -> dict[str, DayTotal]:
+        """Return the totals of an account by day, both ends included."""
+        return await self._run(self._totals_between, account, first, last)
+
+    async def trim(self, account: str, before: float) -> None:
+        """Forget the closed messages of an account that are older than `before`."""
+        while await self._run(self._trim_some, account, before):
+            pass
+
+    async def copy_to(self, path: Path) -> None:
+        """Write a consistent copy of the ledger to `path`."""
+        await self._run(self._copy_to, path)
+
+    async def _run[**P, R](
+        self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do blocking work on the ledger's own thread."""
+        if self._executor is None:
+            raise LedgerClosedError
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, lambda: work(*args, **kwargs)
+        )
+
+    def _commit_next(self) -> None:
+        """Commit all that is waiting, unless a commit is running already."""
+        if self._committing or not self._waiting or self._executor is None:
+            return
+        batch, self._waiting = self._waiting, []
+        self._committing = True
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(
+            self._executor, self._commit, [entry for entry, _ in batch]
+        )
+
+        def done(finished: asyncio.Future[None]) -> None:
+            self._committing = False
+            error = finished.exception()
+            if error is None:
+                self._failing = False
+            elif not self._failing:
+                self._failing = True
+                _LOGGER.error("The SMS ledger cannot be written: %s", error)
+                self._on_trouble(LedgerTrouble.UNWRITABLE)
+            for _, future in batch:
+                if not future.done():
+                    future.set_result(None)
+            self._commit_next()
+
+        work.add_done_callback(done)
+
+    # What follows runs on the worker thread.
+
+    def _open(self, today: str) -> Opened:
+        trouble = None
+        try:
+            self._database = self._connect(self._path)
+        except (sqlite3.Error, OSError) as err:
+            _LOGGER.error("The SMS ledger cannot be read: %s", err)  # noqa: TRY400 - one line says it
+            trouble = self._begin_anew()
+        return Opened(
+            open_messages=self._read_open(),
+            totals=self._read_totals(today),
+            trouble=trouble,
+        )
+
+    def _begin_anew(self) -> LedgerTrouble:
+        """Set the file aside and open a new one; in memory if there can be none."""
+        try:
+            self._set_aside()
+            self._database = self._connect(self._path)
+        except (sqlite3.Error, OSError) as err:
+            _LOGGER.error("The SMS ledger is kept in memory only: %s", err)  # noqa: TRY400 - one line says it
+            self._database = self._connect(Path(":memory:"))
+            return LedgerTrouble.IN_MEMORY
+        return LedgerTrouble.SET_ASIDE
+
+    @staticmethod
+    def _connect(path: Path) -> sqlite3.Connection:
+        """Open a ledger and prove that it can be read and written."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            # FULL: the power that fails is often what the alarm is about.
+            database.execute("PRAGMA synchronous = FULL")
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            _refuse_newer(version)
+            if version == 0:
+                database.executescript(
+                    f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                )
+            # The tables are there and those pages that a start reads are sound.
+            database.execute(
+                "SELECT * FROM messages WHERE stage <> 'closed'"
+            ).fetchall()
+            database.execute("SELECT * FROM totals LIMIT 1").fetchall()
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+    def _set_aside(self) -> None:
+        """Rename the file and what belongs to it."""
+        aside = f"{self._path.name}.{int(time.time())}.set_aside"
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                self._path.with_name(self._path.name + suffix).rename(
+                    self._path.with_name(aside + suffix)
+                )
+
+    def _close(self) -> None:
+        self._open_database.close()
+        self._database = None
+
+    @property
+    def _open_database(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise LedgerClosedError
+        return self._database
+
+    def _commit(self, entries: Sequence[Entry]) -> None:
+        database = self._open_database
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            for entry in entries:
+                self._write(database, entry)
+            database.execute("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                database.execute("ROLLBACK")
+            raise
+
+    @staticmethod
+    def _write(database: sqlite3.Connection, entry: Entry) -> None:
+        if (dispatch := entry.dispatch) is not None:
+            database.execute(
+                "INSERT INTO dispatches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    dispatch.id,
+                    dispatch.account,
+                    dispatch.text,
+                    dispatch.encoding,
+                    dispatch.parts,
+                    dispatch.sender,
+                    dispatch.created,
+                    dispatch.expires,
+                    len(entry.added),
+                ),
+            )
+        if entry.added:
+            database.executemany(
+                "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: E501
+                (
+                    (
+                        message.id,
+                        message.dispatch.id,
+                        message.number,
+                        message.recipient,
+                        *_changing(message),
+                    )
+                    for message in entry.added
+                ),
+            )
+        if entry.changed:
+            database.executemany(
+                "UPDATE messages SET status = ?, stage = ?, updated = ?, parts = ?, "
+                "carrier = ?, submission = ?, provider_id = ?, cost = ?, error = ?, "
+                "detail = ?, attempt_at = ? WHERE id = ?",
+                ((*_changing(message), message.id) for message in entry.changed),
+            )
+        if entry.submissions:
+            database.executemany(
+                "INSERT INTO submissions VALUES (?, ?, ?, ?)",
+                (
+                    (intent.reference, intent.dispatch, intent.account, intent.created)
+                    for intent in entry.submissions
+                ),
+            )
+        if entry.spent:
+            database.executemany(
+                "INSERT INTO totals VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "parts = parts + excluded.parts, cost = cost + excluded.cost",
+                (
+                    (spent.day, spent.account, spent.parts, int(spent.cost * _MICRO))
+                    for spent in entry.spent
+                ),
+            )
+
+    def _read_open(self) -> tuple[Message, ...]:
+        rows = self._open_database.execute(
+            f"SELECT dispatch, {_COLUMNS} FROM messages WHERE stage <> 'closed' "  # noqa: S608 - constants
+            "ORDER BY id"
+        ).fetchall()
+        return tuple(self._messages(rows))
+
+    def _messages(self, rows: Sequence[tuple[object, ...]]) -> Iterable[Message]:
+        """Make messages of rows that start with the id of their dispatch."""
+        dispatches: dict[object, Dispatch] = {}
+        for dispatch_id, *columns in rows:
+            if dispatch_id not in dispatches:
+                dispatches[dispatch_id] = _dispatch(
+                    *self._open_database.execute(
+                        "SELECT id, account, text, encoding, parts, sender, created, "
+                        "expires FROM dispatches WHERE id = ?",
+                        (dispatch_id,),
+                    ).fetchone()
+                )
+            yield _message(dispatches[dispatch_id], *columns)  # type: ignore[arg-type] # SQLite's columns are as the schema says
+
+    def _read_totals(self, day: str) -> dict[str, DayTotal]:
+        return {
+            account: DayTotal(parts=parts, cost=Decimal(cost) / _MICRO)
+            for account, parts, cost in self._open_database.execute(
+                "SELECT account, parts, cost FROM totals WHERE day = ?", (day,)
+            )
+        }
+
+    def _totals_between(
+        self, account: str, first: str, last: str
+    ) -> dict[str, DayTotal]:
+        return {
+            day: DayTotal(parts=parts, cost=Decimal(cost) / _MICRO)
+            for day, parts, cost in self._open_database.execute(
+                "SELECT day, parts, cost FROM totals "
+                "WHERE account = ? AND day BETWEEN ? AND ?",
+                (account, first, last),
+            )
+        }
+
+    def _find(self, query: Query) -> Found:
+        conditions = {
+            "d.account = ?": query.account,
+            "m.status = ?": query.status,
+            "m.number = ?": query.number,
+            "d.created >= ?": query.since,
+            "d.created <= ?": query.until,
+            "instr(lower(d.text), ?) > 0": query.text and query.text.lower(),
+        }
+        asked = {key: value for key, value in conditions.items() if value is not None}
+        where = " AND ".join(asked) or "1"
+        source = f"FROM messages m JOIN dispatches d ON d.id = m.dispatch WHERE {where}"
+        database = self._open_database
+        (total,) = database.execute(
+            f"SELECT count(*) {source}",
+            tuple(asked.values()),
+        ).fetchone()
+        columns = ", ".join(f"m.{column}" for column in _COLUMNS.split(", "))
+        rows = database.execute(
+            f"SELECT m.dispatch, {columns} {source} "
+            "ORDER BY m.id DESC LIMIT ? OFFSET ?",
+            (*asked.values(), query.limit, query.offset),
+        ).fetchall()
+        return Found(messages=tuple(self._messages(rows)), total=total)
+
+    def _trim_some(self, account: str, before: float) -> bool:
+        """Forget some old messages; tell whether there may be more."""
+        database = self._open_database
+        database.execute("BEGIN IMMEDIATE")
+        rows = database.execute(
+            "SELECT id, size FROM dispatches d WHERE account = ? AND created < ? "
+            "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stage <> 'closed' "
+            "AND m.id BETWEEN d.id + 1 AND d.id + d.size) LIMIT 100",
+            (account, before),
+        ).fetchall()
+        for dispatch, size in rows:
+            database.execute(
+                "DELETE FROM messages WHERE id BETWEEN ? AND ?",
+                (dispatch + 1, dispatch + size),
+            )
+            database.execute("DELETE FROM dispatches WHERE id = ?", (dispatch,))
+        if not rows:
+            database.execute(
+                "DELETE FROM submissions WHERE account = ? AND created < ?",
+                (account, before),
+            )
+        database.execute("COMMIT")
+        return bool(rows)
+
+    def _copy_to(self, path: Path) -> None:
+        copy = sqlite3.connect(path)
+        try:
+            self._open_database.backup(copy)
+        finally:
+            copy.close()
+
+
+def _refuse_newer(version: int) -> None:
+    """Raise for a file that a newer release of ours has written."""
+    if version > SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"it is of version {version}, newer than ours")
+
+
+def _changing(message: Message) -> tuple[object, ...]:
+    """Return the columns of a message that change, in the schema's order."""
+    return (
+        message.status,
+        message.stage,
+        message.updated,
+        message.parts,
+        message.carrier,
+        message.submission,
+        message.provider_id,
+        None if message.cost is None else int(message.cost * _MICRO),
+        message.error,
+        message.detail,
+        message.attempt_at,
+    )
+
+
+def _dispatch(  # noqa: PLR0913, PLR0917 - the columns of a row
+    id_: int,
+    account: str,
+    text: str,
+    encoding: str,
+    parts: int,
+    sender: str | None,
+    created: float,
+    expires: float,
+) -> Dispatch:
+    return Dispatch(
+        id=id_,
+        account=account,
+        text=text,
+        encoding=Encoding(encoding),
+        parts=parts,
+        sender=sender,
+        created=created,
+        expires=expires,
+    )
+
+
+def _message(  # noqa: PLR0913, PLR0917 - the columns of a row
+    dispatch: Dispatch,
+    id_: int,
+    number: str,
+    recipient: str | None,
+    status: str,
+    stage: str,
+    updated: float,
+    parts: int,
+    carrier: str | None,
+    submission: str | None,
+    provider_id: str | None,
+    cost: int | None,
+    error: str | None,
+    detail: str | None,
+    attempt_at: float | None,
+) -> Message:
+    return Message(
+        id=id_,
+        dispatch=dispatch,
+        number=number,
+        recipient=recipient,
+        status=Status(status),
+        stage=Stage(stage),
+        updated=updated,
+        parts=parts,
+        carrier=carrier,
+        submission=submission,
+        provider_id=provider_id,
+        cost=None if cost is None else Decimal(cost) / _MICRO,
+        error=None if error is None else ErrorKind(error),
+        detail=detail,
+        attempt_at=attempt_at,
+    )

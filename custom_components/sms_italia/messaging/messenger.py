@@ -1,0 +1,273 @@
+"""The one way in for every send, and the owner of all that runs behind it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..providers.model import ErrorKind, Status
+from . import numbers
+from .account import Account
+from .book import Book, Listener
+from .clock import Clock
+from .errors import OrderRefusedError, Refusal
+from .guards import check_limit, check_sender, check_text, why_not_sent_to
+from .ledger import Found, Ledger, LedgerTrouble, Query
+from .model import BadTarget, Dispatch, Message, Order, Stage, Target
+from .outbox import Outbox
+from .pacing import Pace, Rests
+from .router import Router
+from .text import prepare_text
+from .tracking import Tracker
+
+_FIRST_PASSAGE = 120
+"""Seconds that the first way along a route may take, also without any retrying."""
+
+_GRACE = 40
+"""Seconds that requests on the wire get to end when everything stops.
+
+Longer than a client's timeouts: cancelling a request leaves its messages uncertain.
+"""
+
+
+class Messenger:
+    """Sends messages for all accounts and follows them to their end.
+
+    Made once; runs from the first `attach` to the last `detach`.
+    """
+
+    def __init__(
+        self,
+        ledger_path: Path,
+        clock: Clock,
+        pace: Pace,
+        on_ledger_trouble: Callable[[LedgerTrouble], None],
+    ) -> None:
+        """Set up the parts; no file is touched and no task runs yet."""
+        self._accounts: dict[str, Account] = {}
+        self._clock = clock
+        self._ledger = Ledger(ledger_path, on_ledger_trouble)
+        self._book = Book(self._ledger, clock)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lock = asyncio.Lock()
+        self._router = Router(
+            accounts=self._accounts,
+            book=self._book,
+            clock=clock,
+            rests=Rests(clock, pace),
+            on_taken=self._on_taken,
+            on_recovery=self._on_recovery,
+        )
+        self._outbox = Outbox(
+            self._accounts, self._book, self._router, clock, self._spawn
+        )
+        self._tracker = Tracker(self._accounts, self._book, clock, pace, self._spawn)
+        self._running = False
+
+    async def attach(self, account: Account) -> None:
+        """Take an account in; the first one opens the ledger."""
+        async with self._lock:
+            if not self._running:
+                await self._start()
+            self._accounts[account.id] = account
+            self._outbox.hurry()
+            self._tracker.follow(
+                [message for message in self._book if message.carrier == account.id]
+            )
+
+    async def detach(self, account_id: str) -> None:
+        """Let an account go; the last one closes the ledger."""
+        async with self._lock:
+            self._accounts.pop(account_id, None)
+            if not self._accounts:
+                await self._stop()
+
+    async def close(self) -> None:
+        """Stop everything, whatever is still attached."""
+        async with self._lock:
+            self._accounts.clear()
+            await self._stop()
+
+    def listen(self, account_id: str, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` what happens to an account; returns how to stop it."""
+        return self._book.listen(account_id, listener)
+
+    async def send(self, order: Order) -> tuple[Message, ...]:
+        """Send an order; return its messages as they stand when it was tried.
+
+        Raises OrderRefusedError if nothing of it may be sent, before any request.
+        The sending goes on if the caller is cancelled.
+        """
+        account = self._account(order.account)
+        check_sender(account, order.sender)
+        prepared = prepare_text(order.text, order.encoding or account.options.encoding)
+        check_text(account, prepared)
+        good, refused = _sort(account, order.targets)
+        check_limit(
+            account,
+            self._book.committed_parts(account.id),
+            prepared.parts * len(good),
+        )
+        now = self._clock.now()
+        first, *ids = self._book.take_ids(1 + len(good) + len(refused))
+        dispatch = Dispatch(
+            id=first,
+            account=account.id,
+            text=prepared.text,
+            encoding=prepared.encoding,
+            parts=prepared.parts,
+            sender=order.sender or None,
+            created=now,
+            expires=now + max(account.options.retry_for, _FIRST_PASSAGE),
+        )
+        message = Message(
+            id=first,
+            dispatch=dispatch,
+            number="",
+            recipient=None,
+            status=Status.QUEUED,
+            stage=Stage.WAITING,
+            updated=now,
+            parts=prepared.parts,
+            attempt_at=now,
+        )
+        messages = [
+            replace(
+                message, id=id_, number=target.number.e164, recipient=target.recipient
+            )
+            for id_, target in zip(ids, good, strict=False)
+        ]
+        closed = [
+            replace(
+                message,
+                id=id_,
+                number=_given(target),
+                status=Status.FAILED,
+                stage=Stage.CLOSED,
+                error=ErrorKind.RECIPIENT,
+                detail=refusal,
+                attempt_at=None,
+            )
+            for id_, (target, refusal) in zip(ids[len(good) :], refused, strict=True)
+        ]
+        with self._book.watch(dispatch) as latest:
+            # Not awaited itself: a caller that is cancelled must not take it along.
+            task = self._spawn(
+                self._deliver(dispatch, messages, closed), "sms_italia send"
+            )
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+        if not latest:
+            # Everything was stopped before the order was on record.
+            raise OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED)
+        return tuple(latest[id_] for id_ in ids)
+
+    async def find(self, query: Query) -> Found:
+        """Return messages from the ledger, newest first."""
+        return await self._ledger.find(query)
+
+    async def _deliver(
+        self, dispatch: Dispatch, messages: Sequence[Message], closed: Sequence[Message]
+    ) -> None:
+        """Send new messages, but never past an older one to the same number."""
+        if any(self._book.is_waiting(message.number) for message in messages):
+            await self._book.add(dispatch, [*messages, *closed])
+            await self._outbox.push()
+        else:
+            await self._router.deliver_new(dispatch, messages, closed)
+            self._outbox.schedule()
+
+    def _on_taken(self, messages: Sequence[Message]) -> None:
+        self._tracker.follow(messages)
+
+    def _on_recovery(self) -> None:
+        self._outbox.hurry()
+
+    def _account(self, account_id: str) -> Account:
+        """Return a loaded account."""
+        account = self._accounts.get(account_id)
+        if account is None:
+            raise OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED)
+        return account
+
+    async def _start(self) -> None:
+        """Open the ledger and take over what was open when it was closed."""
+        await asyncio.get_running_loop().run_in_executor(None, numbers.load)
+        opened = await self._ledger.open(self._clock.today())
+        self._running = True
+        self._book.load(opened.open_messages, opened.totals)
+        await self._book.change(
+            [
+                replace(
+                    message,
+                    status=Status.UNCERTAIN,
+                    stage=Stage.CLOSED,
+                    detail="interrupted",
+                    updated=self._clock.now(),
+                )
+                for message in self._book
+                if message.stage is Stage.SUBMITTING
+            ]
+        )
+
+    async def _stop(self) -> None:
+        """End what runs, give requests on the wire a moment, close the ledger."""
+        if not self._running:
+            return
+        self._running = False
+        self._outbox.stop()
+        self._tracker.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(tuple(self._tasks), timeout=_GRACE)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        self._outbox.stop()
+        self._tracker.stop()
+        await self._ledger.close()
+        self._book.clear()
+
+    def _spawn(
+        self, work: Coroutine[None, None, None], name: str
+    ) -> asyncio.Task[None]:
+        """Start a task that ends with us."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _sort(
+    account: Account, targets: Sequence[Target | BadTarget]
+) -> tuple[list[Target], list[tuple[Target | BadTarget, Refusal]]]:
+    """Part the targets that may be sent to, each number once, from those that not.
+
+    Raises OrderRefusedError if there are none, with the first reason.
+    """
+    good: dict[str, Target] = {}
+    refused: dict[str, tuple[Target | BadTarget, Refusal]] = {}
+    for target in targets:
+        refusal = why_not_sent_to(account, target)
+        if refusal is not None:
+            refused.setdefault(_given(target), (target, refusal))
+        elif isinstance(target, Target):
+            good.setdefault(target.number.e164, target)
+    if good:
+        return list(good.values()), list(refused.values())
+    for target, refusal in refused.values():
+        placeholders = {"number": _given(target)}
+        if isinstance(target, Target):
+            placeholders["country"] = target.number.country
+        raise OrderRefusedError(refusal, placeholders)
+    raise OrderRefusedError(Refusal.NO_TARGETS)
+
+
+def _given(target: Target | BadTarget) -> str:
+    """Return a target's number as it was understood, else as it was given."""
+    match target:
+        case Target(number=number):
+            return number.e164
+        case BadTarget(given=given):
+            return given

@@ -1,0 +1,60 @@
+"""How long things wait: accounts that failed, and messages whose fate is open."""
+
+from dataclasses import dataclass
+import random
+
+from .clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Seconds between attempts and between status questions.
+
+    `first_rest` doubles with each failure in a row up to `longest_rest`, and is
+    spread by up to a fifth so that accounts do not come back in step. A status
+    question comes after `first_poll`, then whenever half a message's age has gone
+    by again, at least every `longest_poll`, until `give_up`.
+    """
+
+    first_rest: float = 15
+    longest_rest: float = 300
+    first_poll: float = 3
+    longest_poll: float = 3600
+    give_up: float = 72 * 3600
+
+    def next_poll(self, age: float) -> float:
+        """Return the seconds to wait before asking about a message of this age."""
+        return min(max(age / 2, self.first_poll), self.longest_poll)
+
+
+class Rests:
+    """Which accounts rest after a failure, and until when.
+
+    While an account rests nothing is tried with it: in a storm of alerts only the
+    first one waits for its timeout.
+    """
+
+    def __init__(self, clock: Clock, pace: Pace) -> None:
+        """Start with no account resting."""
+        self._clock = clock
+        self._pace = pace
+        self._until: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+
+    def until(self, account: str) -> float | None:
+        """Return the time until which an account rests, None if it does not."""
+        until = self._until.get(account)
+        return until if until is not None and until > self._clock.now() else None
+
+    def failed(self, account: str, retry_after: float | None = None) -> None:
+        """Let an account rest; `retry_after` is the least that it asked for."""
+        failures = self._failures.get(account, 0)
+        self._failures[account] = failures + 1
+        rest = min(self._pace.first_rest * 2**failures, self._pace.longest_rest)
+        rest *= random.uniform(1, 1.2)  # noqa: S311 - spreads attempts, no secret
+        self._until[account] = self._clock.now() + max(rest, retry_after or 0)
+
+    def worked(self, account: str) -> bool:
+        """End an account's rest; tell whether it had been failing."""
+        self._until.pop(account, None)
+        return self._failures.pop(account, None) is not None

@@ -1,0 +1,378 @@
+"""Getting the messages of a dispatch taken: account after account, none twice."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import batched
+import logging
+from typing import override
+import uuid
+
+from ..providers.model import (
+    Accepted,
+    ErrorKind,
+    NotSent,
+    Outcome,
+    SendResult,
+    Status,
+    Submission,
+    Uncertain,
+)
+from .account import Account
+from .book import Book, CredentialsRefused, CreditSpent, CreditTold
+from .clock import Clock
+from .ledger import SubmissionIntent
+from .model import Dispatch, Message, Stage
+from .pacing import Rests
+from .routing import another_account_may_cure, time_may_cure
+
+_LOGGER = logging.getLogger(__name__)
+
+_REQUESTS_AT_ONCE = 32
+"""Requests on the wire to one account; more would only queue at the provider."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Router:
+    """Sends along the route: the account that was asked, then its fallbacks.
+
+    `accounts` are the loaded ones by id. `on_taken` gets the messages that a provider
+    took; `on_recovery` is called when an account that had been failing takes one.
+    """
+
+    accounts: Mapping[str, Account]
+    book: Book
+    clock: Clock
+    rests: Rests
+    on_taken: Callable[[Sequence[Message]], None]
+    on_recovery: Callable[[], None]
+    _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    async def deliver_new(
+        self, dispatch: Dispatch, messages: Sequence[Message], closed: Sequence[Message]
+    ) -> None:
+        """Enter a dispatch that is not in the book yet, and send its messages.
+
+        `closed` are those of it that nothing can be done about.
+        """
+        await _NewPassage(self, dispatch, messages, closed).run()
+
+    async def deliver(self, messages: Sequence[Message]) -> None:
+        """Send messages of one dispatch that wait in the book."""
+        await _Passage(self, messages[0].dispatch, messages).run()
+
+    def gate(self, account: str) -> asyncio.Semaphore:
+        """Return what bounds the requests on the wire to an account."""
+        return self._gates.setdefault(account, asyncio.Semaphore(_REQUESTS_AT_ONCE))
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A message on its way along the route, and what it met there."""
+
+    message: Message
+    refusal: NotSent | None = None
+    retry_at: float | None = None
+    hopeless: bool = False
+
+    def refused(self, outcome: NotSent, retry_at: float | None = None) -> None:
+        """Keep the first refusal, and the earliest time an account may take it.
+
+        A refusal that no account can cure ends the way.
+        """
+        if not another_account_may_cure(outcome.kind):
+            self.hopeless = True
+            self.refusal, self.retry_at = outcome, None
+            return
+        self.refusal = self.refusal or outcome
+        if retry_at is not None:
+            self.retry_at = min(self.retry_at or retry_at, retry_at)
+
+
+class _Passage:
+    """One way of a dispatch's messages along the route."""
+
+    def __init__(
+        self, router: Router, dispatch: Dispatch, messages: Sequence[Message]
+    ) -> None:
+        self._router = router
+        self._book = router.book
+        self._dispatch = dispatch
+        self._account = router.accounts[dispatch.account]
+        self._messages = messages
+
+    async def run(self) -> None:
+        """Try each account; what none took waits or is given up."""
+        left = [_Attempt(message) for message in self._messages]
+        for carrier in self._route():
+            if not left:
+                return
+            left = await self._try(carrier, left)
+        if left:
+            await self._record([self._end(attempt) for attempt in left])
+
+    def _route(self) -> Iterator[Account]:
+        """Go over the account that was asked and its loaded fallbacks, in order."""
+        yield self._account
+        for account_id in self._account.options.fallback:
+            fallback = self._router.accounts.get(account_id)
+            if fallback is not None and fallback is not self._account:
+                yield fallback
+
+    async def _try(
+        self, carrier: Account, attempts: Sequence[_Attempt]
+    ) -> list[_Attempt]:
+        """Offer the messages to one account; return those that it did not take."""
+        movable = [attempt for attempt in attempts if not attempt.hopeless]
+        stuck = [attempt for attempt in attempts if attempt.hopeless]
+        refusal = self._why_not(carrier, movable)
+        if refusal is not None:
+            retry_at = self._router.rests.until(carrier.id)
+            for attempt in movable:
+                attempt.refused(refusal, retry_at)
+            return [*stuck, *movable]
+        batches = list(
+            batched(
+                movable,
+                carrier.provider.capabilities.recipients_per_submission,
+                strict=False,
+            )
+        )
+        if len(batches) > 1:
+            await self._prepare_batches()
+        for left in await asyncio.gather(
+            *(self._submit(carrier, batch) for batch in batches)
+        ):
+            stuck += left
+        return stuck
+
+    def _why_not(
+        self, carrier: Account, attempts: Sequence[_Attempt]
+    ) -> NotSent | None:
+        """Return why an account is not even asked, None if it is."""
+        if self._router.rests.until(carrier.id) is not None:
+            return NotSent(kind=ErrorKind.UNAVAILABLE, detail="resting")
+        if carrier is self._account:
+            return None
+        if self._dispatch.parts > carrier.provider.capabilities.max_parts:
+            return NotSent(kind=ErrorKind.REFUSED, detail="too_many_parts")
+        parts = sum(attempt.message.parts for attempt in attempts)
+        limit = carrier.options.daily_limit
+        if limit and self._book.committed_parts(carrier.id) + parts > limit:
+            return NotSent(kind=ErrorKind.REFUSED, detail="daily_limit")
+        return None
+
+    async def _submit(
+        self, carrier: Account, attempts: Sequence[_Attempt]
+    ) -> list[_Attempt]:
+        """Make one request; return the messages that the account did not take."""
+        async with self._router.gate(carrier.id):
+            now = self._router.clock.now()
+            until = self._router.rests.until(carrier.id)
+            if (
+                until is not None
+                or now >= self._dispatch.expires
+                or carrier.id not in self._router.accounts
+            ):
+                for attempt in attempts:
+                    attempt.refused(NotSent(kind=ErrorKind.UNAVAILABLE), until or now)
+                return list(attempts)
+            reference = uuid.uuid7().hex
+            for attempt in attempts:
+                attempt.message = replace(
+                    attempt.message,
+                    stage=Stage.SUBMITTING,
+                    carrier=carrier.id,
+                    submission=reference,
+                    attempt_at=None,
+                    updated=now,
+                )
+            await self._record(
+                [attempt.message for attempt in attempts],
+                SubmissionIntent(
+                    reference=reference,
+                    dispatch=self._dispatch.id,
+                    account=carrier.id,
+                    created=now,
+                ),
+            )
+            result = await self._send(carrier, reference, attempts)
+        self._learn(carrier, result)
+        return await self._take_in(carrier, result, attempts)
+
+    async def _send(
+        self, carrier: Account, reference: str, attempts: Sequence[_Attempt]
+    ) -> SendResult:
+        """Send; whatever goes wrong on our side leaves the messages in doubt."""
+        numbers = tuple(attempt.message.number for attempt in attempts)
+        try:
+            return await carrier.client.send(
+                Submission(
+                    reference=reference,
+                    recipients=numbers,
+                    text=self._dispatch.text,
+                    encoding=self._dispatch.encoding,
+                    sender=carrier.sender_for(self._dispatch.sender),
+                )
+            )
+        except asyncio.CancelledError:
+            interrupted = dict.fromkeys(numbers, Uncertain(detail="interrupted"))
+            await asyncio.shield(
+                self._take_in(carrier, SendResult(outcomes=interrupted), attempts)
+            )
+            raise
+        except Exception as err:  # noqa: BLE001 - a fault of ours must not lose messages
+            # The exception itself may carry what must not be logged.
+            _LOGGER.error("A client failed while sending: %s", type(err).__name__)  # noqa: TRY400
+            doubt = Uncertain(detail=type(err).__name__)
+            return SendResult(outcomes=dict.fromkeys(numbers, doubt))
+
+    def _learn(self, carrier: Account, result: SendResult) -> None:
+        """Draw from an answer what it says of the account itself."""
+        rests, tell = self._router.rests, self._book.tell
+        if result.credit is not None:
+            tell(CreditTold(account=carrier.id, balance=result.credit))
+        outcomes = list(result.outcomes.values())
+        if any(isinstance(outcome, Accepted) for outcome in outcomes):
+            tell(CreditSpent(account=carrier.id))
+            if rests.worked(carrier.id):
+                self._router.on_recovery()
+            return
+        for outcome in outcomes[:1]:
+            match outcome:
+                case NotSent(kind=ErrorKind.AUTH):
+                    tell(CredentialsRefused(account=carrier.id))
+                case NotSent(kind=kind) if not time_may_cure(kind):
+                    rests.worked(carrier.id)
+                case NotSent(retry_after=retry_after):
+                    rests.failed(carrier.id, retry_after)
+                case Uncertain():
+                    rests.failed(carrier.id)
+                case Accepted():
+                    pass
+
+    async def _take_in(
+        self, carrier: Account, result: SendResult, attempts: Sequence[_Attempt]
+    ) -> list[_Attempt]:
+        """Record what is settled; return the messages that may go on."""
+        settled: list[Message] = []
+        left: list[_Attempt] = []
+        for attempt in attempts:
+            outcome = result.outcomes.get(
+                attempt.message.number, Uncertain(detail="not_in_answer")
+            )
+            attempt.message = self._after(carrier, attempt.message, outcome)
+            match outcome:
+                case Accepted():
+                    settled.append(attempt.message)
+                case Uncertain() if self._account.options.resend_uncertain:
+                    left.append(attempt)
+                case Uncertain():
+                    settled.append(attempt.message)
+                case NotSent(kind=kind):
+                    until = self._router.rests.until(carrier.id)
+                    attempt.refused(outcome, until if time_may_cure(kind) else None)
+                    left.append(attempt)
+        if settled:
+            await self._book.change(settled)
+            self._router.on_taken(settled)
+        return left
+
+    def _after(self, carrier: Account, message: Message, outcome: Outcome) -> Message:
+        """Return the message with what an outcome says of it."""
+        now = self._router.clock.now()
+        match outcome:
+            case Accepted():
+                return replace(
+                    message,
+                    stage=Stage.TAKEN if carrier.tracks_delivery else Stage.CLOSED,
+                    status=outcome.status,
+                    provider_id=outcome.provider_id,
+                    parts=outcome.parts or message.parts,
+                    cost=outcome.cost,
+                    error=None,
+                    detail=None,
+                    updated=now,
+                )
+            case Uncertain():
+                return replace(
+                    message,
+                    stage=(
+                        Stage.DOUBTFUL
+                        if outcome.provider_id is not None and carrier.tracks_delivery
+                        else Stage.CLOSED
+                    ),
+                    status=Status.UNCERTAIN,
+                    provider_id=outcome.provider_id,
+                    error=None,
+                    detail=outcome.detail,
+                    updated=now,
+                )
+            case NotSent():
+                return message
+
+    def _end(self, attempt: _Attempt) -> Message:
+        """Return a message that no account took: waiting, expired or failed."""
+        now = self._router.clock.now()
+        if attempt.message.status is Status.UNCERTAIN:
+            return attempt.message
+        refusal = attempt.refusal or NotSent(kind=ErrorKind.UNAVAILABLE)
+        message = replace(
+            attempt.message,
+            submission=None,
+            error=refusal.kind,
+            detail=refusal.detail,
+            updated=now,
+        )
+        if attempt.retry_at is None or not self._account.options.retry_for:
+            return replace(message, status=Status.FAILED, stage=Stage.CLOSED)
+        if now >= self._dispatch.expires:
+            return replace(message, status=Status.EXPIRED, stage=Stage.CLOSED)
+        return replace(
+            message,
+            status=Status.QUEUED,
+            stage=Stage.WAITING,
+            attempt_at=attempt.retry_at,
+        )
+
+    async def _prepare_batches(self) -> None:
+        """Make ready for requests that carry only some of the messages each."""
+
+    async def _record(
+        self, messages: Sequence[Message], *intents: SubmissionIntent
+    ) -> None:
+        """Put messages on record."""
+        await self._book.change(messages, intents)
+
+
+class _NewPassage(_Passage):
+    """The first way of a dispatch, which enters it in the book with the first word.
+
+    The usual alert is thus one entry: the message and the intent to send it.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        dispatch: Dispatch,
+        messages: Sequence[Message],
+        closed: Sequence[Message],
+    ) -> None:
+        super().__init__(router, dispatch, messages)
+        self._closed = closed
+        self._entered = False
+
+    @override
+    async def _prepare_batches(self) -> None:
+        if not self._entered:
+            await self._record(self._messages)
+
+    @override
+    async def _record(
+        self, messages: Sequence[Message], *intents: SubmissionIntent
+    ) -> None:
+        if self._entered:
+            await super()._record(messages, *intents)
+        else:
+            self._entered = True
+            await self._book.add(self._dispatch, [*messages, *self._closed], intents)

@@ -1,0 +1,262 @@
+"""Transactionale (transactionale.txt; providers.md, section 3)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+import re
+from typing import override
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from .client import (
+    Capabilities,
+    Feature,
+    FieldKind,
+    Placement,
+    Provider,
+    ProviderClient,
+    SenderRule,
+    Settings,
+    SettingsField,
+    parse_url,
+)
+from .errors import NotAcceptedError, OutcomeUnknownError
+from .model import (
+    Accepted,
+    ErrorKind,
+    MessageRef,
+    Report,
+    SendResult,
+    Status,
+    Submission,
+)
+from .reading import as_code, as_identifier, as_object
+from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
+
+DEFAULT_URL = "https://api.transactionale.com"
+_SEND = "platform/api/sms/send"
+"""Both for sending and, with an id behind it, for reading.
+
+The page's heading for reading, /api/v1/send, is a leftover of the old address: the
+`url` of an answer shows this path (providers.md, 3.2). That `url` is not followed,
+since it could only name the same path or another host.
+"""
+
+_MAX_PARTS = 255
+"""The provider tells no limit; this is what concatenation itself allows."""
+
+_FIELDS: Mapping[str, ErrorKind] = {
+    "phone": ErrorKind.RECIPIENT,
+    "sender_id": ErrorKind.SENDER,
+    "body": ErrorKind.TEXT,
+}
+"""What a refused field means; where several are refused the first one counts."""
+
+_PROGRESS: Mapping[str, Status] = {"pending": Status.QUEUED, "sent": Status.SENT}
+"""The words of `status`."""
+
+_DELIVERY: Mapping[str, Status] = {
+    "delivered": Status.DELIVERED,
+    "failed": Status.FAILED,
+    "expired": Status.EXPIRED,
+}
+"""The words of `delivery_status`, and `expired` of the delivery webhook."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Login:
+    """The API key."""
+
+    api_key: str = field(repr=False)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of every request; no scheme word stands before the key."""
+        return {"Authorization": self.api_key, "Accept": "application/json"}
+
+
+class TransactionaleClient(ProviderClient):
+    """Speaks to one Transactionale account."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: URL,
+        timeouts: Timeouts,
+        *,
+        login: _Login,
+        sender: str | None,
+    ) -> None:
+        """Send as `sender` where a submission names none."""
+        super().__init__(session, url, timeouts)
+        self._login = login
+        self._sender = sender
+
+    @override
+    async def validate(self) -> None:
+        """Prove the key by a message without phone, sender and text.
+
+        A wrong key is answered with 401, and a right one with the list of fields
+        that are missing: both are documented (transactionale.txt, "Errori API").
+        What a GET answers to a right key is not, and a 404 could as well come from
+        a wrong address. Nothing can be sent without a number and a text.
+
+        Raises as ProviderClient.validate.
+        """
+        answer = await self._post({})
+        if _refused_fields(answer) & _FIELDS.keys():
+            return
+        refuse_http_error(answer)
+        raise OutcomeUnknownError("key_not_proved")
+
+    @override
+    async def _send(self, submission: Submission) -> SendResult:
+        """Send to the one recipient of the submission."""
+        (recipient,) = submission.recipients
+        message: dict[str, Json] = {
+            "phone": recipient.removeprefix("+"),
+            "body": submission.text,
+        }
+        if sender := submission.sender or self._sender:
+            message["sender_id"] = sender.removeprefix("+")
+        body = _accepted_body(await self._post(message))
+        provider_id = as_identifier(body.get("id"))
+        if provider_id is None:
+            raise OutcomeUnknownError("no_id")
+        status = _progress(body) or Status.QUEUED
+        accepted = Accepted(provider_id=provider_id, status=status)
+        return SendResult(outcomes={recipient: accepted})
+
+    @override
+    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+        """Read the messages one by one; one that is not found is left out.
+
+        Raises ProviderError.
+        """
+        reports: list[Report] = []
+        for ref in refs:
+            answer = await exchange(
+                self._session,
+                "GET",
+                self._url.joinpath(_SEND).joinpath(
+                    quote(ref.provider_id, safe=""), encoded=True
+                ),
+                timeouts=self._timeouts,
+                headers=self._login.headers,
+            )
+            if answer.status == HTTPStatus.NOT_FOUND:
+                continue
+            body = _accepted_body(answer)
+            status = _status(body)
+            if status is None or as_identifier(body.get("id")) != ref.provider_id:
+                continue
+            reports.append(Report(ref=ref, status=status))
+        return reports
+
+    async def _post(self, message: Mapping[str, Json]) -> Answer:
+        """Post to the one path that sends."""
+        return await exchange(
+            self._session,
+            "POST",
+            self._url.joinpath(_SEND),
+            timeouts=self._timeouts,
+            headers=self._login.headers,
+            json_body=message,
+        )
+
+
+def _accepted_body(answer: Answer) -> Mapping[str, Json]:
+    """Return the JSON object of a 2xx answer; raise what any other answer says."""
+    if refused := _refused_fields(answer):
+        kinds = [kind for name, kind in _FIELDS.items() if name in refused]
+        names = [name for name in _FIELDS if name in refused]
+        names += sorted(refused - _FIELDS.keys())
+        raise NotAcceptedError(
+            kinds[0] if kinds else ErrorKind.REFUSED, detail=",".join(names[:5])
+        )
+    refuse_http_error(answer)
+    return as_object(answer.json())
+
+
+def _refused_fields(answer: Answer) -> frozenset[str]:
+    """Return the fields that a validation error names, in either of its shapes.
+
+    The page has both `{"errors": {field: [...]}}` and `{field: [...]}`.
+    """
+    if answer.status not in {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }:
+        return frozenset()
+    try:
+        body = as_object(answer.json())
+    except OutcomeUnknownError:
+        return frozenset()
+    match body.get("errors"):
+        case dict() as nested:
+            names = list(nested)
+        case _:
+            names = [name for name, value in body.items() if isinstance(value, list)]
+    return frozenset(filter(None, map(as_code, names)))
+
+
+def _progress(body: Mapping[str, Json]) -> Status | None:
+    """Return what `status` says: how far the provider got with the message."""
+    word = body.get("status")
+    return _PROGRESS.get(word) if isinstance(word, str) else None
+
+
+def _status(body: Mapping[str, Json]) -> Status | None:
+    """Return what a message's two status words say together, None if unknown."""
+    match body.get("delivery_status"):
+        case "unknown":
+            return _progress(body)
+        case str() as word:
+            return _DELIVERY.get(word)
+        case _:
+            return None
+
+
+def _create(
+    session: aiohttp.ClientSession, settings: Settings, timeouts: Timeouts
+) -> ProviderClient:
+    """Return a client; raises ValueError if the URL is none."""
+    return TransactionaleClient(
+        session,
+        parse_url(settings.get("url", DEFAULT_URL)),
+        timeouts,
+        login=_Login(api_key=settings["api_key"]),
+        sender=settings.get("sender"),
+    )
+
+
+PROVIDER = Provider(
+    key="transactionale",
+    name="Transactionale",
+    manufacturer="Transactionale",
+    console_url="https://www.transactionale.com",
+    fields=(
+        SettingsField(key="api_key", kind=FieldKind.SECRET),
+        SettingsField(key="sender", kind=FieldKind.SENDER),
+        SettingsField(
+            key="url",
+            kind=FieldKind.URL,
+            placement=Placement.ADVANCED,
+            default=DEFAULT_URL,
+        ),
+    ),
+    identity=("api_key",),
+    capabilities=Capabilities(
+        features=frozenset({Feature.DELIVERY_POLL}),
+        recipients_per_submission=1,
+        max_parts=_MAX_PARTS,
+        # Letters, digits, dot and spaces, 11 at most, of a number too; no "+".
+        sender=SenderRule(
+            alias=re.compile(r"(?:[^\W_]|[. ]){1,11}"),
+            number=re.compile(r"\+?[0-9]{3,11}"),
+        ),
+    ),
+    create=_create,
+)

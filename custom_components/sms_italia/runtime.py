@@ -1,0 +1,26 @@
+"""What belongs to a config entry while it is loaded."""
+
+from dataclasses import dataclass
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN
+from .coordinator import AccountCoordinator
+from .messaging.account import Account
+from .messaging.messenger import Messenger
+
+MESSENGER: HassKey[Messenger] = HassKey(DOMAIN)
+"""The messenger is one for all accounts: they share the ledger and the routes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRuntime:
+    """A loaded account: what it is, how it sends, and what is known of its credit."""
+
+    account: Account
+    messenger: Messenger
+    coordinator: AccountCoordinator
+
+
+type SmsItaliaConfigEntry = ConfigEntry[AccountRuntime]
