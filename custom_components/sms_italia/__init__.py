@@ -1,29 +1,41 @@
 """SMS Italia: SMS through four Italian providers."""
 
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.device_registry import DeviceEntryType
+from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_NUMBERS, CONF_PROVIDER, DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .coordinator import AccountCoordinator
-from .messaging.account import Account
+from .messaging.account import Account, DeliveryReports
 from .messaging.clock import Clock
 from .messaging.messenger import Messenger
 from .messaging.pacing import Pace
 from .options import default_country, read_options, read_settings
+from .providers.client import Feature
 from .providers.registry import PROVIDERS
 from .providers.transport import DEFAULT_TIMEOUTS
+from .repairs import (
+    async_check_credit,
+    async_check_settings,
+    async_forget_account,
+    async_forget_daily_limit,
+    async_tell_ledger_trouble,
+)
 from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
 from .services import async_setup_services
+from .webhook import DeliveryWebhook, async_forget_webhook
 
-PLATFORMS = [Platform.NOTIFY, Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.NOTIFY, Platform.SENSOR]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -34,7 +46,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db")),
         Clock(timezone=dt_util.get_default_time_zone),
         Pace(),
-        on_ledger_trouble=lambda _: None,
+        on_ledger_trouble=partial(async_tell_ledger_trouble, hass),
     )
     hass.data[MESSENGER] = messenger
 
@@ -52,8 +64,48 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     Nothing is asked of the provider first: an account that waited for it would be
     missing just when the line is down and an alarm has to be kept for later.
     """
+    messenger = hass.data[MESSENGER]
+    webhook = DeliveryWebhook(hass, entry, messenger)
+    await webhook.async_setup()
+    account = _account(hass, entry, webhook)
+    coordinator = AccountCoordinator(hass, entry, account)
+    entry.runtime_data = AccountRuntime(
+        account=account, messenger=messenger, coordinator=coordinator, webhook=webhook
+    )
+    dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id,
+        identifiers={(DOMAIN, entry.entry_id)},
+        entry_type=DeviceEntryType.SERVICE,
+        manufacturer=account.provider.manufacturer,
+        name=entry.title,
+        configuration_url=account.provider.console_url,
+    )
+    entry.async_on_unload(messenger.listen(entry.entry_id, coordinator.take_in))
+    await messenger.attach(account)
+    try:
+        await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    except BaseException:
+        await messenger.detach(entry.entry_id)
+        raise
+    _watch(hass, entry)
+    entry.async_create_background_task(
+        hass, coordinator.async_refresh(), f"{DOMAIN} first refresh"
+    )
+    entry.async_on_unload(entry.add_update_listener(_async_reload))
+    return True
+
+
+def _account(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, webhook: DeliveryWebhook
+) -> Account:
+    """Return the account that a config entry describes."""
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
-    account = Account(
+    options = read_options(entry.options, default_country(hass))
+    told = (
+        options.delivery_reports is DeliveryReports.AUTO
+        and Feature.DELIVERY_PUSH in provider.capabilities.features
+    )
+    return Account(
         id=entry.entry_id,
         name=entry.title,
         provider=provider,
@@ -63,37 +115,32 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
             DEFAULT_TIMEOUTS,
         ),
         sender=entry.data.get("sender"),
-        options=read_options(entry.options, default_country(hass)),
+        options=options,
         recipients={
             subentry.subentry_id: tuple(subentry.data[CONF_NUMBERS])
             for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
         },
+        callback_url=webhook.callback_url if told else lambda _: None,
     )
-    messenger = hass.data[MESSENGER]
-    coordinator = AccountCoordinator(hass, entry, account)
-    entry.runtime_data = AccountRuntime(
-        account=account, messenger=messenger, coordinator=coordinator
+
+
+def _watch(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Keep an account's repair issues true, and its part of the ledger tidy."""
+    runtime = entry.runtime_data
+    async_check_settings(hass, entry, runtime.account)
+
+    @callback
+    def check_credit() -> None:
+        async_check_credit(hass, entry, runtime.account, runtime.coordinator.data)
+
+    async def turn_day(_now: datetime) -> None:
+        async_forget_daily_limit(hass, entry)
+        await runtime.messenger.tidy_up(runtime.account.id)
+
+    entry.async_on_unload(runtime.coordinator.async_add_listener(check_credit))
+    entry.async_on_unload(
+        async_track_time_change(hass, turn_day, hour=0, minute=0, second=5)
     )
-    dr.async_get(hass).async_get_or_create(
-        config_entry_id=entry.entry_id,
-        identifiers={(DOMAIN, entry.entry_id)},
-        entry_type=DeviceEntryType.SERVICE,
-        manufacturer=provider.manufacturer,
-        name=entry.title,
-        configuration_url=provider.console_url,
-    )
-    entry.async_on_unload(messenger.listen(entry.entry_id, coordinator.take_in))
-    await messenger.attach(account)
-    try:
-        await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    except BaseException:
-        await messenger.detach(entry.entry_id)
-        raise
-    entry.async_create_background_task(
-        hass, coordinator.async_refresh(), f"{DOMAIN} first refresh"
-    )
-    entry.async_on_unload(entry.add_update_listener(_async_reload))
-    return True
 
 
 async def _async_reload(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
@@ -107,3 +154,9 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
     if unloaded:
         await hass.data[MESSENGER].detach(entry.entry_id)
     return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Take back an account's repair issues and its address in the cloud."""
+    async_forget_account(hass, entry)
+    await async_forget_webhook(hass, entry)

@@ -18,6 +18,7 @@ from .messaging.book import (
     CreditTold,
     Event,
     MessagesChanged,
+    TotalsChanged,
 )
 from .providers.client import Feature
 from .providers.errors import NotAcceptedError, ProviderError
@@ -51,6 +52,13 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         )
         self._account = account
         self.data = None
+
+    @property
+    def is_credit_low(self) -> bool | None:
+        """Whether the credit is under the account's limit, None if it is not known."""
+        if self.data is None:
+            return None
+        return self.data.balance < self._account.options.low_credit
 
     @property
     def _can_ask(self) -> bool:
@@ -96,5 +104,5 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                     )
             case CredentialsRefused():
                 self.config_entry.async_start_reauth(self.hass)
-            case MessagesChanged():
+            case MessagesChanged() | TotalsChanged():
                 pass

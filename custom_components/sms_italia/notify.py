@@ -69,6 +69,7 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
     async def async_send_message(self, message: str, title: str | None = None) -> None:
         """Send an SMS; raises a translated HomeAssistantError if none was taken."""
         await send(
+            self.hass,
             self.entry,
             Request(message=message, title=title),
             recipient_targets(self.hass, self.entry, self.recipient),
@@ -84,26 +85,21 @@ class AccountNotificationService(BaseNotificationService):
     """The action `notify.<account>`, which core's `alert` and older automations call.
 
     It is registered by ourselves and not by the notify component's discovery, whose
-    task could outlive an unload, and which keeps each service ever made.
+    task could outlive an unload, and which keeps each service ever made. A name that
+    is taken is left alone by the base class when it registers, but not when it
+    unregisters.
     """
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
         """Send for the account of a config entry."""
         self._entry = entry
-        self._is_ours = False
-
-    @override
-    async def async_register_services(self) -> None:
-        """Register the action, unless its name belongs to somebody else."""
-        if not self.hass.services.has_service(NOTIFY_DOMAIN, self._service_name):
-            await super().async_register_services()
-            self._is_ours = True
 
     @override
     async def async_unregister_services(self) -> None:
-        """Remove the action if it is ours."""
-        if self._is_ours:
-            self._is_ours = False
+        """Remove the action, unless its name belongs to somebody else."""
+        actions = self.hass.services.async_services_for_domain(NOTIFY_DOMAIN)
+        action = actions.get(self._service_name)
+        if action and action.job.target == self._async_notify_message_service:
             await super().async_unregister_services()
 
     @override
@@ -125,4 +121,4 @@ class AccountNotificationService(BaseNotificationService):
             ]
         else:
             targets = named_targets(self.hass, entry, names)
-        await send(entry, request, targets)
+        await send(self.hass, entry, request, targets)

@@ -26,7 +26,7 @@ from .providers.client import Provider, Settings
 
 _DEFAULT_COUNTRY = "IT"
 
-REPEAT_MARKER = "repeat_marker"
+_REPEAT_MARKER = "repeat_marker"
 """The one option of a provider that the messaging layer carries out."""
 
 
@@ -63,7 +63,7 @@ def read_options(options: Mapping[str, Any], country: str) -> AccountOptions:
         # Through a string: the decimal that was typed, not its nearest float.
         low_credit=Decimal(str(options.get(CONF_LOW_CREDIT, default.low_credit))),
         history_days=options.get(CONF_HISTORY_DAYS, default.history_days),
-        repeat_marker=options.get(REPEAT_MARKER, default.repeat_marker),
+        repeat_marker=options.get(_REPEAT_MARKER, default.repeat_marker),
     )
 
 

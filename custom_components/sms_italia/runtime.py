@@ -9,6 +9,7 @@ from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .messaging.account import Account
 from .messaging.messenger import Messenger
+from .webhook import DeliveryWebhook
 
 MESSENGER: HassKey[Messenger] = HassKey(DOMAIN)
 """The messenger is one for all accounts: they share the ledger and the routes."""
@@ -21,6 +22,7 @@ class AccountRuntime:
     account: Account
     messenger: Messenger
     coordinator: AccountCoordinator
+    webhook: DeliveryWebhook
 
 
 type SmsItaliaConfigEntry = ConfigEntry[AccountRuntime]

@@ -12,11 +12,12 @@ import voluptuous as vol
 
 from .const import DOMAIN
 from .errors import delivery_error, order_error
-from .messaging.errors import OrderRefusedError
+from .messaging.errors import OrderRefusedError, Refusal
 from .messaging.model import BadTarget, Message, Order, Target
 from .messaging.numbers import NumberError, parse_number
 from .messaging.text import TextEncoding, join_title
 from .options import default_country
+from .repairs import async_tell_daily_limit
 from .runtime import SmsItaliaConfigEntry
 
 ATTR_SENDER = "sender"
@@ -101,6 +102,7 @@ def named_targets(
 
 
 async def send(
+    hass: HomeAssistant,
     entry: SmsItaliaConfigEntry,
     request: Request,
     targets: Sequence[Target | BadTarget],
@@ -121,6 +123,8 @@ async def send(
             )
         )
     except OrderRefusedError as err:
+        if err.reason is Refusal.DAILY_LIMIT:
+            async_tell_daily_limit(hass, entry, runtime.account)
         raise order_error(err) from None
     if (error := delivery_error(runtime.account.name, messages)) is not None:
         raise error

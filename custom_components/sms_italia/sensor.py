@@ -3,26 +3,29 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import override
 
 from homeassistant.components.sensor import (
     RestoreSensor,
     SensorDeviceClass,
+    SensorEntity,
     SensorEntityDescription,
     SensorStateClass,
 )
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from homeassistant.util import dt as dt_util
 
 from .const import SUBENTRY_TYPE_RECIPIENT
 from .coordinator import AccountCoordinator
 from .entity import AccountEntity, RecipientEntity
-from .messaging.book import Event, MessagesChanged
-from .messaging.model import Message
+from .messaging.book import Event, MessagesChanged, TotalsChanged
+from .messaging.model import DayTotal, Message
 from .messaging.numbers import mask_number
 from .providers.client import Feature
 from .providers.model import Credit, Status
@@ -41,6 +44,8 @@ class CreditSensorDescription(SensorEntityDescription):
     value: Callable[[Credit], Decimal | int | None]
 
 
+CREDIT_FEATURES = frozenset({Feature.CREDIT, Feature.CREDIT_WITH_SEND})
+
 CREDIT_SENSORS = (
     CreditSensorDescription(
         key="credit",
@@ -48,7 +53,7 @@ CREDIT_SENSORS = (
         native_unit_of_measurement="EUR",
         state_class=SensorStateClass.TOTAL,
         suggested_display_precision=2,
-        features=frozenset({Feature.CREDIT, Feature.CREDIT_WITH_SEND}),
+        features=CREDIT_FEATURES,
         value=lambda credit: credit.balance,
     ),
     CreditSensorDescription(
@@ -72,7 +77,12 @@ async def async_setup_entry(
         for description in CREDIT_SENSORS
         if description.features & features
     )
-    async_add_entities([AccountDeliverySensor(entry)])
+    async_add_entities(
+        [
+            AccountDeliverySensor(entry),
+            *(TotalSensor(entry, description) for description in TOTAL_SENSORS),
+        ]
+    )
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
         async_add_entities(
             [RecipientDeliverySensor(hass, entry, subentry)],
@@ -111,6 +121,71 @@ class CreditSensor(AccountEntity, CoordinatorEntity[AccountCoordinator], Restore
 
     def _take(self, credit: Credit) -> None:
         self._attr_native_value = self.entity_description.value(credit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalSensorDescription(SensorEntityDescription):
+    """A figure of what an account spent today."""
+
+    value: Callable[[DayTotal], Decimal | int]
+
+
+TOTAL_SENSORS = (
+    TotalSensorDescription(
+        key="parts_today",
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        value=lambda total: total.parts,
+    ),
+    TotalSensorDescription(
+        key="spent_today",
+        device_class=SensorDeviceClass.MONETARY,
+        native_unit_of_measurement="EUR",
+        suggested_display_precision=2,
+        value=lambda total: total.cost,
+    ),
+)
+
+
+class TotalSensor(AccountEntity, SensorEntity):
+    """A figure of what an account spent since midnight; the ledger remembers it."""
+
+    entity_description: TotalSensorDescription
+
+    def __init__(
+        self, entry: SmsItaliaConfigEntry, description: TotalSensorDescription
+    ) -> None:
+        """Show one figure."""
+        super().__init__(entry, description.key)
+        self.entity_description = description
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the account's spending, and midnight."""
+        await super().async_added_to_hass()
+        runtime = self.entry.runtime_data
+        self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
+        self.async_on_remove(
+            async_track_time_change(
+                self.hass, self._turn_day, hour=0, minute=0, second=0
+            )
+        )
+        self._take()
+
+    @callback
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, TotalsChanged):
+            self._take()
+            self.async_write_ha_state()
+
+    @callback
+    def _turn_day(self, _now: datetime) -> None:
+        self._take()
+        self.async_write_ha_state()
+
+    def _take(self) -> None:
+        runtime = self.entry.runtime_data
+        total = runtime.messenger.spent_today(runtime.account.id)
+        self._attr_native_value = self.entity_description.value(total)
 
 
 # The one that most needs attention first.

@@ -92,7 +92,7 @@ async def _async_send_sms(call: ServiceCall) -> ServiceResponse:
         targets += recipient_targets(hass, entity.entry, entity.recipient)
 
     results = await asyncio.gather(
-        *(send(entry, request, targets) for entry, targets in orders.values()),
+        *(send(hass, entry, request, targets) for entry, targets in orders.values()),
         return_exceptions=True,
     )
     messages: list[Message] = []

@@ -1,6 +1,6 @@
 """An account as the messaging layer sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -46,6 +46,8 @@ class Account:
 
     `sender` is the account's own sender, None for the provider's default.
     `recipients` holds the numbers (E.164) of each recipient by its id.
+    `callback_url` gives the URL where the provider is to tell the delivery of the
+    submission with this reference; None if there is no such way at the moment.
     """
 
     id: str
@@ -55,12 +57,27 @@ class Account:
     sender: str | None
     options: AccountOptions
     recipients: Mapping[str, tuple[str, ...]]
+    callback_url: Callable[[str], str | None] = lambda _: None
 
     def sender_for(self, wanted: str | None) -> str | None:
         """Return the sender to use here: the wanted one where it may be used."""
         if wanted is not None and self.provider.capabilities.sender.allows(wanted):
             return wanted
         return self.sender
+
+    @property
+    def route(self) -> tuple[str, ...]:
+        """The ids of the accounts to try for this one, itself first."""
+        return tuple(dict.fromkeys((self.id, *self.options.fallback)))
+
+    def can_settle(self, provider_id: str | None) -> bool:
+        """Tell whether the provider can be asked about a message in doubt.
+
+        By our reference, or by the id that it gave in spite of the doubt.
+        """
+        return Feature.CLIENT_REFERENCE in self.provider.capabilities.features or (
+            provider_id is not None and self.tracks_delivery
+        )
 
     @property
     def tracks_delivery(self) -> bool:

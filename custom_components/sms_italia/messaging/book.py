@@ -18,10 +18,21 @@ from .model import DayTotal, Dispatch, Message, Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesChanged:
-    """Messages of one account are new, or more is known of them than before."""
+    """Messages of one account are new, or more is known of them than before.
+
+    `turned` are those of them that have another status than before.
+    """
 
     account: str
     messages: tuple[Message, ...]
+    turned: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalsChanged:
+    """What an account spent today is another sum."""
+
+    account: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +57,9 @@ class CredentialsRefused:
     account: str
 
 
-type Event = MessagesChanged | CreditTold | CreditSpent | CredentialsRefused
+type Event = (
+    MessagesChanged | TotalsChanged | CreditTold | CreditSpent | CredentialsRefused
+)
 type Listener = Callable[[Event], None]
 
 _RANK = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2}
@@ -82,6 +95,7 @@ class Book:
         self._clock = clock
         self._open: dict[int, Message] = {}
         self._by_ref: dict[tuple[str | None, MessageRef], int] = {}
+        self._by_submission: dict[str, set[int]] = {}
         self._unsent_parts: Counter[str] = Counter()
         self._waiting: dict[int, Message] = {}
         self._waiting_numbers: Counter[str] = Counter()
@@ -102,6 +116,7 @@ class Book:
         for index in (
             self._open,
             self._by_ref,
+            self._by_submission,
             self._unsent_parts,
             self._waiting,
             self._waiting_numbers,
@@ -120,6 +135,10 @@ class Book:
         """Return the open message that a provider knows by this ref."""
         message_id = self._by_ref.get((carrier, ref))
         return None if message_id is None else self._open[message_id]
+
+    def of_submission(self, reference: str) -> list[Message]:
+        """Return the open messages of a submission."""
+        return [self._open[id_] for id_ in self._by_submission.get(reference, ())]
 
     @property
     def waiting(self) -> tuple[Message, ...]:
@@ -154,7 +173,8 @@ class Book:
         """Enter new messages of a dispatch; returns when they are on disk."""
         for message in messages:
             self._enter(message)
-        self.tell(MessagesChanged(account=dispatch.account, messages=tuple(messages)))
+        news = tuple(messages)
+        self.tell(MessagesChanged(account=dispatch.account, messages=news, turned=news))
         await self._ledger.record(
             Entry(dispatch=dispatch, added=messages, submissions=submissions)
         )
@@ -171,6 +191,7 @@ class Book:
         """
         changed: list[Message] = []
         news: dict[str, list[Message]] = {}
+        turned: set[int] = set()
         spent: Counter[str] = Counter()
         costs: dict[str, Decimal] = {}
         for message in messages:
@@ -182,6 +203,8 @@ class Book:
             changed.append(message)
             if _shown(message) != _shown(old):
                 news.setdefault(message.dispatch.account, []).append(message)
+            if message.status is not old.status:
+                turned.add(message.id)
             if message.carrier is not None and message.provider_id is not None:
                 first = old.provider_id is None
                 spent[message.carrier] += message.parts - (0 if first else old.parts)
@@ -203,9 +226,16 @@ class Book:
             self._totals[addition.account] = DayTotal(
                 parts=total.parts + addition.parts, cost=total.cost + addition.cost
             )
+            self.tell(TotalsChanged(account=addition.account))
         for account, messages_of_account in news.items():
             self.tell(
-                MessagesChanged(account=account, messages=tuple(messages_of_account))
+                MessagesChanged(
+                    account=account,
+                    messages=tuple(messages_of_account),
+                    turned=tuple(
+                        one for one in messages_of_account if one.id in turned
+                    ),
+                )
             )
         await self._ledger.record(
             Entry(changed=changed, submissions=submissions, spent=additions)
@@ -261,6 +291,8 @@ class Book:
         if message.provider_id is not None:
             ref = MessageRef(message.provider_id, message.number)
             self._by_ref[message.carrier, ref] = message.id
+        if message.submission is not None:
+            self._by_submission.setdefault(message.submission, set()).add(message.id)
 
     def _leave(self, message: Message) -> None:
         """Take a message out of all indexes."""
@@ -268,6 +300,11 @@ class Book:
         if message.provider_id is not None:
             ref = MessageRef(message.provider_id, message.number)
             self._by_ref.pop((message.carrier, ref), None)
+        if message.submission is not None:
+            siblings = self._by_submission[message.submission]
+            siblings.discard(message.id)
+            if not siblings:
+                del self._by_submission[message.submission]
         match message.stage:
             case Stage.WAITING:
                 del self._waiting[message.id]

@@ -13,6 +13,11 @@ class Clock:
     now: Callable[[], float] = time.time
     timezone: Callable[[], tzinfo] = lambda: UTC
 
+    def local_time(self) -> str:
+        """Return the local time as HH:MM."""
+        moment = datetime.fromtimestamp(self.now(), self.timezone())
+        return moment.strftime("%H:%M")
+
     def today(self) -> str:
         """Return the local date as YYYY-MM-DD."""
         return datetime.fromtimestamp(self.now(), self.timezone()).date().isoformat()

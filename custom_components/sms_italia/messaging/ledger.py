@@ -32,6 +32,7 @@ CREATE TABLE dispatches (
     sender TEXT,
     created REAL NOT NULL,
     expires REAL NOT NULL,
+    route TEXT NOT NULL,
     size INTEGER NOT NULL
 );
 CREATE TABLE messages (
@@ -71,6 +72,9 @@ _COLUMNS = (
     "id, number, recipient, status, stage, updated, parts, carrier, submission, "
     "provider_id, cost, error, detail, attempt_at"
 )
+_CHECKPOINT_PAGES = 1000
+"""Pages of the write-ahead file after which SQLite tidies it up; its own default."""
+
 _MICRO = 1_000_000
 """Euro are kept as whole millionths, so that sums stay exact."""
 
@@ -217,9 +221,17 @@ class Ledger:
         while await self._run(self._trim_some, account, before):
             pass
 
-    async def copy_to(self, path: Path) -> None:
-        """Write a consistent copy of the ledger to `path`."""
-        await self._run(self._copy_to, path)
+    async def hold(self) -> None:
+        """Keep the main file as it is until `release`, so that it can be copied.
+
+        What is recorded meanwhile goes to the write-ahead file beside it, of which
+        a copy taken at any moment is good up to its last whole commit.
+        """
+        await self._run(self._hold)
+
+    async def release(self) -> None:
+        """Let the main file change again."""
+        await self._run(self._release)
 
     async def _run[**P, R](
         self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
@@ -344,7 +356,7 @@ class Ledger:
     def _write(database: sqlite3.Connection, entry: Entry) -> None:
         if (dispatch := entry.dispatch) is not None:
             database.execute(
-                "INSERT INTO dispatches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO dispatches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     dispatch.id,
                     dispatch.account,
@@ -354,6 +366,7 @@ class Ledger:
                     dispatch.sender,
                     dispatch.created,
                     dispatch.expires,
+                    " ".join(dispatch.route),
                     len(entry.added),
                 ),
             )
@@ -411,7 +424,7 @@ class Ledger:
                 dispatches[dispatch_id] = _dispatch(
                     *self._open_database.execute(
                         "SELECT id, account, text, encoding, parts, sender, created, "
-                        "expires FROM dispatches WHERE id = ?",
+                        "expires, route FROM dispatches WHERE id = ?",
                         (dispatch_id,),
                     ).fetchone()
                 )
@@ -486,12 +499,12 @@ class Ledger:
         database.execute("COMMIT")
         return bool(rows)
 
-    def _copy_to(self, path: Path) -> None:
-        copy = sqlite3.connect(path)
-        try:
-            self._open_database.backup(copy)
-        finally:
-            copy.close()
+    def _hold(self) -> None:
+        self._open_database.execute("PRAGMA wal_autocheckpoint = 0")
+        self._open_database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _release(self) -> None:
+        self._open_database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
 
 def _refuse_newer(version: int) -> None:
@@ -526,6 +539,7 @@ def _dispatch(  # noqa: PLR0913, PLR0917 - the columns of a row
     sender: str | None,
     created: float,
     expires: float,
+    route: str,
 ) -> Dispatch:
     return Dispatch(
         id=id_,
@@ -536,6 +550,7 @@ def _dispatch(  # noqa: PLR0913, PLR0917 - the columns of a row
         sender=sender,
         created=created,
         expires=expires,
+        route=tuple(route.split()),
     )
 
 

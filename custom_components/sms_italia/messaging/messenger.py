@@ -13,10 +13,11 @@ from .clock import Clock
 from .errors import OrderRefusedError, Refusal
 from .guards import check_limit, check_sender, check_text, why_not_sent_to
 from .ledger import Found, Ledger, LedgerTrouble, Query
-from .model import BadTarget, Dispatch, Message, Order, Stage, Target
+from .model import BadTarget, DayTotal, Dispatch, Message, Order, Stage, Target
 from .outbox import Outbox
 from .pacing import Pace, Rests
 from .router import Router
+from .routing import accounts_after
 from .text import prepare_text
 from .tracking import Tracker
 
@@ -61,7 +62,8 @@ class Messenger:
         self._outbox = Outbox(
             self._accounts, self._book, self._router, clock, self._spawn
         )
-        self._tracker = Tracker(self._accounts, self._book, clock, pace, self._spawn)
+        self._pace = pace
+        self._trackers: dict[str, Tracker] = {}
         self._running = False
 
     async def attach(self, account: Account) -> None:
@@ -70,15 +72,25 @@ class Messenger:
             if not self._running:
                 await self._start()
             self._accounts[account.id] = account
-            self._outbox.hurry()
-            self._tracker.follow(
-                [message for message in self._book if message.carrier == account.id]
+            await self.tidy_up(account.id)
+            tracker = self._trackers[account.id] = Tracker(
+                account,
+                self._book,
+                self._clock,
+                self._pace,
+                spawn=self._spawn,
+                on_unsent=self._outbox.hurry,
+                on_failed=self._on_failed,
             )
+            tracker.follow(tuple(self._book))
+            self._outbox.hurry()
 
     async def detach(self, account_id: str) -> None:
         """Let an account go; the last one closes the ledger."""
         async with self._lock:
             self._accounts.pop(account_id, None)
+            if (tracker := self._trackers.pop(account_id, None)) is not None:
+                tracker.stop()
             if not self._accounts:
                 await self._stop()
 
@@ -119,6 +131,7 @@ class Messenger:
             sender=order.sender or None,
             created=now,
             expires=now + max(account.options.retry_for, _FIRST_PASSAGE),
+            route=account.route,
         )
         message = Message(
             id=first,
@@ -178,11 +191,102 @@ class Messenger:
             await self._router.deliver_new(dispatch, messages, closed)
             self._outbox.schedule()
 
+    def spent_today(self, account_id: str) -> DayTotal:
+        """Return what an account spent since midnight."""
+        return self._book.spent_today(account_id)
+
+    def open_messages(self, account_id: str) -> list[Message]:
+        """Return the messages of an account whose end is not known."""
+        return [one for one in self._book if one.dispatch.account == account_id]
+
+    async def hold_ledger(self) -> None:
+        """Keep the ledger's file as it is, for a backup to copy; sending goes on."""
+        if self._running:
+            await self._ledger.hold()
+
+    async def release_ledger(self) -> None:
+        """Let the ledger's file change again."""
+        if self._running:
+            await self._ledger.release()
+
+    async def callback(self, account_id: str, submission: str, body: bytes) -> bool:
+        """Take in a delivery callback about a submission; tell whether we know it.
+
+        A body that the provider documents is a report; any other is a hint to ask.
+        """
+        account = self._accounts.get(account_id)
+        tracker = self._trackers.get(account_id)
+        if account is None or tracker is None:
+            return False
+        report = account.client.parse_callback(body)
+        if report is not None and await tracker.take_in([report]):
+            return True
+        return tracker.hurry(submission)
+
+    async def tidy_up(self, account_id: str) -> None:
+        """Do what is due once a day, if the account is attached.
+
+        Messages that nothing can tell of any more are closed, old ones forgotten.
+        """
+        account = self._accounts.get(account_id)
+        if account is None:
+            return
+        now = self._clock.now()
+        await self._book.change(
+            [
+                replace(
+                    message, status=Status.UNCERTAIN, stage=Stage.CLOSED, updated=now
+                )
+                for message in self._book
+                if message.carrier == account.id
+                and message.stage in {Stage.TAKEN, Stage.DOUBTFUL}
+                and (
+                    now - message.dispatch.created > self._pace.give_up
+                    or (
+                        message.stage is Stage.DOUBTFUL
+                        and not account.can_settle(message.provider_id)
+                    )
+                )
+            ]
+        )
+        before = now - account.options.history_days * 86_400
+        await self._ledger.trim(account.id, before)
+
     def _on_taken(self, messages: Sequence[Message]) -> None:
-        self._tracker.follow(messages)
+        """Follow messages of one account to their end."""
+        tracker = self._trackers.get(messages[0].carrier or "")
+        if tracker is not None:
+            tracker.follow(messages)
 
     def _on_recovery(self) -> None:
         self._outbox.hurry()
+
+    def _on_failed(self, messages: Sequence[Message]) -> None:
+        """Send again through the next accounts what a report called failed."""
+        now = self._clock.now()
+        for message in messages:
+            account = self._accounts.get(message.dispatch.account)
+            route = accounts_after(message.dispatch.route, message.carrier)
+            if (
+                account is not None
+                and account.options.failover_on_failed_delivery
+                and route
+                and now < message.dispatch.expires
+            ):
+                first, second = self._book.take_ids(2)
+                dispatch = replace(message.dispatch, id=first, route=route)
+                again = Message(
+                    id=second,
+                    dispatch=dispatch,
+                    number=message.number,
+                    recipient=message.recipient,
+                    status=Status.QUEUED,
+                    stage=Stage.WAITING,
+                    updated=now,
+                    parts=dispatch.parts,
+                    attempt_at=now,
+                )
+                self._spawn(self._deliver(dispatch, [again], ()), "sms_italia failover")
 
     def _account(self, account_id: str) -> Account:
         """Return a loaded account."""
@@ -202,7 +306,7 @@ class Messenger:
                 replace(
                     message,
                     status=Status.UNCERTAIN,
-                    stage=Stage.CLOSED,
+                    stage=Stage.DOUBTFUL,
                     detail="interrupted",
                     updated=self._clock.now(),
                 )
@@ -216,18 +320,23 @@ class Messenger:
         if not self._running:
             return
         self._running = False
-        self._outbox.stop()
-        self._tracker.stop()
+        self._stop_timers()
         if self._tasks:
             _, late = await asyncio.wait(tuple(self._tasks), timeout=_GRACE)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        self._outbox.stop()
-        self._tracker.stop()
+        # A task that ended may have set its timer again.
+        self._stop_timers()
+        self._trackers.clear()
         await self._ledger.close()
         self._book.clear()
+
+    def _stop_timers(self) -> None:
+        self._outbox.stop()
+        for tracker in self._trackers.values():
+            tracker.stop()
 
     def _spawn(
         self, work: Coroutine[None, None, None], name: str

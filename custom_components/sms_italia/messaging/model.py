@@ -45,7 +45,8 @@ class Order:
 class Dispatch:
     """One text on its way to one or many numbers; its messages share it.
 
-    `account` is the account that was asked. `created` and `expires` are seconds
+    `account` is the account that was asked, `route` the accounts to try in order,
+    fixed when it was asked. `created` and `expires` are seconds
     since the epoch; nothing of it is sent after `expires`. `parts` is our own
     count for one number.
     """
@@ -58,6 +59,7 @@ class Dispatch:
     sender: str | None
     created: float
     expires: float
+    route: tuple[str, ...]
 
 
 class Stage(StrEnum):

@@ -143,7 +143,7 @@ def _dialled(value: str) -> str:
     digits = kept.replace("/", "")
     international = digits.startswith(("+", "00"))
     digits = digits.removeprefix("+").removeprefix("00")
-    if not digits.isdecimal() or len(digits) > _MAX_DIGITS:
+    if not digits.isdecimal():
         raise NumberError(NumberProblem.INVALID, value)
     return f"+{digits}" if international else digits
 

@@ -13,18 +13,25 @@ class Pace:
     `first_rest` doubles with each failure in a row up to `longest_rest`, and is
     spread by up to a fifth so that accounts do not come back in step. A status
     question comes after `first_poll`, then whenever half a message's age has gone
-    by again, at least every `longest_poll`, until `give_up`.
+    by again, at least every `longest_poll`, until `give_up`. A submission that a
+    provider does not know `never_came` seconds after it was made never came there.
     """
 
     first_rest: float = 15
     longest_rest: float = 300
     first_poll: float = 3
+    first_poll_if_told: float = 60
     longest_poll: float = 3600
+    never_came: float = 120
     give_up: float = 72 * 3600
 
-    def next_poll(self, age: float) -> float:
-        """Return the seconds to wait before asking about a message of this age."""
-        return min(max(age / 2, self.first_poll), self.longest_poll)
+    def next_poll(self, age: float, *, told: bool = False) -> float:
+        """Return the seconds to wait before asking about a message of this age.
+
+        `told` says that the provider is to tell by itself: asking is the safety net.
+        """
+        first = self.first_poll_if_told if told else self.first_poll
+        return min(max(age / 2, first), self.longest_poll)
 
 
 class Rests:

@@ -25,6 +25,7 @@ from .ledger import SubmissionIntent
 from .model import Dispatch, Message, Stage
 from .pacing import Rests
 from .routing import another_account_may_cure, time_may_cure
+from .text import TextEncoding, prepare_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,12 +75,14 @@ class _Attempt:
     refusal: NotSent | None = None
     retry_at: float | None = None
     hopeless: bool = False
+    is_duplicate: bool = False
 
     def refused(self, outcome: NotSent, retry_at: float | None = None) -> None:
         """Keep the first refusal, and the earliest time an account may take it.
 
         A refusal that no account can cure ends the way.
         """
+        self.is_duplicate = outcome.kind is ErrorKind.DUPLICATE
         if not another_account_may_cure(outcome.kind):
             self.hopeless = True
             self.refusal, self.retry_at = outcome, None
@@ -98,7 +101,7 @@ class _Passage:
         self._router = router
         self._book = router.book
         self._dispatch = dispatch
-        self._account = router.accounts[dispatch.account]
+        self._options = router.accounts[dispatch.account].options
         self._messages = messages
 
     async def run(self) -> None:
@@ -112,12 +115,10 @@ class _Passage:
             await self._record([self._end(attempt) for attempt in left])
 
     def _route(self) -> Iterator[Account]:
-        """Go over the account that was asked and its loaded fallbacks, in order."""
-        yield self._account
-        for account_id in self._account.options.fallback:
-            fallback = self._router.accounts.get(account_id)
-            if fallback is not None and fallback is not self._account:
-                yield fallback
+        """Go over the accounts of the route that are loaded, in order."""
+        for account_id in self._dispatch.route:
+            if (account := self._router.accounts.get(account_id)) is not None:
+                yield account
 
     async def _try(
         self, carrier: Account, attempts: Sequence[_Attempt]
@@ -141,9 +142,9 @@ class _Passage:
         if len(batches) > 1:
             await self._prepare_batches()
         for left in await asyncio.gather(
-            *(self._submit(carrier, batch) for batch in batches)
+            *(self._submit(carrier, batch, self._dispatch.text) for batch in batches)
         ):
-            stuck += left
+            stuck += await self._repeat(carrier, left)
         return stuck
 
     def _why_not(
@@ -152,7 +153,7 @@ class _Passage:
         """Return why an account is not even asked, None if it is."""
         if self._router.rests.until(carrier.id) is not None:
             return NotSent(kind=ErrorKind.UNAVAILABLE, detail="resting")
-        if carrier is self._account:
+        if carrier.id == self._dispatch.account:
             return None
         if self._dispatch.parts > carrier.provider.capabilities.max_parts:
             return NotSent(kind=ErrorKind.REFUSED, detail="too_many_parts")
@@ -163,7 +164,7 @@ class _Passage:
         return None
 
     async def _submit(
-        self, carrier: Account, attempts: Sequence[_Attempt]
+        self, carrier: Account, attempts: Sequence[_Attempt], text: str
     ) -> list[_Attempt]:
         """Make one request; return the messages that the account did not take."""
         async with self._router.gate(carrier.id):
@@ -196,12 +197,33 @@ class _Passage:
                     created=now,
                 ),
             )
-            result = await self._send(carrier, reference, attempts)
+            result = await self._send(carrier, reference, attempts, text)
         self._learn(carrier, result)
         return await self._take_in(carrier, result, attempts)
 
+    async def _repeat(
+        self, carrier: Account, attempts: Sequence[_Attempt]
+    ) -> list[_Attempt]:
+        """Send what was refused as a duplicate once more, with the time behind it.
+
+        An alarm that repeats must not be lost because it repeats (design.md, 5.8).
+        """
+        if not carrier.options.repeat_marker:
+            return list(attempts)
+        repeated = [one for one in attempts if one.is_duplicate]
+        if not repeated:
+            return list(attempts)
+        marked = f"{self._dispatch.text} {self._router.clock.local_time()}"
+        prepared = prepare_text(marked, TextEncoding.UNICODE)
+        if prepared.parts > carrier.provider.capabilities.max_parts:
+            return list(attempts)
+        for attempt in repeated:
+            attempt.message = replace(attempt.message, parts=prepared.parts)
+        others = [one for one in attempts if not one.is_duplicate]
+        return [*others, *await self._submit(carrier, repeated, marked)]
+
     async def _send(
-        self, carrier: Account, reference: str, attempts: Sequence[_Attempt]
+        self, carrier: Account, reference: str, attempts: Sequence[_Attempt], text: str
     ) -> SendResult:
         """Send; whatever goes wrong on our side leaves the messages in doubt."""
         numbers = tuple(attempt.message.number for attempt in attempts)
@@ -210,9 +232,10 @@ class _Passage:
                 Submission(
                     reference=reference,
                     recipients=numbers,
-                    text=self._dispatch.text,
+                    text=text,
                     encoding=self._dispatch.encoding,
                     sender=carrier.sender_for(self._dispatch.sender),
+                    callback_url=carrier.callback_url(reference),
                 )
             )
         except asyncio.CancelledError:
@@ -265,7 +288,7 @@ class _Passage:
             match outcome:
                 case Accepted():
                     settled.append(attempt.message)
-                case Uncertain() if self._account.options.resend_uncertain:
+                case Uncertain() if self._options.resend_uncertain:
                     left.append(attempt)
                 case Uncertain():
                     settled.append(attempt.message)
@@ -299,7 +322,7 @@ class _Passage:
                     message,
                     stage=(
                         Stage.DOUBTFUL
-                        if outcome.provider_id is not None and carrier.tracks_delivery
+                        if carrier.can_settle(outcome.provider_id)
                         else Stage.CLOSED
                     ),
                     status=Status.UNCERTAIN,
@@ -324,7 +347,7 @@ class _Passage:
             detail=refusal.detail,
             updated=now,
         )
-        if attempt.retry_at is None or not self._account.options.retry_for:
+        if attempt.retry_at is None or not self._options.retry_for:
             return replace(message, status=Status.FAILED, stage=Stage.CLOSED)
         if now >= self._dispatch.expires:
             return replace(message, status=Status.EXPIRED, stage=Stage.CLOSED)

@@ -1,5 +1,7 @@
 """What may be done after a message was not taken; why.md, the retry rule."""
 
+from collections.abc import Sequence
+
 from ..providers.model import ErrorKind
 
 
@@ -18,6 +20,13 @@ def another_account_may_cure(kind: ErrorKind) -> bool:
             | ErrorKind.REFUSED
         ):
             return True
+
+
+def accounts_after(route: Sequence[str], carrier: str | None) -> tuple[str, ...]:
+    """Return the accounts of a route that come after the one that took a message."""
+    if carrier not in route:
+        return ()
+    return tuple(route[route.index(carrier) + 1 :])
 
 
 def time_may_cure(kind: ErrorKind) -> bool:

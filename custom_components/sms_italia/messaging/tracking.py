@@ -1,7 +1,7 @@
 """Finding out what became of the messages that providers took."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 import heapq
 from itertools import batched
@@ -20,134 +20,231 @@ _LOGGER = logging.getLogger(__name__)
 _QUESTIONS_AT_ONCE = 4
 """Status requests on the wire to one account."""
 
+_PORTION = 100
+"""Reports put on record at once."""
+
 
 class Tracker:
-    """Asks the providers about messages they took: often at first, then ever rarer.
+    """Asks one account's provider about its messages: often at first, then ever rarer.
 
-    `spawn` starts a task that somebody else owns.
+    `spawn` starts a task that somebody else owns. `on_unsent` is called when messages
+    in doubt turn out never to have come, `on_failed` with those that a report called
+    failed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is told and whom it tells
         self,
-        accounts: Mapping[str, Account],
+        account: Account,
         book: Book,
         clock: Clock,
         pace: Pace,
+        *,
         spawn: Callable[[Coroutine[None, None, None], str], asyncio.Task[None]],
+        on_unsent: Callable[[], None],
+        on_failed: Callable[[Sequence[Message]], None],
     ) -> None:
         """Start with nothing to ask about."""
-        self._accounts = accounts
+        self._account = account
         self._book = book
         self._clock = clock
         self._pace = pace
         self._spawn = spawn
-        self._due: list[tuple[float, int]] = []
+        self._on_unsent = on_unsent
+        self._on_failed = on_failed
+        self._due: dict[int, float] = {}
+        self._told_early: set[str] = set()
+        self._queue: list[tuple[float, int]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._round: asyncio.Task[None] | None = None
 
     def follow(self, messages: Sequence[Message]) -> None:
-        """Begin to ask about the messages whose provider can be asked about them."""
+        """Begin to ask about the messages that this account's provider knows."""
         now = self._clock.now()
         for message in messages:
-            if not _is_followed(message):
+            if message.carrier != self._account.id or not _is_followed(message):
                 continue
-            age = now - message.dispatch.created
-            heapq.heappush(self._due, (now + self._pace.next_poll(age), message.id))
-        self.schedule()
+            if message.submission in self._told_early:
+                self._set_due(message.id, now)
+            else:
+                self._put_off(message, now)
+        self._told_early.difference_update(one.submission for one in messages)
+        self._set_timer()
 
-    def schedule(self) -> None:
-        """Set the timer for the next question."""
-        self.stop()
-        if self._due and (self._round is None or self._round.done()):
-            delay = max(0, self._due[0][0] - self._clock.now())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
+    def hurry(self, submission: str) -> bool:
+        """Ask about a submission's messages now; tell whether there are any."""
+        messages = self._book.of_submission(submission)
+        for message in messages:
+            if message.stage is Stage.SUBMITTING:
+                # The callback was quicker than the answer to the send.
+                self._told_early.add(submission)
+            else:
+                self._set_due(message.id, self._clock.now())
+        self._set_timer()
+        return bool(messages)
 
     def stop(self) -> None:
-        """Forget the timer."""
+        """Ask no more; a question that is on the wire is finished."""
+        self._due.clear()
+        self._told_early.clear()
+        self._queue.clear()
+        self._set_timer()
+
+    def _put_off(self, message: Message, now: float) -> None:
+        """Set when to ask about a message next."""
+        told = self._account.callback_url("") is not None
+        pause = self._pace.next_poll(now - message.dispatch.created, told=told)
+        self._set_due(message.id, now + pause)
+
+    def _set_due(self, message_id: int, moment: float) -> None:
+        self._due[message_id] = moment
+        heapq.heappush(self._queue, (moment, message_id))
+
+    def _set_timer(self) -> None:
+        """Set the timer for the next question, unless some are being asked."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._queue and (self._round is None or self._round.done()):
+            delay = max(0, self._queue[0][0] - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
 
     def _begin(self) -> None:
         self._round = self._spawn(self._work(), "sms_italia tracking")
 
     async def _work(self) -> None:
-        """Ask about all messages that are due, account by account."""
+        """Ask about all messages that are due."""
         try:
-            by_carrier: dict[str, list[Message]] = {}
-            for message in self._take_due():
-                if message.carrier is not None:
-                    by_carrier.setdefault(message.carrier, []).append(message)
-            async with asyncio.TaskGroup() as group:
-                for carrier, messages in by_carrier.items():
-                    if (account := self._accounts.get(carrier)) is not None:
-                        group.create_task(self._ask(account, messages))
+            await self._ask(self._take_due())
         finally:
             # This task is not done yet, so the timer is set right after it.
-            asyncio.get_running_loop().call_soon(self.schedule)
+            asyncio.get_running_loop().call_soon(self._set_timer)
 
     def _take_due(self) -> list[Message]:
         """Take the messages that are due or nearly so, and set their next time.
 
-        Those within a tenth of the longest first pause come along, so that
-        messages sent together are asked about together.
+        Those within a tenth of the first pause come along, so that messages sent
+        together are asked about together.
         """
         now = self._clock.now()
-        taken: dict[int, Message] = {}
-        while self._due and self._due[0][0] <= now + self._pace.first_poll / 10:
-            _, message_id = heapq.heappop(self._due)
+        taken: list[Message] = []
+        while self._queue and self._queue[0][0] <= now + self._pace.first_poll / 10:
+            moment, message_id = heapq.heappop(self._queue)
+            if self._due.get(message_id) != moment:
+                continue
+            del self._due[message_id]
             message = self._book.get(message_id)
             if message is not None and _is_followed(message):
-                taken[message_id] = message
-        for message in taken.values():
-            age = now - message.dispatch.created
-            heapq.heappush(self._due, (now + self._pace.next_poll(age), message.id))
-        return list(taken.values())
+                taken.append(message)
+        for message in taken:
+            self._put_off(message, now)
+        return taken
 
-    async def _ask(self, account: Account, messages: Sequence[Message]) -> None:
-        """Ask one account about its messages, and give up those that are too old."""
+    async def _ask(self, messages: Sequence[Message]) -> None:
+        """Ask about messages, and give up those that are too old."""
+        account = self._account
         gate = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
 
-        async def ask_some(some: Sequence[Message]) -> None:
+        async def ask(question: Coroutine[None, None, None]) -> None:
             async with gate:
                 try:
-                    reports = await account.client.reports(
-                        [_ref(message) for message in some]
-                    )
+                    await question
                 except ProviderError as err:
                     _LOGGER.debug("%s did not tell delivery: %s", account.name, err)
                     if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
                         self._book.tell(CredentialsRefused(account=account.id))
-                    return
-            await self.take_in(account.id, reports)
 
+        known = [one for one in messages if one.provider_id is not None]
         size = account.provider.capabilities.refs_per_report_query
+        submissions: dict[str, list[Message]] = {}
+        for message in messages:
+            if message.provider_id is None and message.submission is not None:
+                submissions.setdefault(message.submission, []).append(message)
         await asyncio.gather(
-            *(ask_some(some) for some in batched(messages, size, strict=False))
+            *(
+                ask(self._ask_reports(some))
+                for some in batched(known, size, strict=False)
+            ),
+            *(
+                ask(self._settle(reference, some))
+                for reference, some in submissions.items()
+            ),
         )
         await self._give_up(messages)
 
-    async def take_in(self, carrier: str, reports: Sequence[Report]) -> None:
-        """Put what a provider says of messages on record."""
-        now = self._clock.now()
-        changed: list[Message] = []
-        for report in reports:
-            message = self._book.by_ref(carrier, report.ref)
-            if message is None:
-                continue
-            after = replace(
-                message,
-                status=report.status,
-                stage=Stage.CLOSED if report.status.is_final else Stage.TAKEN,
-                parts=report.parts or message.parts,
-                cost=message.cost if report.cost is None else report.cost,
-                detail=report.detail,
-                updated=now,
-            )
-            if replace(after, updated=message.updated) != message:
-                changed.append(after)
-        if changed:
-            await self._book.change(changed)
+    async def _ask_reports(self, messages: Sequence[Message]) -> None:
+        """Ask about messages that the provider knows by an id."""
+        refs = [
+            MessageRef(message.provider_id, message.number)
+            for message in messages
+            if message.provider_id is not None
+        ]
+        await self.take_in(await self._account.client.reports(refs))
+
+    async def _settle(self, reference: str, messages: Sequence[Message]) -> None:
+        """Find out whether a submission in doubt ever came to its provider.
+
+        What came is taken like any other message. What did not come by the time
+        that it must have was not sent, and goes back on its way.
+        """
+        asked_at = self._clock.now()
+        found = {
+            report.ref.recipient: report
+            for report in await self._account.client.lookup(reference)
+        }
+        settled: list[Message] = []
+        for message in messages:
+            report = found.get(message.number)
+            if report is not None:
+                taken = replace(message, provider_id=report.ref.provider_id)
+                settled.append(self._after(taken, report))
+            elif asked_at - message.updated >= self._pace.never_came:
+                settled.append(
+                    replace(
+                        message,
+                        status=Status.QUEUED,
+                        stage=Stage.WAITING,
+                        submission=None,
+                        detail=None,
+                        attempt_at=asked_at,
+                        updated=asked_at,
+                    )
+                )
+        if settled:
+            await self._book.change(settled)
+            self._on_unsent()
+
+    async def take_in(self, reports: Sequence[Report]) -> int:
+        """Put what the provider says of messages on record; tell how many it knew.
+
+        In portions, so that a long answer does not hold up everything else.
+        """
+        known = 0
+        for portion in batched(reports, _PORTION, strict=False):
+            changed: list[Message] = []
+            for report in portion:
+                message = self._book.by_ref(self._account.id, report.ref)
+                if message is None:
+                    continue
+                known += 1
+                after = self._after(message, report)
+                if replace(after, updated=message.updated) != message:
+                    changed.append(after)
+            if changed:
+                await self._book.change(changed)
+                self._on_failed([one for one in changed if one.status is Status.FAILED])
+        return known
+
+    def _after(self, message: Message, report: Report) -> Message:
+        """Return a message with what a report says of it."""
+        return replace(
+            message,
+            status=report.status,
+            stage=Stage.CLOSED if report.status.is_final else Stage.TAKEN,
+            parts=report.parts or message.parts,
+            cost=message.cost if report.cost is None else report.cost,
+            detail=report.detail,
+            updated=self._clock.now(),
+        )
 
     async def _give_up(self, messages: Sequence[Message]) -> None:
         """Close what is older than the longest time a report may take.
@@ -168,10 +265,9 @@ class Tracker:
 
 
 def _is_followed(message: Message) -> bool:
-    """Tell whether a message is still open under an id of its provider's."""
-    return message.stage is not Stage.CLOSED and message.provider_id is not None
-
-
-def _ref(message: Message) -> MessageRef:
-    """Return how its provider knows a message that was taken."""
-    return MessageRef(message.provider_id or "", message.number)
+    """Tell whether a provider is still to be asked about a message."""
+    match message.stage:
+        case Stage.TAKEN | Stage.DOUBTFUL:
+            return True
+        case Stage.WAITING | Stage.SUBMITTING | Stage.CLOSED:
+            return False

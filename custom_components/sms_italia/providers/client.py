@@ -184,6 +184,21 @@ class ProviderClient(ABC):
     async def _send(self, submission: Submission) -> SendResult:
         """Send; a ProviderError holds for every recipient."""
 
+    async def lookup(self, reference: str) -> Sequence[Report]:  # noqa: ARG002 - for those that can
+        """Find a submission's messages by our reference (feature CLIENT_REFERENCE).
+
+        Empty if the provider never took it. Raises ProviderError.
+        """
+        raise NotAcceptedError(ErrorKind.REFUSED, detail="no_client_reference")
+
+    def parse_callback(self, body: bytes) -> Report | None:  # noqa: ARG002 - for those that can
+        """Return the report in the body of a delivery callback (feature DELIVERY_PUSH).
+
+        None where the provider does not document the body, or it is not readable:
+        the callback is then only a hint to ask.
+        """
+        return None
+
     @abstractmethod
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Ask what became of accepted messages (feature DELIVERY_POLL).

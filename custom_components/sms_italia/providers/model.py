@@ -1,7 +1,7 @@
 """The words that every provider client and the messaging layer share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -51,13 +51,16 @@ class Submission:
     `reference` is ours (at most 60 characters) and names the submission for
     good: providers that know a client reference can be asked about it.
     `sender` is an alias or a number; None leaves it to the provider's default.
+    `callback_url` is where delivery is to be told (feature DELIVERY_PUSH); it names
+    the submission, and whoever knows it can pretend to be the provider.
     """
 
     reference: str
-    recipients: tuple[str, ...]
-    text: str
+    recipients: tuple[str, ...] = field(repr=False)
+    text: str = field(repr=False)
     encoding: Encoding
     sender: str | None = None
+    callback_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +134,7 @@ class MessageRef:
     """
 
     provider_id: str
-    recipient: str
+    recipient: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

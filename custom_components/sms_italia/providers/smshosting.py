@@ -179,6 +179,8 @@ class SmshostingClient(ProviderClient):
             form["from"] = sender
         if self._sandbox:
             form["sandbox"] = "true"
+        if submission.callback_url is not None:
+            form["statusCallback"] = submission.callback_url
         answer = await exchange(
             self._session,
             "POST",
@@ -209,6 +211,30 @@ class SmshostingClient(ProviderClient):
         )
 
     @override
+    async def lookup(self, reference: str) -> Sequence[Report]:
+        """Search for the messages of a submission by its transaction id.
+
+        Raises ProviderError, also if a row cannot be understood: silence about a
+        number would be read as proof that it was never taken.
+        """
+        reports: dict[str, Report] = {}
+        while True:
+            known = len(reports)
+            for row in await self._search(
+                {"transactionId": reference, "offset": str(known)}
+            ):
+                number = as_number(row.get("to"))
+                provider_id = as_identifier(row.get("id"))
+                if number is None or provider_id is None:
+                    raise OutcomeUnknownError("unreadable_row")
+                report = _report(MessageRef(provider_id, number), row)
+                if report is None:
+                    raise OutcomeUnknownError("unknown_status")
+                reports[provider_id] = report
+            if len(reports) == known:
+                return list(reports.values())
+
+    @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Search for up to 100 messages by their ids.
 
@@ -219,24 +245,23 @@ class SmshostingClient(ProviderClient):
         reports: dict[str, Report] = {}
         seen = 0
         while by_id and seen < len(by_id):
-            answer = await self._get(
-                "sms/search",
-                {
-                    "id": ",".join(by_id),
-                    "limit": str(_SEARCH_PAGE),
-                    "offset": str(seen),
-                },
-            )
-            rows = as_list(_accepted_body(answer).get("smsList"))
-            if not rows:
+            page = await self._search({"id": ",".join(by_id), "offset": str(seen)})
+            if not page:
                 break
-            seen += len(rows)
-            for item in rows:
-                row = as_object(item)
+            seen += len(page)
+            for row in page:
                 ref = by_id.get(as_identifier(row.get("id")) or "")
                 if ref is not None and (report := _report(ref, row)) is not None:
                     reports[ref.provider_id] = report
         return list(reports.values())
+
+    async def _search(self, query: Mapping[str, str]) -> list[Mapping[str, Json]]:
+        """Return one page of the messages that a search finds."""
+        answer = await self._get("sms/search", {**query, "limit": str(_SEARCH_PAGE)})
+        rows = _accepted_body(answer).get("smsList")
+        if not isinstance(rows, list):
+            raise OutcomeUnknownError("no_list")
+        return [as_object(row) for row in rows]
 
     async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         """Read from the API."""
@@ -337,7 +362,15 @@ PROVIDER = Provider(
     ),
     identity=("auth_key",),
     capabilities=Capabilities(
-        features=frozenset({Feature.CREDIT, Feature.SMS_LEFT, Feature.DELIVERY_POLL}),
+        features=frozenset(
+            {
+                Feature.CREDIT,
+                Feature.SMS_LEFT,
+                Feature.DELIVERY_POLL,
+                Feature.DELIVERY_PUSH,
+                Feature.CLIENT_REFERENCE,
+            }
+        ),
         recipients_per_submission=_MAX_RECIPIENTS,
         max_parts=_MAX_PARTS,
         refs_per_report_query=_SEARCH_PAGE,

@@ -162,6 +162,8 @@ class SmsViaInternetClient(ProviderClient):
             message["sender"] = sender
         if self._gateway is not None:
             message["gateway"] = self._gateway
+        if submission.callback_url is not None:
+            message["delivery_callback"] = submission.callback_url
         answer = await exchange(
             self._session,
             "POST",
@@ -396,7 +398,13 @@ PROVIDER = Provider(
     ),
     identity=("api_token", "username"),
     capabilities=Capabilities(
-        features=frozenset({Feature.CREDIT_WITH_SEND, Feature.DELIVERY_POLL}),
+        features=frozenset(
+            {
+                Feature.CREDIT_WITH_SEND,
+                Feature.DELIVERY_POLL,
+                Feature.DELIVERY_PUSH,
+            }
+        ),
         recipients_per_submission=_MAX_RECIPIENTS,
         max_parts=_MAX_PARTS,
         refs_per_report_query=_MAX_RECIPIENTS,

@@ -32,7 +32,7 @@ from .model import (
     Status,
     Submission,
 )
-from .reading import as_code, as_identifier, as_object
+from .reading import as_code, as_identifier, as_number, as_object
 from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
 
 DEFAULT_URL = "https://api.transactionale.com"
@@ -121,6 +121,9 @@ class TransactionaleClient(ProviderClient):
         }
         if sender := submission.sender or self._sender:
             message["sender_id"] = sender.removeprefix("+")
+        if submission.callback_url is not None:
+            message["webhook_url"] = submission.callback_url
+            message["receive_dlr"] = "always"
         body = _accepted_body(await self._post(message))
         provider_id = as_identifier(body.get("id"))
         if provider_id is None:
@@ -128,6 +131,25 @@ class TransactionaleClient(ProviderClient):
         status = _progress(body) or Status.QUEUED
         accepted = Accepted(provider_id=provider_id, status=status)
         return SendResult(outcomes={recipient: accepted})
+
+    @override
+    def parse_callback(self, body: bytes) -> Report | None:
+        """Return the delivery report in a webhook's body, which is documented.
+
+        Source: transactionale.txt, "Formato del payload".
+        """
+        answer = Answer(status=HTTPStatus.OK, content_type="", body=body)
+        try:
+            payload = as_object(answer.json())
+        except OutcomeUnknownError:
+            return None
+        provider_id = as_identifier(payload.get("sms_id"))
+        number = as_number(payload.get("phone"))
+        word = payload.get("status")
+        status = _DELIVERY.get(word) if isinstance(word, str) else None
+        if provider_id is None or number is None or status is None:
+            return None
+        return Report(ref=MessageRef(provider_id, number), status=status)
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
@@ -249,7 +271,7 @@ PROVIDER = Provider(
     ),
     identity=("api_key",),
     capabilities=Capabilities(
-        features=frozenset({Feature.DELIVERY_POLL}),
+        features=frozenset({Feature.DELIVERY_POLL, Feature.DELIVERY_PUSH}),
         recipients_per_submission=1,
         max_parts=_MAX_PARTS,
         # Letters, digits, dot and spaces, 11 at most, of a number too; no "+".

@@ -1,0 +1,53 @@
+"""What an account tells about itself in a bug report: no secret, number or text."""
+
+from collections import Counter
+from typing import Any
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.const import CONF_WEBHOOK_ID
+from homeassistant.core import HomeAssistant
+
+from .const import CONF_NUMBERS
+from .providers.client import FieldKind
+from .runtime import SmsItaliaConfigEntry
+
+_PRIVATE_KINDS = {FieldKind.SECRET, FieldKind.USERNAME, FieldKind.SENDER}
+
+
+async def async_get_config_entry_diagnostics(
+    _hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+) -> dict[str, Any]:
+    """Return an account's settings without what is private, and its figures."""
+    runtime = entry.runtime_data
+    account = runtime.account
+    private = {
+        field.key for field in account.provider.fields if field.kind in _PRIVATE_KINDS
+    }
+    open_messages = runtime.messenger.open_messages(account.id)
+    spent = runtime.messenger.spent_today(account.id)
+    credit = runtime.coordinator.data
+    return {
+        "entry": async_redact_data(
+            entry.as_dict(),
+            {*private, CONF_WEBHOOK_ID, CONF_NUMBERS, "title", "unique_id"},
+        ),
+        "capabilities": {
+            "features": sorted(account.provider.capabilities.features),
+            "recipients_per_submission": (
+                account.provider.capabilities.recipients_per_submission
+            ),
+            "max_parts": account.provider.capabilities.max_parts,
+        },
+        "credit": None if credit is None else str(credit.balance),
+        "last_update_success": runtime.coordinator.last_update_success,
+        "spent_today": {"parts": spent.parts, "cost": str(spent.cost)},
+        "open_messages": dict(
+            Counter(f"{one.stage}/{one.status}" for one in open_messages)
+        ),
+        "webhook": {
+            "is_reachable": runtime.webhook.is_reachable,
+            "heard": runtime.webhook.heard,
+            "ignored": runtime.webhook.ignored,
+        },
+    }
