@@ -216,12 +216,13 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         user_input: dict[str, Any] | None,
     ) -> ConfigFlowResult:
         """Change the given fields of an account that is there."""
-        stored = {
-            key: value for key, value in entry.data.items() if key != CONF_PROVIDER
-        }
+        provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+        keys = {field.key for field in provider.fields}
 
         def change(settings: Settings) -> ConfigFlowResult:
-            data = {CONF_PROVIDER: entry.data[CONF_PROVIDER], **settings}
+            # Beside the settings stands what others keep in the entry.
+            rest = {key: value for key, value in entry.data.items() if key not in keys}
+            data = {**rest, **settings}
             heard = entry.update_listeners and data != entry.data
             result = self.async_update_and_abort(
                 entry, unique_id=self.unique_id, data=data
@@ -235,9 +236,9 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         return await self._async_account_step(
             step_id,
             _AccountForm(
-                provider=PROVIDERS[entry.data[CONF_PROVIDER]],
+                provider=provider,
                 fields=tuple(fields),
-                stored=stored,
+                stored={key: entry.data[key] for key in keys & entry.data.keys()},
                 account=entry,
             ),
             user_input,

@@ -15,6 +15,7 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import UnitOfTime
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_track_time_change
@@ -77,6 +78,8 @@ async def async_setup_entry(
         for description in CREDIT_SENSORS
         if description.features & features
     )
+    if CREDIT_FEATURES & features:
+        async_add_entities([CreditDaysLeftSensor(entry)])
     async_add_entities(
         [
             AccountDeliverySensor(entry),
@@ -186,6 +189,48 @@ class TotalSensor(AccountEntity, SensorEntity):
         runtime = self.entry.runtime_data
         total = runtime.messenger.spent_today(runtime.account.id)
         self._attr_native_value = self.entity_description.value(total)
+
+
+class CreditDaysLeftSensor(
+    AccountEntity, CoordinatorEntity[AccountCoordinator], SensorEntity
+):
+    """For how many days the credit lasts if the account goes on as in the last 30."""
+
+    _attr_device_class = SensorDeviceClass.DURATION
+    _attr_native_unit_of_measurement = UnitOfTime.DAYS
+    _attr_suggested_display_precision = 0
+
+    def __init__(self, entry: SmsItaliaConfigEntry) -> None:
+        """Know of no forecast yet."""
+        AccountEntity.__init__(self, entry, "credit_days_left")
+        CoordinatorEntity.__init__(self, entry.runtime_data.coordinator)
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Make the first forecast if the credit is known."""
+        await super().async_added_to_hass()
+        self._forecast_soon()
+
+    @override
+    @callback
+    def _handle_coordinator_update(self) -> None:
+        self._forecast_soon()
+
+    @callback
+    def _forecast_soon(self) -> None:
+        """Look into the ledger, off the event loop, and show the forecast."""
+        self.entry.async_create_background_task(
+            self.hass, self._forecast(), "sms_italia credit forecast"
+        )
+
+    async def _forecast(self) -> None:
+        runtime = self.entry.runtime_data
+        credit = self.coordinator.data
+        cost = await runtime.messenger.daily_cost(runtime.account.id)
+        self._attr_native_value = (
+            None if credit is None or cost is None else credit.balance / cost
+        )
+        self.async_write_ha_state()
 
 
 # The one that most needs attention first.

@@ -29,6 +29,7 @@ import voluptuous as vol
 from .const import DOMAIN
 from .messaging.model import BadTarget, Message, Target
 from .notify import RecipientNotifyEntity
+from .providers.model import Status
 from .runtime import SmsItaliaConfigEntry
 from .sending import (
     EXTRA_KEYS,
@@ -106,8 +107,14 @@ async def _async_send_sms(call: ServiceCall) -> ServiceResponse:
                 messages += result
     if not messages:
         raise next(one for one in results if isinstance(one, HomeAssistantError))
+    taken = {
+        (message.dispatch.account, message.recipient)
+        for message in messages
+        if message.status in {Status.QUEUED, Status.SENT, Status.DELIVERED}
+    }
     for entity in entities:
-        entity.record_notification()
+        if (entity.entry.entry_id, entity.recipient) in taken:
+            entity.record_notification()
     return {
         "messages": [_answer(hass, message) for message in messages],
         "credit": _credit([entry for entry, _ in orders.values()]),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 import time
 
 
@@ -20,4 +20,9 @@ class Clock:
 
     def today(self) -> str:
         """Return the local date as YYYY-MM-DD."""
-        return datetime.fromtimestamp(self.now(), self.timezone()).date().isoformat()
+        return self.day(0)
+
+    def day(self, ago: int) -> str:
+        """Return the local date so many days ago as YYYY-MM-DD."""
+        today = datetime.fromtimestamp(self.now(), self.timezone()).date()
+        return (today - timedelta(days=ago)).isoformat()

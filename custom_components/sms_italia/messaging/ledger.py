@@ -5,9 +5,9 @@ committed together: while one commit runs, the next ones gather.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -77,6 +77,11 @@ _CHECKPOINT_PAGES = 1000
 
 _MICRO = 1_000_000
 """Euro are kept as whole millionths, so that sums stay exact."""
+
+_UNREADABLE = (sqlite3.Error, OSError, TypeError, ValueError, ArithmeticError)
+"""What a damaged file raises; SQLite itself does not look at what a column says."""
+_UNWRITABLE = (sqlite3.Error, ValueError, OverflowError)
+"""What an entry raises that cannot be written, such as one with half a surrogate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +155,10 @@ class Opened:
     open_messages: tuple[Message, ...]
     totals: dict[str, DayTotal]
     trouble: LedgerTrouble | None
+
+
+class NewerVersionError(sqlite3.DatabaseError):
+    """A newer release of ours has written the file."""
 
 
 class LedgerClosedError(Exception):
@@ -261,7 +270,7 @@ class Ledger:
                 self._failing = False
             elif not self._failing:
                 self._failing = True
-                _LOGGER.error("The SMS ledger cannot be written: %s", error)
+                _LOGGER.error("The SMS ledger cannot be written: %s", _name(error))
                 self._on_trouble(LedgerTrouble.UNWRITABLE)
             for _, future in batch:
                 if not future.done():
@@ -273,12 +282,17 @@ class Ledger:
     # What follows runs on the worker thread.
 
     def _open(self, today: str) -> Opened:
-        trouble = None
         try:
             self._database = self._connect(self._path)
-        except (sqlite3.Error, OSError) as err:
-            _LOGGER.error("The SMS ledger cannot be read: %s", err)  # noqa: TRY400 - one line says it
-            trouble = self._begin_anew()
+            return self._read(today, None)
+        except _UNREADABLE as err:
+            _LOGGER.error("The SMS ledger cannot be read: %s", _name(err))  # noqa: TRY400 - one line says it
+        if self._database is not None:
+            self._close()
+        return self._read(today, self._begin_anew())
+
+    def _read(self, today: str, trouble: LedgerTrouble | None) -> Opened:
+        """Read what a start needs."""
         return Opened(
             open_messages=self._read_open(),
             totals=self._read_totals(today),
@@ -291,7 +305,7 @@ class Ledger:
             self._set_aside()
             self._database = self._connect(self._path)
         except (sqlite3.Error, OSError) as err:
-            _LOGGER.error("The SMS ledger is kept in memory only: %s", err)  # noqa: TRY400 - one line says it
+            _LOGGER.error("The SMS ledger is kept in memory only: %s", _name(err))  # noqa: TRY400 - one line says it
             self._database = self._connect(Path(":memory:"))
             return LedgerTrouble.IN_MEMORY
         return LedgerTrouble.SET_ASIDE
@@ -301,6 +315,8 @@ class Ledger:
         """Open a ledger and prove that it can be read and written."""
         path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # SQLite's own lower() knows no accents.
+        database.create_function("casefold", 1, str.casefold, deterministic=True)
         try:
             database.execute("PRAGMA journal_mode = WAL")
             # FULL: the power that fails is often what the alarm is about.
@@ -341,13 +357,32 @@ class Ledger:
         return self._database
 
     def _commit(self, entries: Sequence[Entry]) -> None:
+        """Commit entries together; one that cannot be written stops no other."""
+        try:
+            with self._transaction() as database:
+                for entry in entries:
+                    self._write(database, entry)
+        except _UNWRITABLE:
+            if len(entries) == 1:
+                raise
+            failed: Exception | None = None
+            for entry in entries:
+                try:
+                    self._commit([entry])
+                except _UNWRITABLE as err:
+                    failed = err
+            if failed is not None:
+                raise failed from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what is done to the database within, or roll it back."""
         database = self._open_database
         database.execute("BEGIN IMMEDIATE")
         try:
-            for entry in entries:
-                self._write(database, entry)
+            yield database
             database.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             with suppress(sqlite3.Error):
                 database.execute("ROLLBACK")
             raise
@@ -457,7 +492,7 @@ class Ledger:
             "m.number = ?": query.number,
             "d.created >= ?": query.since,
             "d.created <= ?": query.until,
-            "instr(lower(d.text), ?) > 0": query.text and query.text.lower(),
+            "instr(casefold(d.text), ?) > 0": query.text and query.text.casefold(),
         }
         asked = {key: value for key, value in conditions.items() if value is not None}
         where = " AND ".join(asked) or "1"
@@ -477,26 +512,24 @@ class Ledger:
 
     def _trim_some(self, account: str, before: float) -> bool:
         """Forget some old messages; tell whether there may be more."""
-        database = self._open_database
-        database.execute("BEGIN IMMEDIATE")
-        rows = database.execute(
-            "SELECT id, size FROM dispatches d WHERE account = ? AND created < ? "
-            "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stage <> 'closed' "
-            "AND m.id BETWEEN d.id + 1 AND d.id + d.size) LIMIT 100",
-            (account, before),
-        ).fetchall()
-        for dispatch, size in rows:
-            database.execute(
-                "DELETE FROM messages WHERE id BETWEEN ? AND ?",
-                (dispatch + 1, dispatch + size),
-            )
-            database.execute("DELETE FROM dispatches WHERE id = ?", (dispatch,))
-        if not rows:
-            database.execute(
-                "DELETE FROM submissions WHERE account = ? AND created < ?",
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT id, size FROM dispatches d WHERE account = ? AND created < ? "
+                "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.stage <> 'closed' "
+                "AND m.id BETWEEN d.id + 1 AND d.id + d.size) LIMIT 100",
                 (account, before),
-            )
-        database.execute("COMMIT")
+            ).fetchall()
+            for dispatch, size in rows:
+                database.execute(
+                    "DELETE FROM messages WHERE id BETWEEN ? AND ?",
+                    (dispatch + 1, dispatch + size),
+                )
+                database.execute("DELETE FROM dispatches WHERE id = ?", (dispatch,))
+            if not rows:
+                database.execute(
+                    "DELETE FROM submissions WHERE account = ? AND created < ?",
+                    (account, before),
+                )
         return bool(rows)
 
     def _hold(self) -> None:
@@ -510,7 +543,12 @@ class Ledger:
 def _refuse_newer(version: int) -> None:
     """Raise for a file that a newer release of ours has written."""
     if version > SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"it is of version {version}, newer than ours")
+        raise NewerVersionError
+
+
+def _name(error: BaseException) -> str:
+    """Return the name of an error; its own words may quote a text or a number."""
+    return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
 def _changing(message: Message) -> tuple[object, ...]:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from ..providers.model import ErrorKind, Status
@@ -23,6 +25,8 @@ from .tracking import Tracker
 
 _FIRST_PASSAGE = 120
 """Seconds that the first way along a route may take, also without any retrying."""
+
+_FORECAST_DAYS = 30
 
 _GRACE = 40
 """Seconds that requests on the wire get to end when everything stops.
@@ -195,6 +199,23 @@ class Messenger:
         """Return what an account spent since midnight."""
         return self._book.spent_today(account_id)
 
+    async def daily_cost(self, account_id: str) -> Decimal | None:
+        """Return what an account spends a day on average, in euro.
+
+        Of the last 30 whole days, or of those since its first cost; None before one.
+        """
+        if not self._running:
+            return None
+        totals = await self._ledger.totals_between(
+            account_id, self._clock.day(_FORECAST_DAYS), self._clock.day(1)
+        )
+        spent = sum((total.cost for total in totals.values()), Decimal(0))
+        if not spent:
+            return None
+        first = date.fromisoformat(min(totals))
+        today = date.fromisoformat(self._clock.today())
+        return spent / (today - first).days
+
     def open_messages(self, account_id: str) -> list[Message]:
         """Return the messages of an account whose end is not known."""
         return [one for one in self._book if one.dispatch.account == account_id]
@@ -253,9 +274,8 @@ class Messenger:
         await self._ledger.trim(account.id, before)
 
     def _on_taken(self, messages: Sequence[Message]) -> None:
-        """Follow messages of one account to their end."""
-        tracker = self._trackers.get(messages[0].carrier or "")
-        if tracker is not None:
+        """Follow messages to their end."""
+        for tracker in self._trackers.values():
             tracker.follow(messages)
 
     def _on_recovery(self) -> None:

@@ -112,12 +112,17 @@ class Outbox:
     async def _deliver_in_order(self, messages: Sequence[Message]) -> None:
         """Deliver dispatch by dispatch, each number's messages one after another."""
         last: dict[str, asyncio.Task[None]] = {}
-        async with asyncio.TaskGroup() as group:
-            for _, dispatched in groupby(messages, lambda one: one.dispatch.id):
-                together = list(dispatched)
-                before = {last[one.number] for one in together if one.number in last}
-                task = group.create_task(self._deliver_after(before, together))
-                last.update(dict.fromkeys((one.number for one in together), task))
+        tasks: list[asyncio.Task[None]] = []
+        for _, dispatched in groupby(messages, lambda one: one.dispatch.id):
+            together = list(dispatched)
+            before = {last[one.number] for one in together if one.number in last}
+            work = self._deliver_after(before, together)
+            task = self._spawn(work, "sms_italia outbox delivery")
+            last.update(dict.fromkeys((one.number for one in together), task))
+            tasks.append(task)
+        if tasks:
+            # One that breaks must not cancel the others, whose requests may be out.
+            await asyncio.wait(tasks)
 
     async def _deliver_after(
         self, before: set[asyncio.Task[None]], messages: Sequence[Message]

@@ -5,6 +5,9 @@ import random
 
 from .clock import Clock
 
+_MOST_DOUBLINGS = 30
+"""Far beyond any longest rest; without a bound the numbers grow for ever."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -54,12 +57,18 @@ class Rests:
         return until if until is not None and until > self._clock.now() else None
 
     def failed(self, account: str, retry_after: float | None = None) -> None:
-        """Let an account rest; `retry_after` is the least that it asked for."""
-        failures = self._failures.get(account, 0)
-        self._failures[account] = failures + 1
-        rest = min(self._pace.first_rest * 2**failures, self._pace.longest_rest)
-        rest *= random.uniform(1, 1.2)  # noqa: S311 - spreads attempts, no secret
-        self._until[account] = self._clock.now() + max(rest, retry_after or 0)
+        """Let an account rest; `retry_after` is the least that it asked for.
+
+        What fails while it rests was on the wire before: a storm is one failure.
+        """
+        now, until = self._clock.now(), self.until(account)
+        if until is None:
+            failures = self._failures.get(account, 0)
+            self._failures[account] = failures + 1
+            doubled = self._pace.first_rest * 2 ** min(failures, _MOST_DOUBLINGS)
+            rest = min(doubled, self._pace.longest_rest)
+            until = now + rest * random.uniform(1, 1.2)  # noqa: S311 - spreads attempts, no secret
+        self._until[account] = max(until, now + (retry_after or 0))
 
     def worked(self, account: str) -> bool:
         """End an account's rest; tell whether it had been failing."""

@@ -59,8 +59,12 @@ class Router:
         await _NewPassage(self, dispatch, messages, closed).run()
 
     async def deliver(self, messages: Sequence[Message]) -> None:
-        """Send messages of one dispatch that wait in the book."""
-        await _Passage(self, messages[0].dispatch, messages).run()
+        """Send those messages of one dispatch that still wait in the book."""
+        dispatch = messages[0].dispatch
+        known = (self.book.get(message.id) for message in messages)
+        waiting = [one for one in known if one and one.stage is Stage.WAITING]
+        if waiting and dispatch.account in self.accounts:
+            await _Passage(self, dispatch, waiting).run()
 
     def gate(self, account: str) -> asyncio.Semaphore:
         """Return what bounds the requests on the wire to an account."""
@@ -69,9 +73,13 @@ class Router:
 
 @dataclass(slots=True)
 class _Attempt:
-    """A message on its way along the route, and what it met there."""
+    """A message on its way along the route, and what it met there.
+
+    `doubt` is the message as an account left it that may have sent it.
+    """
 
     message: Message
+    doubt: Message | None = None
     refusal: NotSent | None = None
     retry_at: float | None = None
     hopeless: bool = False
@@ -113,6 +121,7 @@ class _Passage:
             left = await self._try(carrier, left)
         if left:
             await self._record([self._end(attempt) for attempt in left])
+            self._router.on_taken([one.doubt for one in left if one.doubt])
 
     def _route(self) -> Iterator[Account]:
         """Go over the accounts of the route that are loaded, in order."""
@@ -289,12 +298,16 @@ class _Passage:
                 case Accepted():
                     settled.append(attempt.message)
                 case Uncertain() if self._options.resend_uncertain:
+                    attempt.doubt = attempt.message
                     left.append(attempt)
                 case Uncertain():
                     settled.append(attempt.message)
                 case NotSent(kind=kind):
-                    until = self._router.rests.until(carrier.id)
-                    attempt.refused(outcome, until if time_may_cure(kind) else None)
+                    retry_at = None
+                    if time_may_cure(kind):
+                        now = self._router.clock.now()
+                        retry_at = self._router.rests.until(carrier.id) or now
+                    attempt.refused(outcome, retry_at)
                     left.append(attempt)
         if settled:
             await self._book.change(settled)
@@ -337,8 +350,8 @@ class _Passage:
     def _end(self, attempt: _Attempt) -> Message:
         """Return a message that no account took: waiting, expired or failed."""
         now = self._router.clock.now()
-        if attempt.message.status is Status.UNCERTAIN:
-            return attempt.message
+        if attempt.doubt is not None:
+            return attempt.doubt
         refusal = attempt.refusal or NotSent(kind=ErrorKind.UNAVAILABLE)
         message = replace(
             attempt.message,
