@@ -80,8 +80,9 @@ def named_targets(
     account = entry.runtime_data.account
     country = default_country(hass)
     by_name = {
-        entry.subentries[recipient].title.casefold(): recipient
-        for recipient in account.recipients
+        subentry.title.casefold(): subentry.subentry_id
+        for subentry in entry.subentries.values()
+        if subentry.subentry_id in account.recipients
     }
     owners = {
         number: recipient

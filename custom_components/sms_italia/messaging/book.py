@@ -96,7 +96,8 @@ class Book:
         self._open: dict[int, Message] = {}
         self._by_ref: dict[tuple[str | None, MessageRef], int] = {}
         self._by_submission: dict[str, set[int]] = {}
-        self._unsent_parts: Counter[str] = Counter()
+        self._unsent_parts: Counter[str | None] = Counter()
+        self._expected: dict[int, tuple[str, int]] = {}
         self._waiting: dict[int, Message] = {}
         self._waiting_numbers: Counter[str] = Counter()
         self._day = clock.today()
@@ -109,6 +110,7 @@ class Book:
         """Take over what the ledger held open, and today's totals by account."""
         for message in messages:
             self._enter(message)
+        self._day = self._clock.today()
         self._totals = dict(totals)
 
     def clear(self) -> None:
@@ -162,7 +164,22 @@ class Book:
 
     def committed_parts(self, account: str) -> int:
         """Return the parts spent today plus those still on their way out."""
-        return self.spent_today(account).parts + self._unsent_parts[account]
+        expected = sum(
+            parts for asked, parts in self._expected.values() if asked == account
+        )
+        return self.spent_today(account).parts + self._unsent_parts[account] + expected
+
+    def expect(self, dispatch: Dispatch, count: int) -> Callable[[], None]:
+        """Count the parts of `count` messages of a dispatch until they are added.
+
+        Returns how to end that if they never are.
+        """
+        self._expected[dispatch.id] = dispatch.account, dispatch.parts * count
+
+        def stop() -> None:
+            self._expected.pop(dispatch.id, None)
+
+        return stop
 
     async def add(
         self,
@@ -171,6 +188,7 @@ class Book:
         submissions: Sequence[SubmissionIntent] = (),
     ) -> None:
         """Enter new messages of a dispatch; returns when they are on disk."""
+        self._expected.pop(dispatch.id, None)
         for message in messages:
             self._enter(message)
         news = tuple(messages)
@@ -284,7 +302,8 @@ class Book:
                 self._waiting_numbers[message.number] += 1
                 self._unsent_parts[message.dispatch.account] += message.parts
             case Stage.SUBMITTING:
-                self._unsent_parts[message.dispatch.account] += message.parts
+                for account in {message.dispatch.account, message.carrier}:
+                    self._unsent_parts[account] += message.parts
             case Stage.TAKEN | Stage.DOUBTFUL:
                 pass
         self._open[message.id] = message
@@ -313,6 +332,7 @@ class Book:
                     del self._waiting_numbers[message.number]
                 self._unsent_parts[message.dispatch.account] -= message.parts
             case Stage.SUBMITTING:
-                self._unsent_parts[message.dispatch.account] -= message.parts
+                for account in {message.dispatch.account, message.carrier}:
+                    self._unsent_parts[account] -= message.parts
             case Stage.TAKEN | Stage.DOUBTFUL | Stage.CLOSED:
                 pass

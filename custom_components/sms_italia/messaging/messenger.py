@@ -172,6 +172,8 @@ class Messenger:
             task = self._spawn(
                 self._deliver(dispatch, messages, closed), "sms_italia send"
             )
+            stop = self._book.expect(dispatch, len(good))
+            task.add_done_callback(lambda _: stop())
             await asyncio.wait([task])
             if not task.cancelled():
                 task.result()
@@ -188,7 +190,9 @@ class Messenger:
         self, dispatch: Dispatch, messages: Sequence[Message], closed: Sequence[Message]
     ) -> None:
         """Send new messages, but never past an older one to the same number."""
-        if any(self._book.is_waiting(message.number) for message in messages):
+        if dispatch.account not in self._accounts or any(
+            self._outbox.holds(message.number) for message in messages
+        ):
             await self._book.add(dispatch, [*messages, *closed])
             await self._outbox.push()
         else:
@@ -341,12 +345,11 @@ class Messenger:
             return
         self._running = False
         self._stop_timers()
-        if self._tasks:
+        while self._tasks:
+            # A task may start another one in its last moment.
             _, late = await asyncio.wait(tuple(self._tasks), timeout=_GRACE)
             for task in late:
                 task.cancel()
-            if late:
-                await asyncio.wait(late)
         # A task that ended may have set its timer again.
         self._stop_timers()
         self._trackers.clear()

@@ -37,6 +37,11 @@ class Outbox:
         self._timer: asyncio.TimerHandle | None = None
         self._round: asyncio.Task[None] | None = None
         self._hurried = False
+        self._trying: frozenset[str] = frozenset()
+
+    def holds(self, number: str) -> bool:
+        """Tell whether an older message to this number waits or has its turn."""
+        return self._book.is_waiting(number) or number in self._trying
 
     def schedule(self) -> None:
         """Set the timer for whatever is due first."""
@@ -111,6 +116,7 @@ class Outbox:
 
     async def _deliver_in_order(self, messages: Sequence[Message]) -> None:
         """Deliver dispatch by dispatch, each number's messages one after another."""
+        self._trying = frozenset(one.number for one in messages)
         last: dict[str, asyncio.Task[None]] = {}
         tasks: list[asyncio.Task[None]] = []
         for _, dispatched in groupby(messages, lambda one: one.dispatch.id):
@@ -123,6 +129,7 @@ class Outbox:
         if tasks:
             # One that breaks must not cancel the others, whose requests may be out.
             await asyncio.wait(tasks)
+        self._trying = frozenset()
 
     async def _deliver_after(
         self, before: set[asyncio.Task[None]], messages: Sequence[Message]

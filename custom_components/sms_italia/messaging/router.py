@@ -39,6 +39,7 @@ class Router:
 
     `accounts` are the loaded ones by id. `on_taken` gets the messages that a provider
     took; `on_recovery` is called when an account that had been failing takes one.
+    `under_way` tells by id of each message on its way along the route when that ends.
     """
 
     accounts: Mapping[str, Account]
@@ -47,6 +48,7 @@ class Router:
     rests: Rests
     on_taken: Callable[[Sequence[Message]], None]
     on_recovery: Callable[[], None]
+    under_way: dict[int, asyncio.Event] = field(default_factory=dict)
     _gates: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     async def deliver_new(
@@ -59,7 +61,13 @@ class Router:
         await _NewPassage(self, dispatch, messages, closed).run()
 
     async def deliver(self, messages: Sequence[Message]) -> None:
-        """Send those messages of one dispatch that still wait in the book."""
+        """Send those messages of one dispatch that still wait in the book.
+
+        One that is under way already has its turn first, and may wait no more then.
+        """
+        for message in messages:
+            if (end := self.under_way.get(message.id)) is not None:
+                await end.wait()
         dispatch = messages[0].dispatch
         known = (self.book.get(message.id) for message in messages)
         waiting = [one for one in known if one and one.stage is Stage.WAITING]
@@ -113,6 +121,18 @@ class _Passage:
         self._messages = messages
 
     async def run(self) -> None:
+        """Go along the route; meanwhile nobody else may send these messages."""
+        end = asyncio.Event()
+        under_way = self._router.under_way
+        under_way.update((message.id, end) for message in self._messages)
+        try:
+            await self._try_all()
+        finally:
+            for message in self._messages:
+                del under_way[message.id]
+            end.set()
+
+    async def _try_all(self) -> None:
         """Try each account; what none took waits or is given up."""
         left = [_Attempt(message) for message in self._messages]
         for carrier in self._route():
@@ -135,7 +155,7 @@ class _Passage:
         """Offer the messages to one account; return those that it did not take."""
         movable = [attempt for attempt in attempts if not attempt.hopeless]
         stuck = [attempt for attempt in attempts if attempt.hopeless]
-        refusal = self._why_not(carrier, movable)
+        refusal = self._why_not(carrier)
         if refusal is not None:
             retry_at = self._router.rests.until(carrier.id)
             for attempt in movable:
@@ -156,9 +176,7 @@ class _Passage:
             stuck += await self._repeat(carrier, left)
         return stuck
 
-    def _why_not(
-        self, carrier: Account, attempts: Sequence[_Attempt]
-    ) -> NotSent | None:
+    def _why_not(self, carrier: Account) -> NotSent | None:
         """Return why an account is not even asked, None if it is."""
         if self._router.rests.until(carrier.id) is not None:
             return NotSent(kind=ErrorKind.UNAVAILABLE, detail="resting")
@@ -166,11 +184,15 @@ class _Passage:
             return None
         if self._dispatch.parts > carrier.provider.capabilities.max_parts:
             return NotSent(kind=ErrorKind.REFUSED, detail="too_many_parts")
-        parts = sum(attempt.message.parts for attempt in attempts)
-        limit = carrier.options.daily_limit
-        if limit and self._book.committed_parts(carrier.id) + parts > limit:
-            return NotSent(kind=ErrorKind.REFUSED, detail="daily_limit")
         return None
+
+    def _is_over_limit(self, carrier: Account, attempts: Sequence[_Attempt]) -> bool:
+        """Tell whether the messages would pass a fallback's own daily limit."""
+        limit = carrier.options.daily_limit
+        if carrier.id == self._dispatch.account or not limit:
+            return False
+        parts = sum(attempt.message.parts for attempt in attempts)
+        return self._book.committed_parts(carrier.id) + parts > limit
 
     async def _submit(
         self, carrier: Account, attempts: Sequence[_Attempt], text: str
@@ -187,6 +209,12 @@ class _Passage:
                 for attempt in attempts:
                     attempt.refused(NotSent(kind=ErrorKind.UNAVAILABLE), until or now)
                 return list(attempts)
+            # From here to the entry in the book nothing else runs.
+            if self._is_over_limit(carrier, attempts):
+                refusal = NotSent(kind=ErrorKind.REFUSED, detail="daily_limit")
+                for attempt in attempts:
+                    attempt.refused(refusal)
+                return list(attempts)
             reference = uuid.uuid7().hex
             for attempt in attempts:
                 attempt.message = replace(
@@ -194,6 +222,7 @@ class _Passage:
                     stage=Stage.SUBMITTING,
                     carrier=carrier.id,
                     submission=reference,
+                    provider_id=None,
                     attempt_at=None,
                     updated=now,
                 )
@@ -208,6 +237,17 @@ class _Passage:
             )
             result = await self._send(carrier, reference, attempts, text)
         self._learn(carrier, result)
+        if (
+            result.refusal is not None
+            and result.refusal.kind is ErrorKind.RECIPIENT
+            and len(attempts) > 1
+        ):
+            # One bad number got all refused, and nothing was sent: part them.
+            half = len(attempts) // 2
+            return [
+                *await self._submit(carrier, attempts[:half], text),
+                *await self._submit(carrier, attempts[half:], text),
+            ]
         return await self._take_in(carrier, result, attempts)
 
     async def _repeat(

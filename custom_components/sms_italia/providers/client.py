@@ -177,7 +177,11 @@ class ProviderClient(ABC):
         """
         try:
             return await self._send(submission)
-        except (NotAcceptedError, OutcomeUnknownError) as err:
+        except NotAcceptedError as err:
+            return SendResult(
+                outcomes=same_for_all(submission, err.outcome), refusal=err.outcome
+            )
+        except OutcomeUnknownError as err:
             return SendResult(outcomes=same_for_all(submission, err.outcome))
 
     @abstractmethod

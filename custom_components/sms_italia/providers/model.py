@@ -111,10 +111,12 @@ class SendResult:
 
     `outcomes` has one entry for each recipient of the submission.
     `credit` (euro) is the balance after sending, where the answer tells it.
+    `refusal` is set if the submission was refused as a whole, for all its recipients.
     """
 
     outcomes: Mapping[str, Outcome]
     credit: Decimal | None = None
+    refusal: NotSent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

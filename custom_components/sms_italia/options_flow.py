@@ -1,0 +1,223 @@
+"""Changing how an account sends."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homeassistant.config_entries import (
+    ConfigFlowResult,
+    OptionsFlow,
+)
+from homeassistant.const import UnitOfTime
+from homeassistant.data_entry_flow import section
+from homeassistant.generated.countries import COUNTRIES
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+import voluptuous as vol
+
+from .const import (
+    CONF_ALLOWED_COUNTRIES,
+    CONF_DAILY_LIMIT,
+    CONF_DELIVERY_REPORTS,
+    CONF_ENCODING,
+    CONF_FAILOVER_ON_FAILED_DELIVERY,
+    CONF_FALLBACK,
+    CONF_HISTORY_DAYS,
+    CONF_LOW_CREDIT,
+    CONF_MAX_PARTS,
+    CONF_PROVIDER,
+    CONF_RESEND_UNCERTAIN,
+    CONF_RETRY_FOR,
+    DOMAIN,
+    SECTION_LIMITS,
+    SECTION_PROVIDER,
+    SECTION_RELIABILITY,
+    SECTION_REPORTS,
+    SECTION_TEXT,
+)
+from .fields import whole_number
+from .messaging.account import AccountOptions, DeliveryReports
+from .messaging.text import TextEncoding
+from .options import default_country
+from .providers.client import (
+    Feature,
+    Provider,
+    ProviderOption,
+    SwitchOption,
+)
+from .providers.registry import PROVIDERS
+
+_COUNTRIES = sorted(country.lower() for country in COUNTRIES | {"XK"})
+"""In lower case, as keys of translations must be; Kosovo has no ISO code yet."""
+
+
+class SmsItaliaOptionsFlow(OptionsFlow):
+    """Change how an account sends."""
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show all options in one form of sections; store them flat."""
+        if user_input is not None:
+            options = {
+                key: value
+                for values in user_input.values()
+                for key, value in values.items()
+            }
+            options[CONF_ALLOWED_COUNTRIES] = [
+                country.upper() for country in options[CONF_ALLOWED_COUNTRIES]
+            ]
+            return self.async_create_entry(data=options)
+
+        provider = PROVIDERS[self.config_entry.data[CONF_PROVIDER]]
+        accounts = {
+            entry.entry_id: entry.title
+            for entry in self.hass.config_entries.async_entries(DOMAIN)
+            if entry is not self.config_entry
+        }
+        sections = options_fields(provider, default_country(self.hass), accounts)
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema(
+                    {
+                        vol.Required(name): section(
+                            vol.Schema(fields), {"collapsed": True}
+                        )
+                        for name, fields in sections.items()
+                        if fields
+                    }
+                ),
+                dict.fromkeys(sections, self._stored(accounts)),
+            ),
+            description_placeholders={
+                "account": self.config_entry.title,
+                "provider": provider.name,
+                "max_parts": str(provider.capabilities.max_parts),
+            },
+        )
+
+    def _stored(self, accounts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the options as the form shows them."""
+        stored = dict(self.config_entry.options)
+        if CONF_ALLOWED_COUNTRIES in stored:
+            stored[CONF_ALLOWED_COUNTRIES] = [
+                country.lower() for country in stored[CONF_ALLOWED_COUNTRIES]
+            ]
+        if CONF_FALLBACK in stored:
+            # An account may have been removed since.
+            stored[CONF_FALLBACK] = [
+                account for account in stored[CONF_FALLBACK] if account in accounts
+            ]
+        return stored
+
+
+def options_fields(
+    provider: Provider, country: str, accounts: Mapping[str, str]
+) -> dict[str, dict[vol.Marker, object]]:
+    """Return the fields of the options form by section.
+
+    `country` is the one allowed by default; `accounts` are the titles of the other
+    accounts by entry id. Left out is what would have no effect.
+    """
+    default = AccountOptions()
+    limits: dict[vol.Marker, object] = {
+        vol.Required(CONF_DAILY_LIMIT, default=default.daily_limit): whole_number(
+            0, 100_000
+        ),
+        vol.Required(CONF_ALLOWED_COUNTRIES, default=[country.lower()]): SelectSelector(
+            SelectSelectorConfig(
+                options=_COUNTRIES,
+                multiple=True,
+                sort=True,
+                translation_key="country",
+                mode=SelectSelectorMode.DROPDOWN,
+            )
+        ),
+    }
+    if provider.capabilities.features & {Feature.CREDIT, Feature.CREDIT_WITH_SEND}:
+        limits[vol.Required(CONF_LOW_CREDIT, default=float(default.low_credit))] = (
+            NumberSelector(
+                NumberSelectorConfig(
+                    min=0,
+                    max=100_000,
+                    step=0.01,
+                    unit_of_measurement="€",
+                    mode=NumberSelectorMode.BOX,
+                )
+            )
+        )
+    reliability: dict[vol.Marker, object] = {
+        vol.Required(CONF_RETRY_FOR, default=int(default.retry_for) // 60): (
+            whole_number(0, 1440, UnitOfTime.MINUTES)
+        ),
+    }
+    if accounts:
+        reliability |= {
+            vol.Required(CONF_FALLBACK, default=[]): SelectSelector(
+                SelectSelectorConfig(
+                    options=[
+                        SelectOptionDict(value=account, label=title)
+                        for account, title in accounts.items()
+                    ],
+                    multiple=True,
+                    mode=SelectSelectorMode.DROPDOWN,
+                )
+            ),
+            vol.Required(
+                CONF_RESEND_UNCERTAIN, default=default.resend_uncertain
+            ): BooleanSelector(),
+            vol.Required(
+                CONF_FAILOVER_ON_FAILED_DELIVERY,
+                default=default.failover_on_failed_delivery,
+            ): BooleanSelector(),
+        }
+    return {
+        SECTION_TEXT: {
+            vol.Required(CONF_ENCODING, default=default.encoding.value): _select(
+                CONF_ENCODING, [encoding.value for encoding in TextEncoding]
+            ),
+            vol.Optional(CONF_MAX_PARTS): whole_number(
+                1, provider.capabilities.max_parts
+            ),
+        },
+        SECTION_LIMITS: limits,
+        SECTION_RELIABILITY: reliability,
+        SECTION_REPORTS: {
+            vol.Required(
+                CONF_DELIVERY_REPORTS, default=default.delivery_reports.value
+            ): _select(
+                CONF_DELIVERY_REPORTS, [choice.value for choice in DeliveryReports]
+            ),
+            vol.Required(CONF_HISTORY_DAYS, default=default.history_days): (
+                whole_number(1, 3650, UnitOfTime.DAYS)
+            ),
+        },
+        SECTION_PROVIDER: {
+            vol.Required(option.key, default=option.default): _option_selector(option)
+            for option in provider.options
+        },
+    }
+
+
+def _select(key: str, options: Sequence[str]) -> object:
+    """Return a choice of one of the options, whose texts stand under the key."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=options, translation_key=key, mode=SelectSelectorMode.DROPDOWN
+        )
+    )
+
+
+def _option_selector(option: ProviderOption) -> object:
+    """Return what an option of a provider is set with."""
+    if isinstance(option, SwitchOption):
+        return BooleanSelector()
+    return whole_number(option.minimum, option.maximum)

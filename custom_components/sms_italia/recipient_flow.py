@@ -1,0 +1,149 @@
+"""Adding and changing the recipients of an account."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from homeassistant.config_entries import (
+    ConfigSubentry,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.const import CONF_NAME
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import (
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import voluptuous as vol
+
+from .const import (
+    CONF_NUMBERS,
+)
+from .messaging import numbers
+from .options import default_country
+
+
+class RecipientError(StrEnum):
+    """What can be wrong in the form of a recipient; each has a text."""
+
+    MISSING = "missing"
+    NAME_IN_USE = "name_in_use"
+    NO_NUMBERS = "no_numbers"
+    INVALID_NUMBER = "invalid_number"
+    PREMIUM_NUMBER = "premium_number"
+
+
+class RecipientFlow(ConfigSubentryFlow):
+    """Add a recipient to an account, or change one."""
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Add a recipient."""
+        return await self._async_recipient_step("user", None, user_input)
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change a recipient's name or numbers."""
+        return await self._async_recipient_step(
+            "reconfigure", self._get_reconfigure_subentry(), user_input
+        )
+
+    async def _async_recipient_step(
+        self,
+        step_id: str,
+        recipient: ConfigSubentry | None,
+        user_input: dict[str, Any] | None,
+    ) -> SubentryFlowResult:
+        """Show the form until name and numbers are good; then store them."""
+        errors: dict[str, str] = {}
+        bad: Sequence[str] = ()
+        shown = user_input
+        if user_input is not None:
+            name = user_input[CONF_NAME].strip()
+            given = [value.strip() for value in user_input[CONF_NUMBERS]]
+            parsed = await _async_parse(self.hass, [value for value in given if value])
+            bad = parsed.bad
+            if name_error := self._find_name_error(name, recipient):
+                errors[CONF_NAME] = name_error
+            if parsed.error:
+                errors[CONF_NUMBERS] = parsed.error
+            if not errors:
+                data = {CONF_NUMBERS: list(parsed.good)}
+                if recipient is None:
+                    return self.async_create_entry(title=name, data=data)
+                return self.async_update_and_abort(
+                    self._get_entry(), recipient, title=name, data=data
+                )
+        elif recipient is not None:
+            shown = {
+                CONF_NAME: recipient.title,
+                CONF_NUMBERS: recipient.data[CONF_NUMBERS],
+            }
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(_RECIPIENT_SCHEMA, shown),
+            errors=errors,
+            description_placeholders={
+                "account": self._get_entry().title,
+                "number": ", ".join(bad),
+            },
+        )
+
+    def _find_name_error(
+        self, name: str, recipient: ConfigSubentry | None
+    ) -> RecipientError | None:
+        """Return what is wrong with a name: the account's recipients go by theirs."""
+        if not name:
+            return RecipientError.MISSING
+        others = {
+            other.title.casefold()
+            for other in self._get_entry().subentries.values()
+            if other is not recipient
+        }
+        return RecipientError.NAME_IN_USE if name.casefold() in others else None
+
+
+_RECIPIENT_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_NAME): TextSelector(),
+        vol.Required(CONF_NUMBERS): TextSelector(
+            TextSelectorConfig(type=TextSelectorType.TEL, multiple=True)
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Numbers:
+    """Numbers as typed, read: the good ones in E.164, or an error and the bad ones."""
+
+    good: Sequence[str] = ()
+    bad: Sequence[str] = ()
+    error: RecipientError | None = None
+
+
+async def _async_parse(hass: HomeAssistant, given: Iterable[str]) -> _Numbers:
+    """Read the numbers of a recipient."""
+    await hass.async_add_executor_job(numbers.load)
+    country = default_country(hass)
+    good: dict[str, None] = {}
+    invalid: list[str] = []
+    premium: list[str] = []
+    for value in given:
+        try:
+            good[numbers.parse_number(value, country).e164] = None
+        except numbers.NumberError as err:
+            bad = premium if err.reason is numbers.NumberProblem.PREMIUM else invalid
+            bad.append(value)
+    if invalid:
+        return _Numbers(bad=invalid, error=RecipientError.INVALID_NUMBER)
+    if premium:
+        return _Numbers(bad=premium, error=RecipientError.PREMIUM_NUMBER)
+    if not good:
+        return _Numbers(error=RecipientError.NO_NUMBERS)
+    return _Numbers(good=tuple(good))

@@ -1,0 +1,251 @@
+"""The control API: what a script or the page may see and do over HTTP.
+
+GET /control/accounts, /control/messages, /control/requests, /control/callbacks: JSON
+lists, newest first; `provider` narrows the last three, `limit` (default 500) bounds
+them. POST takes a JSON object and answers {"ok": true}, or 400 with {"error": ...}:
+
+- /control/move {"id", "status", "word"?}
+- /control/fault {"provider", "fault", "times"?, "operation"?}
+- /control/credit {"provider", "euro"}
+- /control/credentials {"provider", and what changes}
+- /control/toggle {"provider", "toggle", "on"}
+- /control/reset {}
+
+A POST needs the content type application/json: no foreign web page can send that.
+"""
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+import json
+
+from aiohttp import web
+
+from .addresses import is_digits
+from .desk import Desk
+from .faults import Fault
+from .model import Callback, Json, Listing, Message, Operation, Provider, Request
+
+DEFAULT_LIMIT = 500
+
+type _Body = dict[str, Json]
+
+
+class Control:
+    """The control API over a desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Show and change what this desk controls."""
+        self._desk = desk
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve the API under /control."""
+        app.router.add_get("/control/accounts", self._accounts)
+        app.router.add_get("/control/messages", self._messages)
+        app.router.add_get("/control/requests", self._requests)
+        app.router.add_get("/control/callbacks", self._callbacks)
+        for name, action in (
+            ("move", self._move),
+            ("fault", self._fault),
+            ("credit", self._credit),
+            ("credentials", self._credentials),
+            ("toggle", self._toggle),
+            ("reset", self._reset),
+        ):
+            app.router.add_post(f"/control/{name}", _posted(action))
+
+    async def _accounts(self, _request: web.Request) -> web.Response:
+        """List credit, prices, toggles and waiting faults of each provider."""
+        listed: list[Json] = []
+        for provider in Provider:
+            account = self._desk.account(provider)
+            listed.append(
+                {
+                    "provider": provider,
+                    "credit": str(account.credit),
+                    "price": str(account.price),
+                    "toggles": [str(toggle) for toggle in sorted(account.toggles)],
+                    "faults": [
+                        {
+                            "fault": waiting.fault,
+                            "times": waiting.times,
+                            "operation": waiting.operation,
+                        }
+                        for waiting in self._desk.waiting_faults(provider)
+                    ],
+                }
+            )
+        words: dict[str, Json] = {
+            "faults": list(Fault),
+            "operations": list(Operation),
+        }
+        return web.json_response({"accounts": listed, "words": words})
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        """List messages."""
+        limit, provider = _narrowing(request)
+        if provider is None:
+            found = self._desk.newest(limit)
+        else:
+            found = list(islice(reversed(self._desk.messages.of(provider)), limit))
+        return web.json_response({"messages": [_message(item) for item in found]})
+
+    async def _requests(self, request: web.Request) -> web.Response:
+        """List requests."""
+        limit, provider = _narrowing(request)
+        if provider is None:
+            found = self._desk.newest_requests(limit)
+        else:
+            found = list(islice(reversed(self._desk.requests.of(provider)), limit))
+        return web.json_response({"requests": [_request(item) for item in found]})
+
+    async def _callbacks(self, request: web.Request) -> web.Response:
+        """List delivery reports that were pushed."""
+        limit, provider = _narrowing(request)
+        listing = self._desk.callbacks
+        chosen: Listing[Callback] = (
+            listing if provider is None else listing.of(provider)
+        )
+        found = islice(reversed(chosen), limit)
+        return web.json_response({"callbacks": [_callback(item) for item in found]})
+
+    def _move(self, body: _Body) -> None:
+        """Move a message to a status."""
+        word = body.get("word")
+        self._desk.move(
+            _text(body, "id"),
+            _text(body, "status"),
+            None if word is None else str(word),
+        )
+
+    def _fault(self, body: _Body) -> None:
+        """Inject a fault."""
+        times = body.get("times", 1)
+        operation = body.get("operation") or None
+        if not isinstance(times, int):
+            raise TypeError("times")
+        self._desk.inject(
+            _text(body, "provider"),
+            _text(body, "fault"),
+            times,
+            None if operation is None else str(operation),
+        )
+
+    def _credit(self, body: _Body) -> None:
+        """Set a credit."""
+        euro = Decimal(str(body["euro"]))
+        if not euro.is_finite():
+            raise ValueError("euro")
+        self._desk.set_credit(_text(body, "provider"), euro)
+
+    def _credentials(self, body: _Body) -> None:
+        """Change what a provider accepts."""
+        provider = _text(body, "provider")
+        values = {name: _text(body, name) for name in body if name != "provider"}
+        self._desk.set_credentials(provider, **values)
+
+    def _toggle(self, body: _Body) -> None:
+        """Switch a behaviour on or off."""
+        provider, toggle = _text(body, "provider"), _text(body, "toggle")
+        if body["on"] is True:
+            self._desk.switch_on(provider, toggle)
+        else:
+            self._desk.switch_off(provider, toggle)
+
+    def _reset(self, _body: _Body) -> None:
+        """Start anew."""
+        self._desk.reset()
+
+
+def _posted(
+    action: Callable[[_Body], None],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return a handler that runs the action on the JSON object posted."""
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return web.json_response({"error": "content type"}, status=415)
+        try:
+            action(_object(await request.read()))
+        except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({"ok": True})
+
+    return handle
+
+
+def _object(body: bytes) -> _Body:
+    """Return the JSON object that a body is; ValueError or TypeError if it is none."""
+    value: Json = json.loads(body)
+    if not isinstance(value, dict):
+        raise TypeError("no object")
+    return value
+
+
+def _text(body: _Body, name: str) -> str:
+    """Return a text of the body."""
+    value = body[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value
+
+
+def _narrowing(request: web.Request) -> tuple[int, Provider | None]:
+    """Return the limit and the provider that a list is asked for."""
+    limit = request.query.get("limit", str(DEFAULT_LIMIT))
+    provider = request.query.get("provider")
+    if not is_digits(limit) or provider not in {None, *Provider}:
+        raise web.HTTPBadRequest
+    return int(limit), None if provider is None else Provider(provider)
+
+
+def _message(message: Message) -> Json:
+    """Return a message as JSON."""
+    return {
+        "id": message.id,
+        "provider": message.provider,
+        "provider_id": message.provider_id,
+        "reference": message.reference,
+        "to": message.to,
+        "text": message.text,
+        "sender": message.sender,
+        "status": message.status,
+        "channel": message.channel,
+        "parts": message.parts,
+        "cost": str(message.cost),
+        "created": message.created.isoformat(),
+        "changed": message.changed.isoformat(),
+        "extra": dict(message.extra),
+    }
+
+
+def _request(request: Request) -> Json:
+    """Return a request as JSON; of bodies, what is text."""
+    return {
+        "number": request.number,
+        "provider": request.provider,
+        "operation": request.operation,
+        "received": request.received.isoformat(),
+        "method": request.method,
+        "path": request.path,
+        "query": dict(request.query),
+        "headers": dict(request.headers),
+        "fields": dict(request.fields),
+        "redirected": request.redirected,
+        "fault": request.fault,
+        "status": request.status,
+        "answer": request.answer.decode("utf-8", "replace"),
+    }
+
+
+def _callback(callback: Callback) -> Json:
+    """Return a delivery report as JSON."""
+    return {
+        "provider": callback.provider,
+        "message_id": callback.message_id,
+        "method": callback.method,
+        "url": callback.url,
+        "payload": dict(callback.payload),
+        "attempt": callback.attempt,
+        "status": callback.status,
+    }

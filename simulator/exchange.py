@@ -1,0 +1,160 @@
+"""A request as a provider's handler sees it, and the answer it gives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+import json
+import re
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from .model import Json, Message, Operation, Provider
+
+_DISPOSITION = re.compile(r'(name|filename)="([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file that came in a multipart body."""
+
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request; `tail` is what stood in place of {id} in the endpoint's path."""
+
+    method: str
+    path: str
+    base_url: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    fields: Mapping[str, Json]
+    files: Mapping[str, Upload] = field(default_factory=dict)
+    tail: str = ""
+
+    def text(self, name: str) -> str:
+        """Return a field as text; "" where it is absent, null or no plain value."""
+        value = self.fields.get(name)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes back to the client."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class RefusedError(Exception):
+    """A handler refuses the call with the answer it carries."""
+
+    def __init__(self, answer: Answer) -> None:
+        """Keep the answer."""
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One method and path of a provider; the path may end in {id}."""
+
+    method: str
+    path: str
+    operation: Operation
+    handler: Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """A delivery report to push: `encoding` tells where the payload travels.
+
+    `resends` is how often it is sent again after an answer of 500 or more.
+    """
+
+    method: str
+    url: str
+    encoding: str
+    payload: Mapping[str, Json]
+    resends: int = 0
+
+
+class Api(Protocol):
+    """One provider: its endpoints and what it tells of a message by itself."""
+
+    provider: Provider
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return every method and path it answers."""
+
+    def notification(self, message: Message) -> Notification | None:
+        """Return the delivery report that the send asked for, if it did."""
+
+
+def json_answer(value: Json, status: int = 200) -> Answer:
+    """Return the value as a JSON answer."""
+    return Answer(
+        status=status,
+        content_type="application/json",
+        body=json.dumps(value).encode(),
+    )
+
+
+def text_answer(text: str, status: int = 200) -> Answer:
+    """Return the text as a plain answer."""
+    return Answer(status=status, content_type="text/plain", body=text.encode())
+
+
+def decode_body(
+    content_type: str, body: bytes
+) -> tuple[dict[str, Json], dict[str, Upload]]:
+    """Return the fields and the files of a body; both empty if it is unreadable."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json":
+        try:
+            value: Json = json.loads(body)
+        except ValueError, RecursionError:
+            return {}, {}
+        return (value if isinstance(value, dict) else {}), {}
+    if kind == "application/x-www-form-urlencoded":
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        return dict(reversed(pairs)), {}
+    if kind == "multipart/form-data":
+        return _decode_multipart(content_type, body)
+    return {}, {}
+
+
+def _decode_multipart(
+    content_type: str, body: bytes
+) -> tuple[dict[str, Json], dict[str, Upload]]:
+    """Split a multipart body into its fields and its files."""
+    fields: dict[str, Json] = {}
+    files: dict[str, Upload] = {}
+    boundary = content_type.partition("boundary=")[2].partition(";")[0].strip('" ')
+    for part in body.split(b"--" + boundary.encode())[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        headers = {
+            name.strip().lower(): value.strip()
+            for name, _, value in (
+                line.partition(":")
+                for line in head.decode("utf-8", "replace").split("\r\n")
+            )
+        }
+        names = dict(_DISPOSITION.findall(headers.get("content-disposition", "")))
+        content = content.removesuffix(b"\r\n")
+        if "filename" in names:
+            files[names.get("name", "")] = Upload(
+                content_type=headers.get("content-type", "application/octet-stream"),
+                content=content,
+            )
+        else:
+            fields[names.get("name", "")] = content.decode("utf-8", "replace")
+    return fields, files

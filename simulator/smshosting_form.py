@@ -1,0 +1,241 @@
+"""What all calls of Smshosting share: login, refusals, recipients, dates."""
+
+from base64 import b64decode
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+import re
+from typing import Never
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from .addresses import e164, is_alias, is_sender
+from .exchange import Call, RefusedError, json_answer
+from .model import Json, Message, Provider, Status, Toggle
+from .parts import as_gsm7, count_parts
+from .store import Account, Store
+
+PROVIDER = Provider.SMSHOSTING
+BASE = "/rest/api"
+MAX_REFERENCE = 60
+NUMERIC_SENDER = "+393399957101"
+"""What stands in place of an alias that is not registered."""
+
+WORDS = {
+    Status.QUEUED: "PENDING",
+    Status.SENT: "SENT",
+    Status.DELIVERED: "DELIVERED",
+    Status.FAILED: "NOTDELIVERED",
+    Status.EXPIRED: "NOTDELIVERED",
+}
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}")
+
+
+def refuse(code: str, status: int = 400) -> Never:
+    """Refuse the call with one of the provider's codes."""
+    raise RefusedError(json_answer({"errorCode": status, "errorMsg": code}, status))
+
+
+def check_login(store: Store, call: Call) -> Account:
+    """Return the account, refusing a wrong key or secret of the Basic login."""
+    account = store.accounts[PROVIDER]
+    scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+    try:
+        login = b64decode(token, validate=True).decode()
+    except binascii.Error, UnicodeDecodeError:
+        login = ""
+    wanted = account.credentials
+    if (
+        scheme.lower() != "basic"
+        or login != f"{wanted['auth_key']}:{wanted['auth_secret']}"
+    ):
+        refuse("BAD_CREDENTIALS", 401)
+    return account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """A number as it was given, and as E.164; None if it is no number."""
+
+    given: str
+    number: str | None
+
+
+def recipients(account: Account, call: Call) -> list[Recipient]:
+    """Return the numbers of `to` and of the groups.
+
+    A number has its country code and no "+" (providers.md 2.3).
+    """
+    given = [item.strip() for item in call.text("to").split(",") if item.strip()]
+    for group in call.text("group").split(","):
+        if group.strip():
+            if group.strip() not in account.groups:
+                refuse("BAD_GROUP")
+            given += [number[1:] for number in account.groups[group.strip()]]
+    found = [Recipient(given=item, number=e164(item)) for item in given]
+    strict = Toggle.STRICT_RECIPIENTS in account.toggles
+    if not found or (strict and not any(item.number for item in found)):
+        refuse("NO_VALID_RECIPIENT")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sms:
+    """The text of an SMS as it will go out, its sender and its parts."""
+
+    sender: str
+    text: str
+    parts: int
+
+
+def read_sms(
+    account: Account, call: Call, names: tuple[str, str, str], max_parts: int
+) -> Sms:
+    """Return the SMS of a call; `names` are the fields of sender, text, encoding.
+
+    In 7BIT, the default, what GSM-7 does not have becomes "?": what really happens
+    is not published.
+    """
+    sender = call.text(names[0]) or account.sender
+    if not is_sender(sender):
+        refuse("BAD_FROM")
+    if is_alias(sender) and Toggle.ALIAS_REPLACED in account.toggles:
+        sender = NUMERIC_SENDER
+    encoding = call.text(names[2]) or "7BIT"
+    text = call.text(names[1])
+    match encoding:
+        case "7BIT":
+            text = as_gsm7(text)
+        case "UCS2" | "AUTO":
+            pass
+        case _:
+            refuse("BAD_ENCODING")
+    parts = count_parts(text, unicode=encoding == "UCS2" or None)
+    if not text or parts > max_parts:
+        refuse("BAD_TEXT")
+    return Sms(sender=sender, text=text, parts=parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipping:
+    """How a call wants its messages shipped."""
+
+    reference: str
+    scheduled: datetime | None
+    callback: str | None
+    sandbox: bool
+
+
+def read_shipping(store: Store, call: Call) -> Shipping:
+    """Return transaction id, date, callback and sandbox of a call."""
+    reference = call.text("transactionId")
+    if len(reference) > MAX_REFERENCE:
+        refuse("BAD_TRANSACTIONID")
+    scheduled = read_date(call.text("date")) if call.text("date") else None
+    if scheduled is not None and scheduled < store.now():
+        refuse("BAD_DATE")
+    callback = call.text("statusCallback") or None
+    if callback and urlsplit(callback).scheme not in {"http", "https"}:
+        refuse("BAD_CALLBACK")
+    return Shipping(
+        reference=reference or uuid4().hex,
+        scheduled=scheduled,
+        callback=callback,
+        sandbox=call.text("sandbox").lower() == "true",
+    )
+
+
+def insert_sms(
+    store: Store, found: list[Recipient], sms: Sms, shipping: Shipping
+) -> list[Json]:
+    """Accept the SMS for each number that can have it; return the `sms` list.
+
+    BAD_CREDIT if the credit is not enough for all of them.
+    """
+    account = store.accounts[PROVIDER]
+    details: list[str | None] = []
+    taken: set[str] = set()
+    for recipient in found:
+        detail = _refusal(store, account, recipient, sms, taken)
+        details.append(detail)
+        if detail is None and recipient.number is not None:
+            taken.add(recipient.number)
+    if not account.can_pay(sms.parts * len(taken)):
+        refuse("BAD_CREDIT")
+    listed: list[Json] = []
+    for recipient, detail in zip(found, details, strict=True):
+        if detail is not None or recipient.number is None:
+            listed.append(
+                {
+                    "id": None,
+                    "to": recipient.given,
+                    "status": "NOT_INSERTED",
+                    "statusDetail": detail,
+                }
+            )
+            continue
+        store.remember_text(recipient.number, sms.sender, sms.text)
+        message = store.accept(
+            PROVIDER,
+            to=recipient.number,
+            text=sms.text,
+            sender=sms.sender,
+            parts=sms.parts,
+            reference=shipping.reference,
+            scheduled=shipping.scheduled,
+            callback=shipping.callback,
+        )
+        listed.append(
+            {"id": int(message.id), "to": recipient.given, "status": "INSERTED"}
+        )
+    return listed
+
+
+def _refusal(
+    store: Store, account: Account, recipient: Recipient, sms: Sms, taken: set[str]
+) -> str | None:
+    """Return why one number cannot have the SMS, None if it can."""
+    if recipient.number is None:
+        return "BADNUMBERFORMAT"
+    if recipient.number in account.blocked:
+        return "BLACKLIST"
+    if recipient.number in taken or store.is_repeat(
+        recipient.number, sms.sender, sms.text
+    ):
+        return "DUPLICATESMS"
+    return None
+
+
+def read_date(value: str) -> datetime:
+    """Read yyyy-MM-ddTHH:mm:ss+0200; BAD_DATE for anything else."""
+    if not _DATE.fullmatch(value):
+        refuse("BAD_DATE")
+    try:
+        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%S%z")
+    except ValueError:
+        refuse("BAD_DATE")
+
+
+def describe(message: Message) -> dict[str, Json]:
+    """Return a message as the searches show it; dates not yet known are absent."""
+    shown: dict[str, Json] = {
+        "id": int(message.id),
+        "to": message.to[1:],
+        "text": message.text,
+        "from": message.sender,
+        "status": message.word or WORDS[message.status],
+        "insertDate": _moment(message.created),
+        "transactionId": message.reference,
+        "price": float(message.cost),
+    }
+    if message.sent is not None:
+        shown["sentDate"] = _moment(message.sent)
+    if message.status is Status.DELIVERED:
+        shown["deliveryDate"] = _moment(message.changed)
+    return shown
+
+
+def _moment(moment: datetime) -> str:
+    """Return the moment as the provider writes it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S%z}"

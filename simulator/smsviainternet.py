@@ -1,0 +1,323 @@
+"""SMSviaInternet v2, JSON (smsviainternet.txt, providers.md section 1).
+
+The provider publishes no error bodies. Chosen here: HTTP 401 for credentials, 404
+for what does not exist, 400 for the rest, each with {"error": n} where n is from
+the table of its older API.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from enum import IntEnum
+import re
+from typing import Never
+from urllib.parse import urlsplit
+
+from .addresses import e164_from_local, is_digits, is_sender
+from .exchange import (
+    Answer,
+    Call,
+    Endpoint,
+    Notification,
+    RefusedError,
+    json_answer,
+)
+from .model import Json, Message, Operation, Provider, Toggle
+from .parts import count_parts
+from .smsviainternet_rows import delivery_row, part_rows
+from .store import Store
+
+MAX_NUMBERS = 5000
+MAX_PARTS = 99
+TEST_GATEWAY = 99
+MAX_ROWS = 1000
+
+
+class Error(IntEnum):
+    """Numbers of the older API's table, as far as they are used here."""
+
+    LOGIN_MISSING = 1
+    LOGIN_WRONG = 2
+    TOKEN_INVALID = 3
+    NO_CREDIT = 10
+    EMPTY_TEXT = 11
+    BAD_GATEWAY = 14
+    BAD_SENDER = 15
+    NO_NUMBERS = 20
+    BAD_SENDING_ID = 100
+    INTERNAL = 999
+
+
+def _refuse(error: Error, status: int = 400) -> Never:
+    """Refuse the call."""
+    raise RefusedError(json_answer({"error": error.value}, status))
+
+
+class SmsViaInternet:
+    """The provider's endpoints over a store."""
+
+    provider = Provider.SMSVIAINTERNET
+
+    def __init__(self, store: Store) -> None:
+        """Answer from this store."""
+        self._store = store
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return every method and path it answers."""
+        base = "/api/rest/v1"
+        return (
+            Endpoint(
+                method="POST",
+                path=f"{base}/sms.json",
+                operation=Operation.SEND,
+                handler=self._send,
+            ),
+            Endpoint(
+                method="POST",
+                path=f"{base}/sms-batch.json",
+                operation=Operation.SEND,
+                handler=self._send_batch,
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{base}/sms/delivery.json",
+                operation=Operation.STATUS,
+                handler=self._delivery,
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{base}/users/wallets.json",
+                operation=Operation.CREDIT,
+                handler=self._wallets,
+            ),
+        )
+
+    def notification(self, message: Message) -> Notification | None:
+        """Return a GET with the fields of a delivery row.
+
+        Method and fields of the real callback are unknown; these are a choice.
+        """
+        if message.callback is None:
+            return None
+        row = delivery_row(message)
+        payload = {name: value for name, value in row.items() if value is not None}
+        return Notification(
+            method="GET", url=message.callback, encoding="query", payload=payload
+        )
+
+    def _check_login(self, call: Call) -> None:
+        """Refuse a wrong token; user and password count only if the token asks."""
+        wanted = self._store.accounts[self.provider].credentials
+        token = call.headers.get("X-Api-Token")
+        if token is None:
+            _refuse(Error.LOGIN_MISSING, 401)
+        if token != wanted["api_token"]:
+            _refuse(Error.TOKEN_INVALID, 401)
+        for name in ("username", "password"):
+            given = call.query.get(name) or call.text(name)
+            if wanted.get(name) and given != wanted[name]:
+                _refuse(Error.LOGIN_WRONG, 401)
+
+    def _send(self, call: Call) -> Answer:
+        """Send one text to up to 5000 numbers."""
+        self._check_login(call)
+        text = self._text(call, "text")
+        sender, test = self._sender(call), self._is_test(call)
+        callback = self._callback(call.text("delivery_callback"))
+        asked = re.split(r"[,\s]+", call.text("numbers").strip(" ,"))
+        if not asked[0] or len(asked) > MAX_NUMBERS:
+            _refuse(Error.NO_NUMBERS)
+        numbers = self._valid(asked)
+        deferred = _is_true(call.fields.get("async"))
+        parts = count_parts(text)
+        queue_id = self._take(
+            [(number, text, callback) for number in numbers], sender, test=test
+        )
+        answer: dict[str, Json] = {
+            "queue_id": queue_id,
+            "async": deferred,
+            "credit": self._credit(),
+        }
+        if not deferred:
+            price = Decimal(0) if test else self._store.accounts[self.provider].price
+            answer |= {
+                "sending_sms_count": parts * len(numbers),
+                "sending_contacts_count": len(numbers),
+                "sending_cost": _thousandths(price * parts * len(numbers)),
+            }
+        return json_answer(answer)
+
+    def _send_batch(self, call: Call) -> Answer:
+        """Send personalised texts; `async` is true unless it is switched off."""
+        self._check_login(call)
+        template = self._text(call, "text_template")
+        sender, test = self._sender(call), self._is_test(call)
+        defaults = _plain(call.fields.get("default_placeholders"))
+        destinations = call.fields.get("destinations")
+        if not isinstance(destinations, list) or not destinations:
+            _refuse(Error.NO_NUMBERS)
+        texts: list[tuple[str, str, str | None]] = []
+        for destination in destinations:
+            if not isinstance(destination, dict):
+                _refuse(Error.NO_NUMBERS)
+            words = defaults | _plain(destination.get("placeholders"))
+            text = _fill_in(template, words)
+            callback = destination.get("delivery_callback")
+            address = callback if isinstance(callback, str) else ""
+            url = self._callback(address or call.text("delivery_callback"))
+            number = destination.get("number")
+            asked = number.split(",") if isinstance(number, str) else []
+            texts += [(to, text, url) for to in self._valid(asked)]
+        batch_id = self._take(texts, sender, test=test)
+        return json_answer(
+            {
+                "error": 0,
+                "sending_batch_id": batch_id,
+                "credit": self._credit(),
+                "sending_contacts_count": len(texts),
+                "async": _is_true(call.fields.get("async", True)),
+            }
+        )
+
+    def _delivery(self, call: Call) -> Answer:
+        """List delivery rows of a queue, of a batch or since a day."""
+        self._check_login(call)
+        filters = [
+            name
+            for name in ("queue_id", "sending_batch_id", "from_date")
+            if call.query.get(name)
+        ]
+        if len(filters) != 1:
+            _refuse(Error.BAD_SENDING_ID)
+        value = call.query[filters[0]]
+        if filters[0] == "from_date":
+            try:
+                first = date.fromisoformat(value)
+            except ValueError:
+                _refuse(Error.INTERNAL)
+            found = [
+                message
+                for message in self._store.by_provider(self.provider)
+                if message.created.date() >= first
+            ]
+        else:
+            found = self._store.by_reference(self.provider, value)
+        limit, offset = call.query.get("limit", "100"), call.query.get("offset", "0")
+        if not is_digits(limit) or not is_digits(offset) or int(limit) > MAX_ROWS:
+            _refuse(Error.INTERNAL)
+        account = self._store.accounts[self.provider]
+        per_part = Toggle.ROW_PER_PART in account.toggles
+        rows = [
+            row
+            for message in found
+            for row in (part_rows(message) if per_part else [delivery_row(message)])
+        ]
+        if word := call.query.get("delivery_status"):
+            rows = [row for row in rows if row["delivery_status"] == word]
+        page: list[Json] = list(rows[int(offset) : int(offset) + int(limit)])
+        return json_answer(
+            {
+                "count": len(page),
+                "limit": int(limit),
+                "offset": int(offset),
+                "deliveries": page,
+            }
+        )
+
+    def _wallets(self, call: Call) -> Answer:
+        """Tell the credit in euro, if this account is one that may ask."""
+        self._check_login(call)
+        account = self._store.accounts[self.provider]
+        if Toggle.WALLETS not in account.toggles:
+            _refuse(Error.INTERNAL, 404)
+        return json_answer(
+            {"wallets": [{"amount": float(account.credit), "user": {"id": "70421"}}]}
+        )
+
+    def _text(self, call: Call, name: str) -> str:
+        """Return the text, refusing an empty or an endless one."""
+        text = call.fields.get(name)
+        if not isinstance(text, str) or not text or count_parts(text) > MAX_PARTS:
+            _refuse(Error.EMPTY_TEXT)
+        return text
+
+    def _sender(self, call: Call) -> str:
+        """Return the sender, which may be left to the panel."""
+        sender = call.fields.get("sender")
+        if sender is None or sender == "":
+            return self._store.accounts[self.provider].sender
+        if not isinstance(sender, str) or not is_sender(sender):
+            _refuse(Error.BAD_SENDER)
+        return sender
+
+    def _is_test(self, call: Call) -> bool:
+        """Tell whether the gateway is the one that delivers nothing."""
+        gateway = call.text("gateway") or "0"
+        if not is_digits(gateway):
+            _refuse(Error.BAD_GATEWAY)
+        return int(gateway) == TEST_GATEWAY
+
+    def _callback(self, address: str) -> str | None:
+        """Return the URL to call; an e-mail address is taken but not written to."""
+        if not address:
+            return None
+        if urlsplit(address).scheme in {"http", "https"}:
+            return address
+        if "@" not in address:
+            _refuse(Error.INTERNAL)
+        return None
+
+    def _valid(self, asked: Iterable[str]) -> list[str]:
+        """Drop bad numbers and repetitions without a word, as the provider does."""
+        blocked = self._store.accounts[self.provider].blocked
+        numbers = dict.fromkeys(e164_from_local(number.strip()) for number in asked)
+        return [to for to in numbers if to is not None and to not in blocked]
+
+    def _take(
+        self, texts: list[tuple[str, str, str | None]], sender: str, *, test: bool
+    ) -> str:
+        """Accept (number, text, callback) as one shipment and return its id."""
+        queue_id = str(15_066_000_000_000_000 + self._store.new_id())
+        if test:
+            return queue_id
+        parts = {text: count_parts(text) for text in {item[1] for item in texts}}
+        account = self._store.accounts[self.provider]
+        if not account.can_pay(sum(parts[item[1]] for item in texts)):
+            _refuse(Error.NO_CREDIT)
+        for number, text, callback in texts:
+            self._store.accept(
+                self.provider,
+                to=number,
+                text=text,
+                sender=sender,
+                parts=parts[text],
+                reference=queue_id,
+                callback=callback,
+            )
+        return queue_id
+
+    def _credit(self) -> int:
+        """Return the credit in thousandths of a euro."""
+        return _thousandths(self._store.accounts[self.provider].credit)
+
+
+def _fill_in(template: str, words: dict[str, str]) -> str:
+    """Put the words in place of the {{names}}; a name without one disappears."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: words.get(match[1], ""), template)
+
+
+def _thousandths(euro: Decimal) -> int:
+    """Return whole thousandths of a euro."""
+    return int(euro * 1000)
+
+
+def _is_true(value: Json) -> bool:
+    """Read a boolean as the page allows it: 1, true or yes."""
+    return value is True or str(value).lower() in {"1", "true", "yes"}
+
+
+def _plain(value: Json) -> dict[str, str]:
+    """Return the placeholders as texts."""
+    if not isinstance(value, dict):
+        return {}
+    return {name: str(item) for name, item in value.items()}

@@ -1,0 +1,322 @@
+"""What the simulated providers remember: accounts, messages, the journal."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+
+from .exchange import Answer, Call, Upload
+from .model import (
+    Callback,
+    Channel,
+    Message,
+    Operation,
+    Provider,
+    Request,
+    Status,
+    Toggle,
+)
+
+MAX_MESSAGES = 100_000
+MAX_REQUESTS = 20_000
+MAX_CALLBACKS = 20_000
+MAX_JOURNAL_BYTES = 64 * 1024 * 1024
+MAX_PICTURES = 100
+MAX_KEPT_ANSWER = 64 * 1024
+REPEAT_WINDOW = timedelta(hours=24)
+"""How long Smshosting refuses the same text (smshosting-push.txt, DUPLICATESMS)."""
+
+_FIRST_ID = 4_300_000_001  # does not fit in 32 bits: some real ids do not either
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The one customer of a simulated provider; euro everywhere.
+
+    `blocked` numbers (E.164) are well formed but refused; `groups` are the phone
+    book of Smshosting; `push_phones` have the app that takes Push messages.
+    `webhook_url` and `receive_dlr` are the account settings of Transactionale.
+    """
+
+    credentials: dict[str, str]
+    credit: Decimal
+    price: Decimal
+    sender: str = "Simulatore"
+    toggles: set[Toggle] = field(default_factory=set)
+    blocked: set[str] = field(default_factory=set)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    push_phones: set[str] = field(default_factory=set)
+    push_left: int = 900
+    webhook_url: str | None = None
+    receive_dlr: str = "always"
+
+    def can_pay(self, parts: int) -> bool:
+        """Tell whether the credit is enough for so many parts."""
+        return self.price * parts <= self.credit
+
+
+def new_accounts() -> dict[Provider, Account]:
+    """Return one account for each provider; secrets are easy to find in a log."""
+    return {
+        Provider.SMSVIAINTERNET: Account(
+            credentials={"api_token": "svi-token-Zq7Lm2Xv9Rk4"},
+            credit=Decimal("50.000"),
+            price=Decimal("0.050"),
+        ),
+        Provider.SMSHOSTING: Account(
+            credentials={
+                "auth_key": "smsh-key-Wd8Np3Ht6Yb1",
+                "auth_secret": "smsh-secret-Gc5Jf0Vs2Qe7",
+            },
+            credit=Decimal("45.500"),
+            price=Decimal("0.062"),
+        ),
+        Provider.TRANSACTIONALE: Account(
+            credentials={"api_key": "trx-key-Bk4Xr9Mz1Tu6"},
+            credit=Decimal("40.000"),
+            price=Decimal("0.060"),
+        ),
+        Provider.INVIOSMART: Account(
+            credentials={
+                "username": "invio-user-Hp2Ds7",
+                "password": "invio-pass-Fn3Kw8La5Cj0",
+            },
+            credit=Decimal("112.240"),
+            price=Decimal("0.057"),
+        ),
+    }
+
+
+class Store:
+    """Accounts, accepted messages, requests and callbacks, in bounded memory.
+
+    Every look-up that a send or a status call needs is a dictionary access.
+    """
+
+    def __init__(self) -> None:
+        """Start with untouched accounts and nothing received."""
+        self.accounts = new_accounts()
+        self.callbacks: deque[Callback] = deque(maxlen=MAX_CALLBACKS)
+        self.pictures: OrderedDict[str, Upload] = OrderedDict()
+        self.shift = timedelta(0)
+        self.on_accept: Callable[[Message], None] = lambda _message: None
+        self.on_final: Callable[[Message], None] = lambda _message: None
+        self._messages: OrderedDict[str, Message] = OrderedDict()
+        self._by_reference: dict[tuple[Provider, str], deque[str]] = {}
+        self._by_number: dict[tuple[Provider, str], deque[str]] = {}
+        self._by_provider: dict[Provider, deque[str]] = {
+            key: deque() for key in Provider
+        }
+        self._repeats: OrderedDict[tuple[str, str, str], datetime] = OrderedDict()
+        self._requests: OrderedDict[int, Request] = OrderedDict()
+        self._journal_bytes = 0
+        self._ids = count(_FIRST_ID)
+        self._numbers = count(1)
+
+    def reset(self) -> None:
+        """Forget everything received; accounts are as new, ids go on counting."""
+        self.accounts = new_accounts()
+        self.shift = timedelta(0)
+        self.callbacks.clear()
+        self.pictures.clear()
+        self._messages.clear()
+        self._by_reference.clear()
+        self._by_number.clear()
+        self._by_provider = {key: deque() for key in Provider}
+        self._repeats.clear()
+        self._requests.clear()
+        self._journal_bytes = 0
+
+    def now(self) -> datetime:
+        """Return the simulated time, in UTC."""
+        return datetime.now(UTC) + self.shift
+
+    def new_id(self) -> int:
+        """Return a number that nothing else here has."""
+        return next(self._ids)
+
+    # Messages
+
+    def accept(  # noqa: PLR0913 - what makes up a message
+        self,
+        provider: Provider,
+        *,
+        to: str,
+        text: str,
+        sender: str,
+        parts: int,
+        reference: str = "",
+        scheduled: datetime | None = None,
+        channel: Channel = Channel.SMS,
+        callback: str | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> Message:
+        """Take a message and charge it; Push messages cost nothing."""
+        account = self.accounts[provider]
+        cost = Decimal(0) if channel is Channel.PUSH else account.price * parts
+        account.credit -= cost
+        now = self.now()
+        message = Message(
+            id=str(self.new_id()),
+            provider=provider,
+            to=to,
+            text=text,
+            sender=sender,
+            parts=parts,
+            cost=cost,
+            created=now,
+            changed=now,
+            reference=reference,
+            scheduled=scheduled,
+            channel=channel,
+            callback=callback,
+            extra=extra or {},
+        )
+        self._messages[message.id] = message
+        for index in self._indexes(message):
+            index.append(message.id)
+        if len(self._messages) > MAX_MESSAGES:
+            self._drop_oldest()
+        self.on_accept(message)
+        return message
+
+    def message(self, message_id: str) -> Message | None:
+        """Return one message."""
+        return self._messages.get(message_id)
+
+    def messages(self) -> Iterator[Message]:
+        """Yield all messages, oldest first."""
+        yield from self._messages.values()
+
+    def newest(self, limit: int) -> list[Message]:
+        """Return the newest messages, newest first."""
+        found = reversed(self._messages.values())
+        return [message for message, _ in zip(found, range(limit), strict=False)]
+
+    def by_reference(self, provider: Provider, reference: str) -> list[Message]:
+        """Return the messages of one queue_id or transactionId, oldest first."""
+        return self._resolve(self._by_reference.get((provider, reference), ()))
+
+    def by_number(self, provider: Provider, number: str) -> list[Message]:
+        """Return the messages to one number, oldest first."""
+        return self._resolve(self._by_number.get((provider, number), ()))
+
+    def by_provider(self, provider: Provider) -> list[Message]:
+        """Return all messages of a provider, oldest first."""
+        return self._resolve(self._by_provider[provider])
+
+    def move(self, message_id: str, status: Status, word: str | None = None) -> Message:
+        """Set the status of a message and report it if it is final.
+
+        Raises KeyError if there is no such message.
+        """
+        old = self._messages[message_id]
+        now = self.now()
+        sent = old.sent if status is Status.QUEUED else old.sent or now
+        message = replace(old, status=status, word=word, sent=sent, changed=now)
+        self._messages[message_id] = message
+        if status.is_final:
+            self.on_final(message)
+        return message
+
+    def is_repeat(self, to: str, sender: str, text: str) -> bool:
+        """Tell whether the same text went to the number within 24 hours."""
+        seen = self._repeats.get((to, sender, text))
+        return seen is not None and self.now() - seen < REPEAT_WINDOW
+
+    def remember_text(self, to: str, sender: str, text: str) -> None:
+        """Make the same text to the same number a repeat from now on."""
+        self._repeats[to, sender, text] = self.now()
+        self._repeats.move_to_end((to, sender, text))
+        if len(self._repeats) > MAX_MESSAGES:
+            self._repeats.popitem(last=False)
+
+    def keep_picture(self, upload: Upload) -> str:
+        """Keep a picture and return its id."""
+        picture_id = f"{self.new_id():x}="
+        self.pictures[picture_id] = upload
+        if len(self.pictures) > MAX_PICTURES:
+            self.pictures.popitem(last=False)
+        return picture_id
+
+    def _indexes(self, message: Message) -> Iterator[deque[str]]:
+        """Yield the lists that a message stands in."""
+        yield self._by_provider[message.provider]
+        yield self._by_number.setdefault((message.provider, message.to), deque())
+        if message.reference:
+            key = message.provider, message.reference
+            yield self._by_reference.setdefault(key, deque())
+
+    def _drop_oldest(self) -> None:
+        """Forget the oldest message, which is the first of every list it is in."""
+        _, message = self._messages.popitem(last=False)
+        for index in self._indexes(message):
+            index.popleft()
+        if not self._by_number[message.provider, message.to]:
+            del self._by_number[message.provider, message.to]
+        key = message.provider, message.reference
+        if message.reference and not self._by_reference[key]:
+            del self._by_reference[key]
+
+    def _resolve(self, ids: deque[str] | tuple[()]) -> list[Message]:
+        """Return the messages with these ids."""
+        return [self._messages[message_id] for message_id in ids]
+
+    # The journal
+
+    def record(
+        self,
+        call: Call,
+        provider: Provider,
+        operation: Operation,
+        *,
+        redirected: bool,
+        fault: str | None,
+    ) -> int:
+        """Note a request that came and return its number in the journal."""
+        number = next(self._numbers)
+        self._requests[number] = Request(
+            number=number,
+            provider=provider,
+            operation=operation,
+            received=self.now(),
+            method=call.method,
+            path=call.path,
+            query=call.query,
+            headers=call.headers,
+            body=call.body,
+            fields=call.fields,
+            redirected=redirected,
+            fault=fault,
+        )
+        self._journal_bytes += len(call.body)
+        self._trim_journal()
+        return number
+
+    def _trim_journal(self) -> None:
+        """Forget the oldest requests until the rest fits."""
+        while (
+            len(self._requests) > MAX_REQUESTS
+            or self._journal_bytes > MAX_JOURNAL_BYTES
+        ):
+            _, oldest = self._requests.popitem(last=False)
+            self._journal_bytes -= len(oldest.body) + len(oldest.answer)
+
+    def record_answer(self, number: int, answer: Answer) -> None:
+        """Note what was answered to a request."""
+        if (request := self._requests.get(number)) is not None:
+            body = answer.body[:MAX_KEPT_ANSWER]
+            self._requests[number] = replace(request, status=answer.status, answer=body)
+            self._journal_bytes += len(body) - len(request.answer)
+            self._trim_journal()
+
+    def requests(self) -> Iterator[Request]:
+        """Yield all requests that are kept, oldest first."""
+        yield from self._requests.values()
+
+    def newest_requests(self, limit: int) -> list[Request]:
+        """Return the newest requests, newest first."""
+        found = reversed(self._requests.values())
+        return [request for request, _ in zip(found, range(limit), strict=False)]

@@ -1,0 +1,1 @@
+"""The tests of SMS Italia; they mirror the folders they test."""

@@ -1,0 +1,54 @@
+"""What all tests share."""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
+
+from custom_components import sms_italia
+from custom_components.sms_italia.messaging.pacing import Pace
+from simulator import Simulator
+
+from .accounts import Accounts
+
+
+@pytest.fixture(autouse=True)
+def _our_integration(request: pytest.FixtureRequest) -> None:
+    """Let Home Assistant find the integration, in tests that have a Home Assistant."""
+    if "hass" in request.fixturenames:
+        request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give every Home Assistant a folder of its own: the ledger is a real file."""
+    return hass_tmp_config_dir
+
+
+@pytest.fixture
+async def simulator(socket_enabled: None) -> AsyncGenerator[Simulator]:  # noqa: ARG001 - the kit blocks sockets without it
+    """Return the four providers, listening on a free local port."""
+    async with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def accounts(hass: HomeAssistant, simulator: Simulator) -> Accounts:
+    """Return what makes accounts at the simulated providers."""
+    return Accounts(hass, simulator)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses of the messenger, which are seconds at least."""
+    pace = partial(Pace, first_rest=0.05, longest_rest=0.05, first_poll=0.05)
+    monkeypatch.setattr(sms_italia, "Pace", pace)
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Keep snapshots where Home Assistant's own tests keep theirs."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)

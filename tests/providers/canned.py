@@ -1,0 +1,115 @@
+"""A server that answers what a test tells it to."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from custom_components.sms_italia.providers.transport import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A request that came; `query` is decoded, `raw_query` is as it came."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    raw_query: str
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The fields of a form."""
+        return dict(parse_qsl(self.body, strict_parsing=True))
+
+    @property
+    def json(self) -> Json:
+        """The body as JSON."""
+        value: Json = json.loads(self.body)
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """An answer that waits to be given."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Canned:
+    """Gives the prepared answers in turn; the last one for all that come after."""
+
+    def __init__(self) -> None:
+        """Start without any answer."""
+        self.seen: list[Seen] = []
+        self.url = ""
+        self._answers: deque[_Answer] = deque()
+        self._runner: web.AppRunner | None = None
+
+    def answer(
+        self,
+        body: Json | bytes = b"",
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare one more answer: bytes as they are, anything else as JSON."""
+        raw = (
+            body
+            if isinstance(body, bytes)
+            else json.dumps(body, default=float).encode()
+        )
+        self._answers.append(_Answer(status=status, body=raw, headers=headers or {}))
+
+    def clear(self) -> None:
+        """Forget what came and what was prepared."""
+        self.seen.clear()
+        self._answers.clear()
+
+    async def __aenter__(self) -> Self:
+        """Listen on a free port."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        """Note the request and give the next answer."""
+        self.seen.append(
+            Seen(
+                method=request.method,
+                path=request.path,
+                query=dict(request.query),
+                raw_query=request.rel_url.raw_query_string,
+                headers=request.headers,
+                body=await request.text(),
+            )
+        )
+        answer = self._answers[0]
+        if len(self._answers) > 1:
+            self._answers.popleft()
+        return web.Response(
+            status=answer.status, body=answer.body, headers=answer.headers
+        )

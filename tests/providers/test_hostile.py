@@ -1,0 +1,154 @@
+"""Whatever a server answers, a client gives an outcome and never falls over."""
+
+import asyncio
+from contextlib import suppress
+import json
+
+import aiohttp
+from hypothesis import HealthCheck, given, settings, strategies as st
+import pytest
+
+from custom_components.sms_italia.providers.errors import ProviderError
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    MessageRef,
+    NotSent,
+    Status,
+    Uncertain,
+)
+from custom_components.sms_italia.providers.transport import Json
+
+from .canned import Canned
+from .helpers import KEYS, NUMBER, OTHER_NUMBER, client_at, submission
+
+NAMES = st.sampled_from(
+    [
+        "queue_id",
+        "async",
+        "credit",
+        "sending_sms_count",
+        "sending_contacts_count",
+        "sending_cost",
+        "error",
+        "deliveries",
+        "limit",
+        "receiver",
+        "delivery_status",
+        "reason_code",
+        "sms",
+        "smsList",
+        "id",
+        "to",
+        "status",
+        "statusDetail",
+        "price",
+        "errorMsg",
+        "errors",
+        "phone",
+        "body",
+        "italysms",
+    ]
+)
+WORDS = st.sampled_from(
+    [NUMBER, NUMBER[1:], "7", "INSERTED", "DELIVERED", "delivered", "sent", "x" * 300]
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(min_value=-2, max_value=2**300)
+    | st.floats()
+    | WORDS
+    | st.text(max_size=5)
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=8)
+    ),
+    max_leaves=12,
+)
+LINES = st.from_regex(
+    r"(OK ID|Status|Error|Balance|7)[: ]{0,2}[0-9]{0,5}"
+    r"([ :|-]{0,3}[A-Za-z0-9.-]{0,6}){0,7}",
+    fullmatch=True,
+)
+BODIES = (
+    st.dictionaries(NAMES, VALUES, max_size=12).map(json.dumps).map(str.encode)
+    | VALUES.map(json.dumps).map(str.encode)
+    | LINES.map(str.encode)
+    | st.binary(max_size=40)
+)
+CODES = st.sampled_from([200, 200, 200, 201, 400, 401, 404, 422, 429, 500])
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.usefixtures("socket_enabled")
+def test_any_answer_gives_outcomes_and_no_other_exception(key: str) -> None:
+    with asyncio.Runner() as runner:
+        canned, session = runner.run(start())
+
+        @settings(
+            max_examples=100,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        )
+        @given(body=BODIES, status=CODES)
+        def check(body: bytes, status: int) -> None:
+            canned.clear()
+            canned.answer(body, status=status)
+            runner.run(ask_everything(key, canned, session))
+
+        check()
+        runner.run(stop(canned, session))
+
+
+async def start() -> tuple[Canned, aiohttp.ClientSession]:
+    """Return a listening server and a session."""
+    return await Canned().__aenter__(), aiohttp.ClientSession()
+
+
+async def stop(canned: Canned, session: aiohttp.ClientSession) -> None:
+    """Close what `start` opened."""
+    await session.close()
+    await canned.__aexit__(None, None, None)
+
+
+async def ask_everything(
+    key: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    """Call all that a client has, and check that each answer is one of its kind."""
+    client = client_at(key, session, canned.url)
+    many = key in {"smsviainternet", "smshosting"}
+    recipients = (NUMBER, OTHER_NUMBER) if many else (NUMBER,)
+
+    result = await client.send(submission(*recipients))
+
+    assert tuple(result.outcomes) == recipients
+    for outcome in result.outcomes.values():
+        match outcome:
+            case Accepted(provider_id=provider_id):
+                assert provider_id
+            case NotSent() | Uncertain():
+                assert NUMBER[1:] not in repr(outcome)
+    with suppress(ProviderError):
+        reports = await client.reports([MessageRef("7", NUMBER)])
+        assert {report.ref for report in reports} <= {MessageRef("7", NUMBER)}
+        assert all(isinstance(report.status, Status) for report in reports)
+    with suppress(ProviderError):
+        assert (await client.credit()).balance.is_finite()
+
+
+def test_the_generated_bodies_reach_the_happy_path() -> None:
+    """Keep the property above from passing on refusals alone."""
+    reached: set[Json] = set()
+
+    @settings(max_examples=500, deadline=None, derandomize=True)
+    @given(body=BODIES)
+    def collect(body: bytes) -> None:
+        if b'"queue_id": "' in body and b'"sending_contacts_count": ' in body:
+            reached.add("shipment")
+        if body.startswith(b"OK ID:"):
+            reached.add("line")
+
+    collect()
+    assert reached == {"shipment", "line"}

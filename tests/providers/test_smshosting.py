@@ -1,0 +1,417 @@
+"""What is peculiar to Smshosting."""
+
+from base64 import b64encode
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from custom_components.sms_italia.providers.errors import (
+    NotAcceptedError,
+    OutcomeUnknownError,
+)
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    Credit,
+    Encoding,
+    ErrorKind,
+    MessageRef,
+    NotSent,
+    Outcome,
+    Report,
+    Status,
+    Uncertain,
+)
+from custom_components.sms_italia.providers.transport import Json
+from simulator import Simulator, Toggle
+
+from .canned import Canned
+from .helpers import (
+    BAD_NUMBER,
+    NUMBER,
+    OTHER_NUMBER,
+    THIRD_NUMBER,
+    client_at,
+    client_of,
+    only,
+    submission,
+)
+
+KEY = "smshosting"
+
+
+def result(
+    to: Json = NUMBER[1:],
+    status: Json = "INSERTED",
+    *,
+    identifier: Json = 4300000001,
+    detail: Json = None,
+) -> dict[str, Json]:
+    """Return one row of a send's answer."""
+    return {"id": identifier, "to": to, "status": status, "statusDetail": detail}
+
+
+def sent(*rows: Json) -> dict[str, Json]:
+    """Return a send's answer."""
+    return {
+        "transactionId": "riferimento-1",
+        "smsInserted": len(rows),
+        "smsNotInserted": 0,
+        "sms": list(rows),
+    }
+
+
+def found(*rows: Json, limit: int = 100) -> dict[str, Json]:
+    """Return a search's answer."""
+    return {
+        "metadata": {"count": len(rows), "offset": 0, "limit": limit},
+        "smsList": list(rows),
+    }
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word"), [(Encoding.GSM7, "7BIT"), (Encoding.UCS2, "UCS2")]
+)
+async def test_the_request_is_a_form_with_the_encoding_of_the_text(
+    encoding: Encoding, word: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(result()))
+
+    await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER, sender="Cantina", encoding=encoding)
+    )
+
+    (seen,) = canned.seen
+    assert (seen.method, seen.path) == ("POST", "/sms/send")
+    login = b64encode(b"key-Kx82:secret-Kx83").decode()
+    assert seen.headers["Authorization"] == f"Basic {login}"
+    assert seen.headers["Accept"] == "application/json"
+    assert seen.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert seen.form == {
+        "to": f"{NUMBER[1:]},{OTHER_NUMBER[1:]}",
+        "text": "Finestra aperta in cucina",
+        "from": "Cantina",
+        "encoding": word,
+        "transactionId": "riferimento-1",
+    }
+
+
+async def test_without_a_sender_the_profile_decides(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(result()))
+
+    await client_at(KEY, session, canned.url).send(submission())
+
+    assert "from" not in canned.seen[0].form
+
+
+async def test_the_reference_names_the_submission_at_the_provider(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    await client_of(simulator, KEY, session).send(submission())
+
+    assert simulator.messages[0].reference == "riferimento-1"
+
+
+async def test_in_the_sandbox_nothing_is_sent_and_nothing_is_an_error(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session, changed={"sandbox": "true"})
+
+    outcome = only(await client.send(submission()))
+
+    assert outcome == Accepted(provider_id="riferimento-1")
+    assert simulator.requests[-1].fields["sandbox"] == "true"
+    assert not simulator.messages
+    assert not await client.reports([MessageRef("riferimento-1", NUMBER)])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (result(), Accepted(provider_id="4300000001")),
+        (result(identifier="77"), Accepted(provider_id="77")),
+        (result(to=int(NUMBER[1:])), Accepted(provider_id="4300000001")),
+        (result(to=NUMBER), Accepted(provider_id="4300000001")),
+        (result(identifier=None), Uncertain(detail="no_id")),
+        (result(identifier=True), Uncertain(detail="no_id")),
+        (result(status="PENDING"), Uncertain(detail="unknown_result")),
+        (result(status=None), Uncertain(detail="unknown_result")),
+        (result(to=THIRD_NUMBER[1:]), Uncertain(detail="no_result")),
+        (result(to=None), Uncertain(detail="no_result")),
+        ("INSERTED", Uncertain(detail="no_result")),
+        (
+            result(status="NOT_INSERTED", detail="BADNUMBERFORMAT"),
+            NotSent(kind=ErrorKind.RECIPIENT, detail="BADNUMBERFORMAT"),
+        ),
+        (
+            result(status="NOT_INSERTED", detail="BLACKLIST"),
+            NotSent(kind=ErrorKind.RECIPIENT, detail="BLACKLIST"),
+        ),
+        (
+            result(status="NOT_INSERTED", detail="DUPLICATESMS"),
+            NotSent(kind=ErrorKind.DUPLICATE, detail="DUPLICATESMS"),
+        ),
+        (
+            result(status="NOT_INSERTED", detail="ALTRO"),
+            NotSent(kind=ErrorKind.REFUSED, detail="ALTRO"),
+        ),
+        (
+            result(status="NOT_INSERTED", identifier=None),
+            NotSent(kind=ErrorKind.REFUSED),
+        ),
+    ],
+)
+async def test_the_row_of_a_number_decides_and_not_http_200(
+    row: Json, expected: Outcome, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(row))
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == expected
+
+
+async def test_each_number_has_its_own_result(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.account(KEY).blocked.add(OTHER_NUMBER)
+    client = client_of(simulator, KEY, session)
+    await client.send(submission(THIRD_NUMBER))
+
+    result = await client.send(
+        submission(NUMBER, BAD_NUMBER, OTHER_NUMBER, THIRD_NUMBER)
+    )
+
+    assert result.outcomes == {
+        NUMBER: Accepted(provider_id=simulator.messages[-1].id),
+        BAD_NUMBER: NotSent(kind=ErrorKind.RECIPIENT, detail="BADNUMBERFORMAT"),
+        OTHER_NUMBER: NotSent(kind=ErrorKind.RECIPIENT, detail="BLACKLIST"),
+        THIRD_NUMBER: NotSent(kind=ErrorKind.DUPLICATE, detail="DUPLICATESMS"),
+    }
+
+
+async def test_an_accepted_row_is_not_overlooked_for_a_second_one(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(result(), result(status="NOT_INSERTED", detail="DUPLICATESMS")))
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == Accepted(provider_id="4300000001")
+
+
+async def test_only_bad_numbers_may_also_be_one_refusal(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.STRICT_RECIPIENTS)
+
+    outcome = only(
+        await client_of(simulator, KEY, session).send(submission(BAD_NUMBER))
+    )
+
+    assert outcome == NotSent(kind=ErrorKind.RECIPIENT, detail="NO_VALID_RECIPIENT")
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind", "detail"),
+    [
+        ("BAD_CREDENTIALS", ErrorKind.AUTH, None),
+        ("BAD_CREDIT", ErrorKind.CREDIT, None),
+        ("NO_CREDIT", ErrorKind.CREDIT, None),
+        ("SENDING_DISABLED", ErrorKind.CREDIT, None),
+        ("BAD_TO", ErrorKind.RECIPIENT, None),
+        ("BAD_MSISDN", ErrorKind.RECIPIENT, None),
+        ("NO_VALID_RECIPIENT", ErrorKind.RECIPIENT, None),
+        ("BAD_FROM", ErrorKind.SENDER, None),
+        ("BAD_TEXT", ErrorKind.TEXT, None),
+        ("BAD_TEXT_PLACEHOLDER", ErrorKind.TEXT, None),
+        ("DUPLICATE_SMS", ErrorKind.DUPLICATE, None),
+        ("BAD_GROUP", ErrorKind.REFUSED, None),
+        ("BAD_DATE", ErrorKind.REFUSED, None),
+        ("BAD_TRANSACTIONID", ErrorKind.REFUSED, None),
+        ("BAD_CALLBACK", ErrorKind.REFUSED, None),
+        ("BAD_ENCODING", ErrorKind.REFUSED, None),
+        ("BAD_QUALITY", ErrorKind.REFUSED, None),
+        ("NEVER_HEARD_OF", ErrorKind.REFUSED, None),
+        ("BAD_FROM,BAD_TEXT", ErrorKind.SENDER, "BAD_FROM"),
+        ("NEVER_HEARD_OF, NO_CREDIT", ErrorKind.CREDIT, "NO_CREDIT"),
+        ("GENERIC_ERROR,BAD_TO", ErrorKind.RECIPIENT, "BAD_TO"),
+        ("Il numero è 393401234567", ErrorKind.REFUSED, "http_400"),
+        (7, ErrorKind.REFUSED, "http_400"),
+    ],
+)
+async def test_each_code_of_a_refusal_has_its_kind(
+    codes: Json,
+    kind: ErrorKind,
+    detail: str | None,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer({"errorCode": 400, "errorMsg": codes}, status=400)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == NotSent(kind=kind, detail=detail or str(codes))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "detail"),
+    [
+        ("GENERIC_ERROR", 400, "GENERIC_ERROR"),
+        ("GENERIC_ERROR", 200, "GENERIC_ERROR"),
+        ("GENERIC_ERROR", 500, "http_500"),
+        ("NO_CREDIT", 500, "http_500"),
+    ],
+)
+async def test_an_internal_error_does_not_say_that_nothing_was_sent(
+    code: str,
+    status: int,
+    detail: str,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer({"errorCode": status, "errorMsg": code}, status=status)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == Uncertain(detail=detail)
+
+
+async def test_a_refusal_under_http_200_is_a_refusal(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"errorCode": 401, "errorMsg": "BAD_CREDENTIALS"})
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == NotSent(kind=ErrorKind.AUTH, detail="BAD_CREDENTIALS")
+
+
+async def test_a_key_with_a_colon_is_a_wrong_key(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url, {"auth_key": "a:b"})
+
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client.validate()
+
+    assert refusal.value.kind is ErrorKind.AUTH
+    assert not canned.seen
+
+
+@pytest.mark.parametrize(
+    ("user", "credit"),
+    [
+        (
+            {"credit": 15.484, "italysms": 249},
+            Credit(balance=Decimal("15.484"), sms_left=249),
+        ),
+        (
+            {"credit": "15.484", "italysms": "249"},
+            Credit(balance=Decimal("15.484"), sms_left=249),
+        ),
+        ({"credit": 0}, Credit(balance=Decimal(0))),
+        ({"credit": 3, "italysms": "tanti"}, Credit(balance=Decimal(3))),
+    ],
+)
+async def test_the_profile_tells_the_credit_in_any_type(
+    user: Json, credit: Credit, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(user)
+
+    assert await client_at(KEY, session, canned.url).credit() == credit
+    assert canned.seen[0].path == "/user"
+
+
+@pytest.mark.parametrize("user", [{}, {"credit": None}, {"credit": "molto"}, [], 7])
+async def test_a_profile_without_credit_is_no_credit_of_zero(
+    user: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(user)
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).credit()
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("PENDING", Status.QUEUED),
+        ("SENT", Status.SENT),
+        ("NOSENT", Status.FAILED),
+        ("DELIVERED", Status.DELIVERED),
+        ("NOTDELIVERED", Status.FAILED),
+    ],
+)
+async def test_each_word_has_its_status_and_the_price_comes_along(
+    word: str, status: Status, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(found({"id": 12, "status": word, "price": Decimal("0.062")}))
+    ref = MessageRef("12", NUMBER)
+
+    reports = await client_at(KEY, session, canned.url).reports([ref])
+
+    assert reports == [
+        Report(ref=ref, status=status, cost=Decimal("0.062"), detail=word)
+    ]
+
+
+@pytest.mark.parametrize("word", ["INSERTED", "delivered", None, 1, True, [], {}])
+async def test_an_unknown_word_claims_nothing(
+    word: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(found({"id": 12, "status": word}))
+
+    assert not await client_at(KEY, session, canned.url).reports(
+        [MessageRef("12", NUMBER)]
+    )
+
+
+async def test_a_hundred_messages_are_one_search(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    numbers = [f"+3934000{number:05}" for number in range(100)]
+    result = await client.send(submission(*numbers))
+    simulator.move(simulator.messages[41].id, "delivered")
+    refs = [
+        MessageRef(outcome.provider_id, number)
+        for number, outcome in result.outcomes.items()
+        if isinstance(outcome, Accepted)
+    ]
+    asked_before = len(simulator.requests)
+
+    reports = await client.reports(refs)
+
+    assert [report.ref for report in reports] == refs
+    assert [
+        report.ref.recipient for report in reports if report.status is Status.DELIVERED
+    ] == [numbers[41]]
+    assert len(simulator.requests) == asked_before + 1
+
+
+async def test_a_search_goes_on_where_a_page_ended(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(found({"id": 1, "status": "SENT"}, limit=1))
+    canned.answer(found({"id": "2", "status": "SENT"}, limit=1))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef("1", NUMBER), MessageRef("2", OTHER_NUMBER)]
+    )
+
+    assert [report.ref.provider_id for report in reports] == ["1", "2"]
+    assert [seen.query["offset"] for seen in canned.seen] == ["0", "1"]
+    assert canned.seen[0].query["id"] == "1,2"
+
+
+async def test_a_message_of_somebody_else_is_ignored(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(found({"id": 99, "status": "DELIVERED"}))
+
+    assert not await client_at(KEY, session, canned.url).reports(
+        [MessageRef("1", NUMBER)]
+    )

@@ -1,0 +1,515 @@
+"""What is peculiar to SMSviaInternet."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from custom_components.sms_italia.providers.errors import OutcomeUnknownError
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    ErrorKind,
+    MessageRef,
+    NotSent,
+    Report,
+    Status,
+    Uncertain,
+)
+from custom_components.sms_italia.providers.transport import Json
+from simulator import Fault, Operation, Simulator, Toggle
+
+from .canned import Canned
+from .helpers import (
+    BAD_NUMBER,
+    NUMBER,
+    OTHER_NUMBER,
+    SETTINGS,
+    THIRD_NUMBER,
+    client_at,
+    client_of,
+    only,
+    submission,
+)
+
+KEY = "smsviainternet"
+QUEUE = "15066049200263637"
+
+
+def sent(**changed: Json) -> dict[str, Json]:
+    """Return the answer of the provider's page, for one contact."""
+    return {
+        "queue_id": QUEUE,
+        "async": False,
+        "credit": 8215,
+        "sending_sms_count": 2,
+        "sending_contacts_count": 1,
+        "sending_cost": 125,
+        **changed,
+    }
+
+
+def rows(*rows: Mapping[str, Json], limit: int = 1000) -> dict[str, Json]:
+    """Return a page of delivery rows."""
+    return {
+        "count": len(rows),
+        "limit": limit,
+        "offset": 0,
+        "deliveries": [dict(row) for row in rows],
+    }
+
+
+def row(
+    receiver: str = NUMBER, status: Json = "DELIVERED", reason: Json = None
+) -> dict[str, Json]:
+    """Return a delivery row."""
+    return {
+        "queue_id": QUEUE,
+        "receiver": receiver,
+        "delivery_status": status,
+        "reason_code": reason,
+    }
+
+
+async def test_the_request_is_that_of_the_page(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(sending_contacts_count=2))
+
+    await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER, sender="Cantina")
+    )
+
+    (seen,) = canned.seen
+    assert (seen.method, seen.path) == ("POST", "/api/rest/v1/sms.json")
+    assert seen.headers["X-Api-Token"] == SETTINGS[KEY]["api_token"]
+    assert seen.headers["Content-Type"] == "application/json"
+    assert seen.json == {
+        "text": "Finestra aperta in cucina",
+        "numbers": f"{NUMBER},{OTHER_NUMBER}",
+        "sender": "Cantina",
+    }
+
+
+async def test_without_a_sender_the_panel_decides(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent())
+
+    await client_at(KEY, session, canned.url).send(submission())
+
+    assert isinstance(canned.seen[0].json, dict)
+    assert "sender" not in canned.seen[0].json
+
+
+async def test_gateway_and_user_travel_where_the_settings_have_them(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent())
+    canned.answer(rows())
+    settings = {"gateway": "99", "username": "anna", "password": "pw-Qq1"}
+    client = client_at(KEY, session, canned.url, settings)
+
+    await client.send(submission())
+    await client.validate()
+
+    message = canned.seen[0].json
+    assert isinstance(message, dict)
+    assert message["gateway"] == 99
+    assert (message["username"], message["password"]) == ("anna", "pw-Qq1")
+    assert canned.seen[1].query["username"] == "anna"
+    assert canned.seen[1].query["password"] == "pw-Qq1"
+    assert canned.seen[1].query["limit"] == "1"
+
+
+async def test_a_token_that_asks_for_its_user_gets_it(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credentials(KEY, username="anna", password="pw-Qq1")
+
+    await client_of(simulator, KEY, session).validate()
+
+
+async def test_parts_cost_and_credit_are_read_in_euro(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(sending_contacts_count=2, sending_sms_count=6, sending_cost=375))
+
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER)
+    )
+
+    accepted = Accepted(provider_id=QUEUE, parts=3, cost=Decimal("0.1875"))
+    assert result.outcomes == {NUMBER: accepted, OTHER_NUMBER: accepted}
+    assert result.credit == Decimal("8.215")
+
+
+async def test_parts_that_cannot_be_shared_out_are_not_told(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(sending_contacts_count=2, sending_sms_count=3))
+
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER)
+    )
+
+    accepted = result.outcomes[NUMBER]
+    assert isinstance(accepted, Accepted)
+    assert accepted.parts is None
+
+
+@pytest.mark.parametrize("is_async", [True, 1])
+async def test_an_asynchronous_shipment_tells_only_that_it_is_accepted(
+    is_async: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"queue_id": QUEUE, "async": is_async, "credit": 8215})
+
+    result = await client_at(KEY, session, canned.url).send(submission())
+
+    assert only(result) == Accepted(provider_id=QUEUE)
+    assert result.credit == Decimal("8.215")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"queue_id": QUEUE, "credit": 8215},
+        sent(sending_contacts_count="molti"),
+        sent(sending_contacts_count=-1),
+        sent(sending_contacts_count=5),
+        sent(error=999),
+    ],
+)
+async def test_a_count_that_makes_no_sense_is_uncertain_but_can_be_followed(
+    answer: dict[str, Json], canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(answer)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == Uncertain(detail="contacts_not_told", provider_id=QUEUE)
+    assert len(canned.seen) == 1
+
+
+async def test_no_contact_at_all_means_that_every_number_was_dropped(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(sending_contacts_count=0, sending_sms_count=0))
+
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER)
+    )
+
+    dropped = NotSent(kind=ErrorKind.RECIPIENT, detail="dropped")
+    assert result.outcomes == {NUMBER: dropped, OTHER_NUMBER: dropped}
+    assert len(canned.seen) == 1
+
+
+async def test_delivery_rows_tell_which_number_was_dropped(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(sent(sending_contacts_count=2, sending_sms_count=2, sending_cost=100))
+    canned.answer(rows(row(NUMBER, None), row(THIRD_NUMBER, None)))
+
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, BAD_NUMBER, THIRD_NUMBER)
+    )
+
+    accepted = Accepted(provider_id=QUEUE, parts=1, cost=Decimal("0.05"))
+    assert result.outcomes == {
+        NUMBER: accepted,
+        BAD_NUMBER: NotSent(kind=ErrorKind.RECIPIENT, detail="dropped"),
+        THIRD_NUMBER: accepted,
+    }
+    assert [seen.method for seen in canned.seen] == ["POST", "GET"]
+    assert canned.seen[1].query["queue_id"] == QUEUE
+
+
+@pytest.mark.parametrize(
+    ("page", "status"),
+    [
+        (rows(row(NUMBER, None)), 200),
+        (rows(row(NUMBER, None), row(NUMBER, None)), 200),
+        (rows(row(NUMBER, None), row("+4412345678", None)), 200),
+    ],
+    ids=["row_missing", "row_twice", "row_of_a_stranger"],
+)
+async def test_a_number_without_a_row_is_uncertain_while_rows_are_missing(
+    page: dict[str, Json],
+    status: int,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(sent(sending_contacts_count=2))
+    canned.answer(page, status=status)
+
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER, THIRD_NUMBER)
+    )
+
+    doubt = Uncertain(detail="some_dropped", provider_id=QUEUE)
+    assert isinstance(result.outcomes[NUMBER], Accepted)
+    assert result.outcomes[OTHER_NUMBER] == doubt
+    assert result.outcomes[THIRD_NUMBER] == doubt
+
+
+async def test_a_failed_look_at_the_rows_leaves_all_uncertain_but_followed(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    simulator.inject(KEY, Fault.CUT_AFTER_ACCEPT, operation=Operation.STATUS)
+
+    result = await client.send(submission(NUMBER, BAD_NUMBER, OTHER_NUMBER))
+
+    queue_id = simulator.messages[0].reference
+    doubt = Uncertain(detail="some_dropped", provider_id=queue_id)
+    assert set(result.outcomes.values()) == {doubt}
+    assert len(simulator.messages) == 2
+    reports = await client.reports(
+        [MessageRef(queue_id, number) for number in result.outcomes]
+    )
+    assert {report.ref.recipient for report in reports} == {NUMBER, OTHER_NUMBER}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        *((number, ErrorKind.AUTH) for number in (1, 2, 3, 4, 5, 6)),
+        (10, ErrorKind.CREDIT),
+        pytest.param("10", ErrorKind.CREDIT, id="a_string"),
+        (11, ErrorKind.TEXT),
+        (12, ErrorKind.REFUSED),
+        (13, ErrorKind.REFUSED),
+        (14, ErrorKind.REFUSED),
+        (15, ErrorKind.SENDER),
+        (20, ErrorKind.RECIPIENT),
+        (100, ErrorKind.REFUSED),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_error_number_names_the_kind_with_either_http_status(
+    error: Json,
+    kind: ErrorKind,
+    status: int,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer({"error": error}, status=status)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == NotSent(kind=kind, detail=str(error))
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "expected"),
+    [
+        ({"error": 999}, 200, Uncertain(detail="no_queue_id")),
+        ({"error": 0}, 200, Uncertain(detail="no_queue_id")),
+        ({"error": 10}, 500, Uncertain(detail="http_500")),
+        ([1], 200, Uncertain(detail="no_queue_id")),
+        (b"", 200, Uncertain(detail="unreadable_answer")),
+        ({"error": 999}, 400, NotSent(kind=ErrorKind.REFUSED, detail="999")),
+        (b"no", 400, NotSent(kind=ErrorKind.REFUSED, detail="http_400")),
+        (b"", 401, NotSent(kind=ErrorKind.AUTH, detail="http_401")),
+        ({}, 403, NotSent(kind=ErrorKind.AUTH, detail="http_403")),
+        (b"", 402, NotSent(kind=ErrorKind.CREDIT, detail="http_402")),
+    ],
+)
+async def test_without_a_known_number_the_http_status_counts(
+    body: Json | bytes,
+    status: int,
+    expected: NotSent | Uncertain,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(body, status=status)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == expected
+
+
+async def test_an_object_without_delivery_rows_proves_no_token(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"benvenuto": True})
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).validate()
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        (None, Status.SENT),
+        ("BUFFERED", Status.SENT),
+        ("DELIVERED", Status.DELIVERED),
+        ("NOT_DELIVERED", Status.FAILED),
+        ("SUBSCRIBER_UNKNOWN", Status.FAILED),
+        ("ERROR", Status.FAILED),
+        ("LOST_NOTIFICATION", Status.UNCERTAIN),
+        ("UNKNOWN", Status.UNCERTAIN),
+    ],
+)
+async def test_each_word_has_its_status(
+    word: str | None,
+    status: Status,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(rows(row(status=word)))
+
+    (report,) = await client_at(KEY, session, canned.url).reports(
+        [MessageRef(QUEUE, NUMBER)]
+    )
+
+    assert report == Report(ref=MessageRef(QUEUE, NUMBER), status=status, detail=word)
+
+
+@pytest.mark.parametrize("word", ["NEVER_HEARD_OF", "delivered", "", 7, True, {}, []])
+async def test_an_unknown_word_claims_nothing(
+    word: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(rows(row(status=word)))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef(QUEUE, NUMBER)]
+    )
+
+    assert not reports
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["DELIVERED", "NOT_DELIVERED", None], Status.FAILED),
+        (["NOVEL", "NOT_DELIVERED"], Status.FAILED),
+        (["DELIVERED", "UNKNOWN", "BUFFERED"], Status.SENT),
+        (["DELIVERED", "LOST_NOTIFICATION"], Status.UNCERTAIN),
+        (["DELIVERED", "DELIVERED"], Status.DELIVERED),
+        (["DELIVERED", "NOVEL"], None),
+    ],
+)
+async def test_the_worst_part_speaks_for_the_message(
+    words: list[Json],
+    status: Status | None,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(rows(*(row(status=word) for word in words)))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef(QUEUE, NUMBER)]
+    )
+
+    assert [report.status for report in reports] == ([status] if status else [])
+
+
+async def test_a_failure_carries_the_reason_code(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(rows(row(status="NOT_DELIVERED", reason="997")))
+
+    (report,) = await client_at(KEY, session, canned.url).reports(
+        [MessageRef(QUEUE, NUMBER)]
+    )
+
+    assert report.detail == "997"
+
+
+async def test_a_long_message_with_one_row_a_part_fails_with_its_last_part(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.ROW_PER_PART)
+    client = client_of(simulator, KEY, session)
+    outcome = only(await client.send(submission(text="a" * 400)))
+    assert isinstance(outcome, Accepted)
+    assert outcome.parts == 3
+    simulator.move(simulator.messages[0].id, "failed")
+
+    (report,) = await client.reports([MessageRef(outcome.provider_id, NUMBER)])
+
+    assert report.status is Status.FAILED
+
+
+async def test_messages_of_one_shipment_are_one_question(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    result = await client.send(submission(NUMBER, OTHER_NUMBER))
+    simulator.move(simulator.messages[1].id, "delivered")
+    asked_before = len(simulator.requests)
+
+    reports = await client.reports(
+        [
+            MessageRef(outcome.provider_id, number)
+            for number, outcome in result.outcomes.items()
+            if isinstance(outcome, Accepted)
+        ]
+    )
+
+    assert {report.ref.recipient: report.status for report in reports} == {
+        NUMBER: Status.SENT,
+        OTHER_NUMBER: Status.DELIVERED,
+    }
+    assert len(simulator.requests) == asked_before + 1
+
+
+async def test_a_shipment_of_more_than_a_page_is_read_whole(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credit(KEY, 1000)
+    numbers = [f"+393400{number:06}" for number in range(2001)]
+    client = client_of(simulator, KEY, session)
+    result = await client.send(submission(*numbers))
+    simulator.move(simulator.messages[-1].id, "delivered")
+    queue_id = simulator.messages[0].reference
+    asked_before = len(simulator.requests)
+
+    reports = await client.reports(
+        [MessageRef(queue_id, number) for number in result.outcomes]
+    )
+
+    assert len(reports) == 2001
+    assert reports[-1].status is Status.DELIVERED
+    assert len(simulator.requests) == asked_before + 3
+
+
+async def test_a_smaller_page_than_asked_for_is_not_taken_for_the_last(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(rows(row(OTHER_NUMBER), limit=1))
+    canned.answer(rows(row(NUMBER), limit=1))
+    canned.answer(rows(limit=1))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef(QUEUE, NUMBER)]
+    )
+
+    assert [report.status for report in reports] == [Status.DELIVERED]
+    assert [seen.query["offset"] for seen in canned.seen] == ["0", "1", "2"]
+
+
+async def test_a_server_that_repeats_one_page_for_ever_is_given_up(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(rows(row(NUMBER), limit=1))
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).reports([MessageRef(QUEUE, NUMBER)])
+
+    assert len(canned.seen) == 50
+
+
+async def test_a_shipment_that_is_refused_does_not_stop_the_others(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"error": 100}, status=404)
+    canned.answer(rows(row(NUMBER)))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef("1", NUMBER), MessageRef("2", NUMBER)]
+    )
+
+    assert [report.ref for report in reports] == [MessageRef("2", NUMBER)]

@@ -1,0 +1,283 @@
+"""What is peculiar to Transactionale."""
+
+import aiohttp
+import pytest
+
+from custom_components.sms_italia.providers.errors import (
+    NotAcceptedError,
+    ProviderError,
+)
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    ErrorKind,
+    MessageRef,
+    NotSent,
+    Outcome,
+    Status,
+    Uncertain,
+)
+from custom_components.sms_italia.providers.transport import Json
+from simulator import Simulator, Toggle
+
+from .canned import Canned
+from .helpers import (
+    BAD_NUMBER,
+    NUMBER,
+    SETTINGS,
+    TEXT,
+    client_at,
+    client_of,
+    only,
+    submission,
+)
+
+KEY = "transactionale"
+PATH = "/platform/api/sms/send"
+
+
+def described(**changed: Json) -> dict[str, Json]:
+    """Return a message as the page shows it."""
+    return {
+        "id": 123,
+        "phone": NUMBER[1:],
+        "sender_id": "Casa",
+        "body": TEXT,
+        "status": "pending",
+        "delivery_status": "unknown",
+        "country": "IT",
+        "is_two_way": False,
+        "receive_dlr": "default",
+        "url": "https://api.transactionale.com/platform/api/sms/send/123",
+        **changed,
+    }
+
+
+async def test_the_request_is_that_of_the_page(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(described(), status=201)
+
+    await client_at(KEY, session, canned.url).send(submission(sender="Cantina"))
+
+    (seen,) = canned.seen
+    assert (seen.method, seen.path) == ("POST", PATH)
+    assert seen.headers["Authorization"] == SETTINGS[KEY]["api_key"]
+    assert seen.headers["Content-Type"] == "application/json"
+    assert seen.json == {"phone": NUMBER[1:], "sender_id": "Cantina", "body": TEXT}
+
+
+async def test_a_number_as_sender_goes_without_its_plus(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(described(), status=201)
+
+    await client_at(KEY, session, canned.url).send(submission(sender="+4850123456"))
+
+    assert isinstance(canned.seen[0].json, dict)
+    assert canned.seen[0].json["sender_id"] == "4850123456"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("pending", Status.QUEUED),
+        ("sent", Status.SENT),
+        ("altro", Status.QUEUED),
+        (None, Status.QUEUED),
+    ],
+)
+async def test_any_2xx_with_an_id_is_accepted(
+    status: int,
+    word: Json,
+    expected: Status,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(described(status=word), status=status)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == Accepted(provider_id="123", status=expected)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "expected"),
+    [
+        (described(id=None), 201, Uncertain(detail="no_id")),
+        (described(id=True), 201, Uncertain(detail="no_id")),
+        ({}, 200, Uncertain(detail="no_id")),
+        ([], 200, Uncertain(detail="no_id")),
+        (b"", 204, Uncertain(detail="unreadable_answer")),
+        (
+            {"message": "401 Unauthorized", "status_code": 401},
+            401,
+            NotSent(kind=ErrorKind.AUTH, detail="http_401"),
+        ),
+        (b"", 404, NotSent(kind=ErrorKind.REFUSED, detail="http_404")),
+        (b"<html>", 400, NotSent(kind=ErrorKind.REFUSED, detail="http_400")),
+        ({"phone": ["x"]}, 500, Uncertain(detail="http_500")),
+    ],
+)
+async def test_what_is_no_acceptance_is_told_apart(
+    body: Json | bytes,
+    status: int,
+    expected: Outcome,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(body, status=status)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == expected
+
+
+@pytest.mark.parametrize("nested", ["flat", "nested"])
+@pytest.mark.parametrize(
+    "refused",
+    [
+        (["phone"], ErrorKind.RECIPIENT, "phone"),
+        (["sender_id"], ErrorKind.SENDER, "sender_id"),
+        (["body"], ErrorKind.TEXT, "body"),
+        (["webhook_url"], ErrorKind.REFUSED, "webhook_url"),
+        (["body", "sender_id"], ErrorKind.SENDER, "sender_id,body"),
+        (["receive_dlr", "body"], ErrorKind.TEXT, "body,receive_dlr"),
+        (
+            ["body", "phone", "sender_id"],
+            ErrorKind.RECIPIENT,
+            "phone,sender_id,body",
+        ),
+    ],
+)
+async def test_the_refused_fields_tell_the_kind_in_both_shapes(
+    nested: str,
+    refused: tuple[list[str], ErrorKind, str],
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    fields, kind, detail = refused
+    errors: Json = {field: ["Number is too long"] for field in fields}
+    canned.answer({"errors": errors} if nested == "nested" else errors, status=400)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == NotSent(kind=kind, detail=detail)
+
+
+async def test_a_field_named_like_a_text_does_not_get_into_the_detail(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({f"{TEXT} {NUMBER}": ["x"], "phone": ["x"]}, status=400)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == NotSent(kind=ErrorKind.RECIPIENT, detail="phone")
+
+
+async def test_the_nested_shape_of_the_simulator_is_read_too(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.NESTED_ERRORS)
+    client = client_of(simulator, KEY, session)
+
+    await client.validate()
+    outcome = only(await client.send(submission(BAD_NUMBER)))
+
+    assert outcome == NotSent(kind=ErrorKind.RECIPIENT, detail="phone")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 404),
+        ({"message": "404 Not Found"}, 404),
+        (b"<html>", 200),
+        ({}, 200),
+        (described(), 201),
+        (b"", 405),
+        ({"altro": ["x"]}, 400),
+    ],
+)
+async def test_only_the_list_of_missing_fields_proves_the_key(
+    body: Json | bytes,
+    status: int,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(body, status=status)
+
+    with pytest.raises(ProviderError) as failure:
+        await client_at(KEY, session, canned.url).validate()
+
+    assert not (
+        isinstance(failure.value, NotAcceptedError)
+        and failure.value.kind is ErrorKind.AUTH
+    )
+
+
+async def test_the_key_is_proved_by_a_message_that_cannot_be_sent(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"phone": ["The phone field is required."]}, status=400)
+
+    await client_at(KEY, session, canned.url).validate()
+
+    assert [seen.json for seen in canned.seen] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("delivery", "progress", "status"),
+    [
+        ("delivered", "sent", Status.DELIVERED),
+        ("failed", "sent", Status.FAILED),
+        ("expired", "sent", Status.EXPIRED),
+        ("unknown", "pending", Status.QUEUED),
+        ("unknown", "sent", Status.SENT),
+        ("unknown", "altro", None),
+        ("altro", "sent", None),
+        (None, "sent", None),
+        (7, "sent", None),
+        ("unknown", {}, None),
+    ],
+)
+async def test_the_two_status_words_are_read_together(
+    delivery: Json,
+    progress: Json,
+    status: Status | None,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(described(delivery_status=delivery, status=progress))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef("123", NUMBER)]
+    )
+
+    assert [report.status for report in reports] == ([status] if status else [])
+    assert [(seen.method, seen.path) for seen in canned.seen] == [
+        ("GET", f"{PATH}/123")
+    ]
+
+
+async def test_an_answer_about_another_message_claims_nothing(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(described(id=124, delivery_status="delivered"))
+
+    assert not await client_at(KEY, session, canned.url).reports(
+        [MessageRef("123", NUMBER)]
+    )
+
+
+async def test_an_id_cannot_lead_out_of_the_path(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"", status=404)
+
+    await client_at(KEY, session, canned.url).reports(
+        [MessageRef("../../x?y=1#z", NUMBER)]
+    )
+
+    assert canned.seen[0].path.startswith(f"{PATH}/")
+    assert not canned.seen[0].query

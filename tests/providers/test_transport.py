@@ -1,0 +1,444 @@
+"""One HTTP exchange: bounded, never repeated, never redirected, never talkative."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+import gzip
+from typing import override
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from custom_components.sms_italia.providers.errors import (
+    NotAcceptedError,
+    OutcomeUnknownError,
+)
+from custom_components.sms_italia.providers.model import ErrorKind
+from custom_components.sms_italia.providers.transport import (
+    MAX_ANSWER_BYTES,
+    Answer,
+    Json,
+    Timeouts,
+    exchange,
+    refuse_http_error,
+)
+
+from .canned import Canned
+
+TIMEOUTS = Timeouts(connect=5, total=10)
+SHORT = Timeouts(connect=5, total=0.3)
+QUERY = {"password": "pw-Zz9", "message": "segreto"}
+
+
+@dataclass(slots=True)
+class RawServer:
+    """A TCP server, and the first line of each request that it read."""
+
+    url: URL
+    lines: list[bytes] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def raw_server(answer: bytes) -> AsyncIterator[RawServer]:
+    """Read a request, write the bytes, hang up; again for each connection."""
+    running = RawServer(URL())
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        running.lines.append(head.split(b"\r\n")[0])
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        running.url = URL(f"http://127.0.0.1:{port}/")
+        yield running
+
+
+def answer(
+    body: bytes = b"", status: int = 200, retry_after: float | None = None
+) -> Answer:
+    """Return an answer as it was read."""
+    return Answer(
+        status=status, content_type="text/plain", body=body, retry_after=retry_after
+    )
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nOK I",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nOK",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 zweihundert OK\r\n\r\n",
+        b"\x00\xff\xfe garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    ],
+    ids=[
+        "nothing",
+        "half_a_head",
+        "half_a_body",
+        "half_a_chunk",
+        "no_gzip",
+        "no_status",
+        "garbage",
+        "negative_length",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.usefixtures("socket_enabled")
+async def test_a_broken_answer_is_a_doubt_and_the_request_went_out_once(
+    method: str, reply: bytes, session: aiohttp.ClientSession
+) -> None:
+    async with raw_server(reply) as server:
+        with pytest.raises(OutcomeUnknownError):
+            await exchange(session, method, server.url, timeouts=TIMEOUTS, params=QUERY)
+
+    assert len(server.lines) == 1
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_no_error_tells_the_query(session: aiohttp.ClientSession) -> None:
+    async with raw_server(b"") as server:
+        with pytest.raises(OutcomeUnknownError) as doubt:
+            await exchange(session, "GET", server.url, timeouts=TIMEOUTS, params=QUERY)
+    with pytest.raises(NotAcceptedError) as refusal:
+        await exchange(session, "GET", server.url, timeouts=TIMEOUTS, params=QUERY)
+
+    for error in (doubt.value, refusal.value):
+        assert "pw-Zz9" not in repr(error) + str(error)
+        assert error.__cause__ is None
+        assert error.__suppress_context__
+
+
+async def test_no_connection_is_kept_for_the_next_message(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"OK")
+
+    await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert canned.seen[0].headers["Connection"] == "close"
+    assert session.connector is not None
+    assert not session.connector._conns  # noqa: SLF001 - the pool has no other window
+
+
+async def test_a_server_that_never_answers_is_a_doubt_after_the_timeout(
+    session: aiohttp.ClientSession,
+) -> None:
+    read = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal read
+        await reader.readuntil(b"\r\n\r\n")
+        read += 1
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        with pytest.raises(OutcomeUnknownError):
+            await exchange(session, "GET", url, timeouts=SHORT)
+
+    assert read == 1
+
+
+async def test_a_port_where_nobody_listens_never_got_the_request(
+    dead_url: str, session: aiohttp.ClientSession
+) -> None:
+    with pytest.raises(NotAcceptedError) as refusal:
+        await exchange(session, "POST", URL(dead_url), timeouts=TIMEOUTS)
+
+    assert refusal.value.kind is ErrorKind.UNAVAILABLE
+
+
+async def test_a_server_without_tls_never_got_the_request(
+    session: aiohttp.ClientSession,
+) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = URL(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        with pytest.raises(NotAcceptedError) as refusal:
+            await exchange(session, "GET", url, timeouts=TIMEOUTS)
+
+    assert refusal.value.kind is ErrorKind.UNAVAILABLE
+    assert refusal.value.detail == "ClientConnectorSSLError"
+
+
+async def test_a_name_without_address_never_got_the_request() -> None:
+    class NoNames(aiohttp.abc.AbstractResolver):
+        """Knows no name at all, as on a day without internet."""
+
+        @override
+        async def resolve(
+            self, host: str, port: int = 0, family: int = 0
+        ) -> list[aiohttp.abc.ResolveResult]:
+            raise OSError(None, f"no name {host}:{port} in {family}")
+
+        @override
+        async def close(self) -> None:
+            """Have nothing to close."""
+
+    connector = aiohttp.TCPConnector(resolver=NoNames())
+    async with aiohttp.ClientSession(connector=connector) as session:
+        with pytest.raises(NotAcceptedError) as refusal:
+            await exchange(
+                session,
+                "GET",
+                URL("https://esempio.invalid/"),
+                timeouts=TIMEOUTS,
+                params=QUERY,
+            )
+
+    assert refusal.value.kind is ErrorKind.UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(
+    status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"", status=status, headers={"Location": f"{canned.url}/altrove"})
+
+    read = await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert read.status == status
+    assert len(canned.seen) == 1
+
+
+async def test_an_answer_is_read_up_to_its_bound_and_not_further(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"a" * MAX_ANSWER_BYTES)
+    canned.answer(b"a" * (MAX_ANSWER_BYTES + 1))
+
+    whole = await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+    with pytest.raises(OutcomeUnknownError) as doubt:
+        await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert len(whole.body) == MAX_ANSWER_BYTES
+    assert doubt.value.detail == "answer_too_long"
+
+
+async def test_a_small_answer_that_unpacks_to_a_huge_one_is_bounded_too(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    bomb = gzip.compress(b"a" * 50 * MAX_ANSWER_BYTES)
+    canned.answer(bomb, headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(OutcomeUnknownError) as doubt:
+        await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert len(bomb) < MAX_ANSWER_BYTES
+    assert doubt.value.detail == "answer_too_long"
+
+
+async def test_query_form_and_json_travel_as_utf_8(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"")
+    text = "È + 50% & più? €=😀\n"
+
+    for method in ("GET", "POST", "PUT"):
+        await exchange(
+            session,
+            method,
+            URL(canned.url) / "percorso",
+            timeouts=TIMEOUTS,
+            params={"testo": text} if method == "GET" else None,
+            data={"testo": text} if method == "POST" else None,
+            json_body={"testo": text} if method == "PUT" else None,
+        )
+
+    assert canned.seen[0].query == {"testo": text}
+    assert canned.seen[1].form == {"testo": text}
+    assert canned.seen[2].json == {"testo": text}
+
+
+@pytest.mark.parametrize("part", ["params", "data", "json_body"])
+async def test_half_a_character_is_refused_before_anything_leaves(
+    part: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    values = {"testo": "\ud83d"}
+
+    with pytest.raises(NotAcceptedError) as refusal:
+        await exchange(
+            session,
+            "POST",
+            URL(canned.url),
+            timeouts=TIMEOUTS,
+            params=values if part == "params" else None,
+            data=values if part == "data" else None,
+            json_body=dict(values) if part == "json_body" else None,
+        )
+
+    assert refusal.value.kind is ErrorKind.REFUSED
+    assert not canned.seen
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\r\nX: y", "\x00", "\ud83d"])
+async def test_a_credential_that_no_header_can_carry_is_a_wrong_one(
+    value: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    with pytest.raises(NotAcceptedError) as refusal:
+        await exchange(
+            session,
+            "GET",
+            URL(canned.url),
+            timeouts=TIMEOUTS,
+            headers={"X-Api-Token": value},
+        )
+
+    assert refusal.value.kind is ErrorKind.AUTH
+    assert not canned.seen
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (301, ErrorKind.UNAVAILABLE),
+        (307, ErrorKind.UNAVAILABLE),
+        (308, ErrorKind.UNAVAILABLE),
+        (400, ErrorKind.REFUSED),
+        (401, ErrorKind.AUTH),
+        (402, ErrorKind.CREDIT),
+        (403, ErrorKind.AUTH),
+        (404, ErrorKind.REFUSED),
+        (408, ErrorKind.UNAVAILABLE),
+        (422, ErrorKind.REFUSED),
+        (429, ErrorKind.THROTTLED),
+    ],
+)
+def test_a_status_that_proves_a_refusal_names_its_kind(
+    status: int, kind: ErrorKind
+) -> None:
+    with pytest.raises(NotAcceptedError) as refusal:
+        refuse_http_error(answer(status=status, retry_after=3))
+
+    assert refusal.value.kind is kind
+    assert refusal.value.detail == f"http_{status}"
+    assert refusal.value.retry_after == 3
+
+
+@pytest.mark.parametrize("status", [302, 303, 304, 500, 502, 503, 504, 599, 600])
+def test_a_status_that_proves_nothing_is_a_doubt(status: int) -> None:
+    with pytest.raises(OutcomeUnknownError) as doubt:
+        refuse_http_error(answer(status=status))
+
+    assert doubt.value.detail == f"http_{status}"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_a_status_of_success_is_let_through(status: int) -> None:
+    refuse_http_error(answer(status=status))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7),
+        (" 7 ", 7),
+        ("0", 0),
+        ("99999999999999", 86_400),
+        ("-1", None),
+        ("presto", None),
+        ("", None),
+        ("\u0667", None),
+        ("Wed, 99 Foo 2020 00:00:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
+    ],
+)
+async def test_a_wait_is_read_in_seconds_and_bounded(
+    header: str,
+    seconds: float | None,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(b"", status=429, headers={"Retry-After": header})
+
+    read = await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert read.retry_after == seconds
+
+
+async def test_a_wait_may_be_a_moment_to_come(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    moment = datetime.now(UTC) + timedelta(hours=1)
+    canned.answer(b"", status=429, headers={"Retry-After": format_datetime(moment)})
+
+    read = await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert read.retry_after is not None
+    assert 3000 < read.retry_after <= 3600
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"a": 1.10}', {"a": Decimal("1.10")}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        ('{"a": "è"}'.encode("utf-16"), {"a": "è"}),
+        (b" null ", None),
+        (b'"\\ud83d"', "\ud83d"),
+    ],
+)
+def test_json_is_read_whatever_its_encoding(body: bytes, value: Json) -> None:
+    assert answer(body).json() == value
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b'{"a": 1',
+        b'{"a": 1,}',
+        b'{"a": NaN}',
+        b"[Infinity]",
+        b'"\xff\xfe\x80"',
+        b"\x80abc",
+        b"[" * 100_000,
+        b"9" * 10_000,
+        b"1e99999999999999999999",
+    ],
+    ids=[
+        "nothing",
+        "html",
+        "cut",
+        "comma",
+        "nan",
+        "infinity",
+        "no_utf_8",
+        "no_text",
+        "deep",
+        "long_number",
+        "huge_exponent",
+    ],
+)
+def test_what_is_no_json_is_unreadable_and_nothing_else(body: bytes) -> None:
+    with pytest.raises(OutcomeUnknownError):
+        answer(body).json()
+
+
+def test_the_body_stays_out_of_the_representation() -> None:
+    assert "segreto" not in repr(answer(b"segreto"))
+
+
+def test_text_survives_bytes_that_are_none() -> None:
+    assert answer(b"OK \xff").text() == "OK \ufffd"

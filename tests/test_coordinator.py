@@ -1,0 +1,184 @@
+"""The hourly question: what it asks, and what its failures become."""
+
+from datetime import timedelta
+import logging
+
+from homeassistant.config_entries import SOURCE_REAUTH
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.helpers.update_coordinator import UpdateFailed
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.sms_italia.coordinator import AccountCoordinator
+from custom_components.sms_italia.providers.model import Credit
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from simulator import Fault, Simulator
+from simulator.model import Operation
+
+from .accounts import Accounts
+
+EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
+
+
+def coordinator_of(account: MockConfigEntry) -> AccountCoordinator:
+    """Return what keeps the account's credit."""
+    coordinator = account.runtime_data.coordinator
+    assert isinstance(coordinator, AccountCoordinator)
+    return coordinator
+
+
+async def an_hour_later(hass: HomeAssistant, hours: float = 1.01) -> None:
+    """Let everything happen that happens every hour."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=hours))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@EACH_PROVIDER
+async def test_one_request_an_hour_proves_the_credentials(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """Also where no credit can be asked for; it sends nothing and costs nothing."""
+    account = await accounts.set_up(key)
+    assert len(simulator.requests) == 1
+
+    await an_hour_later(hass, 0.9)
+    assert len(simulator.requests) == 1
+    await an_hour_later(hass)
+
+    assert len(simulator.requests) == 2
+    assert coordinator_of(account).last_update_success
+    assert len(simulator.messages) == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault.REDIRECT, "provider_unavailable"),
+        (Fault.THROTTLED, "provider_throttled"),
+        (Fault.HTML, "provider_unclear"),
+        (Fault.CUT_BEFORE_ACCEPT, "provider_unclear"),
+    ],
+)
+async def test_a_provider_that_does_not_answer_is_told_apart(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    fault: Fault,
+    error: str,
+) -> None:
+    """The last credit known is kept; the next good answer is enough."""
+    account = await accounts.set_up("smshosting")
+    coordinator = coordinator_of(account)
+    simulator.inject("smshosting", fault)
+
+    await an_hour_later(hass)
+
+    assert isinstance(coordinator.last_exception, UpdateFailed)
+    assert coordinator.last_exception.translation_key == error
+    assert coordinator.last_exception.translation_placeholders == {
+        "account": "Smshosting"
+    }
+    assert isinstance(coordinator.data, Credit)
+    await coordinator.async_refresh()
+    assert coordinator.last_update_success
+
+
+async def test_the_wait_that_a_provider_asks_for_is_kept(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Retry-After comes before the hour."""
+    account = await accounts.set_up("smshosting")
+    simulator.inject("smshosting", Fault.THROTTLED)
+    await an_hour_later(hass)
+    assert not coordinator_of(account).last_update_success
+
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=9))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert coordinator_of(account).last_update_success
+
+
+async def test_a_refusal_is_told_apart_from_silence(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The provider can be reached, but it does not want to tell."""
+    account = await accounts.set_up("smsviainternet")
+    # The provider knows no such path here, and says so.
+    wrong = {**account.data, "url": f"{simulator.address}/smshosting/rest/api"}
+    hass.config_entries.async_update_entry(account, data=wrong)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    error = coordinator_of(account).last_exception
+
+    assert isinstance(error, UpdateFailed)
+    assert error.translation_key == "provider_refused"
+
+
+async def test_wrong_credentials_ask_for_new_ones_once(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """However often the provider refuses them."""
+    account = await accounts.set_up("inviosmart")
+    simulator.set_credentials("inviosmart", password="another")
+
+    await an_hour_later(hass)
+    await an_hour_later(hass, 2.1)
+
+    error = coordinator_of(account).last_exception
+    assert isinstance(error, ConfigEntryAuthFailed)
+    assert error.translation_key == "provider_auth"
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == SOURCE_REAUTH
+    assert flow["context"].get("entry_id") == account.entry_id
+
+
+async def test_a_lost_provider_is_logged_once(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And once more when it is back."""
+    await accounts.set_up("smshosting")
+    simulator.inject("smshosting", Fault.HTML, times=3)
+    caplog.clear()
+
+    for hours in range(1, 6):
+        await an_hour_later(hass, hours * 1.1)
+
+    logger = AccountCoordinator.__module__
+    ours = [record for record in caplog.records if record.name == logger]
+    assert [r.levelno for r in ours if r.levelno > logging.INFO] == [logging.ERROR]
+    assert [r.getMessage() for r in ours if r.levelno == logging.INFO] == [
+        "Fetching Smshosting data recovered"
+    ]
+
+
+async def test_many_messages_cause_few_questions(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The credit is asked for after the first one, and once more when it is quiet."""
+    account = await accounts.set_up(
+        "smshosting", recipients={"Anna": ["+393331234567"]}
+    )
+    for number in range(5):
+        await hass.services.async_call(
+            "notify", "smshosting", {"message": f"Prova {number}"}, blocking=True
+        )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    def questions() -> int:
+        return sum(one.operation is Operation.CREDIT for one in simulator.requests)
+
+    assert questions() == 2
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=11))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert questions() == 3
+    credit = coordinator_of(account).data
+    assert credit is not None
+    assert credit.balance == simulator.account("smshosting").credit

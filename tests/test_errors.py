@@ -1,0 +1,314 @@
+"""Whatever goes wrong with a message ends in a sentence that a person reads."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+import re
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.translation import (
+    async_get_exception_message,
+    async_get_translations,
+)
+from homeassistant.setup import async_setup_component
+import pytest
+
+from custom_components.sms_italia.const import (
+    CONF_DAILY_LIMIT,
+    CONF_MAX_PARTS,
+    CONF_RETRY_FOR,
+    DOMAIN,
+)
+from custom_components.sms_italia.errors import (
+    delivery_error,
+    order_error,
+    provider_error_key,
+)
+from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
+from custom_components.sms_italia.messaging.model import Dispatch, Message, Stage
+from custom_components.sms_italia.providers.errors import (
+    NotAcceptedError,
+    OutcomeUnknownError,
+)
+from custom_components.sms_italia.providers.model import Encoding, ErrorKind, Status
+from simulator import Fault, Simulator
+
+from .accounts import Accounts, arrived
+
+ANNA = "+393331234567"
+
+LANGUAGES = ("en", "it")
+
+DISPATCH = Dispatch(
+    id=1,
+    account="one",
+    text="Ciao",
+    encoding=Encoding.GSM7,
+    parts=1,
+    sender=None,
+    created=0,
+    expires=60,
+    route=("one",),
+)
+
+
+def message(
+    status: Status, error: ErrorKind | None = None, detail: str | None = None
+) -> Message:
+    """Return a message with this end."""
+    return Message(
+        id=2,
+        dispatch=DISPATCH,
+        number=ANNA,
+        recipient=None,
+        status=status,
+        stage=Stage.CLOSED,
+        updated=0,
+        parts=1,
+        error=error,
+        detail=detail,
+    )
+
+
+async def sentences(hass: HomeAssistant, error: HomeAssistantError) -> dict[str, str]:
+    """Return what an error says in each language; every placeholder must be filled."""
+    assert error.translation_domain == DOMAIN
+    said = {}
+    for language in LANGUAGES:
+        texts = await async_get_translations(hass, language, "exceptions", [DOMAIN])
+        sentence = texts[
+            f"component.{DOMAIN}.exceptions.{error.translation_key}.message"
+        ].format(**(error.translation_placeholders or {}))
+        assert not re.search(r"[{}]|None", sentence), sentence
+        assert sentence.endswith(".")
+        said[language] = sentence
+    assert said["en"] != said["it"]
+    return said
+
+
+@pytest.fixture
+async def hass_with_texts(hass: HomeAssistant) -> HomeAssistant:
+    """Return Home Assistant with the integration's translations."""
+    assert await async_setup_component(hass, DOMAIN, {})
+    return hass
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+@pytest.mark.parametrize("detail", [None, "CODE_7"])
+async def test_every_reason_not_to_send_has_a_sentence(
+    hass_with_texts: HomeAssistant, kind: ErrorKind, detail: str | None
+) -> None:
+    """In English and in Italian, with the account's name."""
+    error = delivery_error("Casa mia", [message(Status.FAILED, kind, detail)])
+
+    assert type(error) is HomeAssistantError
+    assert error.translation_key == f"not_sent_{kind}"
+    for sentence in (await sentences(hass_with_texts, error)).values():
+        assert "Casa mia" in sentence
+        assert ANNA not in sentence
+    # What the log and the trace of an automation show.
+    assert str(error) == async_get_exception_message(
+        DOMAIN, error.translation_key, error.translation_placeholders
+    )
+    assert str(error) != error.translation_key
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.EXPIRED])
+async def test_of_many_failures_the_first_is_told(
+    hass_with_texts: HomeAssistant, status: Status
+) -> None:
+    """The others can be read in the answer and the entities."""
+    error = delivery_error(
+        "Casa mia",
+        [
+            message(status, ErrorKind.CREDIT, "BAD_CREDIT"),
+            message(status, ErrorKind.RECIPIENT),
+        ],
+    )
+
+    assert error is not None
+    assert error.translation_key == "not_sent_credit"
+    assert await sentences(hass_with_texts, error)
+
+
+async def test_a_doubt_comes_before_a_failure(hass_with_texts: HomeAssistant) -> None:
+    """Whoever repeats the action must know that it may arrive twice."""
+    error = delivery_error(
+        "Casa mia",
+        [
+            message(Status.FAILED, ErrorKind.RECIPIENT),
+            message(Status.UNCERTAIN, detail="http_500"),
+        ],
+    )
+
+    assert type(error) is HomeAssistantError
+    assert error.translation_key == "outcome_uncertain"
+    for sentence in (await sentences(hass_with_texts, error)).values():
+        assert "http_500" in sentence
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.SENT, Status.DELIVERED])
+def test_what_was_taken_is_no_error(status: Status) -> None:
+    """Also when other messages of the same order failed."""
+    failed = message(Status.FAILED, ErrorKind.RECIPIENT)
+
+    assert delivery_error("Casa mia", [failed, message(status)]) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (NotAcceptedError(ErrorKind.AUTH), "provider_auth"),
+        (NotAcceptedError(ErrorKind.UNAVAILABLE), "provider_unavailable"),
+        (NotAcceptedError(ErrorKind.THROTTLED), "provider_throttled"),
+        (NotAcceptedError(ErrorKind.REFUSED), "provider_refused"),
+        (NotAcceptedError(ErrorKind.CREDIT), "provider_refused"),
+        (OutcomeUnknownError("http_500"), "provider_unclear"),
+    ],
+)
+async def test_every_silence_of_a_provider_has_a_sentence(
+    hass_with_texts: HomeAssistant,
+    error: NotAcceptedError | OutcomeUnknownError,
+    key: str,
+) -> None:
+    """For the log and for the entry's page."""
+    assert provider_error_key(error) == key
+    await sentences(
+        hass_with_texts,
+        HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders={"account": "Casa mia"},
+        ),
+    )
+
+
+REFUSED: Mapping[Refusal, tuple[dict[str, Any], dict[str, Any], str]] = {
+    Refusal.NO_TARGETS: ({}, {"target": []}, ""),
+    Refusal.EMPTY_TEXT: ({}, {"message": "  \n "}, ""),
+    Refusal.TOO_MANY_PARTS: ({CONF_MAX_PARTS: 1}, {"message": "x" * 161}, "2"),
+    Refusal.INVALID_SENDER: ({}, {"data": {"sender": "!!!"}}, "!!!"),
+    Refusal.INVALID_NUMBER: ({}, {"target": ["Nessuno"]}, "Nessuno"),
+    Refusal.PREMIUM_NUMBER: ({}, {"target": ["899 123456"]}, "899 123456"),
+    Refusal.COUNTRY_NOT_ALLOWED: ({}, {"target": ["+41791234567"]}, "CH"),
+    Refusal.DAILY_LIMIT: ({CONF_DAILY_LIMIT: 1}, {"message": "x" * 161}, "1"),
+}
+"""How each refusal comes about: options, what the call says, what is told of it."""
+
+
+@pytest.mark.parametrize("refusal", REFUSED)
+async def test_a_refusal_says_what_to_do(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, refusal: Refusal
+) -> None:
+    """It is a mistake in the call, except where only a limit stands in the way."""
+    options, call, told = REFUSED[refusal]
+    await accounts.set_up("smshosting", title="Casa mia", options=options)
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call(
+            "notify",
+            "casa_mia",
+            {"message": "Ciao", "target": [ANNA], **call},
+            blocking=True,
+        )
+
+    is_mistake = refusal is not Refusal.DAILY_LIMIT
+    assert isinstance(caught.value, ServiceValidationError) is is_mistake
+    assert caught.value.translation_key == refusal
+    for sentence in (await sentences(hass, caught.value)).values():
+        assert told in sentence
+    assert arrived(simulator) == []
+
+
+async def test_an_account_that_is_not_loaded_is_no_mistake_in_the_call(
+    hass_with_texts: HomeAssistant,
+) -> None:
+    """The one refusal that takes a moment between two states to come about."""
+    error = order_error(OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED))
+
+    assert REFUSED.keys() | {Refusal.ACCOUNT_NOT_LOADED} == set(Refusal)
+    assert type(error) is HomeAssistantError
+    await sentences(hass_with_texts, error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Something that a provider has against a message, and what is told of it."""
+
+    provider: str
+    cause: Callable[[Simulator], object]
+    key: str
+
+
+def refused_secret(provider: str, name: str) -> Trouble:
+    """Let the provider know another secret than we do."""
+    return Trouble(
+        provider=provider,
+        cause=lambda simulator: simulator.set_credentials(provider, **{name: "other"}),
+        key="not_sent_auth",
+    )
+
+
+def no_credit(provider: str) -> Trouble:
+    """Let the account be empty."""
+    return Trouble(
+        provider=provider,
+        cause=lambda simulator: simulator.set_credit(provider, 0),
+        key="not_sent_credit",
+    )
+
+
+def blocked_number(provider: str) -> Trouble:
+    """Let the provider not want the number."""
+    return Trouble(
+        provider=provider,
+        cause=lambda simulator: simulator.account(provider).blocked.add(ANNA),
+        key="not_sent_recipient",
+    )
+
+
+def broken(provider: str, fault: Fault, key: str) -> Trouble:
+    """Let something break on the way."""
+    return Trouble(
+        provider=provider,
+        cause=lambda simulator: simulator.inject(provider, fault, operation="send"),
+        key=key,
+    )
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        refused_secret("smshosting", "auth_secret"),
+        refused_secret("smsviainternet", "api_token"),
+        no_credit("transactionale"),
+        no_credit("inviosmart"),
+        blocked_number("inviosmart"),
+        blocked_number("smsviainternet"),
+        broken("smshosting", Fault.THROTTLED, "not_sent_throttled"),
+        broken("transactionale", Fault.REDIRECT, "not_sent_unavailable"),
+        broken("transactionale", Fault.CUT_AFTER_ACCEPT, "outcome_uncertain"),
+        broken("inviosmart", Fault.HTML, "outcome_uncertain"),
+        broken("smsviainternet", Fault.SERVER_ERROR_EMPTY, "outcome_uncertain"),
+    ],
+    ids=lambda trouble: f"{trouble.provider}-{trouble.key}",
+)
+async def test_what_a_provider_says_reaches_the_person(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, trouble: Trouble
+) -> None:
+    """All the way from the wire, where nothing is tried again."""
+    await accounts.set_up(
+        trouble.provider, title="Casa mia", options={CONF_RETRY_FOR: 0}
+    )
+    trouble.cause(simulator)
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call(
+            "notify", "casa_mia", {"message": "Ciao", "target": [ANNA]}, blocking=True
+        )
+
+    assert not isinstance(caught.value, ServiceValidationError)
+    assert caught.value.translation_key == trouble.key
+    for sentence in (await sentences(hass, caught.value)).values():
+        assert "Casa mia" in sentence

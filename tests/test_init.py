@@ -1,0 +1,543 @@
+"""An account's life: set up, reloaded, unloaded, removed, and kept discreet."""
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+import threading
+from types import MappingProxyType
+from typing import Any
+
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    ConfigEntryState,
+    ConfigSubentry,
+)
+from homeassistant.const import (
+    EVENT_CALL_SERVICE,
+    EVENT_HOMEASSISTANT_FINAL_WRITE,
+    MATCH_ALL,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+)
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
+from homeassistant.util.async_ import get_scheduled_timer_handles
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components import sms_italia
+from custom_components.sms_italia.const import (
+    CONF_DAILY_LIMIT,
+    CONF_NUMBERS,
+    CONF_RETRY_FOR,
+    DOMAIN,
+    SUBENTRY_TYPE_RECIPIENT,
+)
+from custom_components.sms_italia.providers.client import FieldKind
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from simulator import Fault, Simulator
+
+from .accounts import Accounts, arrived, settings_for, until
+
+ANNA = "+393331234567"
+BRUNO = "+393409876543"
+CARLA = "+393201112223"
+
+EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
+
+
+async def send(hass: HomeAssistant, entity_id: str, message: str = "Prova") -> None:
+    """Send to a recipient."""
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        "send_message",
+        {"entity_id": entity_id, "message": message},
+        blocking=True,
+    )
+
+
+def state_of(hass: HomeAssistant, entity_id: str) -> str | None:
+    """Return the state of an entity, None if it is not there."""
+    state = hass.states.get(entity_id)
+    return None if state is None else state.state
+
+
+def reauth_flows(hass: HomeAssistant, account: MockConfigEntry) -> int:
+    """Return how many flows ask for the account's credentials."""
+    return sum(
+        flow["context"].get("entry_id") == account.entry_id
+        for flow in hass.config_entries.flow.async_progress()
+        if flow["context"]["source"] == SOURCE_REAUTH
+    )
+
+
+# Set-up
+
+
+@EACH_PROVIDER
+async def test_an_account_is_a_service_device(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """With the name of the account and the way to the provider's console."""
+    account = await accounts.set_up(key, title="Casa mia")
+
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), account.entry_id)
+    assert account.state is ConfigEntryState.LOADED
+    assert device.name == "Casa mia"
+    assert device.entry_type is dr.DeviceEntryType.SERVICE
+    assert device.manufacturer == PROVIDERS[key].manufacturer
+    assert device.configuration_url == PROVIDERS[key].console_url
+    assert device.via_device_id is None
+
+
+@EACH_PROVIDER
+@pytest.mark.usefixtures("quick")
+async def test_a_message_waits_for_a_provider_that_is_down(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    key: str,
+) -> None:
+    """The account is there all the same, and the message goes out by itself."""
+    async with Simulator() as provider:
+        settings = settings_for(provider, key)
+        port = int(provider.address.rpartition(":")[2])
+    account = await accounts.set_up(
+        key, settings=settings, recipients={"Anna": [ANNA]}, title="Sms"
+    )
+    assert account.state is ConfigEntryState.LOADED
+    assert state_of(hass, "notify.anna") == STATE_UNKNOWN
+    if "sensor.sms_credit" in hass.states.async_entity_ids():
+        assert state_of(hass, "sensor.sms_credit") == STATE_UNAVAILABLE
+
+    await send(hass, "notify.anna", "Allarme")
+    assert state_of(hass, "sensor.anna_last_delivery_status") == "queued"
+    async with Simulator(port=port) as provider:
+        await until(lambda: arrived(provider) == [(ANNA, "Allarme")])
+        await until(
+            lambda: (
+                (state := hass.states.get("sensor.anna_last_delivery_status"))
+                and state.attributes["error"] is None
+            )
+        )
+        assert await hass.config_entries.async_unload(account.entry_id)
+
+    assert len(arrived(provider)) == 1
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_message_waits_while_its_account_is_unloaded(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+) -> None:
+    """The ledger has it until the account is loaded again."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    simulator.inject("smshosting", Fault.REDIRECT, operation="send")
+    await send(hass, "notify.anna", "Allarme")
+    assert arrived(simulator) == []
+
+    assert await hass.config_entries.async_unload(account.entry_id)
+    assert await hass.config_entries.async_setup(account.entry_id)
+
+    await until(lambda: arrived(simulator) == [(ANNA, "Allarme")])
+
+
+async def test_an_account_that_cannot_be_set_up_leaves_nothing_running(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After an error of ours it can be set up again."""
+    account = accounts.add("smshosting", recipients={"Anna": [ANNA]})
+    runtime: list[Any] = []
+
+    async def fail(*args: object) -> bool:
+        runtime.append(args)
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hass.config_entries, "async_forward_entry_setups", fail)
+        assert not await hass.config_entries.async_setup(account.entry_id)
+
+    assert runtime
+    assert account.state is ConfigEntryState.SETUP_ERROR
+    assert not ledger_is_open(hass)
+    assert await hass.config_entries.async_reload(account.entry_id)
+    assert hass.services.has_service(NOTIFY_DOMAIN, "smshosting")
+
+
+# Credentials
+
+
+@EACH_PROVIDER
+async def test_wrong_credentials_are_noticed_by_the_hourly_question(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """The account stays loaded, and the user is asked to sign in again."""
+    account = accounts.add(key)
+    secret = next(
+        field.key for field in PROVIDERS[key].fields if field.kind is FieldKind.SECRET
+    )
+    simulator.set_credentials(key, **{secret: "another-secret"})
+
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert account.state is ConfigEntryState.LOADED
+    assert reauth_flows(hass, account) == 1
+
+
+@EACH_PROVIDER
+async def test_wrong_credentials_are_noticed_by_a_message(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """The action fails with what to do, once the flow is there to do it."""
+    account = await accounts.set_up(key, recipients={"Anna": [ANNA]})
+    secret = next(
+        field.key for field in PROVIDERS[key].fields if field.kind is FieldKind.SECRET
+    )
+    simulator.set_credentials(key, **{secret: "another-secret"})
+    assert reauth_flows(hass, account) == 0
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await send(hass, "notify.anna")
+    await hass.async_block_till_done()
+
+    assert caught.value.translation_key == "not_sent_auth"
+    assert reauth_flows(hass, account) == 1
+
+
+# Recipients
+
+
+async def test_recipients_come_and_go_with_their_subentries(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Entities and devices too, without a restart."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    bruno = ConfigSubentry(
+        subentry_id="bruno",
+        subentry_type=SUBENTRY_TYPE_RECIPIENT,
+        title="Bruno",
+        unique_id=None,
+        data=MappingProxyType({CONF_NUMBERS: [BRUNO]}),
+    )
+
+    hass.config_entries.async_add_subentry(account, bruno)
+    await hass.async_block_till_done()
+    await send(hass, "notify.bruno")
+    assert arrived(simulator) == [(BRUNO, "Prova")]
+    assert state_of(hass, "sensor.bruno_last_delivery_status") == "queued"
+
+    hass.config_entries.async_remove_subentry(account, "anna")
+    await hass.async_block_till_done()
+    assert state_of(hass, "notify.anna") is None
+    assert state_of(hass, "sensor.anna_last_delivery_status") is None
+    registered = er.async_entries_for_config_entry(er.async_get(hass), account.entry_id)
+    assert "anna" not in {entity.config_subentry_id for entity in registered}
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), account.entry_id)
+    assert {device.name for device in devices} == {"Smshosting", "Bruno"}
+
+
+async def test_changed_numbers_are_used_at_once(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The same entity, other numbers."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+
+    hass.config_entries.async_update_subentry(
+        account, account.subentries["anna"], data={CONF_NUMBERS: [BRUNO, CARLA]}
+    )
+    await hass.async_block_till_done()
+    await send(hass, "notify.anna")
+
+    assert sorted(arrived(simulator)) == [(CARLA, "Prova"), (BRUNO, "Prova")]
+
+
+async def test_changed_options_are_used_at_once(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The account is reloaded by itself."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    await send(hass, "notify.anna")
+
+    hass.config_entries.async_update_entry(account, options={CONF_DAILY_LIMIT: 1})
+    await hass.async_block_till_done()
+    with pytest.raises(HomeAssistantError) as caught:
+        await send(hass, "notify.anna")
+
+    assert caught.value.translation_key == "daily_limit"
+    assert len(arrived(simulator)) == 1
+
+
+async def test_a_call_in_the_middle_of_a_reload_fails_in_words(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The action is still there while a recipient's entities are being removed."""
+    account = await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]}
+    )
+    message = {"message": "Prova", "target": "Bruno"}
+
+    hass.config_entries.async_remove_subentry(account, "anna")
+    assert account.state is ConfigEntryState.UNLOAD_IN_PROGRESS
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call(
+            NOTIFY_DOMAIN, "smshosting", message, blocking=True
+        )
+    await hass.async_block_till_done()
+    await hass.services.async_call(NOTIFY_DOMAIN, "smshosting", message, blocking=True)
+
+    assert caught.value.translation_key == "account_not_loaded"
+    assert arrived(simulator) == [(BRUNO, "Prova")]
+
+
+# Unloading
+
+
+def ledger_is_open(hass: HomeAssistant) -> bool:
+    """Tell whether the ledger is in use: SQLite's log exists just then."""
+    return Path(hass.config.path(".storage", f"{DOMAIN}.db-wal")).exists()
+
+
+def what_runs(hass: HomeAssistant) -> dict[str, Any]:
+    """Return what an account could leave behind."""
+    loop = hass.loop
+    return {
+        "tasks": [
+            task
+            for task in map(repr, asyncio.all_tasks(loop))
+            if DOMAIN in task and __name__ not in task
+        ],
+        "timers": sorted(
+            repr(handle)
+            for handle in get_scheduled_timer_handles(loop)
+            if not handle.cancelled() and "sms_italia" in repr(handle)
+        ),
+        "threads": {
+            thread.name
+            for thread in threading.enumerate()
+            if thread.name.startswith(DOMAIN)
+        },
+        "listeners": {
+            event: count
+            for event, count in hass.bus.async_listeners().items()
+            # Home Assistant's own files, which wait to be written, come and go.
+            if event != EVENT_HOMEASSISTANT_FINAL_WRITE
+        },
+        "actions": hass.services.async_services()[NOTIFY_DOMAIN].keys(),
+        "ledger": ledger_is_open(hass),
+        "states": set(hass.states.async_entity_ids()),
+    }
+
+
+async def test_an_unloaded_account_leaves_nothing_behind(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """No task, timer, thread, listener or action, and the ledger is closed."""
+    # What Home Assistant keeps of the first set-up is there from then on.
+    first = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    await hass.config_entries.async_remove(first.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    before = what_runs(hass)
+    assert not before["ledger"]
+    assert not before["timers"]
+
+    everything = [
+        await accounts.set_up(key, title=key, recipients={key: [ANNA, BRUNO]})
+        for key in PROVIDERS
+    ]
+    simulator.inject("smshosting", Fault.THROTTLED, operation="send")
+    for key in PROVIDERS:
+        await send(hass, f"notify.{key}")
+    during = what_runs(hass)
+    assert during["ledger"]
+    assert during["timers"]
+    assert during["threads"]
+    for account in everything:
+        assert await hass.config_entries.async_reload(account.entry_id)
+        await hass.config_entries.async_remove(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert what_runs(hass) == before
+    assert hass.config_entries.async_entries(DOMAIN) == []
+    assert not er.async_get(hass).entities.get_entries_for_config_entry_id(
+        first.entry_id
+    )
+
+
+async def test_the_ledger_is_closed_when_home_assistant_stops(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Accounts are not unloaded then; what was sent is on disk."""
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    await send(hass, "notify.anna")
+    assert ledger_is_open(hass)
+
+    hass.bus.async_fire_internal(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    await hass.async_block_till_done()
+
+    assert not ledger_is_open(hass)
+    assert len(arrived(simulator)) == 1
+
+
+async def test_an_account_that_cannot_be_unloaded_goes_on_sending(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Home Assistant then keeps its entities, which must not be without an account."""
+    account = await accounts.set_up("transactionale", recipients={"Anna": [ANNA]})
+
+    async def refuse(*_: object) -> bool:
+        return False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hass.config_entries, "async_unload_platforms", refuse)
+        assert not await sms_italia.async_unload_entry(hass, account)
+    await send(hass, "notify.anna")
+
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+
+# What stays private
+
+
+SECRET_TEXT = "Segretissimo"
+FAULTS = (
+    Fault.CUT_BEFORE_ACCEPT,
+    Fault.CUT_AFTER_ACCEPT,
+    Fault.SERVER_ERROR_BODY,
+    Fault.HTML,
+    Fault.TRUNCATED_JSON,
+    Fault.WRONG_TYPES,
+    Fault.BAD_ENCODING,
+    Fault.DEEP_JSON,
+    Fault.REDIRECT,
+    Fault.THROTTLED_BARE,
+)
+
+
+class Diary:
+    """All that Home Assistant shows, stores and logs while accounts have a bad day."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        simulator: Simulator,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Listen to every event, and log all there is to log."""
+        self._hass = hass
+        self._simulator = simulator
+        self._caplog = caplog
+        self._seen: list[str] = []
+        caplog.set_level(logging.DEBUG)
+        hass.bus.async_listen(MATCH_ALL, self._see)
+
+    def _see(self, event: Event) -> None:
+        # Home Assistant itself repeats what an action was called with.
+        if event.event_type != EVENT_CALL_SERVICE:
+            self._seen.append(_as_text(event.as_dict()))
+
+    async def send(self, action: str, *targets: str) -> None:
+        """Send a text of its own; note the error if it fails."""
+        text = f"{SECRET_TEXT} {len(self._simulator.requests)}"
+        data: dict[str, object] = {"message": text}
+        if targets:
+            data["target"] = list(targets)
+        try:
+            await self._hass.services.async_call(
+                NOTIFY_DOMAIN, action, data, blocking=True
+            )
+        except HomeAssistantError as err:
+            self._seen.append(f"{err!r} {err} {err.translation_placeholders}")
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let everything happen that was begun, and the accounts rest."""
+        await self._hass.async_block_till_done(wait_background_tasks=True)
+        await asyncio.sleep(0.07)
+
+    def records(self) -> dict[str, list[str]]:
+        """Return everything, by where it stands."""
+        hass = self._hass
+        return {
+            "events and errors": self._seen,
+            "states": [_as_text(one.as_dict()) for one in hass.states.async_all()],
+            "entities": [repr(one) for one in er.async_get(hass).entities.values()],
+            "issues": [repr(one) for one in ir.async_get(hass).issues.values()],
+            "log": [
+                f"{record.getMessage()} {record.exc_info} {record.exc_text}"
+                for record in self._caplog.records
+                # As above: Home Assistant logs the call at this level.
+                if EVENT_CALL_SERVICE not in record.getMessage()
+            ],
+        }
+
+
+def _as_text(value: object) -> str:
+    """Return a value in full."""
+    return json.dumps(value, default=repr, ensure_ascii=False)
+
+
+async def have_a_bad_day(
+    diary: Diary, simulator: Simulator, account: MockConfigEntry
+) -> None:
+    """Let everything happen to an account that can."""
+    key = account.title
+    await diary.send(key)
+    await diary.send(key, BRUNO, CARLA)
+    simulator.move(simulator.messages.of(key)[-1].id, "delivered")
+    simulator.account(key).blocked.add(CARLA)
+    await diary.send(key, CARLA)
+    for fault in FAULTS:
+        simulator.inject(key, fault, operation="send")
+        await diary.send(key)
+        simulator.inject(key, fault, operation="credit")
+        simulator.inject(key, fault, operation="status")
+        await account.runtime_data.coordinator.async_refresh()
+        await diary.settle()
+    simulator.set_credit(key, 0)
+    await diary.send(key)
+    wrong = dict.fromkeys(simulator.credentials(key), "another-secret")
+    simulator.set_credentials(key, **wrong)
+    await diary.send(key)
+    await account.runtime_data.coordinator.async_refresh()
+    await diary.settle()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nothing_private_is_shown_or_logged(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither credentials nor numbers nor texts, whatever goes wrong."""
+    private = {SECRET_TEXT, *(number[3:] for number in (ANNA, BRUNO, CARLA))}
+    for key in PROVIDERS:
+        private.update(simulator.credentials(key).values())
+    diary = Diary(hass, simulator, caplog)
+
+    for key in PROVIDERS:
+        account = await accounts.set_up(key, title=key, recipients={f"R {key}": [ANNA]})
+        await have_a_bad_day(diary, simulator, account)
+        assert reauth_flows(hass, account) == 1
+        assert await hass.config_entries.async_reload(account.entry_id)
+        await diary.settle()
+
+    assert {message.provider for message in simulator.messages} == set(PROVIDERS)
+    assert any(__package__ not in record.name for record in caplog.records)
+    for where, records in diary.records().items():
+        assert records, where
+        for record in records:
+            assert not [word for word in private if word in record], (where, record)

@@ -1,0 +1,301 @@
+"""The options of an account are changed in the UI and read back."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, InvalidData, section
+import pytest
+
+from custom_components.sms_italia.const import (
+    SECTION_LIMITS,
+    SECTION_PROVIDER,
+    SECTION_RELIABILITY,
+    SECTION_REPORTS,
+    SECTION_TEXT,
+)
+from custom_components.sms_italia.messaging.account import (
+    AccountOptions,
+    DeliveryReports,
+)
+from custom_components.sms_italia.messaging.text import TextEncoding
+from custom_components.sms_italia.options import (
+    default_country,
+    read_options,
+    read_settings,
+)
+from custom_components.sms_italia.providers.registry import PROVIDERS
+
+from .accounts import Accounts
+
+EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
+
+CHOSEN: dict[str, dict[str, Any]] = {
+    SECTION_TEXT: {"encoding": "gsm7", "max_parts": 3.0},
+    SECTION_LIMITS: {
+        "daily_limit": 20.0,
+        "allowed_countries": ["it", "ch"],
+        "low_credit": 7.5,
+    },
+    SECTION_RELIABILITY: {
+        "retry_for": 30.0,
+        "resend_uncertain": True,
+        "failover_on_failed_delivery": True,
+    },
+    SECTION_REPORTS: {"delivery_reports": "poll", "history_days": 90.0},
+}
+
+
+async def start(hass: HomeAssistant, account: ConfigEntry) -> ConfigFlowResult:
+    """Open the options of the account."""
+    return await hass.config_entries.options.async_init(account.entry_id)
+
+
+async def submit(
+    hass: HomeAssistant, form: ConfigFlowResult, values: Mapping[str, Any]
+) -> ConfigFlowResult:
+    """Send the form; let everything that follows happen."""
+    result = await hass.config_entries.options.async_configure(
+        form["flow_id"], dict(values)
+    )
+    await hass.async_block_till_done()
+    return result
+
+
+def fields_of(form: ConfigFlowResult) -> dict[str, dict[str, Any]]:
+    """Return what each section's fields are filled with at first; None is empty."""
+    schema = form["data_schema"]
+    assert schema is not None
+    filled: dict[str, dict[str, Any]] = {}
+    for name, content in schema.schema.items():
+        assert isinstance(content, section)
+        assert content.options["collapsed"]
+        filled[str(name)] = {
+            str(marker): marker.description["suggested_value"]
+            if marker.description
+            else marker.default()
+            if callable(marker.default)
+            else None
+            for marker in content.schema.schema
+        }
+    return filled
+
+
+@EACH_PROVIDER
+async def test_untouched_options_are_the_defaults(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """Saving the form as it comes up changes nothing of how an account sends."""
+    account = accounts.add(key)
+    before = read_options(account.options, default_country(hass))
+    form = await start(hass, account)
+    assert form["type"] is FlowResultType.FORM
+    assert form["step_id"] == "init"
+
+    values = {
+        name: {field: value for field, value in fields.items() if value is not None}
+        for name, fields in fields_of(form).items()
+    }
+    result = await submit(hass, form, values)
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert read_options(account.options, default_country(hass)) == before
+    assert before == AccountOptions()
+
+
+async def test_every_choice_reaches_the_account(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Options are stored flat and typed, and read back in the units of the engine."""
+    other = accounts.add("inviosmart")
+    account = accounts.add("smshosting")
+    form = await start(hass, account)
+
+    await submit(
+        hass,
+        form,
+        {
+            **CHOSEN,
+            SECTION_RELIABILITY: {
+                **CHOSEN[SECTION_RELIABILITY],
+                "fallback": [other.entry_id],
+            },
+            SECTION_PROVIDER: {"sandbox": True, "repeat_marker": False},
+        },
+    )
+
+    assert account.options == {
+        "encoding": "gsm7",
+        "max_parts": 3,
+        "daily_limit": 20,
+        "allowed_countries": ["IT", "CH"],
+        "low_credit": 7.5,
+        "retry_for": 30,
+        "fallback": [other.entry_id],
+        "resend_uncertain": True,
+        "failover_on_failed_delivery": True,
+        "delivery_reports": "poll",
+        "history_days": 90,
+        "sandbox": True,
+        "repeat_marker": False,
+    }
+    assert type(account.options["daily_limit"]) is int
+    assert read_options(account.options, "IT") == AccountOptions(
+        encoding=TextEncoding.GSM7,
+        max_parts=3,
+        daily_limit=20,
+        allowed_countries=frozenset({"IT", "CH"}),
+        fallback=(other.entry_id,),
+        resend_uncertain=True,
+        failover_on_failed_delivery=True,
+        retry_for=1800,
+        delivery_reports=DeliveryReports.POLL,
+        low_credit=Decimal("7.5"),
+        history_days=90,
+        repeat_marker=False,
+    )
+
+
+async def test_the_form_shows_what_is_stored(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Opening and saving again changes nothing."""
+    accounts.add("inviosmart")
+    account = accounts.add("smsviainternet")
+    values = {**CHOSEN, SECTION_PROVIDER: {"gateway": 99.0}}
+    await submit(hass, await start(hass, account), values)
+    stored = dict(account.options)
+
+    form = await start(hass, account)
+    assert fields_of(form) == {
+        **values,
+        SECTION_RELIABILITY: {**CHOSEN[SECTION_RELIABILITY], "fallback": []},
+    }
+    await submit(hass, form, fields_of(form))
+
+    assert account.options == stored
+
+
+async def test_the_longest_message_can_be_left_to_the_provider_again(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """An empty field takes the stored value away."""
+    account = accounts.add("inviosmart", options={"max_parts": 2})
+    form = await start(hass, account)
+    assert fields_of(form)[SECTION_TEXT]["max_parts"] == 2
+
+    values = fields_of(form)
+    del values[SECTION_TEXT]["max_parts"]
+    await submit(hass, form, values)
+
+    assert read_options(account.options, "IT").max_parts is None
+
+
+@EACH_PROVIDER
+async def test_no_longer_message_than_the_provider_takes_can_be_chosen(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """The form refuses it."""
+    account = accounts.add(key)
+    form = await start(hass, account)
+    values = fields_of(form)
+    most = PROVIDERS[key].capabilities.max_parts
+
+    values[SECTION_TEXT]["max_parts"] = most + 1
+    with pytest.raises(InvalidData):
+        await submit(hass, form, values)
+    values[SECTION_TEXT]["max_parts"] = most
+    await submit(hass, form, values)
+
+    assert account.options["max_parts"] == most
+
+
+async def test_only_other_accounts_can_step_in(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """One that was removed is not shown any more; the rest keeps its order."""
+    first = accounts.add("inviosmart")
+    second = accounts.add("transactionale")
+    order = ["removed", second.entry_id, first.entry_id]
+    account = accounts.add("smshosting", options={"fallback": order})
+
+    form = await start(hass, account)
+
+    assert fields_of(form)[SECTION_RELIABILITY]["fallback"] == order[1:]
+    schema = form["data_schema"]
+    assert schema is not None
+    selector = schema.schema[SECTION_RELIABILITY].schema.schema["fallback"]
+    assert selector.config["options"] == [
+        {"value": first.entry_id, "label": "Inviosmart"},
+        {"value": second.entry_id, "label": "Transactionale"},
+    ]
+
+
+async def test_a_lone_account_is_not_asked_what_needs_another(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """No option is offered that has no effect."""
+    form = await start(hass, accounts.add("smshosting"))
+
+    assert fields_of(form)[SECTION_RELIABILITY].keys() == {"retry_for"}
+
+
+@pytest.mark.parametrize(
+    ("key", "has_credit", "own"),
+    [
+        ("smsviainternet", True, {"gateway": 0}),
+        ("smshosting", True, {"sandbox": False, "repeat_marker": True}),
+        ("transactionale", False, None),
+        ("inviosmart", True, None),
+    ],
+)
+async def test_each_provider_has_the_options_it_can_carry_out(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    key: str,
+    has_credit: bool,  # noqa: FBT001 - a parameter of the table above
+    own: dict[str, object] | None,
+) -> None:
+    """Without a credit there is no low credit; own options have their section."""
+    filled = fields_of(await start(hass, accounts.add(key)))
+
+    assert ("low_credit" in filled[SECTION_LIMITS]) is has_credit
+    assert filled.get(SECTION_PROVIDER) == own
+
+
+async def test_the_country_of_home_assistant_is_allowed_at_first(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Without one it is Italy."""
+    hass.config.country = "CH"
+    account = accounts.add("smshosting")
+
+    form = await start(hass, account)
+
+    assert fields_of(form)[SECTION_LIMITS]["allowed_countries"] == ["ch"]
+    options = read_options(account.options, default_country(hass))
+    assert options.allowed_countries == {"CH"}
+    hass.config.country = None
+    assert default_country(hass) == "IT"
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "expected"),
+    [
+        ("smshosting", {"sandbox": True}, {"sandbox": "true"}),
+        ("smshosting", {"sandbox": False}, {"sandbox": "false"}),
+        ("smsviainternet", {"gateway": 99}, {"gateway": "99"}),
+        ("inviosmart", {"sandbox": True, "daily_limit": 3}, {}),
+    ],
+)
+def test_a_client_gets_its_fields_and_its_own_options(
+    key: str, options: dict[str, object], expected: dict[str, str]
+) -> None:
+    """Nothing of Home Assistant's comes with them."""
+    settings = {field.key: f"{field.key} value" for field in PROVIDERS[key].fields}
+    data = {"provider": key, **settings}
+
+    assert read_settings(PROVIDERS[key], data, options) == {**settings, **expected}
+    assert read_settings(PROVIDERS[key], data, {}) == settings

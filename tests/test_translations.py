@@ -1,0 +1,237 @@
+"""Every text of the UI is there, in English and in Italian, and none too many."""
+
+from collections.abc import Iterable, Iterator, Mapping
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_USER
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import SelectSelector
+import pytest
+
+from custom_components.sms_italia import config_flow
+from custom_components.sms_italia.account_form import AccountError
+from custom_components.sms_italia.const import (
+    DOMAIN,
+    SECTION_ADVANCED,
+    SUBENTRY_TYPE_RECIPIENT,
+)
+from custom_components.sms_italia.options_flow import options_fields
+from custom_components.sms_italia.providers.client import (
+    FieldKind,
+    Placement,
+    SettingsField,
+)
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.recipient_flow import RecipientError
+
+from .accounts import Accounts
+
+LANGUAGES = ("en", "it")
+EACH_LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
+
+FOLDER = Path(config_flow.__file__).parent / "translations"
+TEXTS: dict[str, dict[str, Any]] = {
+    language: json.loads((FOLDER / f"{language}.json").read_text("utf-8"))
+    for language in LANGUAGES
+}
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+CREDENTIALS = {FieldKind.USERNAME, FieldKind.SECRET}
+ALL_FIELDS = [field for provider in PROVIDERS.values() for field in provider.fields]
+
+
+def leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Return every text below, with its path."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}", value
+
+
+def placeholders(*texts: object) -> set[str]:
+    """Return the placeholders of all texts."""
+    return set(_PLACEHOLDER.findall(json.dumps(texts)))
+
+
+def assert_account_form(
+    step: Mapping[str, Any], fields: Iterable[SettingsField]
+) -> None:
+    """Assert that a step has the texts of these fields, and of no others."""
+    fields = list(fields)
+    main = {field.key for field in fields if field.placement is Placement.MAIN}
+    folded_in = {field.key for field in fields if field.placement is Placement.ADVANCED}
+    sections = {SECTION_ADVANCED: folded_in} if folded_in else {}
+    assert step["title"]
+    assert step["description"]
+    assert step["data"].keys() == main
+    assert step["data_description"].keys() == main
+    assert_sections(step["sections"], sections)
+
+
+def assert_sections(
+    texts: Mapping[str, Any], sections: Mapping[str, Iterable[str]]
+) -> None:
+    """Assert that sections have a name and the texts of these fields only."""
+    assert texts.keys() == sections.keys()
+    for name, fields in sections.items():
+        assert texts[name]["name"]
+        assert texts[name]["data"].keys() == set(fields)
+        assert texts[name]["data_description"].keys() == set(fields)
+
+
+def test_both_languages_say_the_same_things() -> None:
+    """No text is missing in one of them, nor a placeholder in a text."""
+    english, italian = (dict(leaves(TEXTS[language])) for language in LANGUAGES)
+
+    assert english.keys() == italian.keys()
+    for path, text in english.items():
+        assert placeholders(text) == placeholders(italian[path]), path
+
+
+@EACH_LANGUAGE
+def test_texts_are_fit_for_the_frontend(language: str) -> None:
+    """Nothing is empty, and no text breaks the frontend's message format."""
+    for path, text in leaves(TEXTS[language]):
+        assert text == text.strip() != "", path
+        assert "[%key:" not in text, path
+        assert "://" not in text, path
+        # An apostrophe before a brace quotes it; "<" would begin a tag.
+        assert "'{" not in text, path
+        assert "<" not in text, path
+        assert re.sub(_PLACEHOLDER, "", text).count("{") == 0, path
+
+
+@EACH_LANGUAGE
+def test_the_menu_describes_every_provider(language: str) -> None:
+    """A label, and what one needs to have."""
+    step = TEXTS[language]["config"]["step"]["user"]
+
+    assert step.keys() == {
+        "title",
+        "description",
+        "menu_options",
+        "menu_option_descriptions",
+    }
+    assert step["menu_options"].keys() == PROVIDERS.keys()
+    assert step["menu_option_descriptions"].keys() == PROVIDERS.keys()
+
+
+@EACH_LANGUAGE
+def test_every_field_of_an_account_is_described(language: str) -> None:
+    """In the form of each provider, and in those that change an account."""
+    steps = TEXTS[language]["config"]["step"]
+
+    assert steps.keys() == {"user", "reauth_confirm", "reconfigure", *PROVIDERS}
+    for key, provider in PROVIDERS.items():
+        assert_account_form(steps[key], provider.fields)
+    assert_account_form(steps["reconfigure"], ALL_FIELDS)
+    assert_account_form(
+        steps["reauth_confirm"],
+        [field for field in ALL_FIELDS if field.kind in CREDENTIALS],
+    )
+
+
+@EACH_LANGUAGE
+def test_every_error_and_abort_of_a_flow_has_a_text(language: str) -> None:
+    """Those of the account and of the recipient."""
+    config = TEXTS[language]["config"]
+    recipient = TEXTS[language]["config_subentries"][SUBENTRY_TYPE_RECIPIENT]
+    changed = {"reconfigure_successful"}
+
+    assert config["error"].keys() == set(AccountError)
+    assert config["abort"].keys() == {
+        "already_configured",
+        "reauth_successful",
+        *changed,
+    }
+    assert recipient["error"].keys() == set(RecipientError)
+    assert recipient["abort"].keys() == changed
+
+
+@EACH_LANGUAGE
+def test_the_form_of_a_recipient_is_described(language: str) -> None:
+    """With the button that opens it."""
+    (texts,) = TEXTS[language]["config_subentries"].values()
+
+    assert texts["entry_type"]
+    assert texts["initiate_flow"].keys() == {"user", "reconfigure"}
+    assert texts["step"].keys() == {"user", "reconfigure"}
+    for step in texts["step"].values():
+        assert step["title"]
+        assert step["description"]
+        assert step["data"].keys() == {"name", "numbers"}
+        assert step["data_description"].keys() == {"name", "numbers"}
+
+
+@EACH_LANGUAGE
+def test_every_option_is_described(language: str) -> None:
+    """Those of all providers stand in the one form."""
+    step = TEXTS[language]["options"]["step"]["init"]
+    sections: dict[str, set[str]] = {}
+    for provider in PROVIDERS.values():
+        for name, fields in options_fields(provider, "IT", {"id": "Other"}).items():
+            sections.setdefault(name, set()).update(map(str, fields))
+
+    assert TEXTS[language]["options"].keys() == {"step"}
+    assert step["title"]
+    assert step["description"]
+    assert_sections(step["sections"], sections)
+
+
+@EACH_LANGUAGE
+def test_every_choice_of_an_option_has_a_text(language: str) -> None:
+    """Where a selector names the texts of its choices, they are all there."""
+    texts = TEXTS[language]["selector"]
+    found = {}
+    for provider in PROVIDERS.values():
+        for fields in options_fields(provider, "IT", {}).values():
+            for selector in fields.values():
+                if isinstance(selector, SelectSelector):
+                    key = selector.config["translation_key"]
+                    found[key] = set(selector.config["options"])
+
+    assert found.keys() == {"encoding", "delivery_reports", "country"}
+    for key, options in found.items():
+        assert texts[key]["options"].keys() == options
+
+
+def assert_filled_in(texts: object, result: Mapping[str, Any]) -> None:
+    """Assert that a step gives a value to each placeholder of its texts."""
+    assert placeholders(texts) <= (result["description_placeholders"] or {}).keys()
+
+
+async def test_every_placeholder_is_filled_in(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """By every form, for its own texts and for its errors."""
+    texts = TEXTS["en"]
+    steps, errors = texts["config"]["step"], texts["config"]["error"]
+    flow = hass.config_entries.flow
+    for key in PROVIDERS:
+        menu = await flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+        assert_filled_in(steps["user"], menu)
+        form = await flow.async_configure(menu["flow_id"], {"next_step_id": key})
+        assert_filled_in([steps[key], errors], form)
+
+        account = accounts.add(key, recipients={"Anna": ["+393331234567"]})
+        reauth = await account.start_reauth_flow(hass)
+        assert_filled_in([steps["reauth_confirm"], errors], reauth)
+        reconfigure = await account.start_reconfigure_flow(hass)
+        assert_filled_in([steps["reconfigure"], errors], reconfigure)
+        options = await hass.config_entries.options.async_init(account.entry_id)
+        assert_filled_in(texts["options"], options)
+        recipient = texts["config_subentries"][SUBENTRY_TYPE_RECIPIENT]
+        new = await hass.config_entries.subentries.async_init(
+            (account.entry_id, SUBENTRY_TYPE_RECIPIENT),
+            context={"source": SOURCE_USER},
+        )
+        assert_filled_in([recipient["step"]["user"], recipient["error"]], new)
+        changed = await account.start_subentry_reconfigure_flow(hass, "anna")
+        assert_filled_in(
+            [recipient["step"]["reconfigure"], recipient["error"]], changed
+        )
