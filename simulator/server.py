@@ -49,6 +49,10 @@ class Gateway:
                     method, f"{prefix}/{{provider:{keys}}}{{path:/.*}}", self._serve
                 )
 
+    def open(self) -> None:
+        """Let requests hang again."""
+        self._closing.clear()
+
     def close(self) -> None:
         """Let go of the requests that hang."""
         self._closing.set()

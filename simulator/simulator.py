@@ -34,7 +34,8 @@ class Simulator(Desk):
     """The four providers on one local port, while the context lasts.
 
     `port` 0 takes a free one. With `deliver_after` (seconds) messages move by
-    themselves: queued, sent, delivered.
+    themselves: queued, sent, delivered. Entered again after it was left, it listens
+    on the same port and knows what it knew: a line that was down is up again.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Simulator(Desk):
     async def __aenter__(self) -> Self:
         """Start to listen. Raises OSError if the port is taken."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
+        self._gateway.open()
         self._gateway.add_routes(app)
         Control(self).add_routes(app)
         add_page(app)

@@ -70,7 +70,7 @@ async def test_a_recipient_is_stored_with_its_numbers_in_e164(
     assert form["type"] is FlowResultType.FORM
     assert form["step_id"] == "user"
     assert form["errors"] == {}
-    assert shown_values(form) == {}
+    assert shown_values(form) == {"numbers": [""]}, "a row to type into"
 
     result = await submit(
         hass,

@@ -15,4 +15,5 @@ def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
     )
     if unit is not None:
         config["unit_of_measurement"] = unit
+        config["translation_key"] = "unit"
     return vol.All(NumberSelector(config), vol.Coerce(int))

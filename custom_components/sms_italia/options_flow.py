@@ -7,7 +7,6 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     OptionsFlow,
 )
-from homeassistant.const import UnitOfTime
 from homeassistant.data_entry_flow import section
 from homeassistant.generated.countries import COUNTRIES
 from homeassistant.helpers.selector import (
@@ -156,7 +155,7 @@ def options_fields(
         )
     reliability: dict[vol.Marker, object] = {
         vol.Required(CONF_RETRY_FOR, default=int(default.retry_for) // 60): (
-            whole_number(0, 1440, UnitOfTime.MINUTES)
+            whole_number(0, 1440, "minutes")
         ),
     }
     if accounts:
@@ -197,7 +196,7 @@ def options_fields(
                 CONF_DELIVERY_REPORTS, [choice.value for choice in DeliveryReports]
             ),
             vol.Required(CONF_HISTORY_DAYS, default=default.history_days): (
-                whole_number(1, 3650, UnitOfTime.DAYS)
+                whole_number(1, 3650, "days")
             ),
         },
         SECTION_PROVIDER: {

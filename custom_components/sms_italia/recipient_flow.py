@@ -84,6 +84,9 @@ class RecipientFlow(ConfigSubentryFlow):
                 CONF_NAME: recipient.title,
                 CONF_NUMBERS: recipient.data[CONF_NUMBERS],
             }
+        else:
+            # A row to type into; without it there is only a button for one.
+            shown = {CONF_NUMBERS: [""]}
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(_RECIPIENT_SCHEMA, shown),

@@ -2,8 +2,10 @@
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow
 from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from yarl import URL
 
 from .const import DOMAIN
 from .messaging.account import Account
@@ -60,7 +62,7 @@ def async_check_settings(
         hass,
         entry,
         CLEAR_TEXT_ADDRESS,
-        is_due=entry.data.get("url", "").startswith("http:"),
+        is_due=_is_clear_text(URL(entry.data[CONF_URL])),
     )
 
 
@@ -107,6 +109,11 @@ def async_forget_account(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take back all issues of an account that is removed."""
     for key in _OF_AN_ACCOUNT:
         _set_issue(hass, entry, key, is_due=False)
+
+
+def _is_clear_text(url: URL) -> bool:
+    """Tell whether what goes to an address can be read on its way there."""
+    return url.scheme == "http" and url.host not in {"localhost", "127.0.0.1", "::1"}
 
 
 def _set_issue(

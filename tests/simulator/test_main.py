@@ -36,10 +36,13 @@ async def test_the_command_serves_until_it_is_told_to_end(
     """It prints the addresses and the demo credentials, and ends with 0."""
     process = await _start("--port", "0", "--deliver-after", "1")
     assert process.stdout is not None
+    assert process.stderr is not None
     text = ""
     async with asyncio.timeout(30):
         while "password" not in text:
-            text += (await process.stdout.readline()).decode()
+            line = await process.stdout.readline()
+            assert line, await process.stderr.read()
+            text += line.decode()
     urls = re.findall(r"url: (\S+)", text)
     assert len(urls) == 4
     async with aiohttp.ClientSession() as session, session.get(f"{urls[3]}/x") as reply:

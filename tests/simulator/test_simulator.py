@@ -1,5 +1,6 @@
 """The simulator as a whole: addresses, journal, credit, self-delivery."""
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
@@ -138,3 +139,25 @@ async def test_a_full_shipment_is_taken_at_once(
     reply = await caller.svi(numbers=numbers)
     assert reply.object["sending_contacts_count"] == 5000
     assert len(simulator.messages) == 5000
+
+
+async def test_a_line_that_was_down_is_up_again_with_all_that_was_received(
+    socket_enabled: None,  # noqa: ARG001 - the kit blocks sockets without it
+) -> None:
+    """On the same port; and what hangs then hangs as before."""
+    simulator = Simulator()
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        caller = Caller(simulator, session)
+        async with simulator:
+            address = simulator.address
+            await caller.trx()
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await caller.trx()
+        async with simulator:
+            assert simulator.address == address
+            simulator.inject("transactionale", "hang_after_accept")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await caller.trx(body="Un altro")
+        assert [message.text for message in simulator.messages] == ["Ciao", "Un altro"]

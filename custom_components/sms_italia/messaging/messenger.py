@@ -350,6 +350,8 @@ class Messenger:
             _, late = await asyncio.wait(tuple(self._tasks), timeout=_GRACE)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late)
         # A task that ended may have set its timer again.
         self._stop_timers()
         self._trackers.clear()
@@ -387,6 +389,8 @@ def _sort(
         elif isinstance(target, Target):
             good.setdefault(target.number.e164, target)
     if good:
+        for number in good:
+            refused.pop(number, None)
         return list(good.values()), list(refused.values())
     for target, refusal in refused.values():
         placeholders = {"number": _given(target)}

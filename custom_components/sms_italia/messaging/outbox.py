@@ -117,12 +117,13 @@ class Outbox:
     async def _deliver_in_order(self, messages: Sequence[Message]) -> None:
         """Deliver dispatch by dispatch, each number's messages one after another."""
         self._trying = frozenset(one.number for one in messages)
+        began = self._clock.now()
         last: dict[str, asyncio.Task[None]] = {}
         tasks: list[asyncio.Task[None]] = []
         for _, dispatched in groupby(messages, lambda one: one.dispatch.id):
             together = list(dispatched)
             before = {last[one.number] for one in together if one.number in last}
-            work = self._deliver_after(before, together)
+            work = self._deliver_after(before, together, began)
             task = self._spawn(work, "sms_italia outbox delivery")
             last.update(dict.fromkeys((one.number for one in together), task))
             tasks.append(task)
@@ -132,9 +133,12 @@ class Outbox:
         self._trying = frozenset()
 
     async def _deliver_after(
-        self, before: set[asyncio.Task[None]], messages: Sequence[Message]
+        self,
+        before: set[asyncio.Task[None]],
+        messages: Sequence[Message],
+        round_began: float,
     ) -> None:
         """Deliver messages of one dispatch when older ones have had their turn."""
         if before:
             await asyncio.wait(before)
-        await self._router.deliver(messages)
+        await self._router.deliver(messages, round_began)

@@ -50,11 +50,16 @@ class Rests:
         self._pace = pace
         self._until: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._failed_at: dict[str, float] = {}
 
     def until(self, account: str) -> float | None:
         """Return the time until which an account rests, None if it does not."""
         until = self._until.get(account)
         return until if until is not None and until > self._clock.now() else None
+
+    def has_failed_since(self, account: str, moment: float) -> bool:
+        """Tell whether an account failed at this time or later, rested or not."""
+        return self._failed_at.get(account, float("-inf")) >= moment
 
     def failed(self, account: str, retry_after: float | None = None) -> None:
         """Let an account rest; `retry_after` is the least that it asked for.
@@ -62,6 +67,7 @@ class Rests:
         What fails while it rests was on the wire before: a storm is one failure.
         """
         now, until = self._clock.now(), self.until(account)
+        self._failed_at[account] = now
         if until is None:
             failures = self._failures.get(account, 0)
             self._failures[account] = failures + 1

@@ -60,10 +60,12 @@ class Router:
         """
         await _NewPassage(self, dispatch, messages, closed).run()
 
-    async def deliver(self, messages: Sequence[Message]) -> None:
+    async def deliver(self, messages: Sequence[Message], round_began: float) -> None:
         """Send those messages of one dispatch that still wait in the book.
 
         One that is under way already has its turn first, and may wait no more then.
+        An account that failed since the round of the outbox began is left alone until
+        the next one, rested or not: otherwise a message could get past an older one.
         """
         for message in messages:
             if (end := self.under_way.get(message.id)) is not None:
@@ -72,7 +74,7 @@ class Router:
         known = (self.book.get(message.id) for message in messages)
         waiting = [one for one in known if one and one.stage is Stage.WAITING]
         if waiting and dispatch.account in self.accounts:
-            await _Passage(self, dispatch, waiting).run()
+            await _Passage(self, dispatch, waiting, round_began).run()
 
     def gate(self, account: str) -> asyncio.Semaphore:
         """Return what bounds the requests on the wire to an account."""
@@ -112,9 +114,14 @@ class _Passage:
     """One way of a dispatch's messages along the route."""
 
     def __init__(
-        self, router: Router, dispatch: Dispatch, messages: Sequence[Message]
+        self,
+        router: Router,
+        dispatch: Dispatch,
+        messages: Sequence[Message],
+        round_began: float = float("inf"),
     ) -> None:
         self._router = router
+        self._round_began = round_began
         self._book = router.book
         self._dispatch = dispatch
         self._options = router.accounts[dispatch.account].options
@@ -157,7 +164,7 @@ class _Passage:
         stuck = [attempt for attempt in attempts if attempt.hopeless]
         refusal = self._why_not(carrier)
         if refusal is not None:
-            retry_at = self._router.rests.until(carrier.id)
+            retry_at = self._rests_until(carrier)
             for attempt in movable:
                 attempt.refused(refusal, retry_at)
             return [*stuck, *movable]
@@ -178,7 +185,7 @@ class _Passage:
 
     def _why_not(self, carrier: Account) -> NotSent | None:
         """Return why an account is not even asked, None if it is."""
-        if self._router.rests.until(carrier.id) is not None:
+        if self._rests_until(carrier) is not None:
             return NotSent(kind=ErrorKind.UNAVAILABLE, detail="resting")
         if carrier.id == self._dispatch.account:
             return None
@@ -186,13 +193,27 @@ class _Passage:
             return NotSent(kind=ErrorKind.REFUSED, detail="too_many_parts")
         return None
 
+    def _rests_until(self, carrier: Account) -> float | None:
+        """Return when an account may be asked again, None if it may be now."""
+        rests = self._router.rests
+        until = rests.until(carrier.id)
+        if until is None and rests.has_failed_since(carrier.id, self._round_began):
+            return self._router.clock.now()
+        return until
+
     def _is_over_limit(self, carrier: Account, attempts: Sequence[_Attempt]) -> bool:
         """Tell whether the messages would pass a fallback's own daily limit."""
         limit = carrier.options.daily_limit
         if carrier.id == self._dispatch.account or not limit:
             return False
-        parts = sum(attempt.message.parts for attempt in attempts)
-        return self._book.committed_parts(carrier.id) + parts > limit
+        parts = self._book.committed_parts(carrier.id)
+        for attempt in attempts:
+            known = self._book.get(attempt.message.id)
+            if known and known.stage is Stage.SUBMITTING and known.carrier == carrier.id:
+                # A second attempt there, which is counted already.
+                parts -= known.parts
+            parts += attempt.message.parts
+        return parts > limit
 
     async def _submit(
         self, carrier: Account, attempts: Sequence[_Attempt], text: str
@@ -200,7 +221,7 @@ class _Passage:
         """Make one request; return the messages that the account did not take."""
         async with self._router.gate(carrier.id):
             now = self._router.clock.now()
-            until = self._router.rests.until(carrier.id)
+            until = self._rests_until(carrier)
             if (
                 until is not None
                 or now >= self._dispatch.expires

@@ -1,0 +1,232 @@
+"""Drives a real Home Assistant with a real browser; run by script/e2e."""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import shutil
+import signal
+import sys
+import time
+
+import aiohttp
+from playwright.async_api import ConsoleMessage, Error, Page, async_playwright, expect
+
+from script.development import accounts, folder
+from script.development.home_assistant import (
+    HomeAssistant,
+    HomeAssistantError,
+    wait_until_it_answers,
+)
+from script.development.processes import free_port, home_assistant
+from simulator import Provider, Simulator
+
+from .album import HEIGHT, SCALE, WIDTH, Album
+from .chromium import ARGUMENTS, Chromium, NoChromiumError, find
+from .scenario import PROVIDER, STEP_SECONDS, Scenario
+from .words import WORDS, Language, OwnTexts
+
+RUN_SECONDS = 300
+EVIDENCE_SECONDS = 20
+DELIVER_AFTER_SECONDS = 1.0
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What was asked for: the language, and the folders of pictures and of traces."""
+
+    language: Language
+    pictures: Path
+    traces: Path
+    chromium: Chromium
+
+
+def main() -> int:
+    """Read the arguments; the answer is the exit code."""
+    parser = argparse.ArgumentParser(prog="script/e2e")
+    parser.add_argument(
+        "--pictures", action="store_true", help="put the pictures into docs/images"
+    )
+    parser.add_argument(
+        "--language",
+        type=Language,
+        choices=list(Language),
+        help="of the person; it, or en for the pictures of the documentation",
+    )
+    parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    cache: Path = arguments.cache.absolute()
+    documented: bool = arguments.pictures
+    usual = Language.ENGLISH if documented else Language.ITALIAN
+    traces = cache / "e2e"
+    shutil.rmtree(traces, ignore_errors=True)
+    traces.mkdir(parents=True)
+    try:
+        chromium = find(cache, _say)
+    except NoChromiumError as err:
+        _say(f"FAILED: {err}")
+        return 1
+    _say(f"Chromium: {chromium.origin}")
+    run = Run(
+        language=arguments.language or usual,
+        pictures=DOCUMENTED if documented else traces,
+        traces=traces,
+        chromium=chromium,
+    )
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        return asyncio.run(_run(run))
+    return 130
+
+
+async def _run(run: Run) -> int:
+    """Start everything, do all steps, and end what was started."""
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    home, port = run.traces / "home", free_port()
+    folder.make(home, port)
+    async with (
+        Simulator(deliver_after=DELIVER_AFTER_SECONDS) as simulator,
+        home_assistant(home) as process,
+        _browser_page(run) as page,
+    ):
+        complaints = _listen(page)
+        try:
+            async with asyncio.timeout(RUN_SECONDS):
+                await _walk(run, f"http://127.0.0.1:{port}", simulator, page)
+        except TimeoutError:
+            fault = f"not done within {RUN_SECONDS} seconds"
+        except (
+            AssertionError,
+            Error,
+            HomeAssistantError,
+            KeyError,
+            aiohttp.ClientError,
+        ) as err:
+            fault = f"{type(err).__name__}: {err}"
+        else:
+            _say(f"all steps done; the pictures are in {run.pictures}")
+            return 0
+        if process.returncode is not None:
+            fault += f"\nHome Assistant ended by itself with {process.returncode}"
+        await _keep(page, run.traces, complaints)
+    _say(f"FAILED: {fault}")
+    _say(f"what the browser showed: failure.png and failure.txt in {run.traces}")
+    _say(f"Home Assistant's log: {home / folder.LOG_FILE}")
+    return 1
+
+
+@asynccontextmanager
+async def _browser_page(run: Run) -> AsyncIterator[Page]:
+    """Start a browser with nothing in it and open a page; end it afterwards."""
+    # Playwright makes a new profile for each start; what Chromium writes elsewhere goes
+    # into a home folder of its own.
+    home = run.traces / "browser"
+    home.mkdir()
+    environment: Mapping[str, str] = {
+        **os.environ,
+        "HOME": str(home),
+        **run.chromium.environment,
+    }
+    expect.set_options(timeout=STEP_SECONDS * 1000)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=run.chromium.program,
+            args=ARGUMENTS,
+            env=dict(environment),
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+        try:
+            context = await browser.new_context(
+                locale=WORDS[run.language].locale,
+                timezone_id="Europe/Rome",
+                viewport={"width": WIDTH, "height": HEIGHT},
+                device_scale_factor=SCALE,
+                color_scheme="light",
+                reduced_motion="reduce",
+            )
+            context.set_default_timeout(STEP_SECONDS * 1000)
+            yield await context.new_page()
+        finally:
+            await browser.close()
+
+
+async def _walk(run: Run, url: str, simulator: Simulator, page: Page) -> None:
+    """Prepare the house, then do the steps.
+
+    Three accounts are made without the browser: the dashboard shows all four.
+    """
+    start = time.monotonic()
+
+    def tell(what: str) -> None:
+        _say(f"[{time.monotonic() - start:5.1f} s] {what}")
+
+    async with aiohttp.ClientSession() as session:
+        await wait_until_it_answers(session, url)
+        instance = await HomeAssistant.onboard(session, url)
+        # Entities get their names in the language of the house.
+        await instance.command("config/core/update", language=run.language)
+        await instance.wait_until_running()
+        tell("Home Assistant runs")
+        others = [
+            await accounts.make(instance, simulator, provider)
+            for provider in Provider
+            if provider is not PROVIDER
+        ]
+        await instance.act(
+            "notify.send_message",
+            {"message": WORDS[run.language].alarm},
+            {"entity_id": [account.entities.notify for account in others]},
+        )
+        tell(f"{len(others)} other accounts are made")
+        scenario = Scenario(
+            page=page,
+            url=url,
+            home_assistant=instance,
+            simulator=simulator,
+            album=Album(page=page, folder=run.pictures),
+            words=WORDS[run.language],
+            texts=OwnTexts(run.language),
+            others=len(others),
+        )
+        for name, step in scenario.steps:
+            await step()
+            tell(name)
+
+
+def _listen(page: Page) -> list[str]:
+    """Return a list that grows by what goes wrong in the page."""
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        # Icons of integrations come from the internet, which is out of reach.
+        if message.type == "error" and "/api/brands/" not in message.location["url"]:
+            complaints.append(message.text)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+async def _keep(page: Page, traces: Path, complaints: list[str]) -> None:
+    """Keep what the browser shows now, as a picture and as text."""
+    text = [*complaints, ""]
+    with suppress(Error, TimeoutError):
+        async with asyncio.timeout(EVIDENCE_SECONDS):
+            await page.screenshot(path=traces / "failure.png")
+            text += [page.url, await page.locator("body").aria_snapshot()]
+    (traces / "failure.txt").write_text("\n".join(text), "utf-8")
+
+
+def _say(what: str) -> None:
+    """Print at once, whoever reads."""
+    print(what, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

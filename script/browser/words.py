@@ -1,0 +1,83 @@
+"""What is read on the screen, in the language of the run."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+import json
+
+from script.development.folder import INTEGRATION
+
+type _Texts = dict[str, str | _Texts]
+
+
+class Language(StrEnum):
+    """A language that the integration speaks."""
+
+    ENGLISH = "en"
+    ITALIAN = "it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What Home Assistant's own frontend says, and what this person types.
+
+    `locale` is the browser's; `decimal` stands before the cents.
+    """
+
+    locale: str
+    decimal: str
+    log_in: str
+    add_integration: str
+    submit: str
+    finish: str
+    add_target: str
+    perform: str
+    recipient: str
+    alarm: str
+
+
+WORDS = {
+    Language.ENGLISH: Words(
+        locale="en-GB",
+        decimal=".",
+        log_in="Log in",
+        add_integration="Add integration",
+        submit="Submit",
+        finish="Finish",
+        add_target="Add target",
+        perform="Perform action",
+        recipient="Bruno",
+        alarm="Water leak in the laundry",
+    ),
+    Language.ITALIAN: Words(
+        locale="it-IT",
+        decimal=",",
+        log_in="Accedi",
+        add_integration="Aggiungi integrazione",
+        submit="Invia",
+        finish="Finito",
+        add_target="Aggiungi destinazione",
+        perform="Esegui azione",
+        recipient="Bruno",
+        alarm="Perdita d'acqua in lavanderia",
+    ),
+}
+
+
+class OwnTexts:
+    """The integration's own texts, as its translation file has them."""
+
+    def __init__(self, language: Language) -> None:
+        """Read the file of a language."""
+        path = INTEGRATION / "translations" / f"{language}.json"
+        self._texts: _Texts = json.loads(path.read_text("utf-8"))
+
+    def __getitem__(self, path: str) -> str:
+        """Return the text under keys joined by dots; KeyError if there is none."""
+        found: str | _Texts = self._texts
+        for key in path.split("."):
+            if isinstance(found, str):
+                raise KeyError(path)
+            found = found[key]
+        if not isinstance(found, str):
+            raise KeyError(path)
+        return found

@@ -1,0 +1,81 @@
+"""What a person reads of the trial."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from simulator import Provider, Request, Simulator
+
+from .accounts import DOMAIN, Account
+from .home_assistant import PASSWORD, USERNAME
+from .house import DASHBOARD
+from .trial import Trial, accepted_sends
+
+LOG_TAIL = 40
+
+_CREDENTIAL_HEADERS = ("Authorization", "X-Api-Token")
+
+
+def received(simulator: Simulator) -> Iterator[str]:
+    """Yield what each provider got to send, field by field."""
+    for provider in Provider:
+        yield ""
+        yield f"== {provider}: what it received"
+        for request in accepted_sends(simulator, provider):
+            yield from _request(request)
+        yield from (
+            f"   {message.status} {message.to} {message.cost} EUR {message.text!r}"
+            for message in simulator.messages.of(provider)
+        )
+
+
+def _request(request: Request) -> Iterator[str]:
+    """Yield one request: its line, how it proves who sends, its fields."""
+    yield f"   {request.method} {request.path} -> {request.status}"
+    values = {
+        name: request.headers[name]
+        for name in _CREDENTIAL_HEADERS
+        if name in request.headers
+    }
+    for name, value in {**values, **request.fields}.items():
+        yield f"      {name:<16} {value!r}"
+
+
+def shown(accounts: Sequence[Account], trial: Trial) -> Iterator[str]:
+    """Yield what send_sms answered and what the entities say."""
+    for account in accounts:
+        yield ""
+        yield f"== {account.title}: what Home Assistant says"
+        yield f"   send_sms answered {trial.answers[account.provider]}"
+        entities = account.entities
+        for entity in (
+            entities.credit,
+            entities.status,
+            entities.recipient_status,
+            entities.notify,
+        ):
+            if entity is not None and (state := trial.states.get(entity)):
+                unit = state["attributes"].get("unit_of_measurement", "")
+                yield f"   {entity:<50} {state['state']} {unit}"
+
+
+def verdict(trial: Trial) -> Iterator[str]:
+    """Yield the one line that counts, after the reasons if it failed."""
+    yield ""
+    yield from (f"FAILED: {fault}" for fault in trial.faults)
+    if not trial.faults:
+        yield "Every SMS arrived once, and every sensor is right."
+
+
+def log_lines(log: Path) -> list[str]:
+    """Return what may tell why it failed: our lines of the log, and its last ones."""
+    lines = log.read_text("utf-8", "replace").splitlines()
+    chosen = [line for line in lines[:-LOG_TAIL] if DOMAIN in line]
+    return ["", "== from Home Assistant's log", *chosen, *lines[-LOG_TAIL:]]
+
+
+def addresses(home_assistant_url: str, simulator: Simulator) -> Iterator[str]:
+    """Yield where a person goes on."""
+    yield ""
+    yield f"Home Assistant  {home_assistant_url}/{DASHBOARD}"
+    yield f"  log in as     {USERNAME} / {PASSWORD}"
+    yield f"The phones      {simulator.address}/"
