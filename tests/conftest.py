@@ -44,7 +44,7 @@ def accounts(hass: HomeAssistant, simulator: Simulator) -> Accounts:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses of the messenger, which are seconds at least."""
-    pace = partial(Pace, first_rest=0.05, longest_rest=0.05, first_poll=0.05)
+    pace = partial(Pace, first_rest=0.02, longest_rest=0.02, first_poll=0.05)
     monkeypatch.setattr(sms_italia, "Pace", pace)
 
 

@@ -1,7 +1,8 @@
 """The sensors: credit, and what became of the last message."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
@@ -9,7 +10,7 @@ from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.util import dt as dt_util, slugify
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -19,11 +20,14 @@ from pytest_homeassistant_custom_component.common import (
 )
 from syrupy.assertion import SnapshotAssertion
 
+from custom_components import sms_italia
 from custom_components.sms_italia.const import (
+    CONF_DAILY_LIMIT,
     CONF_DELIVERY_REPORTS,
     CONF_FALLBACK,
     CONF_RETRY_FOR,
 )
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Fault, Simulator
 
@@ -36,6 +40,7 @@ CARLA = "+393201112223"
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
 
+type Midnight = Callable[[], Awaitable[None]]
 type Restart = Callable[[MockConfigEntry], Awaitable[None]]
 
 
@@ -204,6 +209,73 @@ async def test_an_account_whose_credit_nobody_tells_has_no_credit_sensor(
     assert not keys & {"credit", "credit_days_left", "credit_low", "sms_left"}
 
 
+# What was spent today
+
+
+@pytest.fixture
+def midnight(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Midnight:
+    """Return what lets the next day begin."""
+    passed = timedelta()
+
+    def now() -> float:
+        return (dt_util.utcnow() + passed).timestamp()
+
+    async def let_pass() -> None:
+        nonlocal passed
+        today = dt_util.now() + passed
+        begin = dt_util.start_of_local_day(today + timedelta(days=1))
+        passed = begin + timedelta(seconds=6) - dt_util.now()
+        for seconds in (0, 6):
+            async_fire_time_changed(hass, begin + timedelta(seconds=seconds))
+            await hass.async_block_till_done(wait_background_tasks=True)
+
+    monkeypatch.setattr(sms_italia, "Clock", partial(Clock, now=now))
+    return let_pass
+
+
+async def test_what_was_spent_begins_anew_at_midnight(
+    hass: HomeAssistant, accounts: Accounts, midnight: Midnight
+) -> None:
+    """And survives a reload before it."""
+    account = await accounts.set_up("smsviainternet")
+    figures = "sensor.smsviainternet_parts_today", "sensor.smsviainternet_spent_today"
+    assert [float(state_of(hass, figure)) for figure in figures] == [0, 0]
+
+    await send(hass, account, ANNA, BRUNO)
+    await send(hass, account, ANNA)
+    assert [float(state_of(hass, figure)) for figure in figures] == [3, 0.15]
+    assert await hass.config_entries.async_reload(account.entry_id)
+    assert [float(state_of(hass, figure)) for figure in figures] == [3, 0.15]
+
+    await midnight()
+    assert [float(state_of(hass, figure)) for figure in figures] == [0, 0]
+    assert state_of(hass, "sensor.smsviainternet_credit_lasts_for") == STATE_UNKNOWN
+    await send(hass, account, CARLA)
+    assert [float(state_of(hass, figure)) for figure in figures] == [1, 0.05]
+    days_left = float(state_of(hass, "sensor.smsviainternet_credit_lasts_for"))
+    assert days_left == pytest.approx((50 - 0.2) / 0.15)
+
+
+async def test_a_new_day_has_a_new_limit(
+    hass: HomeAssistant, accounts: Accounts, midnight: Midnight
+) -> None:
+    """What was told of the old one is taken back."""
+    account = await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 1})
+    await send(hass, account, ANNA)
+    with pytest.raises(HomeAssistantError):
+        await send(hass, account, ANNA)
+    (issue,) = [
+        issue
+        for issue in ir.async_get(hass).issues.values()
+        if issue.translation_key == "daily_limit_reached"
+    ]
+
+    await midnight()
+
+    assert ir.async_get(hass).async_get_issue(issue.domain, issue.issue_id) is None
+    await send(hass, account, BRUNO)
+
+
 # What became of the last message
 
 
@@ -326,11 +398,8 @@ async def test_a_message_that_waits_is_shown_with_the_reason(
 
 
 @pytest.mark.parametrize(
-    ("fault", "state", "error"),
-    [
-        (Fault.REDIRECT, "failed", "unavailable"),
-        (Fault.CUT_AFTER_ACCEPT, "uncertain", None),
-    ],
+    ("fault", "state"),
+    [(Fault.REDIRECT, "failed"), (Fault.CUT_AFTER_ACCEPT, "uncertain")],
 )
 async def test_a_message_that_failed_or_may_have_is_shown(
     hass: HomeAssistant,
@@ -338,9 +407,8 @@ async def test_a_message_that_failed_or_may_have_is_shown(
     simulator: Simulator,
     fault: Fault,
     state: str,
-    error: str | None,
 ) -> None:
-    """The action failed as well."""
+    """The action failed as well; a doubt has no reason."""
     account = await accounts.set_up("smshosting", options={CONF_RETRY_FOR: 0})
     simulator.inject("smshosting", fault, operation="send")
 
@@ -349,7 +417,8 @@ async def test_a_message_that_failed_or_may_have_is_shown(
 
     sensor = "sensor.smshosting_last_delivery_status"
     assert state_of(hass, sensor) == state
-    assert attribute(hass, sensor, "error") == error
+    reason = "unavailable" if state == "failed" else None
+    assert attribute(hass, sensor, "error") == reason
     assert attribute(hass, sensor, "number") == "***567"
 
 
@@ -460,3 +529,28 @@ async def test_a_message_is_followed_over_a_reload(
 
     assert state_of(hass, sensor) in {"queued", "delivered"}
     await until(lambda: state_of(hass, sensor) == "delivered")
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_happened_while_an_account_was_unloaded_is_shown(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The other account that took the message followed it; the ledger knows."""
+    other = await accounts.set_up("inviosmart")
+    account = await accounts.set_up(
+        "smshosting",
+        recipients={"Anna": [ANNA]},
+        options={CONF_FALLBACK: [other.entry_id]},
+    )
+    simulator.inject("smshosting", Fault.THROTTLED)
+    await send(hass, account, "Anna")
+    assert await hass.config_entries.async_unload(account.entry_id)
+    simulator.move(simulator.messages[0].id, "delivered")
+    messenger = other.runtime_data.messenger
+    await until(lambda: not messenger.open_messages(account.entry_id))
+
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert state_of(hass, "sensor.anna_last_delivery_status") == "delivered"
+    assert state_of(hass, "sensor.smshosting_last_delivery_status") == "delivered"

@@ -1,5 +1,6 @@
 """Notify entities of recipients, and the classic notify action of an account."""
 
+import logging
 from typing import Any, override
 
 from homeassistant.components.notify import (
@@ -30,6 +31,8 @@ from .sending import (
 # The messenger bounds the requests on the wire; an alert to four people should not
 # wait for three timeouts first.
 PARALLEL_UPDATES = 0
+
+_LOGGER = logging.getLogger(__name__)
 
 
 async def async_setup_entry(
@@ -93,6 +96,17 @@ class AccountNotificationService(BaseNotificationService):
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
         """Send for the account of a config entry."""
         self._entry = entry
+
+    @override
+    async def async_register_services(self) -> None:
+        """Register the action; a name that belongs to somebody else is left to them."""
+        if self.hass.services.has_service(NOTIFY_DOMAIN, self._service_name):
+            _LOGGER.warning(
+                "The action notify.%s exists already and is left alone; rename the "
+                "account to have one for it",
+                self._service_name,
+            )
+        await super().async_register_services()
 
     @override
     async def async_unregister_services(self) -> None:

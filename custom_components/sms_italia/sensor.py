@@ -275,17 +275,28 @@ class DeliverySensor(RestoreSensor):
             }
         runtime = self.entry.runtime_data
         self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
+        # What happened while nobody listened stands in the ledger.
+        latest = await runtime.messenger.latest(runtime.account.id, self._recipient)
+        if latest and not self._messages:
+            self._messages = {message.id: message for message in latest}
+            self._show()
 
+    @property
     @abstractmethod
-    def _concerns(self, message: Message) -> bool:
-        """Tell whether a message of the account belongs here."""
+    def _recipient(self) -> str | None:
+        """The recipient whose messages are shown, None for all of the account."""
 
     @callback
     def _hear(self, event: Event) -> None:
         """Follow the newest dispatch; older ones do not come back."""
         if not isinstance(event, MessagesChanged):
             return
-        news = [message for message in event.messages if self._concerns(message)]
+        recipient = self._recipient
+        news = [
+            message
+            for message in event.messages
+            if recipient is None or message.recipient == recipient
+        ]
         if not news:
             return
         known = next(iter(self._messages.values()), None)
@@ -323,9 +334,10 @@ class AccountDeliverySensor(AccountEntity, DeliverySensor):
         """Follow all messages of the account."""
         super().__init__(entry, LAST_DELIVERY_STATUS)
 
+    @property
     @override
-    def _concerns(self, message: Message) -> bool:
-        return True
+    def _recipient(self) -> None:
+        return None
 
 
 class RecipientDeliverySensor(RecipientEntity, DeliverySensor):
@@ -340,6 +352,7 @@ class RecipientDeliverySensor(RecipientEntity, DeliverySensor):
         """Follow the messages of one recipient."""
         super().__init__(hass, entry, subentry, LAST_DELIVERY_STATUS)
 
+    @property
     @override
-    def _concerns(self, message: Message) -> bool:
-        return message.recipient == self.recipient
+    def _recipient(self) -> str:
+        return self.recipient

@@ -75,6 +75,11 @@ _COLUMNS = (
 _CHECKPOINT_PAGES = 1000
 """Pages of the write-ahead file after which SQLite tidies it up; its own default."""
 
+_M_COLUMNS = ", ".join(f"m.{column}" for column in _COLUMNS.split(", "))
+
+_RECENT = 10_000
+"""Rows that are looked through for the newest dispatch."""
+
 _MICRO = 1_000_000
 """Euro are kept as whole millionths, so that sums stay exact."""
 
@@ -218,6 +223,15 @@ class Ledger:
     async def find(self, query: Query) -> Found:
         """Return the messages that match, newest first."""
         return await self._run(self._find, query)
+
+    async def latest(
+        self, account: str, recipient: str | None = None
+    ) -> tuple[Message, ...]:
+        """Return the messages of an account's newest dispatch, as far as it is recent.
+
+        With a recipient, only its messages, of the newest dispatch that has any.
+        """
+        return await self._run(self._latest, account, recipient)
 
     async def totals_between(
         self, account: str, first: str, last: str
@@ -485,6 +499,28 @@ class Ledger:
             )
         }
 
+    def _latest(self, account: str, recipient: str | None) -> tuple[Message, ...]:
+        # Only the newest rows are looked through: there is no index for this, since
+        # it would have to be written with every message.
+        if recipient is None:
+            newest = (
+                "SELECT id FROM (SELECT id, account FROM dispatches ORDER BY id DESC "
+                "LIMIT :recent) WHERE account = :account LIMIT 1"
+            )
+        else:
+            newest = (
+                "SELECT dispatch FROM (SELECT dispatch, recipient FROM messages "
+                "ORDER BY id DESC LIMIT :recent) WHERE recipient = :recipient LIMIT 1"
+            )
+        rows = self._open_database.execute(
+            f"SELECT m.dispatch, {_M_COLUMNS} FROM dispatches d "  # noqa: S608 - constants
+            "JOIN messages m ON m.id BETWEEN d.id + 1 AND d.id + d.size "
+            f"WHERE d.id = ({newest}) "
+            "AND (:recipient IS NULL OR m.recipient = :recipient)",
+            {"account": account, "recipient": recipient, "recent": _RECENT},
+        ).fetchall()
+        return tuple(self._messages(rows))
+
     def _find(self, query: Query) -> Found:
         conditions = {
             "d.account = ?": query.account,
@@ -502,9 +538,8 @@ class Ledger:
             f"SELECT count(*) {source}",
             tuple(asked.values()),
         ).fetchone()
-        columns = ", ".join(f"m.{column}" for column in _COLUMNS.split(", "))
         rows = database.execute(
-            f"SELECT m.dispatch, {columns} {source} "
+            f"SELECT m.dispatch, {_M_COLUMNS} {source} "
             "ORDER BY m.id DESC LIMIT ? OFFSET ?",
             (*asked.values(), query.limit, query.offset),
         ).fetchall()

@@ -24,7 +24,7 @@ from .text import prepare_text
 from .tracking import Tracker
 
 _FIRST_PASSAGE = 120
-"""Seconds that the first way along a route may take, also without any retrying."""
+"""Seconds that the only way along a route may take, where there is no retrying."""
 
 _FORECAST_DAYS = 30
 
@@ -55,11 +55,12 @@ class Messenger:
         self._book = Book(self._ledger, clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
+        self._rests = Rests(clock, pace)
         self._router = Router(
             accounts=self._accounts,
             book=self._book,
             clock=clock,
-            rests=Rests(clock, pace),
+            rests=self._rests,
             on_taken=self._on_taken,
             on_recovery=self._on_recovery,
         )
@@ -76,6 +77,8 @@ class Messenger:
             if not self._running:
                 await self._start()
             self._accounts[account.id] = account
+            # Whatever kept it from working may have been put right.
+            self._rests.worked(account.id)
             await self.tidy_up(account.id)
             tracker = self._trackers[account.id] = Tracker(
                 account,
@@ -134,7 +137,7 @@ class Messenger:
             parts=prepared.parts,
             sender=order.sender or None,
             created=now,
-            expires=now + max(account.options.retry_for, _FIRST_PASSAGE),
+            expires=now + (account.options.retry_for or _FIRST_PASSAGE),
             route=account.route,
         )
         message = Message(
@@ -181,6 +184,12 @@ class Messenger:
             # Everything was stopped before the order was on record.
             raise OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED)
         return tuple(latest[id_] for id_ in ids)
+
+    async def latest(
+        self, account_id: str, recipient: str | None = None
+    ) -> tuple[Message, ...]:
+        """Return the messages of the newest dispatch of an account or a recipient."""
+        return await self._ledger.latest(account_id, recipient)
 
     async def find(self, query: Query) -> Found:
         """Return messages from the ledger, newest first."""

@@ -209,7 +209,11 @@ class _Passage:
         parts = self._book.committed_parts(carrier.id)
         for attempt in attempts:
             known = self._book.get(attempt.message.id)
-            if known and known.stage is Stage.SUBMITTING and known.carrier == carrier.id:
+            if (
+                known
+                and known.stage is Stage.SUBMITTING
+                and known.carrier == carrier.id
+            ):
                 # A second attempt there, which is counted already.
                 parts -= known.parts
             parts += attempt.message.parts
