@@ -1,5 +1,6 @@
 """The end of each message as an event, for automations and the logbook."""
 
+from collections.abc import Iterable
 from typing import override
 
 from homeassistant.components.event import EventEntity
@@ -42,12 +43,16 @@ class DeliveryEvent(AccountEntity, EventEntity):
         await super().async_added_to_hass()
         runtime = self.entry.runtime_data
         self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
+        self._tell(runtime.messenger.attend(runtime.account.id))
 
     @callback
     def _hear(self, event: Event) -> None:
-        if not isinstance(event, MessagesChanged):
-            return
-        for message in event.turned:
+        if isinstance(event, MessagesChanged):
+            self._tell(event.turned)
+
+    def _tell(self, messages: Iterable[Message]) -> None:
+        """Tell of each message that came to an end or became uncertain."""
+        for message in messages:
             if message.status in _TYPES:
                 self._trigger_event(message.status, self._attributes(message))
                 self.async_write_ha_state()

@@ -4,7 +4,7 @@ What changes here goes to the ledger and to whoever listens. The rest of this
 layer decides and asks the book; it holds no message of its own.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +62,9 @@ type Event = (
 )
 type Listener = Callable[[Event], None]
 
+_UNHEARD = 1000
+"""Messages of an account that are remembered as turned while nobody attended to it."""
+
 _RANK = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2}
 
 
@@ -104,6 +107,8 @@ class Book:
         self._totals: dict[str, DayTotal] = {}
         self._listeners: dict[str, list[Listener]] = {}
         self._watched: dict[int, dict[int, Message]] = {}
+        self._attended: set[str] = set()
+        self._unheard: dict[str, deque[Message]] = {}
         self._next_id = 0
 
     def load(self, messages: Iterable[Message], totals: dict[str, DayTotal]) -> None:
@@ -278,8 +283,23 @@ class Book:
 
         return stop
 
+    def attend(self, account: str) -> tuple[Message, ...]:
+        """Return the messages of an account that turned while nobody attended to it.
+
+        From now on somebody does, until `leave`.
+        """
+        self._attended.add(account)
+        return tuple(self._unheard.pop(account, ()))
+
+    def leave(self, account: str) -> None:
+        """Begin to remember which messages of an account turn."""
+        self._attended.discard(account)
+
     def tell(self, event: Event) -> None:
         """Tell the listeners of the event's account."""
+        if isinstance(event, MessagesChanged) and event.account not in self._attended:
+            unheard = self._unheard.setdefault(event.account, deque(maxlen=_UNHEARD))
+            unheard.extend(event.turned)
         for listener in tuple(self._listeners.get(event.account, ())):
             listener(event)
 

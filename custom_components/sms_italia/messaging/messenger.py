@@ -96,6 +96,7 @@ class Messenger:
         """Let an account go; the last one closes the ledger."""
         async with self._lock:
             self._accounts.pop(account_id, None)
+            self._book.leave(account_id)
             if (tracker := self._trackers.pop(account_id, None)) is not None:
                 tracker.stop()
             if not self._accounts:
@@ -110,6 +111,13 @@ class Messenger:
     def listen(self, account_id: str, listener: Listener) -> Callable[[], None]:
         """Tell `listener` what happens to an account; returns how to stop it."""
         return self._book.listen(account_id, listener)
+
+    def attend(self, account_id: str) -> tuple[Message, ...]:
+        """Return the messages that got another status while nobody attended to it.
+
+        For the one listener that must not miss any; ends when the account is detached.
+        """
+        return self._book.attend(account_id)
 
     async def send(self, order: Order) -> tuple[Message, ...]:
         """Send an order; return its messages as they stand when it was tried.

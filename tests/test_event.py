@@ -1,0 +1,117 @@
+"""The delivery event: the end of each message, told once."""
+
+from homeassistant.core import (
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    callback,
+)
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.event import async_track_state_change_event
+import pytest
+
+from custom_components.sms_italia.const import CONF_FALLBACK
+from simulator import Fault, Simulator
+
+from .accounts import Accounts, until
+
+ANNA = "+393331234567"
+BRUNO = "+393409876543"
+EVENT = "event.smshosting_delivery"
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def follow(hass: HomeAssistant) -> list[tuple[str, str | None]]:
+    """Return a list that gets the type and the recipient of each event."""
+    told: list[tuple[str, str | None]] = []
+
+    @callback
+    def hear(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        if state is not None and (kind := state.attributes.get("event_type")):
+            told.append((kind, state.attributes["recipient"]))
+
+    async_track_state_change_event(hass, EVENT, hear)
+    return told
+
+
+async def send(hass: HomeAssistant, recipient: str) -> None:
+    """Send to a recipient's entity."""
+    await hass.services.async_call(
+        "notify",
+        "send_message",
+        {"entity_id": f"notify.{recipient}", "message": "Allarme"},
+        blocking=True,
+    )
+
+
+@pytest.mark.parametrize(("status", "kind"), [("delivered",) * 2, ("failed",) * 2])
+async def test_the_end_of_a_message_is_told_once(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    status: str,
+    kind: str,
+) -> None:
+    """With the recipient's name and a masked number, and without the text."""
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    told = follow(hass)
+    await send(hass, "anna")
+    assert told == []
+
+    simulator.move(simulator.messages[0].id, "sent")
+    simulator.move(simulator.messages[0].id, status)
+    await until(lambda: told)
+
+    assert told == [(kind, "Anna")]
+    state = hass.states.get(EVENT)
+    assert state is not None
+    assert state.attributes["number"] == "***567"
+    assert state.attributes["account"] == "Smshosting"
+    assert state.attributes["cost"] == 0.062
+    assert "Allarme" not in str(state.attributes)
+
+
+async def test_a_message_in_doubt_is_told(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """And what became of it, once the provider was asked."""
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    told = follow(hass)
+    simulator.inject("smshosting", Fault.CUT_AFTER_ACCEPT, operation="send")
+    with pytest.raises(HomeAssistantError):
+        await send(hass, "anna")
+    assert told == [("uncertain", "Anna")]
+
+    simulator.move(simulator.messages[0].id, "delivered")
+    await until(lambda: len(told) > 1)
+    assert told == [("uncertain", "Anna"), ("delivered", "Anna")]
+
+
+async def test_what_ended_while_the_account_was_unloaded_is_told_when_it_is_back(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Another account had taken the message and followed it."""
+    other = await accounts.set_up("inviosmart")
+    account = await accounts.set_up(
+        "smshosting",
+        recipients={"Anna": [ANNA], "Bruno": [BRUNO]},
+        options={CONF_FALLBACK: [other.entry_id]},
+    )
+    simulator.inject("smshosting", Fault.THROTTLED)
+    await send(hass, "anna")
+    assert await hass.config_entries.async_unload(account.entry_id)
+    simulator.move(simulator.messages[0].id, "delivered")
+    messenger = other.runtime_data.messenger
+    await until(lambda: not messenger.open_messages(account.entry_id))
+    told = follow(hass)
+
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert told[-1:] == [("delivered", "Anna")]
+    count = len(told)
+
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert told[count:] in ([], [("delivered", "Anna")]), "restored, not told again"
