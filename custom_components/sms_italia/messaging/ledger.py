@@ -504,13 +504,13 @@ class Ledger:
         # it would have to be written with every message.
         if recipient is None:
             newest = (
-                "SELECT id FROM (SELECT id, account FROM dispatches ORDER BY id DESC "
-                "LIMIT :recent) WHERE account = :account LIMIT 1"
+                "SELECT max(id) FROM (SELECT id, account FROM dispatches "
+                "ORDER BY id DESC LIMIT :recent) WHERE account = :account"
             )
         else:
             newest = (
-                "SELECT dispatch FROM (SELECT dispatch, recipient FROM messages "
-                "ORDER BY id DESC LIMIT :recent) WHERE recipient = :recipient LIMIT 1"
+                "SELECT max(dispatch) FROM (SELECT dispatch, recipient FROM messages "
+                "ORDER BY id DESC LIMIT :recent) WHERE recipient = :recipient"
             )
         rows = self._open_database.execute(
             f"SELECT m.dispatch, {_M_COLUMNS} FROM dispatches d "  # noqa: S608 - constants

@@ -58,8 +58,12 @@ class Rests:
         return until if until is not None and until > self._clock.now() else None
 
     def has_failed_since(self, account: str, moment: float) -> bool:
-        """Tell whether an account failed at this time or later, rested or not."""
-        return self._failed_at.get(account, float("-inf")) >= moment
+        """Tell whether an account rested at this time or failed later."""
+        never = float("-inf")
+        return (
+            self._failed_at.get(account, never) >= moment
+            or self._until.get(account, never) > moment
+        )
 
     def failed(self, account: str, retry_after: float | None = None) -> None:
         """Let an account rest; `retry_after` is the least that it asked for.

@@ -1,0 +1,386 @@
+"""What the tests of the messaging layer share."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+import shutil
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from custom_components.sms_italia.messaging.account import Account, AccountOptions
+from custom_components.sms_italia.messaging.book import Event, MessagesChanged
+from custom_components.sms_italia.messaging.clock import Clock
+from custom_components.sms_italia.messaging.ledger import LedgerTrouble, Query
+from custom_components.sms_italia.messaging.messenger import Messenger
+from custom_components.sms_italia.messaging.model import (
+    BadTarget,
+    Dispatch,
+    Message,
+    Order,
+    Stage,
+    Target,
+)
+from custom_components.sms_italia.messaging.numbers import PhoneNumber
+from custom_components.sms_italia.messaging.pacing import Pace
+from custom_components.sms_italia.providers.model import Encoding, Status
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers.transport import Timeouts
+from simulator import Message as Arrived, Simulator
+
+SENDER = "Casa"
+TEXT = "Allarme: porta aperta"
+NUMBER = "+393331234567"
+OTHER = "+393337654321"
+THIRD = "+393339999999"
+LANDLINE = "+390612345678"
+"""A good number that the simulated providers refuse: no mobile."""
+
+TIMEOUTS = Timeouts(connect=10, total=20)
+"""Long enough for a busy machine: what is to time out says so."""
+SHORT = Timeouts(connect=1, total=0.5)
+PACE = Pace(first_rest=0.05, longest_rest=0.2, first_poll=0.05, longest_poll=0.2)
+STILL = Pace(first_rest=3600, longest_rest=3600, first_poll=3600, longest_poll=3600)
+"""Nothing is tried again or asked about by itself while a test runs."""
+
+_PATIENCE = 20
+"""Seconds after which a condition is taken never to come true."""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return when the condition is true; fail if it never becomes so."""
+    async with asyncio.timeout(_PATIENCE):
+        while not condition():  # noqa: ASYNC110 - what others do sets no event
+            await asyncio.sleep(0.002)
+
+
+def numbers(count: int) -> list[str]:
+    """Return different numbers of Italian mobiles."""
+    return [f"+39333{index:07}" for index in range(count)]
+
+
+class Time:
+    """The real time, moved forward by what a test wants."""
+
+    def __init__(self) -> None:
+        """Start with now."""
+        self.shift = 0.0
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        return time.time() + self.shift
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time go by."""
+        self.shift += seconds
+
+
+def a_dispatch(index: int = 1, /, **changes: Any) -> Dispatch:  # noqa: ANN401 - fields of several types
+    """Return a dispatch; `index` makes it another one with ids of its own."""
+    values: dict[str, Any] = {
+        "id": index * 10_000,
+        "account": "casa",
+        "text": TEXT,
+        "encoding": Encoding.GSM7,
+        "parts": 1,
+        "sender": None,
+        "created": 1_000_000.0 + index,
+        "expires": 1_003_600.0 + index,
+        "route": ("casa",),
+    }
+    return Dispatch(**(values | changes))
+
+
+def a_message(
+    dispatch: Dispatch,
+    index: int = 1,
+    /,
+    **changes: Any,  # noqa: ANN401 - fields of several types
+) -> Message:
+    """Return the dispatch's message of this index (from 1), waiting to be sent."""
+    values: dict[str, Any] = {
+        "id": dispatch.id + index,
+        "dispatch": dispatch,
+        "number": NUMBER,
+        "recipient": None,
+        "status": Status.QUEUED,
+        "stage": Stage.WAITING,
+        "updated": dispatch.created,
+        "parts": dispatch.parts,
+        "attempt_at": dispatch.created,
+    }
+    return Message(**(values | changes))
+
+
+def copy_as_after_a_crash(path: Path, to: Path) -> None:
+    """Copy a ledger's files as they lie on the disk at this moment."""
+    for suffix in ("", "-wal"):
+        shutil.copyfile(f"{path}{suffix}", f"{to}{suffix}")
+
+
+class Line:
+    """The wire between the clients and the simulator, which a test can cut."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        """Lead to this simulator."""
+        self._simulator = simulator
+        self._port = 0
+        self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
+        self._flow = asyncio.Event()
+        self._flow.set()
+
+    def url(self, key: str) -> str:
+        """Return the provider's base URL over this line."""
+        own = f"http://127.0.0.1:{self._port}"
+        return self._simulator.url(key).replace(self._simulator.address, own)
+
+    async def up(self) -> None:
+        """Let connections come through."""
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    def down(self) -> None:
+        """Refuse connections from now on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def hold_answers(self) -> None:
+        """Let requests through, but keep the answers back."""
+        self._flow.clear()
+
+    def release_answers(self) -> None:
+        """Let the answers go on."""
+        self._flow.set()
+
+    async def __aenter__(self) -> Self:
+        """Begin with the line up."""
+        await self.up()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End all talks."""
+        self.down()
+        for talk in self._talks:
+            talk.cancel()
+        if self._talks:
+            await asyncio.wait(self._talks)
+
+    async def _talk(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Carry one connection until either side ends it."""
+        talk = asyncio.current_task()
+        assert talk is not None
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
+        host, port = self._simulator.address.removeprefix("http://").split(":")
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        ways = [
+            asyncio.create_task(self._carry(reader, far_writer, None)),
+            asyncio.create_task(self._carry(far_reader, writer, self._flow)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            for end in (writer, far_writer):
+                end.close()
+                with suppress(OSError):
+                    await end.wait_closed()
+
+    @staticmethod
+    async def _carry(
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        gate: asyncio.Event | None,
+    ) -> None:
+        """Carry bytes one way."""
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                if gate is not None:
+                    await gate.wait()
+                writer.write(data)
+                await writer.drain()
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """A messenger with accounts at the simulated providers, and what it told.
+
+    `statuses` are all the statuses that each message was told to have, by its id.
+    """
+
+    folder: Path
+    session: aiohttp.ClientSession
+    simulator: Simulator
+    line: Line
+    time: Time
+    pace: Pace = PACE
+    ledger: Path
+    messenger: Messenger
+    troubles: list[LedgerTrouble]
+    events: list[Event]
+    statuses: dict[int, list[Status]]
+
+    @classmethod
+    def build(
+        cls,
+        folder: Path,
+        session: aiohttp.ClientSession,
+        simulator: Simulator,
+        line: Line,
+    ) -> House:
+        """Return a house that is not open yet."""
+        clock, troubles = Time(), list[LedgerTrouble]()
+        ledger = folder / "storage" / "sms.db"
+        return cls(
+            folder=folder,
+            session=session,
+            simulator=simulator,
+            line=line,
+            time=clock,
+            ledger=ledger,
+            messenger=Messenger(ledger, Clock(now=clock.now), PACE, troubles.append),
+            troubles=troubles,
+            events=[],
+            statuses={},
+        )
+
+    def use(self, *, pace: Pace | None = None, ledger: Path | None = None) -> None:
+        """Take another messenger, as a new start of Home Assistant does."""
+        self.pace = pace or self.pace
+        self.ledger = ledger or self.ledger
+        self.messenger = Messenger(
+            self.ledger, Clock(now=self.time.now), self.pace, self.troubles.append
+        )
+
+    def account(  # noqa: PLR0913 - an account's settings
+        self,
+        key: str,
+        *,
+        name: str | None = None,
+        sender: str | None = SENDER,
+        url: str | None = None,
+        timeouts: Timeouts = TIMEOUTS,
+        settings: dict[str, str] | None = None,
+        callback_url: Callable[[str], str | None] = lambda _: None,
+        **options: Any,  # noqa: ANN401 - options of several types
+    ) -> Account:
+        """Return an account; its id is its name, by default the provider's key."""
+        provider = PROVIDERS[key]
+        values = {
+            **self.simulator.credentials(key),
+            "url": url or self.simulator.url(key),
+            **({} if sender is None else {"sender": sender}),
+            **(settings or {}),
+        }
+        return Account(
+            id=name or key,
+            name=(name or key).title(),
+            provider=provider,
+            client=provider.create(self.session, values, timeouts),
+            sender=sender,
+            options=AccountOptions(**options),
+            recipients={},
+            callback_url=callback_url,
+        )
+
+    async def attach(self, key: str, **details: Any) -> Account:  # noqa: ANN401 - as in `account`
+        """Make an account, listen to it and take it in."""
+        account = self.account(key, **details)
+        self.messenger.listen(account.id, self._note)
+        await self.messenger.attach(account)
+        return account
+
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, MessagesChanged):
+            for message in event.messages:
+                told = self.statuses.setdefault(message.id, [])
+                if not told or told[-1] is not message.status:
+                    told.append(message.status)
+
+    async def send(
+        self,
+        account: str,
+        *to: str | Target | BadTarget,
+        text: str = TEXT,
+        **details: Any,  # noqa: ANN401 - fields of an order
+    ) -> tuple[Message, ...]:
+        """Send a text; what is given as a string is a number of its country."""
+        return await self.messenger.send(
+            Order(
+                account=account, targets=targets(to or [NUMBER]), text=text, **details
+            )
+        )
+
+    async def one(self, account: str, to: str = NUMBER, text: str = TEXT) -> Message:
+        """Send a text to one number and return its message."""
+        (message,) = await self.send(account, to, text=text)
+        return message
+
+    async def found(self, **query: Any) -> tuple[Message, ...]:  # noqa: ANN401 - fields of a query
+        """Return messages as the ledger has them, oldest first."""
+        found = await self.messenger.find(Query(limit=10_000, **query))
+        return found.messages[::-1]
+
+    async def latest(self, message: Message) -> Message:
+        """Return a message as the ledger has it now."""
+        (found,) = [one for one in await self.found() if one.id == message.id]
+        return found
+
+    async def until_kept(self, message: Message, **fields: object) -> Message:
+        """Return a message when the ledger has it with these fields."""
+        return await self._until(
+            message,
+            lambda one: all(getattr(one, name) == fields[name] for name in fields),
+        )
+
+    async def until_not(self, message: Message, *stages: Stage) -> Message:
+        """Return a message when the ledger has it at none of these stages."""
+        return await self._until(message, lambda one: one.stage not in stages)
+
+    async def _until(
+        self, message: Message, condition: Callable[[Message], bool]
+    ) -> Message:
+        async with asyncio.timeout(_PATIENCE):
+            while not condition(found := await self.latest(message)):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.002)
+        return found
+
+    def arrived(self, key: str) -> list[tuple[str, str]]:
+        """Return number and text of all that a provider accepted, oldest first."""
+        return [(one.to, one.text) for one in self.accepted(key)]
+
+    def accepted(self, key: str) -> tuple[Arrived, ...]:
+        """Return all that a provider accepted, oldest first."""
+        return self.simulator.messages.of(key)
+
+    def requests(self, key: str, operation: str = "send") -> int:
+        """Return how many requests of this kind came to a provider."""
+        return sum(
+            one.operation == operation for one in self.simulator.requests.of(key)
+        )
+
+
+def targets(to: Iterable[str | Target | BadTarget]) -> tuple[Target | BadTarget, ...]:
+    """Return targets; a string is a number in E.164, Italian if it begins so."""
+    return tuple(
+        Target(number=PhoneNumber(one, "IT" if one.startswith("+39") else "FR"))
+        if isinstance(one, str)
+        else one
+        for one in to
+    )
