@@ -849,3 +849,24 @@ async def test_a_process_that_is_killed_leaves_only_whole_entries(
         parts=3 * len(taken), cost=Decimal("0.3") * len(taken)
     )
     await shelf.ledger.close()
+
+
+async def test_a_sound_ledger_that_is_locked_is_not_set_aside(tmp_path: Path) -> None:
+    """What keeps it from being opened is not the file's fault."""
+    path = tmp_path / "ledger.db"
+    troubles: list[LedgerTrouble] = []
+    first = Ledger(path, troubles.append)
+    await first.open("2026-11-23")
+    await first.close()
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("PRAGMA locking_mode = EXCLUSIVE")
+    lock.execute("BEGIN EXCLUSIVE")
+    lock.execute("CREATE TABLE held (x)")
+
+    second = Ledger(path, troubles.append)
+    await second.open("2026-11-23")
+    await second.close()
+    lock.close()
+
+    assert troubles == [LedgerTrouble.IN_MEMORY]
+    assert not list(tmp_path.glob("*.set_aside"))  # noqa: ASYNC240 - a test may

@@ -21,6 +21,18 @@ from .model import DayTotal, Dispatch, Message, Stage
 
 _LOGGER = logging.getLogger(__name__)
 
+_OUTSIDE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+"""SQLite's codes for what is wrong around a file that may well be sound."""
+
 SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE dispatches (
@@ -301,9 +313,8 @@ class Ledger:
             return self._read(today, None)
         except _UNREADABLE as err:
             _LOGGER.error("The SMS ledger cannot be read: %s", _name(err))  # noqa: TRY400 - one line says it
-        if self._database is not None:
-            self._close()
-        return self._read(today, self._begin_anew())
+            trouble = self._begin_anew() if _is_damage(err) else self._forget()
+        return self._read(today, trouble)
 
     def _read(self, today: str, trouble: LedgerTrouble | None) -> Opened:
         """Read what a start needs."""
@@ -315,14 +326,22 @@ class Ledger:
 
     def _begin_anew(self) -> LedgerTrouble:
         """Set the file aside and open a new one; in memory if there can be none."""
+        if self._database is not None:
+            self._close()
         try:
             self._set_aside()
             self._database = self._connect(self._path)
         except (sqlite3.Error, OSError) as err:
-            _LOGGER.error("The SMS ledger is kept in memory only: %s", _name(err))  # noqa: TRY400 - one line says it
-            self._database = self._connect(Path(":memory:"))
-            return LedgerTrouble.IN_MEMORY
+            _LOGGER.error("The SMS ledger cannot be begun anew: %s", _name(err))  # noqa: TRY400 - one line says it
+            return self._forget()
         return LedgerTrouble.SET_ASIDE
+
+    def _forget(self) -> LedgerTrouble:
+        """Keep a ledger in memory, and the file as it is."""
+        if self._database is not None:
+            self._close()
+        self._database = self._connect(Path(":memory:"))
+        return LedgerTrouble.IN_MEMORY
 
     @staticmethod
     def _connect(path: Path) -> sqlite3.Connection:
@@ -573,6 +592,14 @@ class Ledger:
 
     def _release(self) -> None:
         self._open_database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+
+def _is_damage(err: Exception) -> bool:
+    """Tell whether an error lies in the file, and not in the disk or its rights."""
+    if isinstance(err, OSError):
+        return False
+    code = getattr(err, "sqlite_errorcode", None)
+    return code is None or code & 0xFF not in _OUTSIDE
 
 
 def _refuse_newer(version: int) -> None:

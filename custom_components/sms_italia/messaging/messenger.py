@@ -274,6 +274,15 @@ class Messenger:
         if account is None:
             return
         now = self._clock.now()
+        if not account.tracks_delivery:
+            # Reports were switched off: what was last known is all there will be.
+            await self._book.change(
+                [
+                    replace(message, stage=Stage.CLOSED)
+                    for message in self._book
+                    if message.carrier == account.id and message.stage is Stage.TAKEN
+                ]
+            )
         await self._book.change(
             [
                 replace(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import heapq
 from itertools import batched
 import logging
+from math import inf
 
 from ..providers.errors import NotAcceptedError, ProviderError
 from ..providers.model import ErrorKind, MessageRef, Report, Status
@@ -61,7 +62,7 @@ class Tracker:
         """Begin to ask about the messages that this account's provider knows."""
         now = self._clock.now()
         for message in messages:
-            if message.carrier != self._account.id or not _is_followed(message):
+            if message.carrier != self._account.id or not self._follows(message):
                 continue
             if message.submission in self._told_early:
                 self._set_due(message.id, now)
@@ -72,13 +73,15 @@ class Tracker:
 
     def hurry(self, submission: str) -> bool:
         """Ask about a submission's messages now; tell whether there are any."""
+        now = self._clock.now()
         messages = self._book.of_submission(submission)
         for message in messages:
             if message.stage is Stage.SUBMITTING:
                 # The callback was quicker than the answer to the send.
                 self._told_early.add(submission)
-            else:
-                self._set_due(message.id, self._clock.now())
+            elif self._due.get(message.id, inf) > now:
+                # Each of a thousand messages may be told of: once due is enough.
+                self._set_due(message.id, now)
         self._set_timer()
         return bool(messages)
 
@@ -88,6 +91,16 @@ class Tracker:
         self._told_early.clear()
         self._queue.clear()
         self._set_timer()
+
+    def _follows(self, message: Message) -> bool:
+        """Tell whether the provider is still to be asked about a message."""
+        match message.stage:
+            case Stage.TAKEN:
+                return self._account.tracks_delivery
+            case Stage.DOUBTFUL:
+                return True
+            case Stage.WAITING | Stage.SUBMITTING | Stage.CLOSED:
+                return False
 
     def _put_off(self, message: Message, now: float) -> None:
         """Set when to ask about a message next."""
@@ -133,7 +146,7 @@ class Tracker:
                 continue
             del self._due[message_id]
             message = self._book.get(message_id)
-            if message is not None and _is_followed(message):
+            if message is not None and self._follows(message):
                 taken.append(message)
         for message in taken:
             self._put_off(message, now)
@@ -262,12 +275,3 @@ class Tracker:
                 and now - message.dispatch.created > self._pace.give_up
             ]
         )
-
-
-def _is_followed(message: Message) -> bool:
-    """Tell whether a provider is still to be asked about a message."""
-    match message.stage:
-        case Stage.TAKEN | Stage.DOUBTFUL:
-            return True
-        case Stage.WAITING | Stage.SUBMITTING | Stage.CLOSED:
-            return False
