@@ -133,6 +133,9 @@ def _watch(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
     def check_credit() -> None:
         async_check_credit(hass, entry, runtime.account, runtime.coordinator.data)
 
+    # What is known already was told before anybody listened.
+    check_credit()
+
     async def turn_day(_now: datetime) -> None:
         async_forget_daily_limit(hass, entry)
         await runtime.messenger.tidy_up(runtime.account.id)
@@ -159,4 +162,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
 async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
     """Take back an account's repair issues and its address in the cloud."""
     async_forget_account(hass, entry)
+    for other in hass.config_entries.async_loaded_entries(DOMAIN):
+        # It may have counted on the one that is gone.
+        async_check_settings(hass, other, other.runtime_data.account)
     await async_forget_webhook(hass, entry)

@@ -1,6 +1,7 @@
 """Keeps an account's credit current and notices when its credentials fail."""
 
 from datetime import timedelta
+from decimal import Decimal
 import logging
 from typing import override
 
@@ -55,10 +56,10 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
 
     @property
     def is_credit_low(self) -> bool | None:
-        """Whether the credit is under the account's limit, None if it is not known."""
+        """Whether the credit is to be warned of, None if it is not known."""
         if self.data is None:
             return None
-        return self.data.balance < self._account.options.low_credit
+        return self._account.is_low(self.data.balance)
 
     @property
     def _can_ask(self) -> bool:
@@ -89,6 +90,12 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 else None,
             ) from None
         return self.data
+
+    @callback
+    def remember(self, balance: Decimal) -> None:
+        """Begin with a balance of before, in euro, where it cannot be asked for."""
+        if self.data is None and not self._can_ask:
+            self.async_set_updated_data(Credit(balance=balance))
 
     @callback
     def take_in(self, event: Event) -> None:

@@ -1,5 +1,7 @@
 """What the user should know or do, as repair issues."""
 
+from math import floor
+
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_URL
@@ -77,9 +79,10 @@ def async_check_credit(
         hass,
         entry,
         LOW_CREDIT,
-        is_due=credit.balance < account.options.low_credit,
+        is_due=account.is_low(credit.balance),
         learn_more_url=account.provider.console_url,
-        credit=f"{credit.balance:.2f}",
+        # Rounded down, so that it does not read like the limit that it is below.
+        credit=f"{floor(credit.balance * 100) / 100:.2f}",
         limit=f"{account.options.low_credit:.2f}",
     )
 

@@ -34,6 +34,7 @@ from .runtime import SmsItaliaConfigEntry
 
 PARALLEL_UPDATES = 0
 
+CREDIT = "credit"
 LAST_DELIVERY_STATUS = "last_delivery_status"
 
 
@@ -49,7 +50,7 @@ CREDIT_FEATURES = frozenset({Feature.CREDIT, Feature.CREDIT_WITH_SEND})
 
 CREDIT_SENSORS = (
     CreditSensorDescription(
-        key="credit",
+        key=CREDIT,
         device_class=SensorDeviceClass.MONETARY,
         native_unit_of_measurement="EUR",
         state_class=SensorStateClass.TOTAL,
@@ -114,6 +115,11 @@ class CreditSensor(AccountEntity, CoordinatorEntity[AccountCoordinator], Restore
             self._take(self.coordinator.data)
         elif (last := await self.async_get_last_sensor_data()) is not None:
             self._attr_native_value = last.native_value
+            if self.entity_description.key == CREDIT and isinstance(
+                last.native_value, Decimal
+            ):
+                # All that depends on it begins with it as well.
+                self.coordinator.remember(last.native_value)
 
     @override
     @callback
@@ -207,13 +213,22 @@ class CreditDaysLeftSensor(
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Make the first forecast if the credit is known."""
+        """Make the first forecast, and one each day: the average changes with it."""
         await super().async_added_to_hass()
+        self.async_on_remove(
+            async_track_time_change(
+                self.hass, self._turn_day, hour=0, minute=0, second=0
+            )
+        )
         self._forecast_soon()
 
     @override
     @callback
     def _handle_coordinator_update(self) -> None:
+        self._forecast_soon()
+
+    @callback
+    def _turn_day(self, _now: datetime) -> None:
         self._forecast_soon()
 
     @callback
@@ -228,7 +243,9 @@ class CreditDaysLeftSensor(
         credit = self.coordinator.data
         cost = await runtime.messenger.daily_cost(runtime.account.id)
         self._attr_native_value = (
-            None if credit is None or cost is None else credit.balance / cost
+            None
+            if credit is None or cost is None
+            else max(credit.balance, Decimal(0)) / cost
         )
         self.async_write_ha_state()
 

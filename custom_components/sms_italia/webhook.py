@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from http import HTTPStatus
+import logging
 from typing import TYPE_CHECKING, Any
 
 from aiohttp.web import Request, Response
@@ -17,6 +18,8 @@ from .messaging.messenger import Messenger
 
 if TYPE_CHECKING:
     from homeassistant.components.cloud import CloudConnectionState
+
+_LOGGER = logging.getLogger(__name__)
 
 CLOUD = "cloud"
 
@@ -116,9 +119,11 @@ class DeliveryWebhook:
 
         if not cloud.async_active_subscription(self._hass):
             return None
-        with suppress(cloud.CloudNotAvailable):
+        try:
             return await cloud.async_get_or_create_cloudhook(self._hass, self._id)
-        return None
+        except Exception as err:  # noqa: BLE001 - the account must not fail with the cloud
+            _LOGGER.debug("No address in the cloud: %s", type(err).__name__)
+            return None
 
     async def _handle(
         self, hass: HomeAssistant, _webhook_id: str, request: Request

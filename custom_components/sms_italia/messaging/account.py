@@ -59,6 +59,11 @@ class Account:
     recipients: Mapping[str, tuple[str, ...]]
     callback_url: Callable[[str], str | None] = lambda _: None
 
+    def is_low(self, balance: Decimal) -> bool:
+        """Tell whether to warn of a balance in euro; never if the limit is 0."""
+        limit = self.options.low_credit
+        return limit > 0 and balance < limit
+
     def sender_for(self, wanted: str | None) -> str | None:
         """Return the sender to use here: the wanted one where it may be used."""
         if wanted is not None and self.provider.capabilities.sender.allows(wanted):

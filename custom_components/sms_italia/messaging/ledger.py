@@ -347,7 +347,10 @@ class Ledger:
     def _connect(path: Path) -> sqlite3.Connection:
         """Open a ledger and prove that it can be read and written."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # Nobody else writes to it, so there is nothing to wait for.
+        database = sqlite3.connect(
+            path, timeout=1, isolation_level=None, check_same_thread=False
+        )
         # SQLite's own lower() knows no accents.
         database.create_function("casefold", 1, str.casefold, deterministic=True)
         try:

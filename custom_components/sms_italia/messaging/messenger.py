@@ -28,6 +28,9 @@ _FIRST_PASSAGE = 120
 
 _FORECAST_DAYS = 30
 
+_DIGITS_OF_A_NUMBER = 6
+"""What has as many digits may be somebody's number."""
+
 _GRACE = 40
 """Seconds that requests on the wire get to end when everything stops.
 
@@ -419,11 +422,18 @@ def _sort(
             refused.pop(number, None)
         return list(good.values()), list(refused.values())
     for target, refusal in refused.values():
-        placeholders = {"number": _given(target)}
+        placeholders = {"number": _told(target)}
         if isinstance(target, Target):
             placeholders["country"] = target.number.country
         raise OrderRefusedError(refusal, placeholders)
     raise OrderRefusedError(Refusal.NO_TARGETS)
+
+
+def _told(target: Target | BadTarget) -> str:
+    """Return a target as an error may name it: a number shows its last digits only."""
+    given = _given(target)
+    digits = sum(character.isdecimal() for character in given)
+    return given if digits < _DIGITS_OF_A_NUMBER else numbers.mask_number(given)
 
 
 def _given(target: Target | BadTarget) -> str:

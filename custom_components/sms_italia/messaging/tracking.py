@@ -72,9 +72,17 @@ class Tracker:
         self._set_timer()
 
     def hurry(self, submission: str) -> bool:
-        """Ask about a submission's messages now; tell whether there are any."""
+        """Ask about a submission's messages now; tell whether there are any.
+
+        Only those that went to this account's provider: any other knows nothing of
+        them, which would look as if they had never come.
+        """
         now = self._clock.now()
-        messages = self._book.of_submission(submission)
+        messages = [
+            message
+            for message in self._book.of_submission(submission)
+            if message.carrier == self._account.id
+        ]
         for message in messages:
             if message.stage is Stage.SUBMITTING:
                 # The callback was quicker than the answer to the send.

@@ -1,0 +1,131 @@
+"""Many messages at once, and a kill somewhere among them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+import random
+
+from script.lean.instance import Answer, Instance, Process
+from simulator import Fault, Operation, Provider, Simulator
+
+LONGEST_SECONDS = 10
+"""After this the kill comes, whatever has happened."""
+
+_NUMBERS = tuple(f"+3933312346{index:02}" for index in range(8))
+"""Few, so that messages to one number have to wait for each other."""
+
+_FAULTS = (
+    Fault.HANG_AFTER_ACCEPT,
+    Fault.HANG_BEFORE_ACCEPT,
+    Fault.CUT_AFTER_ACCEPT,
+    Fault.CUT_BEFORE_ACCEPT,
+    Fault.SERVER_ERROR_AFTER_ACCEPT,
+    Fault.THROTTLED_BARE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of the action, and its answer; None if it never got one."""
+
+    provider: Provider
+    numbers: Sequence[str]
+    text: str
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """What was called, and after how many requests to the providers the kill came."""
+
+    calls: Sequence[Call]
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A fault that a provider has once, after so many requests."""
+
+    after: int
+    provider: Provider
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is sent, what goes wrong meanwhile, and when the kill comes.
+
+    It comes after so many requests to the providers, and a pause of seconds more.
+    """
+
+    calls: Sequence[tuple[Provider, Sequence[str], str]]
+    troubles: Sequence[Trouble]
+    requests: int
+    pause: float
+
+    @classmethod
+    def make(cls, chance: random.Random, name: str, calls: int) -> Plan:
+        """Return a random plan; the texts begin with its name."""
+        providers = list(Provider)
+        return cls(
+            calls=[
+                (
+                    # They take turns, and now and then there are two numbers.
+                    providers[index % len(providers)],
+                    chance.sample(_NUMBERS, chance.choice((1, 1, 1, 1, 2))),
+                    f"{name}.{index}",
+                )
+                for index in range(calls)
+            ],
+            troubles=[
+                Trouble(
+                    after=chance.randrange(calls),
+                    provider=provider,
+                    fault=chance.choice(_FAULTS),
+                )
+                for provider in providers
+                for _ in range(chance.choice((0, 0, 1, 2)))
+            ],
+            requests=chance.randrange(calls * 2),
+            pause=chance.uniform(0, 0.05),
+        )
+
+
+async def raise_storm(
+    instance: Instance, process: Process, simulator: Simulator, plan: Plan
+) -> Storm:
+    """Send everything at once through all accounts, and kill the process."""
+    begin = asyncio.get_running_loop().time()
+    first = _last_request(simulator)
+    troubles = sorted(plan.troubles, key=lambda trouble: trouble.after)
+
+    async def call(provider: Provider, numbers: Sequence[str], text: str) -> Call:
+        answer = await instance.send(provider, numbers, text)
+        return Call(provider=provider, numbers=numbers, text=text, answer=answer)
+
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(call(*planned)) for planned in plan.calls]
+        while (
+            (requests := _last_request(simulator) - first) < plan.requests
+            and asyncio.get_running_loop().time() - begin < LONGEST_SECONDS
+            and not all(task.done() for task in calls)
+        ):
+            while troubles and troubles[0].after <= requests:
+                trouble = troubles.pop(0)
+                simulator.inject(
+                    trouble.provider, trouble.fault, operation=Operation.SEND
+                )
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(plan.pause)
+        await process.kill()
+    return Storm(
+        calls=[task.result() for task in calls],
+        requests=_last_request(simulator) - first,
+        seconds=asyncio.get_running_loop().time() - begin,
+    )
+
+
+def _last_request(simulator: Simulator) -> int:
+    """Return how many requests the providers ever got."""
+    return max((request.number for request in simulator.newest_requests(1)), default=0)

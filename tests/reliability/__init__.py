@@ -1,0 +1,1 @@
+"""The proofs: nothing lost, nothing sent twice, and the fate of every message known."""

@@ -1,0 +1,50 @@
+"""The fault matrix, run once in a session, and its tables at the session's end."""
+
+from pathlib import Path
+from typing import Any
+
+from aiohttp.test_utils import TestClient
+from homeassistant.core import HomeAssistant
+from homeassistant.core_config import async_process_ha_core_config
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from .matrix import Matrix, run
+from .page import tables
+
+_MATRIX = pytest.StashKey[Matrix]()
+
+
+@pytest.fixture
+async def matrix(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    socket_enabled: None,  # noqa: ARG001 - the kit blocks sockets without it
+) -> Matrix:
+    """Return the fault matrix; the first test that wants it lets it run."""
+    stash = request.config.stash
+    if _MATRIX not in stash:
+        stash[_MATRIX] = await run(tmp_path)
+    return stash[_MATRIX]
+
+
+@pytest.fixture
+async def web(
+    hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
+) -> TestClient[Any, Any]:
+    """Return a client of Home Assistant's web server, which is https from outside."""
+    assert await async_setup_component(hass, "webhook", {})
+    await async_process_ha_core_config(hass, {"external_url": "https://casa.example"})
+    client: TestClient[Any, Any] = await hass_client_no_auth()
+    return client
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the tables, if the matrix was run."""
+    if (matrix := config.stash.get(_MATRIX, None)) is not None:
+        terminalreporter.section("fault matrix")
+        for line in tables(matrix):
+            terminalreporter.write_line(line)

@@ -1,0 +1,168 @@
+"""The page for users about what is guaranteed, made of the fault matrix."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from custom_components.sms_italia.providers.model import ErrorKind
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from simulator import Fault, Provider
+
+from .matrix import (
+    LOGIN_PROVED,
+    TROUBLES,
+    CheckCell,
+    Matrix,
+    SendCell,
+    StatusCell,
+    Table,
+    Told,
+    Trouble,
+    Unreachable,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+
+_TROUBLES: Mapping[Trouble, str] = {
+    Unreachable.NO_CONNECTION: "Nobody answers at the provider's address",
+    Fault.CUT_BEFORE_ACCEPT: "The connection breaks before the provider works on it",
+    Fault.CUT_AFTER_ACCEPT: "The connection breaks after the provider did it",
+    Fault.HANG_BEFORE_ACCEPT: "No answer in time, and the provider did nothing",
+    Fault.HANG_AFTER_ACCEPT: "No answer in time, but the provider did it",
+    Fault.THROTTLED: "HTTP 429 that asks to wait 7 seconds",
+    Fault.THROTTLED_BARE: "HTTP 429",
+    Fault.SERVER_ERROR_EMPTY: "HTTP 500, nothing done",
+    Fault.SERVER_ERROR_BODY: "HTTP 503 with a web page, nothing done",
+    Fault.SERVER_ERROR_AFTER_ACCEPT: "HTTP 500, but it was done",
+    Fault.HTML: "HTTP 200 with a web page, nothing done",
+    Fault.TRUNCATED_JSON: "The answer is cut off",
+    Fault.WRONG_TYPES: "Every value in the answer has a wrong type",
+    Fault.HUGE_BODY: "The answer is 8 MiB long",
+    Fault.BAD_ENCODING: "There are bytes in the answer that are no text",
+    Fault.REDIRECT: "A redirect to another address",
+    Fault.DEEP_JSON: "The answer is nested 100,000 deep",
+}
+
+_INTRODUCTION = """\
+# Reliability
+
+What happens to an SMS when something goes wrong, provider by provider.
+
+This page is written by `script/reliability` from a run of the fault matrix: the real
+clients, the real message queue and a real ledger file, over real connections to
+simulated providers that have every fault on purpose. A test fails when the page and
+the run differ.
+
+## What you can rely on
+
+- **Never sent twice by itself.** A text that may have left is not sent again, whatever
+  happened to the answer. Only the option "Rather twice than never" changes that.
+- **Never lost in silence.** What could not leave waits and is tried again until the
+  time that you chose is over. Every message ends in one of six words: `queued`,
+  `sent`, `delivered`, `failed`, `expired`, `uncertain`. If none of an action's messages
+  is on its way when it ends, the action fails with the reason; what becomes of each is
+  told by the account's event and sensors.
+- **Never called lost when it was sent.** `failed` and `expired` are said only of what
+  certainly did not leave, or of what the provider itself reports so.
+- **A restart changes nothing.** Also one without warning, as in a power cut: what
+  was waiting is still waiting, and what was on the wire in that moment becomes
+  `uncertain`.
+
+`uncertain` means that the message may have left and nobody can know. Smshosting can be
+asked later whether it ever came, so there the doubt ends: it is followed if it came,
+and sent if it did not.
+"""
+
+_SENDING = """\
+## Sending
+
+One message is sent, and the trouble happens once. Before the arrow stands what the
+action answers, after it the message's end; then how many sending requests the
+provider got in all, and how many SMS it accepted.
+"""
+
+_STATUS = """\
+## Asking what became of a message
+
+The message was accepted, and the trouble happens to the first question about it. It is
+asked about again and never sent again: every message here ends as `delivered`, after
+one sending request and one SMS. The table says what the troubled question told.
+"""
+
+_CHECK = """\
+## Asking about the account
+
+Once an hour the credit is asked for, where the provider tells it; else the login is
+proved. The trouble happens to one such question; the next one is fine. Nothing is ever
+sent by it. The table says what the troubled question told.
+"""
+
+
+def page(matrix: Matrix) -> str:
+    """Return the page in Markdown."""
+    return "\n".join((_INTRODUCTION, *tables(matrix)))
+
+
+def tables(matrix: Matrix) -> Iterator[str]:
+    """Yield the lines of the page's tables, each after what it shows."""
+    yield _SENDING
+    yield from _table(matrix.sends, _send_words)
+    yield ""
+    yield _STATUS
+    yield from _table(matrix.statuses, _status_words)
+    yield ""
+    yield _CHECK
+    yield from _table(matrix.checks, _check_words)
+    yield ""
+
+
+def write(matrix: Matrix) -> None:
+    """Put the page in its place."""
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(matrix), "utf-8")
+
+
+def _table[Cell](table: Table[Cell], words: Callable[[Cell], str]) -> Iterator[str]:
+    """Yield the lines of a table: the providers are its columns."""
+    names = [PROVIDERS[provider].name for provider in Provider]
+    yield f"| What goes wrong | {' | '.join(names)} |"
+    yield f"| --- |{' --- |' * len(names)}"
+    for trouble in TROUBLES:
+        cells = [words(table[provider, trouble]) for provider in Provider]
+        yield f"| {_TROUBLES[trouble]} | {' | '.join(cells)} |"
+
+
+def _send_words(cell: SendCell) -> str:
+    """Return what came of a send, in few words."""
+    if cell.status is cell.final_status:
+        way = f"{cell.status}"
+    else:
+        way = f"{cell.status} → {cell.final_status}"
+    requests = "request" if cell.final_requests == 1 else "requests"
+    return f"{way}; {cell.final_requests} {requests}, {cell.final_accepted} SMS"
+
+
+def _status_words(cell: StatusCell) -> str:
+    """Return what came of a question about a message."""
+    return _told(cell.told)
+
+
+def _check_words(cell: CheckCell) -> str:
+    """Return what came of a question about the account."""
+    if cell.credit is None:
+        return _told(cell.told)
+    return "the login is good" if cell.credit == LOGIN_PROVED else "the credit"
+
+
+def _told(told: ErrorKind | Told) -> str:
+    """Return what a question told, in few words."""
+    match told:
+        case Told.ANSWER:
+            return "the status"
+        case Told.NOTHING:
+            return "nothing"
+        case ErrorKind.THROTTLED:
+            return "to wait"
+        case ErrorKind.UNAVAILABLE:
+            return "not reached"
+        case ErrorKind():
+            return "refused"

@@ -1,0 +1,56 @@
+"""Every provider, every trouble, every question: as the rule wants it."""
+
+from collections.abc import Callable
+
+from simulator import Provider
+
+from .matrix import (
+    TROUBLES,
+    Matrix,
+    Table,
+    Trouble,
+    expected_check,
+    expected_send,
+    expected_status,
+)
+from .page import PAGE, page
+
+
+def differences[Cell](
+    table: Table[Cell], expected: Callable[[Provider, Trouble], Cell]
+) -> dict[str, tuple[Cell, Cell]]:
+    """Return the cells that are not as they must be: what was found, what must be."""
+    keys = [(provider, trouble) for provider in Provider for trouble in TROUBLES]
+    assert table.keys() == {*keys}
+    return {
+        f"{provider}, {trouble}": (table[provider, trouble], must_be)
+        for provider, trouble in keys
+        if table[provider, trouble] != (must_be := expected(provider, trouble))
+    }
+
+
+async def test_a_send_into_any_trouble_ends_as_the_rule_wants_it(
+    matrix: Matrix,
+) -> None:
+    assert differences(matrix.sends, expected_send) == {}
+
+
+async def test_a_question_about_a_message_survives_any_trouble(matrix: Matrix) -> None:
+    assert differences(matrix.statuses, expected_status) == {}
+
+
+async def test_a_question_about_an_account_survives_any_trouble(
+    matrix: Matrix,
+) -> None:
+    assert differences(matrix.checks, expected_check) == {}
+
+
+async def test_nothing_is_sent_twice_lost_in_silence_or_called_what_it_is_not(
+    matrix: Matrix,
+) -> None:
+    assert list(matrix.faults) == []
+
+
+async def test_the_page_for_users_tells_what_was_found(matrix: Matrix) -> None:
+    """Write it anew with script/reliability."""
+    assert PAGE.read_text("utf-8") == page(matrix)

@@ -1,0 +1,200 @@
+"""The line is down when Home Assistant starts and while it sends; then it is up."""
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+import time
+from typing import Any, cast
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components import sms_italia
+from custom_components.sms_italia.const import CONF_RETRY_FOR, DOMAIN
+from custom_components.sms_italia.messaging.clock import Clock
+from custom_components.sms_italia.messaging.ledger import Query
+from custom_components.sms_italia.messaging.pacing import Pace
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.runtime import MESSENGER
+from simulator import Fault, Operation, Simulator
+from tests.accounts import Accounts, until
+
+from .ports import reserved_port
+
+RECIPIENTS = {"Anna": ["+393331234567"], "Bruno": ["+393409876543"]}
+TEXTS = [f"Allarme numero {number}" for number in range(10)]
+MINUTES = 1
+"""The shortest time to keep trying that can be chosen."""
+
+EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
+
+pytestmark = pytest.mark.usefixtures("quick", "socket_enabled")
+
+
+class Time:
+    """The real time, moved forward by what a test wants."""
+
+    def __init__(self) -> None:
+        """Start with now."""
+        self.shift = 0.0
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        return time.time() + self.shift
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Return the providers, who do not listen yet: entering it is the line up."""
+    with reserved_port() as port:
+        yield Simulator(port=port)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """Return the time that the messenger of this test goes by."""
+    clock = Time()
+    monkeypatch.setattr(sms_italia, "Clock", partial(Clock, now=clock.now))
+    return clock
+
+
+@pytest.fixture
+async def account(accounts: Accounts, key: str) -> MockConfigEntry:
+    """Return an account with two recipients, set up while the line is down."""
+    return await accounts.set_up(
+        key, recipients=RECIPIENTS, options={CONF_RETRY_FOR: MINUTES}
+    )
+
+
+async def send_all(hass: HomeAssistant, account: MockConfigEntry) -> None:
+    """Send ten texts to two recipients; each call answers that they are queued."""
+    for text in TEXTS:
+        answer = await hass.services.async_call(
+            DOMAIN,
+            "send_sms",
+            {
+                "config_entry_id": account.entry_id,
+                "numbers": [*RECIPIENTS],
+                "message": text,
+            },
+            blocking=True,
+            return_response=True,
+        )
+        assert answer is not None
+        messages = cast("list[dict[str, Any]]", answer["messages"])
+        assert [message["status"] for message in messages] == ["queued", "queued"]
+
+
+async def statuses(hass: HomeAssistant) -> list[str]:
+    """Return the status of every message in the ledger, newest first."""
+    found = await hass.data[MESSENGER].find(Query(limit=500))
+    return [message.status for message in found.messages]
+
+
+async def until_statuses(hass: HomeAssistant, expected: list[str]) -> None:
+    """Wait until the messages in the ledger, newest first, have these statuses."""
+    async with asyncio.timeout(10):
+        while await statuses(hass) != expected:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+def sends(simulator: Simulator) -> int:
+    """Return how many requests to send reached the providers."""
+    return sum(one.operation is Operation.SEND for one in simulator.requests)
+
+
+@EACH_PROVIDER
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+async def test_what_was_given_while_the_line_was_down_arrives_once_and_in_order(
+    hass: HomeAssistant,
+    account: MockConfigEntry,
+    simulator: Simulator,
+    restarted: bool,  # noqa: FBT001 - both ways are tried
+) -> None:
+    """Also with a restart in between."""
+    await send_all(hass, account)
+    if restarted:
+        assert await hass.config_entries.async_reload(account.entry_id)
+    assert await statuses(hass) == ["queued"] * 20
+
+    async with simulator:
+        await until(lambda: len(simulator.messages) >= 20)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        for (number,) in RECIPIENTS.values():
+            arrived = [one.text for one in simulator.messages if one.to == number]
+            assert arrived == TEXTS
+        assert len(simulator.messages) == 20
+        for message in simulator.messages:
+            simulator.move(message.id, "delivered")
+        await until_statuses(hass, ["delivered"] * 20)
+
+
+@EACH_PROVIDER
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+async def test_what_is_too_late_expires_and_never_arrives(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    clock: Time,
+    account: MockConfigEntry,
+    simulator: Simulator,
+    key: str,
+    restarted: bool,  # noqa: FBT001 - both ways are tried
+) -> None:
+    """Also when the time is over while Home Assistant is off."""
+    await send_all(hass, account)
+    if restarted:
+        assert await hass.config_entries.async_unload(account.entry_id)
+    clock.shift = MINUTES * 60
+    if not restarted:
+        # An attempt may be on its way in this moment; it ends before the line is up.
+        await until_statuses(hass, ["expired"] * 20)
+
+    async with simulator:
+        if restarted:
+            assert await hass.config_entries.async_setup(account.entry_id)
+            await until_statuses(hass, ["expired"] * 20)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        before = sends(simulator)
+        # A new message is sent as ever, and takes none of the old ones along.
+        await hass.services.async_call(
+            DOMAIN,
+            "send_sms",
+            {
+                "config_entry_id": account.entry_id,
+                "numbers": ["Anna"],
+                "message": "Di nuovo in linea",
+            },
+            blocking=True,
+        )
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert [message.text for message in simulator.messages] == ["Di nuovo in linea"]
+    assert sends(simulator) == before + 1
+    assert (await statuses(hass))[1:] == ["expired"] * 20
+    event = hass.states.get(f"event.{key}_delivery")
+    assert event is not None
+    assert event.attributes["event_type"] == "expired"
+
+
+@pytest.mark.parametrize("key", ["transactionale"])
+@pytest.mark.parametrize("refusals", range(30, 34))
+async def test_no_message_gets_past_an_older_one_when_its_provider_recovers(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    refusals: int,
+) -> None:
+    """Without any rest, the provider recovers right after it refused the oldest."""
+    monkeypatch.setattr(sms_italia, "Pace", partial(Pace, first_rest=0, longest_rest=0))
+    account = await accounts.set_up(key, recipients=RECIPIENTS)
+    async with simulator:
+        simulator.inject(key, Fault.REDIRECT, times=refusals, operation=Operation.SEND)
+        await send_all(hass, account)
+        await until(lambda: len(simulator.messages) >= 20)
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+    for (number,) in RECIPIENTS.values():
+        arrived = [one.text for one in simulator.messages if one.to == number]
+        assert arrived == TEXTS

@@ -1,0 +1,134 @@
+"""Very many messages at once. How long the event loop is held: script/load_test."""
+
+import asyncio
+from collections.abc import Sequence
+from http import HTTPStatus
+import json
+from typing import Any, cast
+
+from aiohttp.test_utils import TestClient
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from yarl import URL
+
+from custom_components.sms_italia.const import DOMAIN
+from custom_components.sms_italia.messaging.ledger import Query
+from custom_components.sms_italia.providers.model import Status
+from custom_components.sms_italia.runtime import MESSENGER
+from simulator import Message, Operation, Simulator
+from tests.accounts import Accounts, until
+
+POSTS_AT_ONCE = 50
+
+
+def numbers(count: int) -> list[str]:
+    """Return different Italian mobile numbers."""
+    return [f"+39333{index:07}" for index in range(count)]
+
+
+async def send(hass: HomeAssistant, account: MockConfigEntry, count: int) -> list[str]:
+    """Send one text to so many numbers by one call; return the answered statuses."""
+    answer = await hass.services.async_call(
+        DOMAIN,
+        "send_sms",
+        {
+            "config_entry_id": account.entry_id,
+            "numbers": numbers(count),
+            "message": "A tutti",
+        },
+        blocking=True,
+        return_response=True,
+    )
+    assert answer is not None
+    messages = cast("list[dict[str, Any]]", answer["messages"])
+    return [message["status"] for message in messages]
+
+
+def sends(simulator: Simulator) -> int:
+    """Return how many requests to send were accepted."""
+    return sum(
+        one.operation is Operation.SEND
+        and one.status in {HTTPStatus.OK, HTTPStatus.CREATED}
+        for one in simulator.requests
+    )
+
+
+@pytest.fixture(autouse=True)
+def _without_debug(hass: HomeAssistant) -> None:
+    """Do without the kit's debug mode of the loop, which is many times slower."""
+    hass.loop.set_debug(False)
+
+
+async def test_five_thousand_numbers_of_one_call_are_one_request(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    account = await accounts.set_up("smsviainternet", options={"daily_limit": 0})
+    simulator.set_credit("smsviainternet", 1000)
+
+    statuses = await send(hass, account, 5000)
+
+    assert statuses == ["queued"] * 5000
+    assert sends(simulator) == 1
+    assert [message.to for message in simulator.messages] == numbers(5000)
+
+
+async def test_of_five_thousand_delivery_callbacks_none_is_lost(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    web: TestClient[Any, Any],
+) -> None:
+    """Transactionale's tell the end, Smshosting's are hints to ask for it."""
+    for key, count in (("transactionale", 2000), ("smshosting", 3000)):
+        simulator.set_credit(key, 1000)
+        account = await accounts.set_up(key, options={"daily_limit": 0})
+        assert await send(hass, account, count) == ["queued"] * count
+    assert len(simulator.messages) == 5000
+    for index, message in enumerate(simulator.messages):
+        simulator.move(message.id, "failed" if index % 10 == 0 else "delivered")
+    asked_before = status_questions(simulator)
+
+    await post_all(web, simulator.messages)
+    messenger = hass.data[MESSENGER]
+    await until(lambda: not messenger.open_messages(account.entry_id))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    for status, expected in ((Status.DELIVERED, 4500), (Status.FAILED, 500)):
+        found = await messenger.find(Query(status=status, limit=1))
+        assert found.total == expected
+    # Transactionale's were not asked about, Smshosting's a hundred at a time.
+    assert status_questions(simulator, "transactionale") == 0
+    assert status_questions(simulator) - asked_before < 3000
+    assert sends(simulator) == 2000 + 4
+
+
+def status_questions(simulator: Simulator, *keys: str) -> int:
+    """Return how many requests about messages came, to one provider or to all."""
+    return sum(
+        one.operation is Operation.STATUS and (not keys or one.provider in keys)
+        for one in simulator.requests
+    )
+
+
+async def post_all(web: TestClient[Any, Any], messages: Sequence[Message]) -> None:
+    """Post the callback of each message, as its provider would."""
+    gate = asyncio.Semaphore(POSTS_AT_ONCE)
+
+    async def post(message: Message) -> None:
+        assert message.callback is not None
+        body = {
+            "sms_id": int(message.id),
+            "phone": message.to[1:],
+            "send_time": "2026-11-23T10:00:00+00:00",
+            "status_time": "2026-11-23T10:00:01+00:00",
+            "status": message.status,
+        }
+        async with gate:
+            response = await web.post(
+                URL(message.callback).path_qs,
+                data=json.dumps(body) if message.provider == "transactionale" else b"",
+            )
+            assert response.status == HTTPStatus.OK
+
+    await asyncio.gather(*map(post, messages))
