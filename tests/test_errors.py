@@ -190,7 +190,7 @@ REFUSED: Mapping[Refusal, tuple[dict[str, Any], dict[str, Any], str]] = {
     Refusal.TOO_MANY_PARTS: ({CONF_MAX_PARTS: 1}, {"message": "x" * 161}, "2"),
     Refusal.INVALID_SENDER: ({}, {"data": {"sender": "!!!"}}, "!!!"),
     Refusal.INVALID_NUMBER: ({}, {"target": ["Nessuno"]}, "Nessuno"),
-    Refusal.PREMIUM_NUMBER: ({}, {"target": ["899 123456"]}, "899 123456"),
+    Refusal.PREMIUM_NUMBER: ({}, {"target": ["899 123456"]}, "***456"),
     Refusal.COUNTRY_NOT_ALLOWED: ({}, {"target": ["+41791234567"]}, "CH"),
     Refusal.DAILY_LIMIT: ({CONF_DAILY_LIMIT: 1}, {"message": "x" * 161}, "1"),
 }

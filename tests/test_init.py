@@ -39,6 +39,7 @@ from custom_components.sms_italia.const import (
     DOMAIN,
     SUBENTRY_TYPE_RECIPIENT,
 )
+from custom_components.sms_italia.messaging.ledger import Query
 from custom_components.sms_italia.providers.client import FieldKind
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Fault, Simulator
@@ -540,3 +541,36 @@ async def test_nothing_private_is_shown_or_logged(
         assert records, where
         for record in records:
             assert not [word for word in private if word in record], (where, record)
+
+
+async def test_a_removed_account_leaves_no_message_behind(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Neither its texts and numbers nor what it spent; other accounts keep theirs."""
+    kept = await accounts.set_up("inviosmart")
+    removed = await accounts.set_up("smsviainternet")
+    messenger = kept.runtime_data.messenger
+    for account in (kept, removed):
+        await hass.services.async_call(
+            "sms_italia",
+            "send_sms",
+            {
+                "config_entry_id": account.entry_id,
+                "numbers": ["+393331234567"],
+                "message": "Prova",
+            },
+            blocking=True,
+        )
+
+    await hass.config_entries.async_remove(removed.entry_id)
+    await hass.async_block_till_done()
+
+    found = await messenger.find(Query())
+    assert [one.dispatch.account for one in found.messages] == [kept.entry_id]
+    assert messenger.open_messages(removed.entry_id) == []
+    assert messenger.spent_today(kept.entry_id).parts == 1
+
+    path = hass.config.path(".storage", "sms_italia.db")
+    await hass.config_entries.async_remove(kept.entry_id)
+    await hass.async_block_till_done()
+    assert b"Prova" not in await hass.async_add_executor_job(Path(path).read_bytes)

@@ -249,11 +249,60 @@ async def test_what_was_spent_begins_anew_at_midnight(
 
     await midnight()
     assert [float(state_of(hass, figure)) for figure in figures] == [0, 0]
-    assert state_of(hass, "sensor.smsviainternet_credit_lasts_for") == STATE_UNKNOWN
     await send(hass, account, CARLA)
     assert [float(state_of(hass, figure)) for figure in figures] == [1, 0.05]
-    days_left = float(state_of(hass, "sensor.smsviainternet_credit_lasts_for"))
-    assert days_left == pytest.approx((50 - 0.2) / 0.15)
+
+
+FORECAST = "sensor.smsviainternet_credit_lasts_for"
+
+
+async def test_how_long_the_credit_lasts_is_told_after_the_first_day(
+    hass: HomeAssistant, accounts: Accounts, midnight: Midnight
+) -> None:
+    """By what each whole day cost, on average; anew each day and with each message."""
+    account = await accounts.set_up("smsviainternet")
+    assert state_of(hass, FORECAST) == STATE_UNKNOWN
+    await send(hass, account, ANNA, BRUNO, CARLA)
+    assert state_of(hass, FORECAST) == STATE_UNKNOWN
+
+    async def forecast(days: float) -> None:
+        await hass.async_block_till_done(wait_background_tasks=True)
+        assert float(state_of(hass, FORECAST)) == pytest.approx(days)
+
+    await midnight()
+    await forecast((50 - 0.15) / 0.15)
+    await send(hass, account, CARLA)
+    await forecast((50 - 0.2) / 0.15)
+    await midnight()
+    await forecast((50 - 0.2) / (0.2 / 2))
+    await midnight()
+    await forecast((50 - 0.2) / (0.2 / 3))
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await forecast((50 - 0.2) / (0.2 / 3))
+
+
+@pytest.mark.parametrize("credit", ["0", "-3.20"])
+@pytest.mark.usefixtures("quick")
+async def test_credit_that_is_used_up_lasts_for_no_day(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    midnight: Midnight,
+    credit: str,
+) -> None:
+    """Nor for less than none where the provider gives some on trust."""
+    account = await accounts.set_up("smshosting")
+    await send(hass, account, ANNA)
+    simulator.move(simulator.messages[0].id, "delivered")
+    cost = "sensor.smshosting_spent_today"
+    await until(lambda: float(state_of(hass, cost)) > 0)
+    simulator.set_credit("smshosting", credit)
+
+    await midnight()
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert float(state_of(hass, "sensor.smshosting_credit")) == float(credit)
+    assert float(state_of(hass, "sensor.smshosting_credit_lasts_for")) == 0
 
 
 async def test_a_new_day_has_a_new_limit(

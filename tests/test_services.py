@@ -256,7 +256,7 @@ async def test_a_bad_number_is_told_in_the_answer(
 async def test_an_account_that_fails_does_not_stop_the_others(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """The answer has what was taken; only the entities of those show a message."""
+    """The answer has all; only the entities of those taken show a message."""
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
     await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
     simulator.set_credit("smshosting", 0)
@@ -265,12 +265,40 @@ async def test_an_account_that_fails_does_not_stop_the_others(
         hass, entity_id=["notify.anna", "notify.bruno"], message="Ciao"
     )
 
-    assert [message["to"] for message in answer["messages"]] == [BRUNO]
+    assert [
+        (message["to"], message["status"], message["account"], message["error"])
+        for message in answer["messages"]
+    ] == [
+        (ANNA, "failed", "Smshosting", "credit"),
+        (BRUNO, "queued", "Inviosmart", None),
+    ]
     anna, bruno = hass.states.get("notify.anna"), hass.states.get("notify.bruno")
     assert anna is not None
     assert bruno is not None
     assert bruno.state != STATE_UNKNOWN
     assert anna.state == STATE_UNKNOWN
+
+
+async def test_an_account_that_refuses_all_is_in_the_answer_too(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Before any request: here its daily limit is too low."""
+    await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA]}, options={"daily_limit": 1}
+    )
+    await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
+
+    answer = await send_sms(
+        hass, entity_id=["notify.anna", "notify.bruno"], message="Ciao " * 40
+    )
+
+    assert [
+        (message["to"], message["status"], message["account"], message["error"])
+        for message in answer["messages"]
+    ] == [
+        (ANNA, "failed", "Smshosting", "daily_limit"),
+        (BRUNO, "queued", "Inviosmart", None),
+    ]
 
 
 async def test_a_recipient_whose_number_is_refused_shows_no_message(

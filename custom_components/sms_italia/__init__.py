@@ -160,9 +160,10 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Take back an account's repair issues and its address in the cloud."""
+    """Leave nothing behind: no issue, no address in the cloud, no message."""
     async_forget_account(hass, entry)
     for other in hass.config_entries.async_loaded_entries(DOMAIN):
         # It may have counted on the one that is gone.
         async_check_settings(hass, other, other.runtime_data.account)
     await async_forget_webhook(hass, entry)
+    await hass.data[MESSENGER].forget(entry.entry_id)

@@ -49,14 +49,16 @@ class CreditLowSensor(
     async def async_added_to_hass(self) -> None:
         """Begin with what was known, until something newer is told."""
         await super().async_added_to_hass()
-        if self.coordinator.is_credit_low is not None:
-            self._attr_is_on = self.coordinator.is_credit_low
-        elif (last := await self.async_get_last_state()) is not None:
+        if (last := await self.async_get_last_state()) is not None:
             self._attr_is_on = {STATE_ON: True, STATE_OFF: False}.get(last.state)
+        self._take()
 
     @override
     @callback
     def _handle_coordinator_update(self) -> None:
-        if self.coordinator.is_credit_low is not None:
-            self._attr_is_on = self.coordinator.is_credit_low
+        self._take()
         super()._handle_coordinator_update()
+
+    def _take(self) -> None:
+        if (is_low := self.coordinator.is_credit_low) is not None:
+            self._attr_is_on = is_low

@@ -15,7 +15,7 @@ from .errors import provider_error_key
 from .messaging.account import Account
 from .messaging.book import (
     CredentialsRefused,
-    CreditSpent,
+    CreditChanged,
     CreditTold,
     Event,
     MessagesChanged,
@@ -104,7 +104,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             case CreditTold(balance=balance):
                 sms_left = self.data.sms_left if self.data else None
                 self.async_set_updated_data(Credit(balance=balance, sms_left=sms_left))
-            case CreditSpent():
+            case CreditChanged():
                 if self._can_ask:
                     self.config_entry.async_create_background_task(
                         self.hass, self.async_request_refresh(), "sms_italia credit"

@@ -6,7 +6,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
 from .messaging.errors import OrderRefusedError, Refusal
-from .messaging.model import Message
+from .messaging.model import Message, Stage
 from .providers.errors import NotAcceptedError, ProviderError
 from .providers.model import ErrorKind, Status
 
@@ -42,7 +42,12 @@ def delivery_error(
                 pass
     in_doubt = [one for one in messages if one.status is Status.UNCERTAIN]
     first = (in_doubt or list(messages))[0]
-    key = "outcome_uncertain" if in_doubt else f"not_sent_{first.error}"
+    if not in_doubt:
+        key = f"not_sent_{first.error}"
+    elif first.stage is Stage.DOUBTFUL:
+        key = "outcome_being_settled"
+    else:
+        key = "outcome_uncertain"
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=key,

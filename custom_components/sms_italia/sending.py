@@ -112,9 +112,25 @@ async def send(
 
     Raises a translated HomeAssistantError if nothing was taken.
     """
+    messages = await submit(hass, entry, request, targets)
+    if (error := delivery_error(entry.title, messages)) is not None:
+        raise error
+    return messages
+
+
+async def submit(
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    request: Request,
+    targets: Sequence[Target | BadTarget],
+) -> tuple[Message, ...]:
+    """Send through an account; return the messages, also if none was taken.
+
+    Raises a translated HomeAssistantError if nothing may be sent at all.
+    """
     runtime = entry.runtime_data
     try:
-        messages = await runtime.messenger.send(
+        return await runtime.messenger.send(
             Order(
                 account=runtime.account.id,
                 targets=tuple(targets),
@@ -127,9 +143,6 @@ async def send(
         if err.reason is Refusal.DAILY_LIMIT:
             async_tell_daily_limit(hass, entry, runtime.account)
         raise order_error(err) from None
-    if (error := delivery_error(runtime.account.name, messages)) is not None:
-        raise error
-    return messages
 
 
 def _target(given: str, recipient: str | None, country: str) -> Target | BadTarget:

@@ -23,10 +23,12 @@ from homeassistant.helpers.target import (
     TargetSelection,
     async_extract_referenced_entity_ids,
 )
-from homeassistant.util.json import JsonObjectType
+from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
 from .const import DOMAIN
+from .errors import delivery_error, order_error
+from .messaging.errors import OrderRefusedError, Refusal
 from .messaging.model import BadTarget, Message, Target
 from .notify import RecipientNotifyEntity
 from .providers.model import Status
@@ -37,7 +39,7 @@ from .sending import (
     named_targets,
     read_request,
     recipient_targets,
-    send,
+    submit,
 )
 
 SERVICE_SEND_SMS = "send_sms"
@@ -80,33 +82,29 @@ async def _async_send_sms(call: ServiceCall) -> ServiceResponse:
     hass = call.hass
     extras = {key: call.data[key] for key in EXTRA_KEYS if key in call.data}
     request = read_request(call.data[ATTR_MESSAGE], call.data.get(ATTR_TITLE), extras)
-    orders: _Orders = {}
     entities = _notify_entities(call)
-    if call.data[ATTR_NUMBERS] or not entities:
-        entry: SmsItaliaConfigEntry = async_get_config_entry(
-            hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
-        )
-        targets = named_targets(hass, entry, call.data[ATTR_NUMBERS])
-        orders[entry.entry_id] = (entry, targets)
-    for entity in entities:
-        _, targets = orders.setdefault(entity.entry.entry_id, (entity.entry, []))
-        targets += recipient_targets(hass, entity.entry, entity.recipient)
-
+    orders = _orders(call, entities)
     results = await asyncio.gather(
-        *(send(hass, entry, request, targets) for entry, targets in orders.values()),
+        *(submit(hass, entry, request, targets) for entry, targets in orders.values()),
         return_exceptions=True,
     )
     messages: list[Message] = []
-    for result in results:
+    answers: list[JsonValueType] = []
+    errors: list[HomeAssistantError] = []
+    for (entry, targets), result in zip(orders.values(), results, strict=True):
         match result:
-            case HomeAssistantError() if len(results) > 1:
-                pass
+            case HomeAssistantError():
+                errors.append(result)
+                answers += [_refused(entry, one, result) for one in targets]
             case BaseException():
                 raise result
             case _:
                 messages += result
-    if not messages:
-        raise next(one for one in results if isinstance(one, HomeAssistantError))
+                answers += [_answer(hass, message) for message in result]
+                if (error := delivery_error(entry.title, result)) is not None:
+                    errors.append(error)
+    if len(errors) == len(results):
+        raise errors[0]
     taken = {
         (message.dispatch.account, message.recipient)
         for message in messages
@@ -116,9 +114,29 @@ async def _async_send_sms(call: ServiceCall) -> ServiceResponse:
         if (entity.entry.entry_id, entity.recipient) in taken:
             entity.record_notification()
     return {
-        "messages": [_answer(hass, message) for message in messages],
+        "messages": answers,
         "credit": _credit([entry for entry, _ in orders.values()]),
     }
+
+
+def _orders(call: ServiceCall, entities: Iterable[RecipientNotifyEntity]) -> _Orders:
+    """Return what a call asks of each account.
+
+    Raises a translated HomeAssistantError if it asks nothing, or of no loaded account.
+    """
+    hass, numbers = call.hass, call.data[ATTR_NUMBERS]
+    orders: _Orders = {}
+    if numbers:
+        entry: SmsItaliaConfigEntry = async_get_config_entry(
+            hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
+        )
+        orders[entry.entry_id] = (entry, named_targets(hass, entry, numbers))
+    for entity in entities:
+        _, targets = orders.setdefault(entity.entry.entry_id, (entity.entry, []))
+        targets += recipient_targets(hass, entity.entry, entity.recipient)
+    if not orders:
+        raise order_error(OrderRefusedError(Refusal.NO_TARGETS))
+    return orders
 
 
 def _notify_entities(call: ServiceCall) -> list[RecipientNotifyEntity]:
@@ -162,6 +180,23 @@ def _answer(hass: HomeAssistant, message: Message) -> JsonObjectType:
         "encoding": message.dispatch.encoding.value,
         "cost": None if message.cost is None else float(message.cost),
         "error": message.error.value if message.error else None,
+    }
+
+
+def _refused(
+    entry: SmsItaliaConfigEntry, target: Target | BadTarget, error: HomeAssistantError
+) -> JsonObjectType:
+    """Return what an answer shows of a target whose order was refused as a whole."""
+    return {
+        "id": None,
+        "to": target.given,
+        "status": Status.FAILED.value,
+        "account": entry.title,
+        "provider_id": None,
+        "parts": None,
+        "encoding": None,
+        "cost": None,
+        "error": error.translation_key,
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from custom_components.sms_italia.messaging.book import (
     Book,
-    CreditSpent,
+    CreditChanged,
     Event,
     MessagesChanged,
     may_follow,
@@ -190,7 +190,7 @@ async def test_only_those_whose_status_is_another_have_turned(desk: Desk) -> Non
 async def test_a_listener_that_stopped_hears_no_more(desk: Desk) -> None:
     heard: list[Event] = []
     stop = desk.book.listen("casa", heard.append)
-    event = CreditSpent(account="casa")
+    event = CreditChanged(account="casa")
     desk.book.tell(event)
     stop()
     desk.book.tell(event)
@@ -206,9 +206,27 @@ async def test_a_listener_may_stop_while_it_is_told(desk: Desk) -> None:
 
     stop = desk.book.listen("casa", first)
     desk.book.listen("casa", lambda _: heard.append("second"))
-    desk.book.tell(CreditSpent(account="casa"))
-    desk.book.tell(CreditSpent(account="casa"))
+    desk.book.tell(CreditChanged(account="casa"))
+    desk.book.tell(CreditChanged(account="casa"))
     assert heard == ["first", "second", "second"]
+
+
+async def test_a_listener_that_fails_stops_neither_the_others_nor_the_record(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Event] = []
+
+    def fail(_: Event) -> None:
+        raise RuntimeError(NUMBER)
+
+    desk.book.listen("casa", fail)
+    desk.book.listen("casa", heard.append)
+    message = await desk.taken()
+    assert any(isinstance(event, MessagesChanged) for event in heard)
+    found = await desk.ledger.find(Query())
+    assert found.messages == (message,)
+    assert "RuntimeError" in caplog.text
+    assert NUMBER not in caplog.text
 
 
 async def test_listeners_hear_of_their_own_account_only(desk: Desk) -> None:

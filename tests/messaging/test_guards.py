@@ -167,13 +167,13 @@ async def test_an_order_with_no_target_is_refused(house: House) -> None:
     assert not house.simulator.requests
 
 
-async def test_the_refusal_of_a_number_abroad_names_the_number_and_the_country(
+async def test_the_refusal_of_a_number_abroad_shows_its_end_and_the_country(
     house: House,
 ) -> None:
     account = await house.attach("smsviainternet")
     refusal = await refused(house, account, FRENCH)
     assert refusal.reason is Refusal.COUNTRY_NOT_ALLOWED
-    assert refusal.placeholders == {"number": "+33612345678", "country": "FR"}
+    assert refusal.placeholders == {"number": "***678", "country": "FR"}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """The messenger as a whole: orders in, messages out, nothing left behind."""
 
 import asyncio
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+import sqlite3
 import sys
 import threading
 
@@ -556,6 +558,26 @@ async def test_a_damaged_ledger_does_not_stop_the_sending(house: House) -> None:
     message = await house.one(KEY)
     assert message.status in TAKEN
     assert await house.found() == (message,)
+
+
+async def test_damage_in_old_messages_does_not_keep_an_account_away(
+    house: House,
+) -> None:
+    await house.attach(KEY)
+    await house.messenger.detach(KEY)
+    with closing(sqlite3.connect(house.ledger)) as database:
+        (page,) = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'dispatches'"
+        ).fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    content = bytearray(house.ledger.read_bytes())
+    content[(page - 1) * size : page * size] = b"\xa5" * size
+    house.ledger.write_bytes(content)
+    await house.attach(KEY)
+    message = await house.one(KEY)
+    assert message.status in TAKEN
+    assert house.arrived(KEY) == [(NUMBER, TEXT)]
+    assert house.troubles == [LedgerTrouble.UNWRITABLE]
 
 
 async def test_without_a_place_for_the_ledger_messages_are_sent_all_the_same(

@@ -15,7 +15,7 @@ from yarl import URL
 from custom_components.sms_italia.messaging.account import Account
 from custom_components.sms_italia.messaging.book import (
     CredentialsRefused,
-    CreditSpent,
+    CreditChanged,
     CreditTold,
 )
 from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
@@ -433,14 +433,23 @@ async def test_the_credit_that_an_answer_tells_is_told(house: House) -> None:
     await house.one("smsviainternet")
     (told,) = [one for one in house.events if isinstance(one, CreditTold)]
     assert told.balance == house.simulator.account("smsviainternet").credit
-    assert CreditSpent(account="smsviainternet") in house.events
+    assert CreditChanged(account="smsviainternet") in house.events
 
 
 async def test_nothing_is_told_of_credit_when_nothing_was_taken(house: House) -> None:
+    house.simulator.inject("smshosting", Fault.THROTTLED)
+    await house.attach("smshosting")
+    await house.one("smshosting")
+    assert CreditChanged(account="smshosting") not in house.events
+
+
+async def test_a_refusal_for_want_of_credit_says_that_the_credit_is_another(
+    house: House,
+) -> None:
     house.simulator.set_credit("smshosting", 0)
     await house.attach("smshosting")
     await house.one("smshosting")
-    assert CreditSpent(account="smshosting") not in house.events
+    assert CreditChanged(account="smshosting") in house.events
 
 
 # Doubt

@@ -426,6 +426,25 @@ async def test_a_doubt_that_is_too_old_for_another_attempt_expires(
     assert not house.accepted("smshosting")
 
 
+async def test_an_answer_that_comes_late_unsettles_nothing(house: House) -> None:
+    """An account that was reloaded asks a second time while the first one waits."""
+    house.simulator.inject("smshosting", Fault.CUT_BEFORE_ACCEPT, 1, "send")
+    await house.attach("smshosting", url=house.line.url("smshosting"))
+    message = await house.one("smshosting")
+    house.line.hold_answers()
+    house.time.pass_by(house.pace.never_came)
+    asked = house.requests("smshosting", "status")
+    await until(lambda: house.requests("smshosting", "status") > asked)
+    await house.attach("transactionale")
+    await house.messenger.detach("smshosting")
+    await house.attach("smshosting")
+    await house.until_kept(message, stage=Stage.TAKEN)
+    house.line.release_answers()
+    await asyncio.sleep(0.3)
+    assert (await house.latest(message)).stage is Stage.TAKEN
+    assert house.arrived("smshosting") == [(NUMBER, TEXT)]
+
+
 async def test_some_of_a_shipment_in_doubt_came_and_some_did_not(
     house: House,
 ) -> None:
@@ -564,6 +583,23 @@ async def test_a_failed_delivery_goes_out_again_through_the_fallback_if_wanted(
     kept = await house.until_kept(again, status=Status.FAILED)
     assert kept.carrier == "smshosting"
     assert len(house.simulator.messages) == 2
+
+
+async def test_a_doubt_that_ends_as_a_failed_delivery_goes_out_again_as_well(
+    house: House,
+) -> None:
+    house.simulator.inject("smshosting", Fault.CUT_AFTER_ACCEPT, 1, "send")
+    house.simulator.inject("smshosting", Fault.SERVER_ERROR_EMPTY, 1, "status")
+    await house.attach("transactionale")
+    await house.attach(
+        "smshosting", fallback=("transactionale",), failover_on_failed_delivery=True
+    )
+    message = await house.one("smshosting")
+    fate(house, "smshosting", Fate.FAILED)
+    await house.until_kept(message, status=Status.FAILED)
+    await until(lambda: house.accepted("transactionale"))
+    assert house.arrived("transactionale") == [(NUMBER, TEXT)]
+    assert len(house.accepted("smshosting")) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+import logging
+from traceback import format_tb
 
 from ..providers.model import MessageRef, Status
 from .clock import Clock
 from .ledger import Entry, Ledger, Spent, SubmissionIntent
 from .model import DayTotal, Dispatch, Message, Stage
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +48,8 @@ class CreditTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreditSpent:
-    """An account took messages: its balance is another now."""
+class CreditChanged:
+    """An account's balance is another than the one that was known."""
 
     account: str
 
@@ -58,7 +62,7 @@ class CredentialsRefused:
 
 
 type Event = (
-    MessagesChanged | TotalsChanged | CreditTold | CreditSpent | CredentialsRefused
+    MessagesChanged | TotalsChanged | CreditTold | CreditChanged | CredentialsRefused
 )
 type Listener = Callable[[Event], None]
 
@@ -129,6 +133,13 @@ class Book:
             self._waiting_numbers,
         ):
             index.clear()
+
+    def drop(self, account: str) -> None:
+        """Forget what was asked of an account; the ledger is not told."""
+        for message in self:
+            if message.dispatch.account == account:
+                self._leave(message)
+        self._unheard.pop(account, None)
 
     def __iter__(self) -> Iterator[Message]:
         """Go over the open messages as they are now, oldest first."""
@@ -296,12 +307,20 @@ class Book:
         self._attended.discard(account)
 
     def tell(self, event: Event) -> None:
-        """Tell the listeners of the event's account."""
+        """Tell the listeners of the event's account; none can stop what it is about."""
         if isinstance(event, MessagesChanged) and event.account not in self._attended:
             unheard = self._unheard.setdefault(event.account, deque(maxlen=_UNHEARD))
             unheard.extend(event.turned)
         for listener in tuple(self._listeners.get(event.account, ())):
-            listener(event)
+            try:
+                listener(event)
+            except Exception as err:  # noqa: BLE001 - it is not on disk yet, and must be
+                # The exception itself may carry what must not be logged.
+                _LOGGER.error(  # noqa: TRY400 - same reason
+                    "A listener failed: %s\n%s",
+                    type(err).__name__,
+                    "".join(format_tb(err.__traceback__)),
+                )
 
     def _turn_day(self) -> None:
         """Begin new totals when the day is another."""

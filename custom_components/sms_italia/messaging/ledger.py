@@ -198,6 +198,7 @@ class Ledger:
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
         self._committing = False
         self._failing = False
+        self._held = False
 
     async def open(self, today: str) -> Opened:
         """Open or create the file and return what is open in it.
@@ -208,6 +209,8 @@ class Ledger:
             max_workers=1, thread_name_prefix="sms_italia_ledger"
         )
         opened = await self._run(self._open, today)
+        if self._held:
+            await self._run(self._obey_hold)
         if opened.trouble is not None:
             self._on_trouble(opened.trouble)
         return opened
@@ -252,21 +255,39 @@ class Ledger:
         return await self._run(self._totals_between, account, first, last)
 
     async def trim(self, account: str, before: float) -> None:
-        """Forget the closed messages of an account that are older than `before`."""
-        while await self._run(self._trim_some, account, before):
-            pass
+        """Forget the closed messages of an account that are older than `before`.
+
+        What cannot be forgotten today is tried again another day.
+        """
+        try:
+            while await self._run(self._trim_some, account, before):
+                pass
+        except sqlite3.Error as err:
+            _LOGGER.error("The SMS ledger cannot be tidied up: %s", _name(err))  # noqa: TRY400 - one line says it
+
+    async def forget(self, account: str) -> None:
+        """Forget all that was ever asked of an account, and what it spent."""
+        try:
+            await self._run(self._forget_account, account)
+        except sqlite3.Error as err:
+            _LOGGER.error("The SMS ledger cannot forget: %s", _name(err))  # noqa: TRY400 - one line says it
 
     async def hold(self) -> None:
         """Keep the main file as it is until `release`, so that it can be copied.
 
         What is recorded meanwhile goes to the write-ahead file beside it, of which
-        a copy taken at any moment is good up to its last whole commit.
+        a copy taken at any moment is good up to its last whole commit. That holds
+        for a ledger that is closed and opened again as well.
         """
-        await self._run(self._hold)
+        self._held = True
+        if self._executor is not None:
+            await self._run(self._hold)
 
     async def release(self) -> None:
         """Let the main file change again."""
-        await self._run(self._release)
+        self._held = False
+        if self._executor is not None:
+            await self._run(self._obey_hold)
 
     async def _run[**P, R](
         self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
@@ -347,6 +368,10 @@ class Ledger:
     def _connect(path: Path) -> sqlite3.Connection:
         """Open a ledger and prove that it can be read and written."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.name != ":memory:":
+            # It holds numbers and texts: for nobody else on the machine.
+            path.touch(mode=0o600)
+            path.chmod(0o600)
         # Nobody else writes to it, so there is nothing to wait for.
         database = sqlite3.connect(
             path, timeout=1, isolation_level=None, check_same_thread=False
@@ -589,12 +614,31 @@ class Ledger:
                 )
         return bool(rows)
 
-    def _hold(self) -> None:
-        self._open_database.execute("PRAGMA wal_autocheckpoint = 0")
-        self._open_database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def _forget_account(self, account: str) -> None:
+        with self._transaction() as database:
+            database.execute(
+                "DELETE FROM messages WHERE dispatch IN "
+                "(SELECT id FROM dispatches WHERE account = ?)",
+                (account,),
+            )
+            for table in ("dispatches", "submissions", "totals"):
+                database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
 
-    def _release(self) -> None:
-        self._open_database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    def _hold(self) -> None:
+        self._obey_hold()
+        if self._database is not None:
+            # If that fails, the write-ahead file goes on holding what is new.
+            with suppress(sqlite3.Error):
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _obey_hold(self) -> None:
+        """Let SQLite write to the main file by itself, or not, whichever is wanted."""
+        if self._database is not None:
+            pages = 0 if self._held else _CHECKPOINT_PAGES
+            self._database.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+            self._database.setconfig(
+                sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self._held
+            )
 
 
 def _is_damage(err: Exception) -> bool:

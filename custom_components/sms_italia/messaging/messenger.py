@@ -105,6 +105,34 @@ class Messenger:
             if not self._accounts:
                 await self._stop()
 
+    async def forget(self, account_id: str) -> None:
+        """Forget a removed account: its messages, its texts and what it spent.
+
+        What it carried for others can be asked about no more, and is uncertain.
+        """
+        async with self._lock:
+            was_running = self._running
+            if not was_running:
+                await self._start()
+            self._book.drop(account_id)
+            now = self._clock.now()
+            await self._book.change(
+                [
+                    replace(
+                        message,
+                        status=Status.UNCERTAIN,
+                        stage=Stage.CLOSED,
+                        updated=now,
+                    )
+                    for message in self._book
+                    if message.carrier == account_id
+                    and message.stage in {Stage.TAKEN, Stage.DOUBTFUL}
+                ]
+            )
+            await self._ledger.forget(account_id)
+            if not was_running:
+                await self._stop()
+
     async def close(self) -> None:
         """Stop everything, whatever is still attached."""
         async with self._lock:
@@ -172,7 +200,7 @@ class Messenger:
             replace(
                 message,
                 id=id_,
-                number=_given(target),
+                number=target.given,
                 status=Status.FAILED,
                 stage=Stage.CLOSED,
                 error=ErrorKind.RECIPIENT,
@@ -246,13 +274,11 @@ class Messenger:
 
     async def hold_ledger(self) -> None:
         """Keep the ledger's file as it is, for a backup to copy; sending goes on."""
-        if self._running:
-            await self._ledger.hold()
+        await self._ledger.hold()
 
     async def release_ledger(self) -> None:
         """Let the ledger's file change again."""
-        if self._running:
-            await self._ledger.release()
+        await self._ledger.release()
 
     async def callback(self, account_id: str, submission: str, body: bytes) -> bool:
         """Take in a delivery callback about a submission; tell whether we know it.
@@ -414,7 +440,7 @@ def _sort(
     for target in targets:
         refusal = why_not_sent_to(account, target)
         if refusal is not None:
-            refused.setdefault(_given(target), (target, refusal))
+            refused.setdefault(target.given, (target, refusal))
         elif isinstance(target, Target):
             good.setdefault(target.number.e164, target)
     if good:
@@ -431,15 +457,7 @@ def _sort(
 
 def _told(target: Target | BadTarget) -> str:
     """Return a target as an error may name it: a number shows its last digits only."""
-    given = _given(target)
-    digits = sum(character.isdecimal() for character in given)
-    return given if digits < _DIGITS_OF_A_NUMBER else numbers.mask_number(given)
-
-
-def _given(target: Target | BadTarget) -> str:
-    """Return a target's number as it was understood, else as it was given."""
-    match target:
-        case Target(number=number):
-            return number.e164
-        case BadTarget(given=given):
-            return given
+    digits = sum(character.isdecimal() for character in target.given)
+    if digits < _DIGITS_OF_A_NUMBER:
+        return target.given
+    return numbers.mask_number(target.given)

@@ -20,6 +20,11 @@ class Target:
     number: PhoneNumber
     recipient: str | None = None
 
+    @property
+    def given(self) -> str:
+        """The number in E.164."""
+        return self.number.e164
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadTarget:

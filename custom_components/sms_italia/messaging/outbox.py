@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from ..providers.model import Status
+from ..providers.model import ErrorKind, Status
 from .account import Account
 from .book import Book
 from .clock import Clock
@@ -101,7 +101,13 @@ class Outbox:
         expired = [one for one in self._book.waiting if now >= one.dispatch.expires]
         await self._book.change(
             [
-                replace(one, status=Status.EXPIRED, stage=Stage.CLOSED, updated=now)
+                replace(
+                    one,
+                    status=Status.EXPIRED,
+                    stage=Stage.CLOSED,
+                    error=one.error or ErrorKind.UNAVAILABLE,
+                    updated=now,
+                )
                 for one in expired
             ]
         )

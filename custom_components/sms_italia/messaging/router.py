@@ -19,7 +19,7 @@ from ..providers.model import (
     Uncertain,
 )
 from .account import Account
-from .book import Book, CredentialsRefused, CreditSpent, CreditTold
+from .book import Book, CredentialsRefused, CreditChanged, CreditTold
 from .clock import Clock
 from .ledger import SubmissionIntent
 from .model import Dispatch, Message, Stage
@@ -331,22 +331,29 @@ class _Passage:
             tell(CreditTold(account=carrier.id, balance=result.credit))
         outcomes = list(result.outcomes.values())
         if any(isinstance(outcome, Accepted) for outcome in outcomes):
-            tell(CreditSpent(account=carrier.id))
+            tell(CreditChanged(account=carrier.id))
             if rests.worked(carrier.id):
                 self._router.on_recovery()
             return
-        for outcome in outcomes[:1]:
-            match outcome:
-                case NotSent(kind=ErrorKind.AUTH):
-                    tell(CredentialsRefused(account=carrier.id))
-                case NotSent(kind=kind) if not time_may_cure(kind):
-                    rests.worked(carrier.id)
-                case NotSent(retry_after=retry_after):
-                    rests.failed(carrier.id, retry_after)
-                case Uncertain():
-                    rests.failed(carrier.id)
-                case Accepted():
-                    pass
+        if outcomes:
+            self._learn_from_failure(carrier, outcomes[0])
+
+    def _learn_from_failure(self, carrier: Account, outcome: Outcome) -> None:
+        """Draw from a failed send what it says of the account itself."""
+        rests, tell = self._router.rests, self._book.tell
+        match outcome:
+            case NotSent(kind=ErrorKind.AUTH):
+                tell(CredentialsRefused(account=carrier.id))
+            case NotSent(kind=kind) if not time_may_cure(kind):
+                rests.worked(carrier.id)
+                if kind is ErrorKind.CREDIT:
+                    tell(CreditChanged(account=carrier.id))
+            case NotSent(retry_after=retry_after):
+                rests.failed(carrier.id, retry_after)
+            case Uncertain():
+                rests.failed(carrier.id)
+            case Accepted():
+                pass
 
     async def _take_in(
         self, carrier: Account, result: SendResult, attempts: Sequence[_Attempt]

@@ -173,6 +173,11 @@ class Tracker:
                     _LOGGER.debug("%s did not tell delivery: %s", account.name, err)
                     if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
                         self._book.tell(CredentialsRefused(account=account.id))
+                except Exception as err:  # noqa: BLE001 - it must not stop the others
+                    # The exception itself may carry what must not be logged.
+                    _LOGGER.error(  # noqa: TRY400 - same reason
+                        "Asking about messages failed: %s", type(err).__name__
+                    )
 
         known = [one for one in messages if one.provider_id is not None]
         size = account.provider.capabilities.refs_per_report_query
@@ -213,7 +218,15 @@ class Tracker:
             for report in await self._account.client.lookup(reference)
         }
         settled: list[Message] = []
-        for message in messages:
+        for asked in messages:
+            message = self._book.get(asked.id)
+            if (
+                message is None
+                or message.stage is not Stage.DOUBTFUL
+                or message.submission != reference
+            ):
+                # Somebody else settled it meanwhile: it may be on its way again.
+                continue
             report = found.get(message.number)
             if report is not None:
                 taken = replace(message, provider_id=report.ref.provider_id)
@@ -232,6 +245,7 @@ class Tracker:
                 )
         if settled:
             await self._book.change(settled)
+            self._on_failed([one for one in settled if one.status is Status.FAILED])
             self._on_unsent()
 
     async def take_in(self, reports: Sequence[Report]) -> int:

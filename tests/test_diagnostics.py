@@ -1,0 +1,154 @@
+"""Diagnostics: what helps to find a fault, and nothing that is private."""
+
+from collections.abc import Mapping
+import json
+
+from homeassistant.components.diagnostics import DOMAIN as DIAGNOSTICS_DOMAIN
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.const import CONF_WEBHOOK_ID
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from homeassistant.util import slugify
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from syrupy.assertion import SnapshotAssertion
+from syrupy.filters import props
+
+from custom_components.sms_italia.const import CONF_FALLBACK, CONF_RETRY_FOR
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from simulator import Fault, Simulator
+
+from .accounts import Accounts, until
+
+ANNA = "+393331234567"
+BRUNO = "+393409876543"
+TITLE = "Casa Rossi"
+RECIPIENT = "Nonna Carla"
+SENDER = "Cascinotta"
+TEXT = "Sciabordio"
+HOME = "https://casarossi.example"
+
+EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+async def send(hass: HomeAssistant, account: MockConfigEntry, *targets: str) -> None:
+    """Send to some numbers, and wait for what follows at once."""
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        slugify(account.title),
+        {"message": f"{TEXT} {len(targets)}", "target": list(targets)},
+        blocking=True,
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def set_up(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    key: str,
+    options: Mapping[str, object] | None = None,
+) -> MockConfigEntry:
+    """Set up an account of which everything private can be told from the rest."""
+    for component in (NOTIFY_DOMAIN, DIAGNOSTICS_DOMAIN):
+        # Their views must be there before the server is.
+        assert await async_setup_component(hass, component, {})
+    await hass.config.async_update(external_url=HOME)
+    return await accounts.set_up(
+        key,
+        entry_id=f"entry_{key}",
+        title=TITLE,
+        settings={"sender": SENDER},
+        options=options,
+        recipients={RECIPIENT: [ANNA]},
+    )
+
+
+@EACH_PROVIDER
+async def test_the_diagnostics_of_each_provider(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    hass_client: ClientSessionGenerator,
+    key: str,
+    snapshot: SnapshotAssertion,
+) -> None:
+    """After two messages, of which one arrived."""
+    account = await set_up(hass, accounts, key, {CONF_FALLBACK: ["entry_altro"]})
+    await send(hass, account, ANNA, BRUNO)
+    simulator.move(simulator.messages[0].id, "delivered")
+    messenger = account.runtime_data.messenger
+    if account.runtime_data.account.callback_url("") is not None:
+        webhook = f"/api/webhook/{account.data[CONF_WEBHOOK_ID]}"
+        client = await hass_client()
+        message = messenger.open_messages(account.entry_id)[0]
+        await client.get(f"{webhook}?submission={message.submission}")
+        await client.get(f"{webhook}?submission=ignota")
+    await until(lambda: len(messenger.open_messages(account.entry_id)) == 1)
+    if key != "transactionale":
+        # All others tell what a message cost, at the latest when they are asked.
+        cost = sum(message.cost for message in simulator.messages)
+        await until(lambda: messenger.spent_today(account.entry_id).cost == cost)
+    await account.runtime_data.coordinator.async_refresh()
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    told = await get_diagnostics_for_config_entry(hass, hass_client, account)
+
+    assert told == snapshot(exclude=props("created_at", "modified_at", "url"))
+
+
+@EACH_PROVIDER
+async def test_nothing_private_is_told(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    hass_client: ClientSessionGenerator,
+    key: str,
+) -> None:
+    """Neither credentials nor numbers, texts, names, senders, the webhook's id."""
+    account = await set_up(hass, accounts, key, {CONF_RETRY_FOR: 60})
+    await send(hass, account, ANNA)
+    simulator.inject(key, Fault.REDIRECT, operation="send")
+    await send(hass, account, BRUNO, ANNA)
+    assert account.runtime_data.messenger.open_messages(account.entry_id)
+
+    told = json.dumps(
+        await get_diagnostics_for_config_entry(hass, hass_client, account),
+        ensure_ascii=False,
+    )
+
+    private = {
+        *simulator.credentials(key).values(),
+        *(number.removeprefix("+39") for number in (ANNA, BRUNO)),
+        TEXT,
+        TITLE,
+        RECIPIENT,
+        SENDER,
+        account.data[CONF_WEBHOOK_ID],
+        account.unique_id,
+        HOME,
+    }
+    assert {word for word in private if str(word) in told} == set()
+    assert f"entry_{key}" in told
+
+
+async def test_an_account_that_cannot_ask_tells_that_as_well(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    simulator.inject("smshosting", Fault.HTML, times=9, operation="credit")
+    account = await set_up(hass, accounts, "smshosting")
+
+    told = await get_diagnostics_for_config_entry(hass, hass_client, account)
+
+    assert isinstance(told, dict)
+    assert told["credit"] is None
+    assert told["last_update_success"] is False
+    assert told["open_messages"] == {}
