@@ -100,7 +100,7 @@ def test_the_identity_of_an_account_is_made_of_its_fields(
     ("key", "recipients", "parts"),
     [
         ("smsviainternet", 5000, 99),
-        ("smshosting", 999, 7),
+        ("smshosting", 5000, 7),
         ("transactionale", 1, 255),
         ("inviosmart", 1, 4),
     ],

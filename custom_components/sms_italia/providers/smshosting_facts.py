@@ -1,0 +1,5 @@
+"""Smshosting: everything its pages document, and how it is used."""
+
+from .facts import Fact
+
+FACTS: tuple[Fact, ...] = ()
