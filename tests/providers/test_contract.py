@@ -7,6 +7,7 @@ from traceback import format_exception
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.client import Feature
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     OutcomeUnknownError,
@@ -46,6 +47,11 @@ MANY = tuple(
     for key, provider in PROVIDERS.items()
     if provider.capabilities.recipients_per_submission > 1
 )
+WITHOUT_CREDIT = [
+    key
+    for key, provider in PROVIDERS.items()
+    if not provider.capabilities.features & {Feature.CREDIT, Feature.CREDIT_IF_OFFERED}
+]
 SECRETS = [
     ("smsviainternet", "api_token"),
     ("smshosting", "auth_key"),
@@ -289,7 +295,7 @@ async def test_the_credit_is_told_in_euro_with_the_sms_left(
     assert credit.sms_left == 147
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key not in WITH_CREDIT])
+@pytest.mark.parametrize("key", WITHOUT_CREDIT)
 async def test_a_provider_without_a_credit_endpoint_says_so(
     key: str, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:

@@ -326,7 +326,8 @@ class ProviderClient(ABC):
     async def cancel_submission(self, reference: str) -> Sequence[Cancellation]:  # noqa: ARG002 - for those that can
         """Stop a scheduled submission by our reference (feature CANCEL).
 
-        That needs the feature CLIENT_REFERENCE too. The answer has the messages that the provider lists; raises ProviderError.
+        That needs the feature CLIENT_REFERENCE too. The answer has the messages that
+        the provider lists; raises ProviderError.
         """
         raise unsupported("no_cancel")
 

@@ -1,0 +1,5 @@
+"""SMSviaInternet: everything its pages document, and how it is used."""
+
+from .facts import Fact
+
+FACTS: tuple[Fact, ...] = ()
