@@ -1,13 +1,19 @@
 """What the tests of the provider clients share."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict, Unpack
 
 import aiohttp
 
 from custom_components.sms_italia.providers.client import Feature, ProviderClient
 from custom_components.sms_italia.providers.model import (
+    CallbackRule,
+    Channel,
     Encoding,
+    Mode,
     Outcome,
+    Picture,
     SendResult,
     Submission,
 )
@@ -44,20 +50,35 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 """Credentials for a server that does not look at them."""
 
 
-def submission(
-    *recipients: str,
-    text: str = TEXT,
-    sender: str | None = None,
-    encoding: Encoding = Encoding.GSM7,
-) -> Submission:
-    """Return a submission to the recipients, to one if none is given."""
-    return Submission(
-        reference="riferimento-1",
-        recipients=recipients or (NUMBER,),
-        text=text,
-        encoding=encoding,
-        sender=sender,
-    )
+class Details(TypedDict, total=False):
+    """What a submission may have beyond its recipients."""
+
+    reference: str
+    text: str
+    encoding: Encoding
+    sender: str | None
+    callback_url: str | None
+    send_at: datetime | None
+    channel: Channel | None
+    push_text: str | None
+    picture: Picture | None
+    groups: tuple[str, ...]
+    texts: Mapping[str, str]
+    mode: Mode | None
+    callback_rule: CallbackRule | None
+    max_parts: int | None
+
+
+def submission(*recipients: str, **details: Unpack[Details]) -> Submission:
+    """Return a submission to the recipients, to one if nobody is named."""
+    named: Details = {
+        "reference": "riferimento-1",
+        "text": TEXT,
+        "encoding": Encoding.GSM7,
+        **details,
+    }
+    someone = recipients or (() if "groups" in details else (NUMBER,))
+    return Submission(recipients=someone, **named)
 
 
 def only(result: SendResult) -> Outcome:

@@ -20,12 +20,14 @@ from .model import (
     Credit,
     ErrorKind,
     Estimate,
+    Found,
     Invitation,
     MessageRef,
     Mode,
     Outcome,
     Picture,
     PictureRef,
+    Query,
     Report,
     SendResult,
     Submission,
@@ -61,6 +63,8 @@ class Feature(StrEnum):
     """The price of a submission can be asked for beforehand."""
     PUSH = "push"
     """Messages can go to the provider's app, and numbers be invited to it."""
+    SEARCH = "search"
+    """Messages can be searched for that were not sent from here."""
     PICTURE_PUSH = "picture_push"
     """A Push can have a picture, which can be read back."""
     TEST_MODE = "test_mode"
@@ -181,6 +185,16 @@ class ChoiceOption:
     key: str
     default: str
     choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailOption:
+    """An option of one provider that is an e-mail address, or left empty."""
+
+    key: str
+
+
+type FurtherOption = ChoiceOption | EmailOption
 
 
 type Settings = Mapping[str, str]
@@ -316,6 +330,13 @@ class ProviderClient(ABC):
         """
         raise unsupported("no_client_reference")
 
+    async def search(self, query: Query) -> Found:  # noqa: ARG002 - for those that can
+        """Search for sent messages, also those of the panel (feature SEARCH).
+
+        Raises ProviderError.
+        """
+        raise unsupported("no_search")
+
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:  # noqa: ARG002 - for those that can
         """Stop scheduled messages, each of which gets its result (feature CANCEL).
 
@@ -391,9 +412,9 @@ class Provider:
     """All that the rest of the house needs to know of a provider.
 
     `identity` names the fields that tell one account from another. `options` are
-    those that only this provider has, and so are `choices`. `create` takes the session,
-    the settings and the timeouts and returns a client; it raises ValueError if the URL
-    is none. `facts` is all that the provider documents, and how it is used.
+    those that only this provider has, and so are `further_options`. `create` takes the
+    session, the settings and the timeouts and returns a client; it raises ValueError if
+    the URL is none. `facts` is all that the provider documents, and how it is used.
     """
 
     key: str
@@ -405,7 +426,7 @@ class Provider:
     capabilities: Capabilities
     create: Callable[[aiohttp.ClientSession, Settings, Timeouts], ProviderClient]
     options: tuple[ProviderOption, ...] = ()
-    choices: tuple[ChoiceOption, ...] = ()
+    further_options: tuple[FurtherOption, ...] = ()
     facts: tuple[Fact, ...] = ()
 
 

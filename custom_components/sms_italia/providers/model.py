@@ -301,6 +301,39 @@ class Report:
     picture: PictureRef | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which sent messages to search for; what is None does not narrow the search.
+
+    `number` is E.164, `status` is a word of the provider. `offset` messages are left
+    out, and at most `limit` listed. Raises ValueError if nothing narrows the search, or
+    a moment has no time zone.
+    """
+
+    number: str | None = field(default=None, repr=False)
+    since: datetime | None = None
+    until: datetime | None = None
+    status: str | None = None
+    offset: int = 0
+    limit: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse what no provider could be asked for."""
+        if self.number is None and self.since is None and self.status is None:
+            raise ValueError("nothing to search for")
+        for moment in (self.since, self.until):
+            if moment is not None and moment.utcoffset() is None:
+                raise ValueError("a moment without its time zone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of what a search found; `total` is None where it is not told."""
+
+    reports: tuple[Report, ...]
+    total: int | None = None
+
+
 class Cancelling(StrEnum):
     """What became of the wish to stop a message."""
 

@@ -29,11 +29,13 @@ from .model import (
     Credit,
     ErrorKind,
     Estimate,
+    Found,
     Invitation,
     MessageRef,
     Mode,
     Picture,
     PictureRef,
+    Query,
     Report,
     SendResult,
     Status,
@@ -75,6 +77,7 @@ class SmshostingClient(ProviderClient):
                 Feature.SCHEDULE,
                 Feature.CANCEL,
                 Feature.ESTIMATE,
+                Feature.SEARCH,
                 Feature.PUSH,
                 Feature.PICTURE_PUSH,
                 Feature.TEST_MODE,
@@ -272,6 +275,11 @@ class SmshostingClient(ProviderClient):
         )
 
     @override
+    async def search(self, query: Query) -> Found:
+        """Search by number, time and status, also what the panel sent."""
+        return await self._search.matching(query)
+
+    @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Search for up to 100 messages by their ids, SMS and Push.
 
@@ -360,7 +368,7 @@ PROVIDER = Provider(
         # Carried out by the messaging layer, where it is an account's option.
         SwitchOption(key="repeat_marker", default=True),
     ),
-    choices=(
+    further_options=(
         ChoiceOption(
             key="channel",
             default=Channel.SMS,

@@ -10,6 +10,7 @@ from yarl import URL
 
 from .client import (
     Capabilities,
+    EmailOption,
     Feature,
     FieldKind,
     NumberOption,
@@ -105,14 +106,19 @@ class SmsViaInternetClient(ProviderClient):
         login: Login,
         sender: str | None,
         gateway: int | None,
+        delivery_email: str | None,
     ) -> None:
-        """Use the panel's own sender and gateway where they are None."""
+        """Use the panel's own sender and gateway where they are None.
+
+        `delivery_email` gets the receipts that no URL is given for.
+        """
         super().__init__(session, url, timeouts)
         self._wire = Wire(session=session, url=url, timeouts=timeouts, login=login)
         self._deliveries = Deliveries(wire=self._wire)
         self._username = login.username
         self._sender = sender
         self._gateway = gateway
+        self._delivery_email = delivery_email
 
     @override
     async def validate(self) -> None:
@@ -201,8 +207,8 @@ class SmsViaInternetClient(ProviderClient):
             message["gateway"] = 0
         elif self._gateway is not None:
             message["gateway"] = self._gateway
-        if submission.callback_url is not None:
-            message["delivery_callback"] = submission.callback_url
+        if callback := submission.callback_url or self._delivery_email:
+            message["delivery_callback"] = callback
         if submission.send_at is not None:
             message["send_at"] = written(submission.send_at)
         return message
@@ -349,6 +355,7 @@ def _create(
         ),
         sender=settings.get("sender"),
         gateway=int(gateway) if gateway else None,
+        delivery_email=settings.get("delivery_email"),
     )
 
 
@@ -383,5 +390,6 @@ PROVIDER = Provider(
     capabilities=SmsViaInternetClient.capabilities,
     create=_create,
     options=(NumberOption(key="gateway", default=0, minimum=0, maximum=9999),),
+    further_options=(EmailOption(key="delivery_email"),),
     facts=FACTS,
 )

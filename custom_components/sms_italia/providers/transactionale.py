@@ -36,7 +36,7 @@ from .model import (
     Submission,
 )
 from .reading import as_code, as_identifier, as_moment, as_number, as_object
-from .transactionale_facts import FACTS
+from .transactionale_facts import DELIVERY, FACTS, FIELDS, PROGRESS
 from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
 
 DEFAULT_URL = "https://api.transactionale.com"
@@ -57,23 +57,6 @@ called back, it always is, and elsewhere the provider's panel decides.
 
 _MAX_PARTS = 255
 """The provider tells no limit; this is what concatenation itself allows."""
-
-_FIELDS: Mapping[str, ErrorKind] = {
-    "phone": ErrorKind.RECIPIENT,
-    "sender_id": ErrorKind.SENDER,
-    "body": ErrorKind.TEXT,
-}
-"""What a refused field means; where several are refused the first one counts."""
-
-_PROGRESS: Mapping[str, Status] = {"pending": Status.QUEUED, "sent": Status.SENT}
-"""The words of `status`."""
-
-_DELIVERY: Mapping[str, Status] = {
-    "delivered": Status.DELIVERED,
-    "failed": Status.FAILED,
-    "expired": Status.EXPIRED,
-}
-"""The words of `delivery_status`, and `expired` of the delivery webhook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +119,7 @@ class TransactionaleClient(ProviderClient):
         Raises as ProviderClient.validate.
         """
         answer = await self._post({})
-        if _refused_fields(answer) & _FIELDS.keys():
+        if _refused_fields(answer) & FIELDS.keys():
             return
         refuse_http_error(answer)
         raise OutcomeUnknownError("key_not_proved")
@@ -211,7 +194,7 @@ class TransactionaleClient(ProviderClient):
         provider_id = as_identifier(payload.get("sms_id"))
         number = as_number(payload.get("phone"))
         word = payload.get("status")
-        status = _DELIVERY.get(word) if isinstance(word, str) else None
+        status = DELIVERY.get(word) if isinstance(word, str) else None
         if provider_id is None or number is None or status is None:
             return None
         return Report(
@@ -259,9 +242,9 @@ class TransactionaleClient(ProviderClient):
 def _accepted_body(answer: Answer) -> Mapping[str, Json]:
     """Return the JSON object of a 2xx answer; raise what any other answer says."""
     if refused := _refused_fields(answer):
-        kinds = [kind for name, kind in _FIELDS.items() if name in refused]
-        names = [name for name in _FIELDS if name in refused]
-        names += sorted(refused - _FIELDS.keys())
+        kinds = [kind for name, kind in FIELDS.items() if name in refused]
+        names = [name for name in FIELDS if name in refused]
+        names += sorted(refused - FIELDS.keys())
         raise NotAcceptedError(
             kinds[0] if kinds else ErrorKind.REFUSED, detail=",".join(names[:5])
         )
@@ -294,7 +277,7 @@ def _refused_fields(answer: Answer) -> frozenset[str]:
 def _progress(body: Mapping[str, Json]) -> Status | None:
     """Return what `status` says: how far the provider got with the message."""
     word = body.get("status")
-    return _PROGRESS.get(word) if isinstance(word, str) else None
+    return PROGRESS.get(word) if isinstance(word, str) else None
 
 
 def _status(body: Mapping[str, Json]) -> Status | None:
@@ -303,7 +286,7 @@ def _status(body: Mapping[str, Json]) -> Status | None:
         case "unknown":
             return _progress(body)
         case str() as word:
-            return _DELIVERY.get(word)
+            return DELIVERY.get(word)
         case _:
             return None
 
@@ -341,7 +324,7 @@ PROVIDER = Provider(
     identity=("api_key",),
     capabilities=TransactionaleClient.capabilities,
     create=_create,
-    choices=(
+    further_options=(
         ChoiceOption(key="receive_dlr", default=_AUTO, choices=(_AUTO, *CallbackRule)),
     ),
     facts=FACTS,
