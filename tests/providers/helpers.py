@@ -50,6 +50,22 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 """Credentials for a server that does not look at them."""
 
 
+SECRETS = [
+    ("smsviainternet", "api_token"),
+    ("smshosting", "auth_key"),
+    ("smshosting", "auth_secret"),
+    ("transactionale", "api_key"),
+    ("inviosmart", "username"),
+    ("inviosmart", "password"),
+]
+
+
+def secrets_in(shown: str, simulator: Simulator, key: str) -> list[str]:
+    """Return the credentials, texts and numbers that stand in what was shown."""
+    secrets = [*simulator.credentials(key).values(), TEXT, NUMBER[1:]]
+    return [secret for secret in secrets if secret in shown]
+
+
 class Details(TypedDict, total=False):
     """What a submission may have beyond its recipients."""
 

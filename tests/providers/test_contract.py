@@ -31,14 +31,15 @@ from .helpers import (
     KEYS,
     NUMBER,
     OTHER_NUMBER,
+    SECRETS,
     SENDER,
     SHORT,
-    TEXT,
     TIMEOUTS,
     WITH_CREDIT,
     client_at,
     client_of,
     only,
+    secrets_in,
     submission,
 )
 
@@ -52,14 +53,6 @@ WITHOUT_CREDIT = [
     for key, provider in PROVIDERS.items()
     if not provider.capabilities.features & {Feature.CREDIT, Feature.CREDIT_IF_OFFERED}
 ]
-SECRETS = [
-    ("smsviainternet", "api_token"),
-    ("smshosting", "auth_key"),
-    ("smshosting", "auth_secret"),
-    ("transactionale", "api_key"),
-    ("inviosmart", "username"),
-    ("inviosmart", "password"),
-]
 
 every_provider = pytest.mark.parametrize("key", KEYS)
 every_fault = pytest.mark.parametrize("fault", list(Fault))
@@ -70,12 +63,6 @@ def sends(simulator: Simulator, key: str) -> int:
     return sum(
         request.operation is Operation.SEND for request in simulator.requests.of(key)
     )
-
-
-def secrets_in(shown: str, simulator: Simulator, key: str) -> list[str]:
-    """Return the credentials, texts and numbers that stand in what was shown."""
-    secrets = [*simulator.credentials(key).values(), TEXT, NUMBER[1:]]
-    return [secret for secret in secrets if secret in shown]
 
 
 @every_provider
