@@ -33,6 +33,9 @@ OTHER_NUMBER = "+393407654321"
 THIRD_NUMBER = "+393330000111"
 BAD_NUMBER = "+390511234"
 TEXT = "Finestra aperta in cucina"
+PNG = b"\x89PNG\r\n\x1a\n\x00--\r\n\xff\r\n"
+"""What a multipart form could trip over, in what passes for a picture."""
+PICTURE = Picture(content=PNG, filename="cortile.png", content_type="image/png")
 TIMEOUTS = Timeouts(connect=5, total=10)
 SHORT = Timeouts(connect=5, total=0.5)
 """For a server that does not answer; `total` is what ends the waiting."""

@@ -21,7 +21,6 @@ from custom_components.sms_italia.providers.model import (
     ErrorKind,
     MessageRef,
     Mode,
-    Picture,
     Query,
     Status,
 )
@@ -32,6 +31,7 @@ from simulator.faults import HANGS
 from .helpers import (
     KEYS,
     NUMBER,
+    PICTURE,
     SECRETS,
     SHORT,
     TIMEOUTS,
@@ -44,11 +44,10 @@ from .helpers import (
 )
 
 LATER = datetime(2035, 12, 25, 8, tzinfo=UTC)
-PNG = Picture(content=b"\x89PNG\r\n\x1a\n", filename="a.png", content_type="image/png")
 NEEDS: dict[Feature, Details] = {
     Feature.SCHEDULE: {"send_at": LATER},
     Feature.PUSH: {"channel": Channel.PUSH},
-    Feature.PICTURE_PUSH: {"picture": PNG},
+    Feature.PICTURE_PUSH: {"picture": PICTURE},
     Feature.GROUPS: {"groups": ("7",)},
     Feature.TEST_MODE: {"mode": Mode.TEST},
     Feature.PERSONAL_TEXTS: {"texts": {NUMBER: "Ciao"}},
@@ -186,7 +185,7 @@ async def test_push_then_sms_is_an_sms_where_there_is_no_push(
 ) -> None:
     outcome = only(
         await client_of(simulator, key, session).send(
-            submission(channel=Channel.PUSH_THEN_SMS, picture=PNG)
+            submission(channel=Channel.PUSH_THEN_SMS, picture=PICTURE)
         )
     )
 

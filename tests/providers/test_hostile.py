@@ -14,7 +14,6 @@ from custom_components.sms_italia.providers.model import (
     Channel,
     MessageRef,
     NotSent,
-    Picture,
     Query,
     Status,
     Uncertain,
@@ -22,9 +21,8 @@ from custom_components.sms_italia.providers.model import (
 from custom_components.sms_italia.providers.transport import Json
 
 from .canned import Canned
-from .helpers import KEYS, NUMBER, OTHER_NUMBER, client_at, submission
+from .helpers import KEYS, NUMBER, OTHER_NUMBER, PICTURE, client_at, submission
 
-PNG = Picture(content=b"\x89PNG\r\n\x1a\n", filename="a.png", content_type="image/png")
 NAMES = st.sampled_from(
     [
         "queue_id",
@@ -154,7 +152,7 @@ async def ask_everything(
 
     result = await client.send(submission(*recipients))
     pushed = await client.send(
-        submission(*recipients, channel=Channel.PUSH_THEN_SMS, picture=PNG)
+        submission(*recipients, channel=Channel.PUSH_THEN_SMS, picture=PICTURE)
     )
     personal = await client.send(submission(*recipients, texts={NUMBER: "Ciao"}))
 

@@ -118,7 +118,41 @@ async def test_only_the_line_itself_says_what_became_of_a_message(
     assert outcome == expected
 
 
-@proves(KEY, "every request", of="error")
+@proves(
+    KEY,
+    "every request",
+    "1001",
+    "1002",
+    "1012",
+    "1014",
+    "1038",
+    "1042",
+    "1013",
+    "1018",
+    "1023",
+    "1003",
+    "1004",
+    "1005",
+    "1017",
+    "1006",
+    "1007",
+    "1008",
+    "1015",
+    "1016",
+    "1021",
+    "1036",
+    "1009",
+    "1024",
+    "1029",
+    "1020",
+    "1025",
+    "1031",
+    "1032",
+    "1011",
+    "1022",
+    "1027",
+    "1028",
+)
 @pytest.mark.parametrize("word", ["Error", "Status"])
 @pytest.mark.parametrize(
     ("numbers", "kind"),
@@ -223,7 +257,10 @@ async def test_a_line_without_a_balance_is_no_balance_of_zero(
         await client_at(KEY, session, canned.url).credit()
 
 
-@proves(KEY, STATUS)
+@proves(KEY, STATUS, of="parameter")
+@proves(KEY, STATUS, of="answer field")
+@proves(KEY, STATUS, "1", "2", "4", "8", "16", "32")
+@proves(KEY, STATUS, "64", "128", "256", "512", "1024", "2048")
 @pytest.mark.parametrize(
     ("number", "status"),
     [

@@ -284,7 +284,24 @@ async def test_a_failed_look_at_the_rows_leaves_all_uncertain_but_followed(
     assert {report.ref.recipient for report in reports} == {NUMBER, OTHER_NUMBER}
 
 
-@proves(KEY, "every request", of="error")
+@proves(
+    KEY,
+    "every request",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "6",
+    "10",
+    "11",
+    "12",
+    "13",
+    "14",
+    "15",
+    "20",
+    "100",
+)
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
