@@ -36,6 +36,7 @@ from custom_components import sms_italia
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
     CONF_NUMBERS,
+    CONF_RETRY_FOR,
     DOMAIN,
     SUBENTRY_TYPE_RECIPIENT,
 )

@@ -1,6 +1,6 @@
 """The sensors: credit, and what became of the last message."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 

@@ -19,6 +19,7 @@ from custom_components.sms_italia.messaging.numbers import (
 )
 
 
+
 @pytest.fixture(scope="module", autouse=True)
 def loaded() -> None:
     """Load the numbering plans, as the integration does at set-up."""
