@@ -280,6 +280,7 @@ async def test_the_credit_is_told_in_euro_with_the_sms_left(
 
     assert credit.balance == Decimal("7.35")
     assert credit.sms_left == 147
+    assert len(simulator.requests) == 1
 
 
 @pytest.mark.parametrize("key", WITHOUT_CREDIT)

@@ -173,7 +173,7 @@ async def ask_everything(
         assert {report.ref for report in reports} <= {MessageRef("7", NUMBER)}
         assert all(isinstance(report.status, Status) for report in reports)
     with suppress(ProviderError):
-        assert (await client.credit()).balance.is_finite()
+        assert (await client.credit_with_push()).balance.is_finite()
     with suppress(ProviderError):
         estimate = await client.estimate(submission(*recipients))
         assert estimate.cost is not None

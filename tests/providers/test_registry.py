@@ -141,6 +141,7 @@ def test_each_provider_tells_the_credit_in_its_way(
 
 METHODS = {
     "credit": {Feature.CREDIT, Feature.CREDIT_IF_OFFERED},
+    "credit_with_push": {Feature.PUSH_LEFT},
     "lookup": {Feature.CLIENT_REFERENCE},
     "_estimate": {Feature.ESTIMATE},
     "cancel": {Feature.CANCEL},

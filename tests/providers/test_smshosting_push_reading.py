@@ -105,13 +105,13 @@ async def test_the_credit_tells_the_push_left_and_when_the_plan_comes_and_goes(
 ) -> None:
     client = client_of(simulator, KEY, session)
 
-    told = [await client.credit()]
+    told = [await client.credit_with_push()]
     simulator.switch_on(KEY, Toggle.PUSH_PLAN)
-    told.append(await client.credit())
+    told.append(await client.credit_with_push())
     simulator.account(KEY).push_left = 0
-    told.append(await client.credit())
+    told.append(await client.credit_with_push())
     simulator.switch_off(KEY, Toggle.PUSH_PLAN)
-    told.append(await client.check() or told[1])
+    told.append(await client.credit_with_push())
 
     assert [(credit.push_plan, credit.push_left) for credit in told] == [
         (PushPlan.NONE, None),
@@ -129,7 +129,7 @@ async def test_a_failed_question_for_the_push_left_does_not_lose_the_credit(
     canned.answer({"credit": 3, "msisdn": "393400009999"})
     canned.answer({"errorMsg": "NO_VALID_RECIPIENT"}, status=status)
 
-    credit = await client_at(KEY, session, canned.url).credit()
+    credit = await client_at(KEY, session, canned.url).credit_with_push()
 
     assert credit.balance == 3
     assert (credit.push_plan, credit.push_left) == (PushPlan.NOT_TOLD, None)

@@ -497,7 +497,7 @@ async def test_the_account_s_own_number_is_asked_about_and_forgotten(
     canned.answer({"cost": 0, "pushAvailable": 12})
     client = client_at(KEY, session, canned.url)
 
-    credit = await client.credit()
+    credit = await client.credit_with_push()
 
     assert credit.push_left == 12
     assert [seen.path for seen in canned.seen] == ["/user", "/push/estimate"]

@@ -48,7 +48,7 @@ class Feature(StrEnum):
     SMS_LEFT = "sms_left"
     """With the credit comes the number of SMS it still buys."""
     PUSH_LEFT = "push_left"
-    """With the credit comes the number of Push messages left, if there is a plan."""
+    """The number of Push messages left can be asked for, if there is a plan."""
     DELIVERY_POLL = "delivery_poll"
     """Delivery can be asked for by id."""
     DELIVERY_PUSH = "delivery_push"
@@ -242,6 +242,13 @@ class ProviderClient(ABC):
         Refused with the cause NOT_OFFERED where the account may not ask.
         """
         raise unsupported("no_credit_endpoint")
+
+    async def credit_with_push(self) -> Credit:
+        """Ask for the credit with its Push plan (feature PUSH_LEFT).
+
+        That may take one request more. Without the feature it is `credit`.
+        """
+        return await self.credit()
 
     async def check(self) -> Credit | None:
         """Prove the credentials, and return the credit if it can be asked for.

@@ -238,7 +238,8 @@ class PushPlan(StrEnum):
 class Credit:
     """The account's balance in euro and, where told, the SMS it still buys.
 
-    `push_left` is how many Push messages its plan still has.
+    `push_left` is how many Push messages its plan still has; only
+    `ProviderClient.credit_with_push` asks for the plan.
     """
 
     balance: Decimal

@@ -1,6 +1,7 @@
 """Smshosting: plain SMS and Push (smshosting-push.txt; providers.md, section 2)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import override
 
 import aiohttp
@@ -120,33 +121,27 @@ class SmshostingClient(ProviderClient):
 
         Raises as ProviderClient.validate.
         """
-        await self._profile()
+        await self.credit()
 
     @override
     async def credit(self) -> Credit:
-        """Return the credit in euro, how many SMS to Italy it buys, and the Push left.
+        """Return the credit in euro and how many SMS to Italy it buys.
 
         Raises ProviderError. The profile has personal data too; none of it is kept.
         """
+        return _credit(await self._profile())
+
+    @override
+    async def credit_with_push(self) -> Credit:
+        """Return the credit, and ask for the Push left by the account's own number."""
         user = await self._profile()
-        balance = as_euro(user.get("credit"))
-        if balance is None:
-            raise OutcomeUnknownError("no_credit")
         number = as_number(user.get("msisdn")) or as_number(user.get("phone"))
         plan, push_left = await self._push.left(number)
-        return Credit(
-            balance=balance,
-            sms_left=as_count(user.get("italysms")),
-            push_left=push_left,
-            push_plan=plan,
-        )
+        return replace(_credit(user), push_left=push_left, push_plan=plan)
 
     async def _profile(self) -> Mapping[str, Json]:
-        """Return the user's profile, which must have a credit."""
-        user = accepted_body(await self._wire.get("user"))
-        if as_euro(user.get("credit")) is None:
-            raise OutcomeUnknownError("no_credit")
-        return user
+        """Return the user's profile."""
+        return accepted_body(await self._wire.get("user"))
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
@@ -303,6 +298,14 @@ class SmshostingClient(ProviderClient):
     async def picture(self, picture_id: str) -> Picture:
         """Read a picture that was sent, up to 8 MiB."""
         return await self._push.picture(picture_id)
+
+
+def _credit(user: Mapping[str, Json]) -> Credit:
+    """Read the credit in a profile, which must have one."""
+    balance = as_euro(user.get("credit"))
+    if balance is None:
+        raise OutcomeUnknownError("no_credit")
+    return Credit(balance=balance, sms_left=as_count(user.get("italysms")))
 
 
 def _sms_form(submission: Submission, sender: str | None) -> dict[str, str]:

@@ -190,7 +190,7 @@ def _all() -> Iterator[Fact]:
         _COSTS
         | {
             "pushCount": "how many Push would go out",
-            "pushAvailable": "how many Push the plan still has; with every credit too",
+            "pushAvailable": "how many Push the plan still has; asked for alone too",
         },
     )
     yield from _errors(
