@@ -228,6 +228,51 @@ async def test_without_a_plan_a_submission_in_doubt_is_looked_for_among_sms(
     assert len(await client.lookup("riferimento-1")) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "found"),
+    [
+        (b"", 404, 1),
+        (b"", 405, 1),
+        ({"errorMsg": "PUSH_UNAVAILABLE"}, 400, 1),
+        ({"errorMsg": "BAD_CREDENTIALS"}, 401, None),
+        (b"", 500, None),
+        (b"<html>", 200, None),
+    ],
+)
+async def test_a_search_of_push_that_fails_proves_nothing_unless_there_is_no_push(
+    body: Json | bytes,
+    status: int,
+    found: int | None,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    row: Json = {"id": 1, "to": NUMBER[1:], "status": "SENT"}
+    canned.answer({"smsList": [row]})
+    canned.answer({"smsList": []})
+    canned.answer(body, status=status)
+    client = client_at(KEY, session, canned.url)
+
+    if found is None:
+        with pytest.raises(ProviderError):
+            await client.lookup("riferimento-1")
+    else:
+        assert len(await client.lookup("riferimento-1")) == found
+    assert canned.seen[-1].path == "/push/search"
+
+
+async def test_a_submission_of_sms_is_looked_for_among_sms_only(
+    push: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(push, KEY, session)
+    await client.send(submission())
+
+    assert len(await client.lookup("riferimento-1", Channel.SMS)) == 1
+    assert {request.path for request in push.requests} == {
+        "/rest/api/sms/send",
+        "/rest/api/sms/search",
+    }
+
+
 @proves(KEY, SEARCH, of="answer field")
 async def test_the_page_s_own_row_of_a_push_is_read(
     canned: Canned, session: aiohttp.ClientSession

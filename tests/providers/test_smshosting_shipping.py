@@ -14,6 +14,7 @@ from custom_components.sms_italia.providers.model import (
     Accepted,
     Cancellation,
     Cancelling,
+    Channel,
     Encoding,
     ErrorKind,
     Estimate,
@@ -437,7 +438,9 @@ async def test_a_look_up_goes_on_until_a_page_brings_nothing_new(
     canned.answer(found(row(OTHER_NUMBER, 2), row(THIRD_NUMBER, 3), count=3))
     canned.answer(found(count=3))
 
-    reports = await client_at(KEY, session, canned.url).lookup("riferimento-1")
+    reports = await client_at(KEY, session, canned.url).lookup(
+        "riferimento-1", Channel.SMS
+    )
 
     assert [report.ref.provider_id for report in reports] == ["1", "2", "3"]
     assert [seen.query["offset"] for seen in canned.seen] == ["0", "1", "3"]
@@ -462,7 +465,7 @@ async def test_a_look_up_that_is_not_whole_proves_nothing(
     canned.answer(page)
 
     with pytest.raises(OutcomeUnknownError):
-        await client_at(KEY, session, canned.url).lookup("riferimento-1")
+        await client_at(KEY, session, canned.url).lookup("riferimento-1", Channel.SMS)
 
 
 @proves(KEY, SEARCH, "smsList[].transactionId")
@@ -471,7 +474,9 @@ async def test_a_message_of_another_submission_is_not_taken_for_ours(
 ) -> None:
     canned.answer(found(row(transactionId="altro"), row(OTHER_NUMBER, 2)))
 
-    reports = await client_at(KEY, session, canned.url).lookup("riferimento-1")
+    reports = await client_at(KEY, session, canned.url).lookup(
+        "riferimento-1", Channel.SMS
+    )
 
     assert [report.ref.recipient for report in reports] == [OTHER_NUMBER]
 
@@ -483,7 +488,7 @@ async def test_a_server_that_invents_messages_for_ever_is_given_up(
         canned.answer(found(row(identifier=page)))
 
     with pytest.raises(OutcomeUnknownError):
-        await client_at(KEY, session, canned.url).lookup("riferimento-1")
+        await client_at(KEY, session, canned.url).lookup("riferimento-1", Channel.SMS)
 
     assert len(canned.seen) == 100
 

@@ -331,9 +331,9 @@ class ProviderClient(ABC):
     ) -> Sequence[Report]:
         """Find a submission's messages by our reference (feature CLIENT_REFERENCE).
 
-        `channel` is that of the submission. Empty if the provider never took it; one
-        that it works on after it has answered may be found a while later only. Raises
-        ProviderError.
+        `channel` is that of the submission, None if it is not known. Empty if the
+        provider never took it; one that it works on after it has answered may be found
+        a while later only. Raises ProviderError.
         """
         raise unsupported("no_client_reference")
 

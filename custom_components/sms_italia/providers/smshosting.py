@@ -263,8 +263,11 @@ class SmshostingClient(ProviderClient):
     async def lookup(
         self, reference: str, channel: Channel | None = None
     ) -> Sequence[Report]:
-        """Search for the messages of a submission by its transaction id."""
-        channel = channel or self._channel
+        """Search for the messages of a submission by its transaction id.
+
+        Among SMS and Push, unless the channel says that there was no Push: the option
+        of the account may have changed since.
+        """
         return await self._search.of_reference(
             reference, with_push=channel is not Channel.SMS
         )

@@ -109,7 +109,7 @@ class Search:
             try:
                 rows += await self._of_reference(_PUSH, reference)
             except NotAcceptedError as err:
-                if err.cause is not Cause.NO_PUSH_PLAN:
+                if not _has_no_push(err):
                     raise
         reports: dict[str, Report] = {}
         for row in rows:
@@ -151,7 +151,7 @@ class Search:
         try:
             rows, total = await self._page(_PUSH, asked, query.limit)
         except NotAcceptedError as err:
-            if err.cause is not Cause.NO_PUSH_PLAN:
+            if not _has_no_push(err):
                 raise
             rows, total = await self._page(_SMS, asked, query.limit)
         reports: list[Report] = []
@@ -180,7 +180,7 @@ class Search:
         try:
             return found + await self._of_ids(_PUSH, missing)
         except NotAcceptedError as err:
-            if err.cause is Cause.NO_PUSH_PLAN or err.detail == "BAD_ID":
+            if _has_no_push(err) or err.detail == "BAD_ID":
                 return found
             raise
 
@@ -241,6 +241,14 @@ class Search:
             raise OutcomeUnknownError("no_list")
         count = as_count(as_object(body.get("metadata")).get("count"))
         return [as_object(row) for row in rows], count
+
+
+def _has_no_push(err: NotAcceptedError) -> bool:
+    """Tell whether a refusal means that the account can have sent no Push.
+
+    It has no plan, or the address is one of an API that knows no Push at all.
+    """
+    return err.cause is Cause.NO_PUSH_PLAN or err.detail in {"http_404", "http_405"}
 
 
 def report(ref: MessageRef, row: Row) -> Report | None:
