@@ -194,6 +194,17 @@ async def ask_everything(
         await client.lookup("riferimento-1", Channel.PUSH)
 
 
+async def test_an_id_that_is_a_number_is_not_shown_in_a_doubt(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"queue_id": NUMBER[1:]})
+
+    result = await client_at("smsviainternet", session, canned.url).send(submission())
+
+    assert isinstance(result.outcomes[NUMBER], Uncertain)
+    assert NUMBER[1:] not in repr(result.outcomes[NUMBER])
+
+
 def test_the_generated_bodies_reach_the_happy_path() -> None:
     """Keep the property above from passing on refusals alone."""
     reached: set[Json] = set()

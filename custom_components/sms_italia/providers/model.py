@@ -196,11 +196,12 @@ class Uncertain:
     """The message may have left: `detail` says in one word what went wrong.
 
     `provider_id` is known where the provider took the submission but does not tell
-    whether this recipient is in it; delivery reports under that id settle it.
+    whether this recipient is in it; delivery reports under that id settle it. Nobody
+    vouches for what stands in it, so that it is not shown.
     """
 
     detail: str
-    provider_id: str | None = None
+    provider_id: str | None = field(default=None, repr=False)
 
 
 type Outcome = Accepted | NotSent | Uncertain
