@@ -108,10 +108,10 @@ def as_flag(value: Json) -> bool | None:
     match value:
         case bool():
             return value
-        case 0 | 1 | "0" | "1":
-            return bool(int(value))
-        case "true" | "false":
-            return value == "true"
+        case int() | str():
+            return {"1": True, "true": True, "0": False, "false": False}.get(
+                as_identifier(value) or ""
+            )
         case _:
             return None
 
