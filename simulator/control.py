@@ -9,6 +9,7 @@ them. POST takes a JSON object and answers {"ok": true}, or 400 with {"error": .
 - /control/credit {"provider", "euro"}
 - /control/credentials {"provider", and what changes}
 - /control/toggle {"provider", "toggle", "on"}
+- /control/process {}
 - /control/reset {}
 
 A POST needs the content type application/json: no foreign web page can send that.
@@ -50,6 +51,7 @@ class Control:
             ("credit", self._credit),
             ("credentials", self._credentials),
             ("toggle", self._toggle),
+            ("process", self._process),
             ("reset", self._reset),
         ):
             app.router.add_post(f"/control/{name}", _posted(action))
@@ -151,6 +153,10 @@ class Control:
             self._desk.switch_on(provider, toggle)
         else:
             self._desk.switch_off(provider, toggle)
+
+    def _process(self, _body: _Body) -> None:
+        """Work on the shipments that wait."""
+        self._desk.process()
 
     def _reset(self, _body: _Body) -> None:
         """Start anew."""

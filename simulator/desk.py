@@ -116,6 +116,10 @@ class Desk:
         """Return the faults that have not happened yet."""
         return self._faults.waiting(Provider(provider))
 
+    def process(self) -> None:
+        """Work on the shipments that slow processing keeps waiting."""
+        self._store.process()
+
     def advance(self, time: timedelta) -> None:
         """Move the simulated time forward."""
         self._store.shift += time

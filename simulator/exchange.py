@@ -6,6 +6,7 @@ import json
 import re
 from typing import Protocol
 from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
 
 from .model import Json, Message, Operation, Provider
 
@@ -106,6 +107,40 @@ def json_answer(value: Json, status: int = 200) -> Answer:
         content_type="application/json",
         body=json.dumps(value).encode(),
     )
+
+
+def xml_answer(value: dict[str, Json], status: int = 200) -> Answer:
+    """Return the value as an XML answer, with the root of smsviainternet.txt.
+
+    Booleans are 0 and 1, as on that page. How a list looks is published nowhere: here
+    each item is an element with the list's name less its last letter or letters.
+    """
+    body = f"<?xml version='1.0' encoding='UTF-8'?>\n<response>{_xml(value)}</response>"
+    return Answer(status=status, content_type="application/xml", body=body.encode())
+
+
+def _xml(value: Json) -> str:
+    """Return what stands inside an element."""
+    match value:
+        case dict():
+            return "".join(
+                f"<{name}>{_items(name, inner)}</{name}>"
+                for name, inner in value.items()
+            )
+        case bool():
+            return str(int(value))
+        case None:
+            return ""
+        case _:
+            return escape(str(value))
+
+
+def _items(name: str, value: Json) -> str:
+    """Return the items of a list as elements, anything else as it is."""
+    if not isinstance(value, list):
+        return _xml(value)
+    item = f"{name.removesuffix('ies')}y" if name.endswith("ies") else name[:-1]
+    return "".join(f"<{item}>{_xml(inner)}</{item}>" for inner in value)
 
 
 def text_answer(text: str, status: int = 200) -> Answer:

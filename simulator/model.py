@@ -53,6 +53,10 @@ class Toggle(StrEnum):
       a call is well formed (off: each is listed with BADNUMBERFORMAT).
     alias_replaced: Smshosting puts a number in place of an alphanumeric sender.
     nested_errors: Transactionale wraps its 400 body in "errors" (off: flat).
+    xml_answers: SMSviaInternet answers in XML whatever was asked for, as a reseller's
+      proxy may.
+    slow_processing: SMSviaInternet works on an asynchronous shipment, and Smshosting
+      on a bulk one, when `Desk.process` says so (off: at once).
     """
 
     WALLETS = "wallets"
@@ -61,6 +65,8 @@ class Toggle(StrEnum):
     STRICT_RECIPIENTS = "strict_recipients"
     ALIAS_REPLACED = "alias_replaced"
     NESTED_ERRORS = "nested_errors"
+    XML_ANSWERS = "xml_answers"
+    SLOW_PROCESSING = "slow_processing"
 
 
 class Channel(StrEnum):

@@ -6,15 +6,29 @@ callback is a form with transactionId, to, status and id; a cancelled message re
 NOSENT and its price comes back.
 """
 
-from .exchange import Answer, Call, Endpoint, Notification, json_answer
+from contextlib import suppress
+from functools import partial
+
+from .exchange import (
+    Answer,
+    Call,
+    Endpoint,
+    Notification,
+    RefusedError,
+    json_answer,
+)
 from .model import Json, Message, Operation, Provider, Status
 from .smshosting_form import (
     BASE,
     PROVIDER,
     WORDS,
+    Recipient,
+    Shipping,
+    Sms,
     check_login,
     describe,
     insert_sms,
+    read_callback,
     read_shipping,
     read_sms,
     recipients,
@@ -116,13 +130,18 @@ class Smshosting:
         )
 
     def _send_bulk(self, call: Call) -> Answer:
-        """Send one SMS to very many numbers, without telling of each."""
+        """Send one SMS to very many numbers, without telling of each.
+
+        What a `transactionCallback` gets is published nowhere, so it gets nothing.
+        """
         account = check_login(self._store, call)
         found = recipients(account, call)
         sms = read_sms(account, call, FIELDS, MAX_PARTS)
         shipping = read_shipping(self._store, call)
+        read_callback(call, "transactionCallback")
         if not shipping.sandbox:
-            insert_sms(self._store, found, sms, shipping)
+            work = partial(self._insert_bulk, found, sms, shipping)
+            self._store.defer(PROVIDER, work)
         return json_answer(
             {
                 "from": sms.sender,
@@ -130,6 +149,13 @@ class Smshosting:
                 "transactionId": shipping.reference,
             }
         )
+
+    def _insert_bulk(
+        self, found: list[Recipient], sms: Sms, shipping: Shipping
+    ) -> None:
+        """Work on a bulk send; whom a refusal could be told is gone by then."""
+        with suppress(RefusedError):
+            insert_sms(self._store, found, sms, shipping)
 
     def _estimate(self, call: Call) -> Answer:
         """Tell what an SMS would cost, in euro."""

@@ -135,15 +135,21 @@ def read_shipping(store: Store, call: Call) -> Shipping:
     scheduled = read_date(call.text("date")) if call.text("date") else None
     if scheduled is not None and scheduled < store.now():
         refuse("BAD_DATE")
-    callback = call.text("statusCallback") or None
-    if callback and urlsplit(callback).scheme not in {"http", "https"}:
-        refuse("BAD_CALLBACK")
+    callback = read_callback(call, "statusCallback")
     return Shipping(
         reference=reference or uuid4().hex,
         scheduled=scheduled,
         callback=callback,
         sandbox=call.text("sandbox").lower() == "true",
     )
+
+
+def read_callback(call: Call, name: str) -> str | None:
+    """Return the address in a field, None where there is none."""
+    callback = call.text(name) or None
+    if callback and urlsplit(callback).scheme not in {"http", "https"}:
+        refuse("BAD_CALLBACK")
+    return callback
 
 
 def insert_sms(

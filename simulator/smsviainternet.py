@@ -1,17 +1,20 @@
-"""SMSviaInternet v2, JSON (smsviainternet.txt, providers.md section 1).
+"""SMSviaInternet v2, JSON and XML (smsviainternet.txt, providers.md section 1).
 
 The provider publishes no error bodies. Chosen here: HTTP 401 for credentials, 404
 for what does not exist, 400 for the rest, each with {"error": n} where n is from
-the table of its older API.
+the table of its older API. Of the formats of `send_at`, those with a date and a time
+in figures are taken; without an offset they are of Rome.
 """
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from enum import IntEnum
 import re
 from typing import Never
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from .addresses import e164_from_local, is_digits, is_sender
 from .exchange import (
@@ -19,11 +22,11 @@ from .exchange import (
     Call,
     Endpoint,
     Notification,
-    RefusedError,
     json_answer,
+    xml_answer,
 )
 from .model import Json, Message, Operation, Provider, Toggle
-from .parts import count_parts
+from .parts import count_parts, is_gsm7
 from .smsviainternet_rows import delivery_row, part_rows
 from .store import Store
 
@@ -31,6 +34,7 @@ MAX_NUMBERS = 5000
 MAX_PARTS = 99
 TEST_GATEWAY = 99
 MAX_ROWS = 1000
+ROME = ZoneInfo("Europe/Rome")
 
 
 class Error(IntEnum):
@@ -41,6 +45,8 @@ class Error(IntEnum):
     TOKEN_INVALID = 3
     NO_CREDIT = 10
     EMPTY_TEXT = 11
+    BAD_DATE = 12
+    PAST_DATE = 13
     BAD_GATEWAY = 14
     BAD_SENDER = 15
     NO_NUMBERS = 20
@@ -48,9 +54,29 @@ class Error(IntEnum):
     INTERNAL = 999
 
 
+class _RefusalError(Exception):
+    """The call is refused."""
+
+    def __init__(self, error: Error, status: int) -> None:
+        """Keep the number and the HTTP status."""
+        super().__init__(error)
+        self.error = error
+        self.status = status
+
+
 def _refuse(error: Error, status: int = 400) -> Never:
     """Refuse the call."""
-    raise RefusedError(json_answer({"error": error.value}, status))
+    raise _RefusalError(error, status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """What all messages of one call have in common."""
+
+    sender: str
+    test: bool
+    scheduled: datetime | None
+    deferred: bool
 
 
 class SmsViaInternet:
@@ -65,32 +91,39 @@ class SmsViaInternet:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every method and path it answers."""
         base = "/api/rest/v1"
-        return (
-            Endpoint(
-                method="POST",
-                path=f"{base}/sms.json",
-                operation=Operation.SEND,
-                handler=self._send,
-            ),
-            Endpoint(
-                method="POST",
-                path=f"{base}/sms-batch.json",
-                operation=Operation.SEND,
-                handler=self._send_batch,
-            ),
-            Endpoint(
-                method="GET",
-                path=f"{base}/sms/delivery.json",
-                operation=Operation.STATUS,
-                handler=self._delivery,
-            ),
-            Endpoint(
-                method="GET",
-                path=f"{base}/users/wallets.json",
-                operation=Operation.CREDIT,
-                handler=self._wallets,
-            ),
-        )
+        found: list[Endpoint] = []
+        for method, path, operation, handler in (
+            ("POST", "sms", Operation.SEND, self._send),
+            ("POST", "sms-batch", Operation.SEND, self._send_batch),
+            ("GET", "sms/delivery", Operation.STATUS, self._delivery),
+            ("GET", "users/wallets", Operation.CREDIT, self._wallets),
+        ):
+            found += [
+                Endpoint(
+                    method=method,
+                    path=f"{base}/{path}.{extension}",
+                    operation=operation,
+                    handler=self._written(handler, extension),
+                )
+                for extension in ("json", "xml")
+            ]
+        return tuple(found)
+
+    def _written(
+        self, handler: Callable[[Call], dict[str, Json]], extension: str
+    ) -> Callable[[Call], Answer]:
+        """Return a handler that answers in JSON or XML, as the extension says."""
+
+        def handle(call: Call) -> Answer:
+            toggles = self._store.accounts[self.provider].toggles
+            as_xml = extension == "xml" or Toggle.XML_ANSWERS in toggles
+            write = xml_answer if as_xml else json_answer
+            try:
+                return write(handler(call))
+            except _RefusalError as refusal:
+                return write({"error": refusal.error.value}, refusal.status)
+
+        return handle
 
     def notification(self, message: Message) -> Notification | None:
         """Return a GET with the fields of a delivery row.
@@ -118,68 +151,71 @@ class SmsViaInternet:
             if wanted.get(name) and given != wanted[name]:
                 _refuse(Error.LOGIN_WRONG, 401)
 
-    def _send(self, call: Call) -> Answer:
+    def _send(self, call: Call) -> dict[str, Json]:
         """Send one text to up to 5000 numbers."""
         self._check_login(call)
         text = self._text(call, "text")
-        sender, test = self._sender(call), self._is_test(call)
         callback = self._callback(call.text("delivery_callback"))
         asked = re.split(r"[,\s]+", call.text("numbers").strip(" ,"))
         if not asked[0] or len(asked) > MAX_NUMBERS:
             _refuse(Error.NO_NUMBERS)
         numbers = self._valid(asked)
-        deferred = _is_true(call.fields.get("async"))
+        shipment = self._shipment(call, deferred=_is_true(call.fields.get("async")))
         parts = count_parts(text)
         queue_id = self._take(
-            [(number, text, callback) for number in numbers], sender, test=test
+            [(number, text, callback) for number in numbers], shipment
         )
         answer: dict[str, Json] = {
             "queue_id": queue_id,
-            "async": deferred,
+            "async": shipment.deferred,
             "credit": self._credit(),
         }
-        if not deferred:
-            price = Decimal(0) if test else self._store.accounts[self.provider].price
+        if not shipment.deferred:
+            price = self._store.accounts[self.provider].price
+            charged = 0 if shipment.test else parts * len(numbers)
             answer |= {
                 "sending_sms_count": parts * len(numbers),
                 "sending_contacts_count": len(numbers),
-                "sending_cost": _thousandths(price * parts * len(numbers)),
+                "sending_cost": _thousandths(price * charged),
             }
-        return json_answer(answer)
+        return answer
 
-    def _send_batch(self, call: Call) -> Answer:
+    def _send_batch(self, call: Call) -> dict[str, Json]:
         """Send personalised texts; `async` is true unless it is switched off."""
         self._check_login(call)
         template = self._text(call, "text_template")
-        sender, test = self._sender(call), self._is_test(call)
         defaults = _plain(call.fields.get("default_placeholders"))
         destinations = call.fields.get("destinations")
         if not isinstance(destinations, list) or not destinations:
             _refuse(Error.NO_NUMBERS)
+        takes_unicode = _is_true(call.fields.get("utf8_enabled", True))
+        longest = call.text("max_sms_length") or str(MAX_PARTS)
         texts: list[tuple[str, str, str | None]] = []
         for destination in destinations:
             if not isinstance(destination, dict):
                 _refuse(Error.NO_NUMBERS)
             words = defaults | _plain(destination.get("placeholders"))
             text = _fill_in(template, words)
+            if count_parts(text) > int(longest) or not (takes_unicode or is_gsm7(text)):
+                continue
             callback = destination.get("delivery_callback")
             address = callback if isinstance(callback, str) else ""
             url = self._callback(address or call.text("delivery_callback"))
             number = destination.get("number")
             asked = number.split(",") if isinstance(number, str) else []
             texts += [(to, text, url) for to in self._valid(asked)]
-        batch_id = self._take(texts, sender, test=test)
-        return json_answer(
-            {
-                "error": 0,
-                "sending_batch_id": batch_id,
-                "credit": self._credit(),
-                "sending_contacts_count": len(texts),
-                "async": _is_true(call.fields.get("async", True)),
-            }
-        )
+        deferred = _is_true(call.fields.get("async", True))
+        shipment = self._shipment(call, deferred=deferred)
+        batch_id = self._take(texts, shipment)
+        return {
+            "error": 0,
+            "sending_batch_id": batch_id,
+            "credit": self._credit(),
+            "sending_contacts_count": len(texts),
+            "async": deferred,
+        }
 
-    def _delivery(self, call: Call) -> Answer:
+    def _delivery(self, call: Call) -> dict[str, Json]:
         """List delivery rows of a queue, of a batch or since a day."""
         self._check_login(call)
         filters = [
@@ -215,24 +251,50 @@ class SmsViaInternet:
         if word := call.query.get("delivery_status"):
             rows = [row for row in rows if row["delivery_status"] == word]
         page: list[Json] = list(rows[int(offset) : int(offset) + int(limit)])
-        return json_answer(
-            {
-                "count": len(page),
-                "limit": int(limit),
-                "offset": int(offset),
-                "deliveries": page,
-            }
-        )
+        return {
+            "count": len(page),
+            "limit": int(limit),
+            "offset": int(offset),
+            "deliveries": page,
+        }
 
-    def _wallets(self, call: Call) -> Answer:
-        """Tell the credit in euro, if this account is one that may ask."""
+    def _wallets(self, call: Call) -> dict[str, Json]:
+        """Tell the credit in euro, if this account is one that may ask.
+
+        `users` names the user whose wallet is wanted.
+        """
         self._check_login(call)
         account = self._store.accounts[self.provider]
         if Toggle.WALLETS not in account.toggles:
             _refuse(Error.INTERNAL, 404)
-        return json_answer(
-            {"wallets": [{"amount": float(account.credit), "user": {"id": "70421"}}]}
+        own = account.credentials.get("username")
+        wallets: list[Json] = []
+        if call.query.get("users", own) == own:
+            wallets = [{"amount": float(account.credit), "user": {"id": "70421"}}]
+        return {"wallets": wallets}
+
+    def _shipment(self, call: Call, *, deferred: bool) -> Shipment:
+        """Return sender, gateway and date of a call."""
+        return Shipment(
+            sender=self._sender(call),
+            test=self._is_test(call),
+            scheduled=self._date(call.text("send_at")),
+            deferred=deferred,
         )
+
+    def _date(self, value: str) -> datetime | None:
+        """Return when to send; None for at once."""
+        if value in {"", "now"}:
+            return None
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            _refuse(Error.BAD_DATE)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ROME)
+        if moment < self._store.now():
+            _refuse(Error.PAST_DATE)
+        return moment
 
     def _text(self, call: Call, name: str) -> str:
         """Return the text, refusing an empty or an endless one."""
@@ -274,26 +336,40 @@ class SmsViaInternet:
         return [to for to in numbers if to is not None and to not in blocked]
 
     def _take(
-        self, texts: list[tuple[str, str, str | None]], sender: str, *, test: bool
+        self, texts: list[tuple[str, str, str | None]], shipment: Shipment
     ) -> str:
-        """Accept (number, text, callback) as one shipment and return its id."""
+        """Accept (number, text, callback) as one shipment and return its id.
+
+        One that is worked on later is not refused for want of credit: it is not sent.
+        """
         queue_id = str(15_066_000_000_000_000 + self._store.new_id())
-        if test:
+        if shipment.test:
             return queue_id
         parts = {text: count_parts(text) for text in {item[1] for item in texts}}
+        total = sum(parts[item[1]] for item in texts)
         account = self._store.accounts[self.provider]
-        if not account.can_pay(sum(parts[item[1]] for item in texts)):
+
+        def accept() -> None:
+            if not account.can_pay(total):
+                return
+            for number, text, callback in texts:
+                self._store.accept(
+                    self.provider,
+                    to=number,
+                    text=text,
+                    sender=shipment.sender,
+                    parts=parts[text],
+                    reference=queue_id,
+                    callback=callback,
+                    scheduled=shipment.scheduled,
+                )
+
+        if shipment.deferred:
+            self._store.defer(self.provider, accept)
+        elif account.can_pay(total):
+            accept()
+        else:
             _refuse(Error.NO_CREDIT)
-        for number, text, callback in texts:
-            self._store.accept(
-                self.provider,
-                to=number,
-                text=text,
-                sender=sender,
-                parts=parts[text],
-                reference=queue_id,
-                callback=callback,
-            )
         return queue_id
 
     def _credit(self) -> int:

@@ -103,6 +103,7 @@ class Store:
         self.shift = timedelta(0)
         self.on_accept: Callable[[Message], None] = lambda _message: None
         self.on_final: Callable[[Message], None] = lambda _message: None
+        self._waiting: list[Callable[[], None]] = []
         self._messages: OrderedDict[str, Message] = OrderedDict()
         self._by_reference: dict[tuple[Provider, str], deque[str]] = {}
         self._by_number: dict[tuple[Provider, str], deque[str]] = {}
@@ -121,6 +122,7 @@ class Store:
         self.shift = timedelta(0)
         self.callbacks.clear()
         self.pictures.clear()
+        self._waiting.clear()
         self._messages.clear()
         self._by_reference.clear()
         self._by_number.clear()
@@ -136,6 +138,21 @@ class Store:
     def new_id(self) -> int:
         """Return a number that nothing else here has."""
         return next(self._ids)
+
+    # Shipments that are worked on after they were answered
+
+    def defer(self, provider: Provider, work: Callable[[], None]) -> None:
+        """Do the work now, or when told so if the account's processing is slow."""
+        if Toggle.SLOW_PROCESSING in self.accounts[provider].toggles:
+            self._waiting.append(work)
+        else:
+            work()
+
+    def process(self) -> None:
+        """Do the work that waits."""
+        waiting, self._waiting = self._waiting, []
+        for work in waiting:
+            work()
 
     # Messages
 

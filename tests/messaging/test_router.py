@@ -86,8 +86,8 @@ def _still(house: House) -> None:
     [
         ("smsviainternet", 5000, 1),
         ("smsviainternet", 5001, 2),
-        ("smshosting", 999, 1),
-        ("smshosting", 1000, 2),
+        ("smshosting", 5000, 1),
+        ("smshosting", 5001, 2),
         ("transactionale", 3, 3),
         ("inviosmart", 3, 3),
     ],

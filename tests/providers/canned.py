@@ -104,7 +104,7 @@ class Canned:
                 query=dict(request.query),
                 raw_query=request.rel_url.raw_query_string,
                 headers=request.headers,
-                body=await request.text(),
+                body=(await request.read()).decode("utf-8", "replace"),
             )
         )
         answer = self._answers[0]

@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from simulator import Simulator, Toggle
+
 from .canned import Canned
+from .helpers import NUMBER, OTHER_NUMBER
 
 
 @pytest.fixture
@@ -27,3 +30,12 @@ async def dead_url(socket_enabled: None) -> str:  # noqa: ARG001 - loopback sock
     """Return an address where nobody listens any more."""
     async with Canned() as canned:
         return canned.url
+
+
+@pytest.fixture
+def push(simulator: Simulator) -> Simulator:
+    """Return the providers; one number has the app of Smshosting's Push."""
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    simulator.account("smshosting").push_phones.add(NUMBER)
+    simulator.account("smshosting").groups["7"] = (OTHER_NUMBER,)
+    return simulator

@@ -1,13 +1,19 @@
 """What the tests of the provider clients share."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict, Unpack
 
 import aiohttp
 
 from custom_components.sms_italia.providers.client import Feature, ProviderClient
 from custom_components.sms_italia.providers.model import (
+    CallbackRule,
+    Channel,
     Encoding,
+    Mode,
     Outcome,
+    Picture,
     SendResult,
     Submission,
 )
@@ -27,6 +33,9 @@ OTHER_NUMBER = "+393407654321"
 THIRD_NUMBER = "+393330000111"
 BAD_NUMBER = "+390511234"
 TEXT = "Finestra aperta in cucina"
+PNG = b"\x89PNG\r\n\x1a\n\x00--\r\n\xff\r\n"
+"""What a multipart form could trip over, in what passes for a picture."""
+PICTURE = Picture(content=PNG, filename="cortile.png", content_type="image/png")
 TIMEOUTS = Timeouts(connect=5, total=10)
 SHORT = Timeouts(connect=5, total=0.5)
 """For a server that does not answer; `total` is what ends the waiting."""
@@ -44,20 +53,51 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 """Credentials for a server that does not look at them."""
 
 
-def submission(
-    *recipients: str,
-    text: str = TEXT,
-    sender: str | None = None,
-    encoding: Encoding = Encoding.GSM7,
-) -> Submission:
-    """Return a submission to the recipients, to one if none is given."""
-    return Submission(
-        reference="riferimento-1",
-        recipients=recipients or (NUMBER,),
-        text=text,
-        encoding=encoding,
-        sender=sender,
-    )
+SECRETS = [
+    ("smsviainternet", "api_token"),
+    ("smshosting", "auth_key"),
+    ("smshosting", "auth_secret"),
+    ("transactionale", "api_key"),
+    ("inviosmart", "username"),
+    ("inviosmart", "password"),
+]
+
+
+def secrets_in(shown: str, simulator: Simulator, key: str) -> list[str]:
+    """Return the credentials, texts and numbers that stand in what was shown."""
+    secrets = [*simulator.credentials(key).values(), TEXT, NUMBER[1:]]
+    return [secret for secret in secrets if secret in shown]
+
+
+class Details(TypedDict, total=False):
+    """What a submission may have beyond its recipients."""
+
+    reference: str
+    text: str
+    encoding: Encoding
+    sender: str | None
+    callback_url: str | None
+    send_at: datetime | None
+    channel: Channel | None
+    push_text: str | None
+    picture: Picture | None
+    groups: tuple[str, ...]
+    texts: Mapping[str, str]
+    mode: Mode | None
+    callback_rule: CallbackRule | None
+    max_parts: int | None
+
+
+def submission(*recipients: str, **details: Unpack[Details]) -> Submission:
+    """Return a submission to the recipients, to one if nobody is named."""
+    named: Details = {
+        "reference": "riferimento-1",
+        "text": TEXT,
+        "encoding": Encoding.GSM7,
+        **details,
+    }
+    someone = recipients or (() if "groups" in details else (NUMBER,))
+    return Submission(recipients=someone, **named)
 
 
 def only(result: SendResult) -> Outcome:

@@ -7,6 +7,7 @@ from traceback import format_exception
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.client import Feature
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     OutcomeUnknownError,
@@ -30,14 +31,15 @@ from .helpers import (
     KEYS,
     NUMBER,
     OTHER_NUMBER,
+    SECRETS,
     SENDER,
     SHORT,
-    TEXT,
     TIMEOUTS,
     WITH_CREDIT,
     client_at,
     client_of,
     only,
+    secrets_in,
     submission,
 )
 
@@ -46,13 +48,10 @@ MANY = tuple(
     for key, provider in PROVIDERS.items()
     if provider.capabilities.recipients_per_submission > 1
 )
-SECRETS = [
-    ("smsviainternet", "api_token"),
-    ("smshosting", "auth_key"),
-    ("smshosting", "auth_secret"),
-    ("transactionale", "api_key"),
-    ("inviosmart", "username"),
-    ("inviosmart", "password"),
+WITHOUT_CREDIT = [
+    key
+    for key, provider in PROVIDERS.items()
+    if not provider.capabilities.features & {Feature.CREDIT, Feature.CREDIT_IF_OFFERED}
 ]
 
 every_provider = pytest.mark.parametrize("key", KEYS)
@@ -64,12 +63,6 @@ def sends(simulator: Simulator, key: str) -> int:
     return sum(
         request.operation is Operation.SEND for request in simulator.requests.of(key)
     )
-
-
-def secrets_in(shown: str, simulator: Simulator, key: str) -> list[str]:
-    """Return the credentials, texts and numbers that stand in what was shown."""
-    secrets = [*simulator.credentials(key).values(), TEXT, NUMBER[1:]]
-    return [secret for secret in secrets if secret in shown]
 
 
 @every_provider
@@ -287,9 +280,10 @@ async def test_the_credit_is_told_in_euro_with_the_sms_left(
 
     assert credit.balance == Decimal("7.35")
     assert credit.sms_left == 147
+    assert len(simulator.requests) == 1
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key not in WITH_CREDIT])
+@pytest.mark.parametrize("key", WITHOUT_CREDIT)
 async def test_a_provider_without_a_credit_endpoint_says_so(
     key: str, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:

@@ -11,15 +11,17 @@ import pytest
 from custom_components.sms_italia.providers.errors import ProviderError
 from custom_components.sms_italia.providers.model import (
     Accepted,
+    Channel,
     MessageRef,
     NotSent,
+    Query,
     Status,
     Uncertain,
 )
 from custom_components.sms_italia.providers.transport import Json
 
 from .canned import Canned
-from .helpers import KEYS, NUMBER, OTHER_NUMBER, client_at, submission
+from .helpers import KEYS, NUMBER, OTHER_NUMBER, PICTURE, client_at, submission
 
 NAMES = st.sampled_from(
     [
@@ -47,6 +49,21 @@ NAMES = st.sampled_from(
         "phone",
         "body",
         "italysms",
+        "sending_batch_id",
+        "transactionId",
+        "pushInserted",
+        "smsInserted",
+        "smsNotInserted",
+        "type",
+        "multimediaContent",
+        "metadata",
+        "count",
+        "cost",
+        "pushAvailable",
+        "msisdn",
+        "url",
+        "wallets",
+        "amount",
     ]
 )
 WORDS = st.sampled_from(
@@ -72,11 +89,23 @@ LINES = st.from_regex(
     r"([ :|-]{0,3}[A-Za-z0-9.-]{0,6}){0,7}",
     fullmatch=True,
 )
+TAGS = NAMES | st.sampled_from(["response", "delivery", "wallets", "amount"])
+MARKUP = st.recursive(
+    st.tuples(TAGS, SCALARS).map(lambda pair: f"<{pair[0]}>{pair[1]}</{pair[0]}>"),
+    lambda inner: st.tuples(TAGS, st.lists(inner, max_size=6)).map(
+        lambda pair: f"<{pair[0]}>{''.join(pair[1])}</{pair[0]}>"
+    ),
+    max_leaves=12,
+)
 BODIES = (
-    st.dictionaries(NAMES, VALUES, max_size=12).map(json.dumps).map(str.encode)
+    MARKUP.map(str.encode)
+    | st.dictionaries(NAMES, VALUES, max_size=12).map(json.dumps).map(str.encode)
     | VALUES.map(json.dumps).map(str.encode)
     | LINES.map(str.encode)
     | st.binary(max_size=40)
+)
+TYPES = st.sampled_from(
+    ["application/json", "application/xml", "text/html", "image/png"]
 )
 CODES = st.sampled_from([200, 200, 200, 201, 400, 401, 404, 422, 429, 500])
 
@@ -92,10 +121,10 @@ def test_any_answer_gives_outcomes_and_no_other_exception(key: str) -> None:
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         )
-        @given(body=BODIES, status=CODES)
-        def check(body: bytes, status: int) -> None:
+        @given(body=BODIES, status=CODES, content_type=TYPES)
+        def check(body: bytes, status: int, content_type: str) -> None:
             canned.clear()
-            canned.answer(body, status=status)
+            canned.answer(body, status=status, headers={"Content-Type": content_type})
             runner.run(ask_everything(key, canned, session))
 
         check()
@@ -122,9 +151,18 @@ async def ask_everything(
     recipients = (NUMBER, OTHER_NUMBER) if many else (NUMBER,)
 
     result = await client.send(submission(*recipients))
+    pushed = await client.send(
+        submission(*recipients, channel=Channel.PUSH_THEN_SMS, picture=PICTURE)
+    )
+    personal = await client.send(submission(*recipients, texts={NUMBER: "Ciao"}))
 
-    assert tuple(result.outcomes) == recipients
-    for outcome in result.outcomes.values():
+    for answered in (result, pushed, personal):
+        assert tuple(answered.outcomes) == recipients
+    for outcome in [
+        *result.outcomes.values(),
+        *pushed.outcomes.values(),
+        *personal.outcomes.values(),
+    ]:
         match outcome:
             case Accepted(provider_id=provider_id):
                 assert provider_id
@@ -135,7 +173,36 @@ async def ask_everything(
         assert {report.ref for report in reports} <= {MessageRef("7", NUMBER)}
         assert all(isinstance(report.status, Status) for report in reports)
     with suppress(ProviderError):
-        assert (await client.credit()).balance.is_finite()
+        assert (await client.credit_with_push()).balance.is_finite()
+    with suppress(ProviderError):
+        estimate = await client.estimate(submission(*recipients))
+        assert estimate.cost is not None
+        assert estimate.cost >= 0
+    ref = MessageRef("7", NUMBER)
+    with suppress(ProviderError):
+        assert [one.ref for one in await client.cancel([ref])] == [ref]
+    with suppress(ProviderError):
+        assert set(await client.find_pictures([ref])) <= {ref}
+    with suppress(ProviderError):
+        assert (await client.picture("7")).content_type.startswith("image/")
+    with suppress(ProviderError):
+        assert (await client.create_invitation(NUMBER)).number == NUMBER
+    with suppress(ProviderError):
+        found = await client.search(Query(number=NUMBER))
+        assert all(report.ref.provider_id for report in found.reports)
+    with suppress(ProviderError):
+        await client.lookup("riferimento-1", Channel.PUSH)
+
+
+async def test_an_id_that_is_a_number_is_not_shown_in_a_doubt(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"queue_id": NUMBER[1:]})
+
+    result = await client_at("smsviainternet", session, canned.url).send(submission())
+
+    assert isinstance(result.outcomes[NUMBER], Uncertain)
+    assert NUMBER[1:] not in repr(result.outcomes[NUMBER])
 
 
 def test_the_generated_bodies_reach_the_happy_path() -> None:

@@ -1,5 +1,6 @@
 """Values are read out of answers of any type, or not at all."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from hypothesis import given, strategies as st
@@ -10,8 +11,10 @@ from custom_components.sms_italia.providers.reading import (
     as_count,
     as_decimal,
     as_euro,
+    as_flag,
     as_identifier,
     as_list,
+    as_moment,
     as_number,
     as_object,
     as_price,
@@ -36,6 +39,10 @@ JSON: st.SearchStrategy[Json] = st.recursive(
 def test_no_value_ever_makes_a_reader_raise(value: Json) -> None:
     assert isinstance(as_object(value), dict)
     assert isinstance(as_list(value), list)
+    flag = as_flag(value)
+    assert flag is None or isinstance(flag, bool)
+    moment = as_moment(value)
+    assert moment is None or moment.utcoffset() is not None
     identifier = as_identifier(value)
     assert identifier is None or 0 < len(identifier) <= 128
     code = as_code(value)
@@ -146,3 +153,49 @@ def test_a_number_is_the_same_however_it_is_written(value: Json) -> None:
 @pytest.mark.parametrize("value", [None, "", "casa", True, [], "00"])
 def test_what_has_no_digit_is_no_number(value: Json) -> None:
     assert as_number(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [
+        (True, True),
+        (False, False),
+        (1, True),
+        (0, False),
+        ("1", True),
+        ("0", False),
+        ("true", True),
+        ("false", False),
+        ("yes", None),
+        ("", None),
+        (2, None),
+        (None, None),
+        ([], None),
+    ],
+    ids=range(13),
+)
+def test_a_flag_is_read_as_json_and_as_xml_write_it(value: Json, flag: Json) -> None:
+    assert as_flag(value) is flag
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2014-01-13T15:01:35+0100", datetime(2014, 1, 13, 14, 1, 35, tzinfo=UTC)),
+        ("2018-11-20T11:02:31+00:00", datetime(2018, 11, 20, 11, 2, 31, tzinfo=UTC)),
+        ("2018-11-20T11:02:31Z", datetime(2018, 11, 20, 11, 2, 31, tzinfo=UTC)),
+        ("2018-11-20T11:02:31", None),
+        ("2018-11-20", None),
+        ("0001-01-01T00:00:00+99:00", None),
+        ("ieri", None),
+        ("", None),
+        ("2" * 50, None),
+        (20181120, None),
+        (None, None),
+    ],
+    ids=range(11),
+)
+def test_a_moment_is_one_only_with_its_zone(
+    value: Json, moment: datetime | None
+) -> None:
+    assert as_moment(value) == moment

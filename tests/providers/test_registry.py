@@ -100,7 +100,7 @@ def test_the_identity_of_an_account_is_made_of_its_fields(
     ("key", "recipients", "parts"),
     [
         ("smsviainternet", 5000, 99),
-        ("smshosting", 999, 7),
+        ("smshosting", 5000, 7),
         ("transactionale", 1, 255),
         ("inviosmart", 1, 4),
     ],
@@ -117,8 +117,8 @@ def test_the_limits_are_those_of_the_provider(
 @pytest.mark.parametrize(
     ("key", "features"),
     [
-        ("smsviainternet", {Feature.CREDIT_WITH_SEND}),
-        ("smshosting", {Feature.CREDIT, Feature.SMS_LEFT}),
+        ("smsviainternet", {Feature.CREDIT_WITH_SEND, Feature.CREDIT_IF_OFFERED}),
+        ("smshosting", {Feature.CREDIT, Feature.SMS_LEFT, Feature.PUSH_LEFT}),
         ("transactionale", set()),
         ("inviosmart", {Feature.CREDIT, Feature.SMS_LEFT}),
     ],
@@ -126,22 +126,42 @@ def test_the_limits_are_those_of_the_provider(
 def test_each_provider_tells_the_credit_in_its_way(
     key: str, features: set[Feature]
 ) -> None:
-    of_credit = {Feature.CREDIT, Feature.CREDIT_WITH_SEND, Feature.SMS_LEFT}
+    of_credit = {
+        Feature.CREDIT,
+        Feature.CREDIT_IF_OFFERED,
+        Feature.CREDIT_WITH_SEND,
+        Feature.SMS_LEFT,
+        Feature.PUSH_LEFT,
+    }
     claimed = PROVIDERS[key].capabilities.features
 
     assert claimed & of_credit == features
     assert Feature.DELIVERY_POLL in claimed
 
 
+METHODS = {
+    "credit": {Feature.CREDIT, Feature.CREDIT_IF_OFFERED},
+    "credit_with_push": {Feature.PUSH_LEFT},
+    "lookup": {Feature.CLIENT_REFERENCE},
+    "_estimate": {Feature.ESTIMATE},
+    "cancel": {Feature.CANCEL},
+    "create_invitation": {Feature.PUSH},
+    "picture": {Feature.PICTURE_PUSH},
+    "find_pictures": {Feature.PICTURE_PUSH},
+}
+
+
 @pytest.mark.parametrize("key", KEYS)
-async def test_a_credit_is_claimed_only_by_a_client_that_can_ask_for_it(
-    key: str, session: aiohttp.ClientSession
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_feature_is_claimed_only_by_a_client_that_has_it(
+    key: str, method: str, session: aiohttp.ClientSession
 ) -> None:
     client = PROVIDERS[key].create(session, SETTINGS[key], DEFAULT_TIMEOUTS)
 
-    assert ("credit" in vars(type(client))) == (
-        Feature.CREDIT in PROVIDERS[key].capabilities.features
+    assert (method in vars(type(client))) == bool(
+        METHODS[method] & PROVIDERS[key].capabilities.features
     )
+    assert client.capabilities is PROVIDERS[key].capabilities
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -1,5 +1,8 @@
 """What is peculiar to Transactionale."""
 
+from datetime import UTC, datetime
+import json
+
 import aiohttp
 import pytest
 
@@ -9,10 +12,12 @@ from custom_components.sms_italia.providers.errors import (
 )
 from custom_components.sms_italia.providers.model import (
     Accepted,
+    CallbackRule,
     ErrorKind,
     MessageRef,
     NotSent,
     Outcome,
+    Report,
     Status,
     Uncertain,
 )
@@ -30,8 +35,13 @@ from .helpers import (
     only,
     submission,
 )
+from .proofs import proves
 
 KEY = "transactionale"
+SEND = "POST /platform/api/sms/send"
+READ = "GET /platform/api/sms/send/{id}"
+WEBHOOK = "delivery webhook"
+CALLBACK = "https://casa.example/dlr"
 PATH = "/platform/api/sms/send"
 
 
@@ -52,6 +62,8 @@ def described(**changed: Json) -> dict[str, Json]:
     }
 
 
+@proves(KEY, SEND, "phone", "sender_id", "body")
+@proves(KEY, "every request", "Authorization")
 async def test_the_request_is_that_of_the_page(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -77,6 +89,8 @@ async def test_a_number_as_sender_goes_without_its_plus(
     assert canned.seen[0].json["sender_id"] == "4850123456"
 
 
+@proves(KEY, SEND, of="answer field")
+@proves(KEY, SEND, of="status")
 @pytest.mark.parametrize("status", [200, 201, 202])
 @pytest.mark.parametrize(
     ("word", "expected"),
@@ -101,6 +115,7 @@ async def test_any_2xx_with_an_id_is_accepted(
     assert outcome == Accepted(provider_id="123", status=expected)
 
 
+@proves(KEY, SEND, "401")
 @pytest.mark.parametrize(
     ("body", "status", "expected"),
     [
@@ -133,6 +148,7 @@ async def test_what_is_no_acceptance_is_told_apart(
     assert outcome == expected
 
 
+@proves(KEY, SEND, of="error")
 @pytest.mark.parametrize("nested", ["flat", "nested"])
 @pytest.mark.parametrize(
     "refused",
@@ -226,6 +242,7 @@ async def test_the_key_is_proved_by_a_message_that_cannot_be_sent(
     assert [seen.json for seen in canned.seen] == [{}]
 
 
+@proves(KEY, READ)
 @pytest.mark.parametrize(
     ("delivery", "progress", "status"),
     [
@@ -281,3 +298,149 @@ async def test_an_id_cannot_lead_out_of_the_path(
 
     assert canned.seen[0].path.startswith(f"{PATH}/")
     assert not canned.seen[0].query
+
+
+@proves(KEY, SEND, "webhook_url", "receive_dlr")
+@pytest.mark.parametrize(
+    ("option", "of_message", "with_address", "expected"),
+    [
+        ({}, None, CALLBACK, "always"),
+        ({}, None, None, None),
+        ({"receive_dlr": "auto"}, None, CALLBACK, "always"),
+        ({"receive_dlr": "off"}, None, CALLBACK, "off"),
+        ({"receive_dlr": "on_error"}, None, None, "on_error"),
+        ({"receive_dlr": "off"}, CallbackRule.ALWAYS, CALLBACK, "always"),
+        ({}, CallbackRule.DEFAULT, CALLBACK, "default"),
+        ({}, CallbackRule.OFF, None, "off"),
+    ],
+)
+async def test_the_rule_of_the_message_comes_before_that_of_the_account(  # noqa: PLR0913, PLR0917 - a table of cases
+    option: dict[str, str],
+    of_message: CallbackRule | None,
+    with_address: str | None,
+    expected: str | None,
+    simulator: Simulator,
+    session: aiohttp.ClientSession,
+) -> None:
+    client = client_of(simulator, KEY, session, changed=option)
+
+    await client.send(submission(callback_rule=of_message, callback_url=with_address))
+
+    fields = simulator.requests[-1].fields
+    assert fields.get("receive_dlr") == expected
+    assert fields.get("webhook_url") == with_address
+
+
+@proves(
+    KEY,
+    SEND,
+    "receive_dlr: default",
+    "receive_dlr: always",
+    "receive_dlr: on_error",
+    "receive_dlr: off",
+)
+@pytest.mark.parametrize("rule", list(CallbackRule))
+@pytest.mark.parametrize("end", ["delivered", "failed"])
+async def test_each_rule_calls_back_as_the_page_says(
+    rule: CallbackRule,
+    end: str,
+    simulator: Simulator,
+    session: aiohttp.ClientSession,
+) -> None:
+    simulator.account(KEY).receive_dlr = "off"
+    simulator.account(KEY).webhook_url = "http://127.0.0.1:1/dlr"
+    await client_of(simulator, KEY, session).send(submission(callback_rule=rule))
+
+    simulator.move(simulator.messages[0].id, end)
+    await simulator.finish_callbacks()
+
+    called = {
+        CallbackRule.DEFAULT: False,
+        CallbackRule.ALWAYS: True,
+        CallbackRule.ON_ERROR: end == "failed",
+        CallbackRule.OFF: False,
+    }
+    assert bool(simulator.callbacks) == called[rule]
+
+
+async def test_a_rule_that_is_none_is_a_value_error(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    with pytest.raises(ValueError, match="sometimes"):
+        client_of(simulator, KEY, session, changed={"receive_dlr": "sometimes"})
+
+
+@proves(KEY, SEND, "url")
+@proves(KEY, READ, "url")
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ("{own}/altra/strada/123?x=1", "/altra/strada/123"),
+        (f"{{own}}{PATH}/123", f"{PATH}/123"),
+        ("http://127.0.0.1:1/altra/123", f"{PATH}/123"),
+        ("http://anna:pw@127.0.0.1/altra", f"{PATH}/123"),
+        ("https://api.transactionale.com/altra/123", f"{PATH}/123"),
+        ("/altra/123", f"{PATH}/123"),
+        ("http://[", f"{PATH}/123"),
+        (7, f"{PATH}/123"),
+        (None, f"{PATH}/123"),
+    ],
+)
+async def test_the_address_of_an_answer_is_followed_only_on_the_account_s_own_host(
+    told: Json, asked: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    url = told.format(own=canned.url) if isinstance(told, str) else told
+    canned.answer(described(url=url), status=201)
+    canned.answer(described(delivery_status="delivered"))
+    client = client_at(KEY, session, canned.url)
+    await client.send(submission())
+
+    (report,) = await client.reports([MessageRef("123", NUMBER)])
+
+    assert report.status is Status.DELIVERED
+    assert canned.seen[1].path == asked
+
+
+@proves(KEY, WEBHOOK)
+@pytest.mark.parametrize("word", ["delivered", "failed", "expired"])
+async def test_the_page_s_own_callback_is_read(
+    word: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    body = json.dumps(
+        {
+            "sms_id": 123,
+            "phone": NUMBER[1:],
+            "send_time": "2018-11-20T11:02:29+00:00",
+            "status_time": "2018-11-20T11:02:31+00:00",
+            "status": word,
+        }
+    )
+
+    report = client_at(KEY, session, canned.url).parse_callback(body.encode())
+
+    assert report == Report(
+        ref=MessageRef("123", NUMBER),
+        status=Status(word),
+        at=datetime(2018, 11, 20, 11, 2, 31, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    "moment", ["2018-11-20T11:02:31", "ieri", "", 7, None, "2018-13-40T99:00:00Z"]
+)
+async def test_a_time_without_its_zone_is_no_time(
+    moment: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    body = {
+        "sms_id": 123,
+        "phone": NUMBER[1:],
+        "status": "delivered",
+        "status_time": moment,
+    }
+
+    report = client_at(KEY, session, canned.url).parse_callback(
+        json.dumps(body).encode()
+    )
+
+    assert report is not None
+    assert report.at is None

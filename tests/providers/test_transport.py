@@ -24,6 +24,7 @@ from custom_components.sms_italia.providers.transport import (
     Answer,
     Json,
     Timeouts,
+    Upload,
     exchange,
     refuse_http_error,
 )
@@ -442,3 +443,64 @@ def test_the_body_stays_out_of_the_representation() -> None:
 
 def test_text_survives_bytes_that_are_none() -> None:
     assert answer(b"OK \xff").text() == "OK \ufffd"
+
+
+async def test_an_upload_goes_as_a_form_whose_texts_name_their_charset(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({})
+    upload = Upload(
+        name="file", filename="a.png", content_type="image/png", content=b"\x89PNG\r\n"
+    )
+
+    await exchange(
+        session,
+        "POST",
+        URL(canned.url),
+        timeouts=TIMEOUTS,
+        data={"text": "È già\r\n--tardi"},
+        upload=upload,
+    )
+
+    (seen,) = canned.seen
+    boundary = seen.headers["Content-Type"].partition("boundary=")[2]
+    _, text, file, end = seen.body.split(f"--{boundary}")
+    assert text == (
+        '\r\nContent-Disposition: form-data; name="text"\r\n'
+        "Content-Type: text/plain; charset=utf-8\r\n\r\nÈ già\r\n--tardi\r\n"
+    )
+    assert file.startswith(
+        '\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'
+        "Content-Type: image/png\r\n\r\n"
+    )
+    assert end == "--\r\n"
+
+
+async def test_an_upload_has_more_time_the_bigger_it_is(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    """With no time at all but that which its size gives."""
+    canned.answer({})
+    none_left = Timeouts(connect=5, total=0.000_001)
+    upload = Upload(
+        name="file", filename="a", content_type="image/png", content=bytes(640 * 1024)
+    )
+
+    received = await exchange(
+        session, "POST", URL(canned.url), timeouts=none_left, data={}, upload=upload
+    )
+
+    assert received.status == 200
+
+
+async def test_the_bound_of_an_answer_can_be_another(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"x" * 100)
+
+    received = await exchange(session, "GET", URL(canned.url), max_bytes=100)
+    with pytest.raises(OutcomeUnknownError) as failure:
+        await exchange(session, "GET", URL(canned.url), max_bytes=99)
+
+    assert len(received.body) == 100
+    assert failure.value.detail == "answer_too_long"

@@ -207,6 +207,30 @@ async def test_a_bulk_send_tells_of_no_single_number(
     assert len(simulator.messages) == 2
 
 
+async def test_a_bulk_send_can_be_worked_on_later(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """And what cannot be paid by then is not sent, which nobody is told."""
+    simulator.switch_on("smshosting", "slow_processing")
+    await caller.smsh("sms/sendbulk", text="Ciao", to=NUMBER)
+    assert not simulator.messages
+    simulator.process()
+    assert len(simulator.messages) == 1
+    simulator.set_credit("smshosting", 0)
+    reply = await caller.smsh("sms/sendbulk", text="Ciao", to=OTHER)
+    simulator.process()
+    assert reply.status == 200
+    assert len(simulator.messages) == 1
+
+
+async def test_both_callbacks_of_a_bulk_send_must_be_addresses(caller: Caller) -> None:
+    """Else it is refused as a whole."""
+    for name in ("statusCallback", "transactionCallback"):
+        fields = {"text": "Ciao", "to": NUMBER, name: "nowhere"}
+        reply = await caller.smsh("sms/sendbulk", **fields)
+        assert reply.object["errorMsg"] == "BAD_CALLBACK"
+
+
 async def test_an_estimate_sends_nothing(simulator: Simulator, caller: Caller) -> None:
     """It tells cost, credit and count."""
     fields = {"text": "a" * 200, "to": f"{NUMBER},12,{OTHER}"}

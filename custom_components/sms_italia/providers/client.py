@@ -2,23 +2,37 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 import re
+from typing import ClassVar
 
 import aiohttp
 from yarl import URL
 
 from .errors import NotAcceptedError, OutcomeUnknownError
+from .facts import Fact
 from .model import (
+    Cancellation,
+    Cause,
+    Channel,
     Credit,
     ErrorKind,
+    Estimate,
+    Found,
+    Invitation,
     MessageRef,
+    Mode,
     Outcome,
+    Picture,
+    PictureRef,
+    Query,
     Report,
     SendResult,
     Submission,
 )
+from .pictures import PictureRule
 from .transport import DEFAULT_TIMEOUTS, Timeouts
 
 
@@ -27,10 +41,14 @@ class Feature(StrEnum):
 
     CREDIT = "credit"
     """The credit can be asked for."""
+    CREDIT_IF_OFFERED = "credit_if_offered"
+    """The credit can be asked for, but some accounts are refused (NOT_OFFERED)."""
     CREDIT_WITH_SEND = "credit_with_send"
     """The answer to a send tells the credit."""
     SMS_LEFT = "sms_left"
     """With the credit comes the number of SMS it still buys."""
+    PUSH_LEFT = "push_left"
+    """The number of Push messages left can be asked for, if there is a plan."""
     DELIVERY_POLL = "delivery_poll"
     """Delivery can be asked for by id."""
     DELIVERY_PUSH = "delivery_push"
@@ -38,10 +56,25 @@ class Feature(StrEnum):
     CLIENT_REFERENCE = "client_reference"
     """A submission can be found again by our own reference."""
     SCHEDULE = "schedule"
+    """A submission can be sent at a later moment."""
     CANCEL = "cancel"
+    """A scheduled message can be stopped."""
     ESTIMATE = "estimate"
+    """The price of a submission can be asked for beforehand."""
+    PUSH = "push"
+    """Messages can go to the provider's app, and numbers be invited to it."""
+    SEARCH = "search"
+    """Messages can be searched for that were not sent from here."""
     PICTURE_PUSH = "picture_push"
+    """A Push can have a picture, which can be read back."""
     TEST_MODE = "test_mode"
+    """A submission can be tried out without sending."""
+    GROUPS = "groups"
+    """Groups of the provider's phonebook can be recipients."""
+    PERSONAL_TEXTS = "personal_texts"
+    """One submission can have a text of its own for each recipient."""
+    CALLBACK_RULE = "callback_rule"
+    """Which deliveries are called back about can be chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +104,21 @@ class Capabilities:
     recipients_per_submission: int
     max_parts: int
     """The most parts the provider takes for one message."""
+    recipients_told_at_once: int = 1
+    """Up to so many recipients, the answer to a send tells what became of each.
+
+    Beyond, the provider works on the submission after it has answered: all are
+    Accepted then, and a number that it drops gets no report.
+    """
+    personal_texts_told_at_once: int = 0
+    """The same, where texts differ by recipient (feature PERSONAL_TEXTS)."""
     refs_per_report_query: int = 1
     """How many messages one status request can ask about."""
+    reference_length: int = 60
+    """The longest reference of a submission."""
     sender: SenderRule = SenderRule()
+    picture: PictureRule | None = None
+    """Which pictures may go with a Push (feature PICTURE_PUSH)."""
 
 
 class FieldKind(StrEnum):
@@ -132,6 +177,26 @@ class NumberOption:
 
 type ProviderOption = SwitchOption | NumberOption
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceOption:
+    """An option of one provider that is one of some words; its setting is the word."""
+
+    key: str
+    default: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailOption:
+    """An option of one provider that is an e-mail address, or left empty."""
+
+    key: str
+
+
+type FurtherOption = ChoiceOption | EmailOption
+
+
 type Settings = Mapping[str, str]
 """The values of a provider's fields and options by key.
 
@@ -144,8 +209,13 @@ class ProviderClient(ABC):
     """Speaks to one account at one provider.
 
     Only `send` never raises for anything that the network or the provider does:
-    each recipient gets an outcome. All other methods raise ProviderError.
+    each recipient gets an outcome. All other methods raise ProviderError. Those for a
+    feature that `capabilities` does not have refuse with the cause UNSUPPORTED.
     """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        features=frozenset(), recipients_per_submission=1, max_parts=255
+    )
 
     def __init__(
         self,
@@ -167,33 +237,148 @@ class ProviderClient(ABC):
         """
 
     async def credit(self) -> Credit:
-        """Ask for the credit (feature CREDIT)."""
-        raise NotAcceptedError(ErrorKind.REFUSED, detail="no_credit_endpoint")
+        """Ask for the credit (features CREDIT, CREDIT_IF_OFFERED).
+
+        Refused with the cause NOT_OFFERED where the account may not ask.
+        """
+        raise unsupported("no_credit_endpoint")
+
+    async def credit_with_push(self) -> Credit:
+        """Ask for the credit with its Push plan (feature PUSH_LEFT).
+
+        That may take one request more. Without the feature it is `credit`.
+        """
+        return await self.credit()
+
+    async def check(self) -> Credit | None:
+        """Prove the credentials, and return the credit if it can be asked for.
+
+        None where it cannot: then only the answers to sends tell it, if at all.
+        Raises as `validate` and `credit`.
+        """
+        features = self.capabilities.features
+        if Feature.CREDIT in features:
+            return await self.credit()
+        if Feature.CREDIT_IF_OFFERED in features:
+            try:
+                return await self.credit()
+            except NotAcceptedError as err:
+                if err.cause is not Cause.NOT_OFFERED:
+                    raise
+        await self.validate()
+        return None
 
     async def send(self, submission: Submission) -> SendResult:
         """Send one text to all recipients of the submission, in one sending request.
 
-        Never raises ProviderError and never sends twice.
+        A second request is made only after a refusal which proves that the first one
+        sent nothing. Never raises ProviderError and never sends twice.
         """
+        submission = _timely(submission)
         try:
+            self._refuse_unfit(submission)
             return await self._send(submission)
         except NotAcceptedError as err:
             return SendResult(
                 outcomes=same_for_all(submission, err.outcome), refusal=err.outcome
             )
         except OutcomeUnknownError as err:
-            return SendResult(outcomes=same_for_all(submission, err.outcome))
+            return SendResult(
+                outcomes=same_for_all(submission, err.outcome), doubt=err.outcome
+            )
+
+    def _refuse_unfit(self, submission: Submission) -> None:
+        """Raise if the submission needs what the provider does not have."""
+        needed = {
+            Feature.SCHEDULE: submission.send_at is not None,
+            Feature.PUSH: submission.channel is Channel.PUSH,
+            Feature.GROUPS: bool(submission.groups),
+            Feature.TEST_MODE: submission.mode is Mode.TEST,
+            Feature.PERSONAL_TEXTS: bool(submission.texts),
+            # Who gets an SMS instead of the Push could not see the picture anyway.
+            Feature.PICTURE_PUSH: submission.picture is not None
+            and submission.channel is not Channel.PUSH_THEN_SMS,
+        }
+        for feature, is_needed in needed.items():
+            if is_needed and feature not in self.capabilities.features:
+                raise unsupported(f"no_{feature}")
+        rule = self.capabilities.picture
+        if rule is not None and submission.picture is not None:
+            fault = rule.fault(submission.picture)
+            if fault is not None:
+                raise NotAcceptedError(
+                    ErrorKind.REFUSED, detail=fault, cause=Cause.PICTURE
+                )
 
     @abstractmethod
     async def _send(self, submission: Submission) -> SendResult:
         """Send; a ProviderError holds for every recipient."""
 
-    async def lookup(self, reference: str) -> Sequence[Report]:  # noqa: ARG002 - for those that can
+    async def estimate(self, submission: Submission) -> Estimate:
+        """Ask what a submission would cost, sending nothing (feature ESTIMATE)."""
+        submission = _timely(submission)
+        self._refuse_unfit(submission)
+        return await self._estimate(submission)
+
+    async def _estimate(self, submission: Submission) -> Estimate:  # noqa: ARG002 - for those that can
+        """Ask; the submission was found fit for the provider."""
+        raise unsupported("no_estimate")
+
+    async def lookup(
+        self,
+        reference: str,  # noqa: ARG002 - for those that can
+        channel: Channel | None = None,  # noqa: ARG002 - for those that can
+    ) -> Sequence[Report]:
         """Find a submission's messages by our reference (feature CLIENT_REFERENCE).
 
-        Empty if the provider never took it. Raises ProviderError.
+        `channel` is that of the submission, None if it is not known. Empty if the
+        provider never took it; one that it works on after it has answered may be found
+        a while later only. Raises ProviderError.
         """
-        raise NotAcceptedError(ErrorKind.REFUSED, detail="no_client_reference")
+        raise unsupported("no_client_reference")
+
+    async def search(self, query: Query) -> Found:  # noqa: ARG002 - for those that can
+        """Search for sent messages, also those of the panel (feature SEARCH).
+
+        Raises ProviderError.
+        """
+        raise unsupported("no_search")
+
+    async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:  # noqa: ARG002 - for those that can
+        """Stop scheduled messages, each of which gets its result (feature CANCEL).
+
+        Raises ProviderError; asking again does no harm.
+        """
+        raise unsupported("no_cancel")
+
+    async def cancel_submission(self, reference: str) -> Sequence[Cancellation]:  # noqa: ARG002 - for those that can
+        """Stop a scheduled submission by our reference (feature CANCEL).
+
+        That needs the feature CLIENT_REFERENCE too. The answer has the messages that
+        the provider lists; raises ProviderError.
+        """
+        raise unsupported("no_cancel")
+
+    async def create_invitation(self, number: str) -> Invitation:  # noqa: ARG002 - for those that can
+        """Create a link that invites a number (E.164) to the app (feature PUSH)."""
+        raise unsupported("no_push")
+
+    async def find_pictures(
+        self,
+        refs: Sequence[MessageRef],  # noqa: ARG002 - for those that can
+    ) -> Mapping[MessageRef, PictureRef]:
+        """Find the pictures of messages that have one (feature PICTURE_PUSH).
+
+        At most `refs_per_report_query` refs a call. Raises ProviderError.
+        """
+        raise unsupported("no_picture_push")
+
+    async def picture(self, picture_id: str) -> Picture:  # noqa: ARG002 - for those that can
+        """Read a picture that was sent (feature PICTURE_PUSH), up to a bound.
+
+        The content type is what its first bytes prove. Raises ProviderError.
+        """
+        raise unsupported("no_picture_push")
 
     def parse_callback(self, body: bytes) -> Report | None:  # noqa: ARG002 - for those that can
         """Return the report in the body of a delivery callback (feature DELIVERY_PUSH).
@@ -212,6 +397,18 @@ class ProviderClient(ABC):
         """
 
 
+def unsupported(detail: str) -> NotAcceptedError:
+    """Return the refusal of what a provider does not have."""
+    return NotAcceptedError(ErrorKind.REFUSED, detail=detail, cause=Cause.UNSUPPORTED)
+
+
+def _timely(submission: Submission) -> Submission:
+    """Return the submission without a moment to send at that is past."""
+    if submission.send_at is not None and submission.send_at <= datetime.now(UTC):
+        return replace(submission, send_at=None)
+    return submission
+
+
 def same_for_all(submission: Submission, outcome: Outcome) -> Mapping[str, Outcome]:
     """Return the one outcome for each recipient of the submission."""
     return dict.fromkeys(submission.recipients, outcome)
@@ -222,8 +419,9 @@ class Provider:
     """All that the rest of the house needs to know of a provider.
 
     `identity` names the fields that tell one account from another. `options` are
-    those that only this provider has. `create` takes the session, the settings and
-    the timeouts and returns a client; it raises ValueError if the URL is none.
+    those that only this provider has, and so are `further_options`. `create` takes the
+    session, the settings and the timeouts and returns a client; it raises ValueError if
+    the URL is none. `facts` is all that the provider documents, and how it is used.
     """
 
     key: str
@@ -235,6 +433,8 @@ class Provider:
     capabilities: Capabilities
     create: Callable[[aiohttp.ClientSession, Settings, Timeouts], ProviderClient]
     options: tuple[ProviderOption, ...] = ()
+    further_options: tuple[FurtherOption, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
 def parse_url(value: str) -> URL:

@@ -6,7 +6,7 @@ is a provider's error code, a field name or the class name of a network error.
 
 from typing import override
 
-from .model import ErrorKind, NotSent, Uncertain
+from .model import Cause, ErrorKind, NotSent, Uncertain
 
 
 class ProviderError(Exception):
@@ -27,11 +27,13 @@ class NotAcceptedError(ProviderError):
         detail: str | None = None,
         *,
         retry_after: float | None = None,
+        cause: Cause | None = None,
     ) -> None:
-        """Keep the kind and the wait (seconds) that the provider asked for."""
+        """Keep the kind, its cause and the wait (seconds) that was asked for."""
         super().__init__(detail)
         self.kind = kind
         self.retry_after = retry_after
+        self.cause = cause
 
     @override
     def __str__(self) -> str:
@@ -41,7 +43,12 @@ class NotAcceptedError(ProviderError):
     @property
     def outcome(self) -> NotSent:
         """This refusal as the outcome of a message."""
-        return NotSent(kind=self.kind, detail=self.detail, retry_after=self.retry_after)
+        return NotSent(
+            kind=self.kind,
+            detail=self.detail,
+            retry_after=self.retry_after,
+            cause=self.cause,
+        )
 
 
 class OutcomeUnknownError(ProviderError):

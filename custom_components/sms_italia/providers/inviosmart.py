@@ -1,8 +1,8 @@
 """Inviosmart's HTTP API (inviosmart.txt; providers.md, section 4).
 
-The page lost its tables of errors and statuses: those here are of the sibling panel
-(providers.md, 4.1), unproved for Inviosmart. All goes by GET with the credentials in
-the query, so no URL of this client may ever reach a log.
+All goes by GET with the credentials in the query, so no URL of this client may ever
+reach a log. It is plain http unless the account's address says https: whether the
+provider's own host has that is unknown (providers.md, 4.2).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ from .client import (
     parse_url,
 )
 from .errors import NotAcceptedError, OutcomeUnknownError
+from .inviosmart_facts import DOUBTS, FACTS, REFUSALS, STATUSES
 from .model import (
     Accepted,
     Credit,
@@ -33,7 +34,6 @@ from .model import (
     MessageRef,
     Report,
     SendResult,
-    Status,
     Submission,
 )
 from .reading import as_count, as_euro, as_price
@@ -48,44 +48,6 @@ _MAX_PARTS = 4
 _ACCEPTED = re.compile(r"OK ID:\s*([0-9]{1,30})(?![0-9])")
 _LINE = re.compile(r"(Error|Status)\s*:\s*([0-9]{1,6})(?![0-9])")
 _PAIR = re.compile(r"([A-Za-z]+)\s*:\s*(-?[0-9]+(?:\.[0-9]+)?)")
-
-_REFUSALS: Mapping[str, ErrorKind] = {
-    **dict.fromkeys(("1001", "1002", "1012", "1014", "1038", "1042"), ErrorKind.AUTH),
-    **dict.fromkeys(("1013", "1018", "1023"), ErrorKind.CREDIT),
-    **dict.fromkeys(("1003", "1004", "1005", "1017"), ErrorKind.RECIPIENT),
-    **dict.fromkeys(
-        ("1006", "1007", "1008", "1015", "1016", "1021", "1036"), ErrorKind.SENDER
-    ),
-    **dict.fromkeys(("1009", "1024", "1029"), ErrorKind.TEXT),
-    **dict.fromkeys(("1020", "1025", "1031", "1032"), ErrorKind.UNAVAILABLE),
-    # 1011 is used for a bad number and for a missing text; 1022 waits for somebody
-    # to confirm the cost, and is not sent.
-    **dict.fromkeys(("1011", "1022", "1027", "1028"), ErrorKind.REFUSED),
-}
-"""The numbers that say that nothing was sent (providers.md, 4.4)."""
-
-_DOUBTS = frozenset({"1010", "1019", "1043"})
-"""A failed call between two of their machines, an unwritten row, an internal error:
-none of them says that the message had not been handed over already.
-"""
-
-_STATUSES: Mapping[str, Status] = {
-    "1": Status.QUEUED,
-    "2": Status.SENT,
-    "4": Status.QUEUED,
-    "8": Status.FAILED,
-    "16": Status.SENT,
-    "32": Status.SENT,
-    "64": Status.FAILED,
-    "128": Status.EXPIRED,
-    "256": Status.FAILED,
-    "512": Status.FAILED,
-    "1024": Status.FAILED,
-    "2048": Status.DELIVERED,
-}
-"""The status numbers (providers.md, 4.5), compared as they are: whether they can be
-added up is unknown.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +65,14 @@ class _Login:
 
 class InviosmartClient(ProviderClient):
     """Speaks to one Inviosmart account."""
+
+    capabilities = Capabilities(
+        features=frozenset({Feature.CREDIT, Feature.SMS_LEFT, Feature.DELIVERY_POLL}),
+        recipients_per_submission=1,
+        max_parts=_MAX_PARTS,
+        # Latin characters; "+" only before a number, and not on the wire.
+        sender=SenderRule(alias=re.compile(r"[ -*,-~]{1,11}")),
+    )
 
     def __init__(  # noqa: PLR0913 - an account's settings
         self,
@@ -168,7 +138,7 @@ class InviosmartClient(ProviderClient):
             text = await self._ask("smsstatus/", {"SMSId": ref.provider_id})
             match [value.strip() for value in text.split(":")]:
                 case [ref.provider_id, _, _, _, number, parts, charge]:
-                    status = _STATUSES.get(number)
+                    status = STATUSES.get(number)
                 case _:
                     raise OutcomeUnknownError("unreadable_answer")
             if status is not None:
@@ -204,9 +174,9 @@ def _accepted_text(answer: Answer) -> str:
     text = answer.text().removeprefix("\ufeff").strip()
     if line := _LINE.match(text):
         word, number = line.groups()
-        if kind := _REFUSALS.get(number):
+        if kind := REFUSALS.get(number):
             raise NotAcceptedError(kind, number, retry_after=answer.retry_after)
-        if number in _DOUBTS:
+        if number in DOUBTS:
             raise OutcomeUnknownError(number)
         if word == "Error":
             raise NotAcceptedError(ErrorKind.REFUSED, number)
@@ -250,12 +220,7 @@ PROVIDER = Provider(
         ),
     ),
     identity=("username",),
-    capabilities=Capabilities(
-        features=frozenset({Feature.CREDIT, Feature.SMS_LEFT, Feature.DELIVERY_POLL}),
-        recipients_per_submission=1,
-        max_parts=_MAX_PARTS,
-        # Latin characters; "+" only before a number, and not on the wire.
-        sender=SenderRule(alias=re.compile(r"[ -*,-~]{1,11}")),
-    ),
+    capabilities=InviosmartClient.capabilities,
     create=_create,
+    facts=FACTS,
 )

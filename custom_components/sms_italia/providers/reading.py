@@ -4,6 +4,7 @@ Each reader returns None for what is missing or makes no sense, so that a
 surprise becomes "not told" and never a wrong claim.
 """
 
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 import re
 
@@ -100,3 +101,27 @@ def as_count(value: Json) -> int | None:
     if number is None or number < 0 or number != number.to_integral_value():
         return None
     return int(number)
+
+
+def as_flag(value: Json) -> bool | None:
+    """Return a boolean given as one, as 0 or 1, or as the word for it."""
+    match value:
+        case bool():
+            return value
+        case int() | str():
+            return {"1": True, "true": True, "0": False, "false": False}.get(
+                as_identifier(value) or ""
+            )
+        case _:
+            return None
+
+
+def as_moment(value: Json) -> datetime | None:
+    """Return a moment in ISO 8601 with its offset; one without it tells no moment."""
+    if not isinstance(value, str) or len(value) > 40:  # noqa: PLR2004
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return None if moment.utcoffset() is None else moment

@@ -1,7 +1,7 @@
-"""Smshosting, plain SMS (providers.md, section 2; smshosting-push.txt)."""
+"""Smshosting: plain SMS and Push (smshosting-push.txt; providers.md, section 2)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import override
 
 import aiohttp
@@ -9,6 +9,7 @@ from yarl import URL
 
 from .client import (
     Capabilities,
+    ChoiceOption,
     Feature,
     FieldKind,
     Placement,
@@ -22,111 +23,74 @@ from .client import (
 )
 from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import (
-    Accepted,
+    Cancellation,
+    Cancelling,
+    Cause,
+    Channel,
     Credit,
-    Encoding,
     ErrorKind,
+    Estimate,
+    Found,
+    Invitation,
     MessageRef,
-    NotSent,
-    Outcome,
+    Mode,
+    Picture,
+    PictureRef,
+    Query,
     Report,
     SendResult,
     Status,
     Submission,
-    Uncertain,
 )
-from .reading import (
-    as_code,
-    as_count,
-    as_euro,
-    as_identifier,
-    as_list,
-    as_number,
-    as_object,
-    as_price,
-)
-from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
+from .reading import as_count, as_euro, as_identifier, as_number, as_object
+from .smshosting_facts import FACTS
+from .smshosting_push import PICTURE, Push, addressed, read_estimate
+from .smshosting_results import BULK, sent, sent_in_bulk
+from .smshosting_search import PAGE, STATUSES, Search
+from .smshosting_wire import ENCODINGS, Login, Wire, accepted_body, written
+from .transport import Json, Timeouts
 
 DEFAULT_URL = "https://api.smshosting.it/rest/api"
 
-_MAX_RECIPIENTS = 999
+_MAX_RECIPIENTS = 5000
+"""No limit is published; more than this go by further submissions."""
+_TOLD_AT_ONCE = 999
 """From 1000 on, the provider wants its asynchronous bulk call (providers.md, 2.3)."""
 _MAX_PARTS = 7
 """The provider's current page says 7, older ones 5: the server decides."""
-_SEARCH_PAGE = 100
 
-_REFUSALS: Mapping[str, ErrorKind] = {
-    "BAD_CREDENTIALS": ErrorKind.AUTH,
-    "BAD_CREDIT": ErrorKind.CREDIT,
-    "NO_CREDIT": ErrorKind.CREDIT,
-    "SENDING_DISABLED": ErrorKind.CREDIT,
-    "BAD_TO": ErrorKind.RECIPIENT,
-    "BAD_MSISDN": ErrorKind.RECIPIENT,
-    "NO_VALID_RECIPIENT": ErrorKind.RECIPIENT,
-    "BAD_FROM": ErrorKind.SENDER,
-    "BAD_TEXT": ErrorKind.TEXT,
-    "BAD_TEXT_PLACEHOLDER": ErrorKind.TEXT,
-    "DUPLICATE_SMS": ErrorKind.DUPLICATE,
-    "BAD_GROUP": ErrorKind.REFUSED,
-    "BAD_DATE": ErrorKind.REFUSED,
-    "BAD_TRANSACTIONID": ErrorKind.REFUSED,
-    "BAD_CALLBACK": ErrorKind.REFUSED,
-    "BAD_ENCODING": ErrorKind.REFUSED,
-    "BAD_QUALITY": ErrorKind.REFUSED,
-    "NO_PARAMS": ErrorKind.REFUSED,
-    "BAD_ID": ErrorKind.REFUSED,
-    "BAD_STATUS": ErrorKind.REFUSED,
-}
-"""The `errorMsg` codes of sending and searching (providers.md, 2.3)."""
-
-_GENERIC_ERROR = "GENERIC_ERROR"
-"""An internal error, told with HTTP 400: it does not say that nothing was sent."""
-
-_NOT_INSERTED: Mapping[str, ErrorKind] = {
-    "BADNUMBERFORMAT": ErrorKind.RECIPIENT,
-    "BLACKLIST": ErrorKind.RECIPIENT,
-    "DUPLICATESMS": ErrorKind.DUPLICATE,
-}
-"""The words of `statusDetail` (smshosting-push.txt; BLACKLIST: providers.md, 2.3)."""
-
-_STATUSES: Mapping[str, Status] = {
-    "PENDING": Status.QUEUED,
-    "SENT": Status.SENT,
-    "NOSENT": Status.FAILED,
-    "DELIVERED": Status.DELIVERED,
-    "NOTDELIVERED": Status.FAILED,
-}
-"""The words of `status` in a search (smshosting-push.txt)."""
-
-_ENCODINGS: Mapping[Encoding, str] = {Encoding.GSM7: "7BIT", Encoding.UCS2: "UCS2"}
-"""The text was already prepared for one of the two and its parts were counted.
-
-AUTO would let the provider find another encoding, and another price, than the one
-that was told and held against the daily limit.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Login:
-    """The two halves of the Basic credentials."""
-
-    key: str = field(repr=False)
-    secret: str = field(repr=False)
-
-    def headers(self) -> Mapping[str, str]:
-        """Return the headers of every request.
-
-        Raises NotAcceptedError (kind `auth`) for a key that Basic cannot carry.
-        """
-        try:
-            basic = aiohttp.encode_basic_auth(self.key, self.secret)
-        except ValueError:
-            raise NotAcceptedError(ErrorKind.AUTH, detail="no_basic_key") from None
-        return {"Authorization": basic, "Accept": "application/json"}
+_NO_PUSH_NOW = {Cause.NO_PUSH_PLAN, Cause.PUSH_SPENT}
+"""Refusals of a Push that an SMS gets round; both prove that nothing was sent."""
 
 
 class SmshostingClient(ProviderClient):
     """Speaks to one Smshosting account."""
+
+    capabilities = Capabilities(
+        features=frozenset(
+            {
+                Feature.CREDIT,
+                Feature.SMS_LEFT,
+                Feature.PUSH_LEFT,
+                Feature.DELIVERY_POLL,
+                Feature.DELIVERY_PUSH,
+                Feature.CLIENT_REFERENCE,
+                Feature.SCHEDULE,
+                Feature.CANCEL,
+                Feature.ESTIMATE,
+                Feature.SEARCH,
+                Feature.PUSH,
+                Feature.PICTURE_PUSH,
+                Feature.TEST_MODE,
+                Feature.GROUPS,
+            }
+        ),
+        recipients_per_submission=_MAX_RECIPIENTS,
+        recipients_told_at_once=_TOLD_AT_ONCE,
+        max_parts=_MAX_PARTS,
+        refs_per_report_query=PAGE,
+        picture=PICTURE,
+    )
 
     def __init__(  # noqa: PLR0913 - an account's settings
         self,
@@ -134,15 +98,22 @@ class SmshostingClient(ProviderClient):
         url: URL,
         timeouts: Timeouts,
         *,
-        login: _Login,
+        login: Login,
         sender: str | None,
-        sandbox: bool,
+        channel: Channel,
+        mode: Mode,
     ) -> None:
-        """Use the profile's own sender if it is None; `sandbox` sends nothing."""
+        """Use the profile's own sender if it is None.
+
+        `channel` and `mode` are for submissions that do not name theirs.
+        """
         super().__init__(session, url, timeouts)
-        self._login = login
+        self._wire = Wire(session=session, url=url, timeouts=timeouts, login=login)
+        self._search = Search(wire=self._wire)
+        self._push = Push(wire=self._wire, search=self._search)
         self._sender = sender
-        self._sandbox = sandbox
+        self._channel = channel
+        self._mode = mode
 
     @override
     async def validate(self) -> None:
@@ -158,173 +129,207 @@ class SmshostingClient(ProviderClient):
 
         Raises ProviderError. The profile has personal data too; none of it is kept.
         """
-        user = _accepted_body(await self._get("user"))
-        balance = as_euro(user.get("credit"))
-        if balance is None:
-            raise OutcomeUnknownError("no_credit")
-        return Credit(balance=balance, sms_left=as_count(user.get("italysms")))
+        return _credit(await self._profile())
+
+    @override
+    async def credit_with_push(self) -> Credit:
+        """Return the credit, and ask for the Push left by the account's own number."""
+        user = await self._profile()
+        number = as_number(user.get("msisdn")) or as_number(user.get("phone"))
+        plan, push_left = await self._push.left(number)
+        return replace(_credit(user), push_left=push_left, push_plan=plan)
+
+    async def _profile(self) -> Mapping[str, Json]:
+        """Return the user's profile."""
+        return accepted_body(await self._wire.get("user"))
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
-        """Send to up to 999 numbers; the answer has a result for each of them."""
-        form = {
-            "to": ",".join(
-                recipient.removeprefix("+") for recipient in submission.recipients
-            ),
-            "text": submission.text,
-            "encoding": _ENCODINGS[submission.encoding],
-            "transactionId": submission.reference,
-        }
-        if sender := submission.sender or self._sender:
-            form["from"] = sender
-        if self._sandbox:
+        """Send by SMS, by Push, or by Push with SMS for those without the app.
+
+        If there is no Push to be had now, PUSH_THEN_SMS is an SMS for all.
+        """
+        channel = self._channel_of(submission)
+        sender = submission.sender or self._sender
+        mode = submission.mode or self._mode
+        if channel is Channel.SMS:
+            return await self._send_sms(submission, sender, mode)
+        try:
+            return await self._push.send(submission, channel, sender, mode)
+        except NotAcceptedError as err:
+            if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
+                raise
+        return await self._send_sms(submission, sender, mode)
+
+    async def _send_sms(
+        self, submission: Submission, sender: str | None, mode: Mode
+    ) -> SendResult:
+        """Send by SMS; up to 999 numbers the answer has a result for each of them."""
+        form = _sms_form(submission, sender)
+        form["transactionId"] = submission.reference
+        if submission.send_at is not None:
+            form["date"] = written(submission.send_at)
+        if mode is Mode.TEST:
             form["sandbox"] = "true"
         if submission.callback_url is not None:
             form["statusCallback"] = submission.callback_url
-        answer = await exchange(
-            self._session,
-            "POST",
-            self._url.joinpath("sms/send"),
-            timeouts=self._timeouts,
-            headers=self._login.headers(),
-            data=form,
-        )
-        body = _accepted_body(answer)
-        # In the sandbox a number may have no result at all (providers.md, 2.3).
-        untold: Outcome = (
-            Accepted(provider_id=submission.reference)
-            if self._sandbox
-            else Uncertain(detail="no_result")
-        )
-        results: dict[str | None, Outcome] = {}
-        for item in as_list(body.get("sms")):
+        if len(submission.recipients) <= _TOLD_AT_ONCE:
+            body = await self._wire.post("sms/send", form)
+            return sent(submission, body, Channel.SMS, mode)
+        if submission.callback_url is not None:
+            form["transactionCallback"] = submission.callback_url
+        body = await self._wire.post("sms/sendbulk", form)
+        return sent_in_bulk(submission, body, mode)
+
+    def _channel_of(self, submission: Submission) -> Channel:
+        """Return how a submission goes out; a picture needs a Push."""
+        channel = submission.channel or self._channel
+        if channel is Channel.SMS and submission.picture is not None:
+            raise NotAcceptedError(
+                ErrorKind.REFUSED, detail="picture_needs_push", cause=Cause.PICTURE
+            )
+        return channel
+
+    @override
+    async def _estimate(self, submission: Submission) -> Estimate:
+        """Ask for the price of what `send` would do."""
+        channel = self._channel_of(submission)
+        sender = submission.sender or self._sender
+        if channel is not Channel.SMS:
+            try:
+                return await self._push.estimate(submission, channel, sender)
+            except NotAcceptedError as err:
+                if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
+                    raise
+        form = _sms_form(submission, sender)
+        return read_estimate(await self._wire.post("sms/estimate", form))
+
+    @override
+    async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:
+        """Stop messages one by one; one of a bulk stops with its whole submission."""
+        results: list[Cancellation] = []
+        in_bulk: dict[str, Sequence[Cancellation]] = {}
+        for ref in refs:
+            if ref.provider_id.startswith(BULK):
+                reference = ref.provider_id.removeprefix(BULK)
+                if reference not in in_bulk:
+                    in_bulk[reference] = await self.cancel_submission(reference)
+                listed = in_bulk[reference]
+                same = [one for one in listed if one.ref.recipient == ref.recipient]
+            else:
+                same = await self._cancel({"id": ref.provider_id})
+                same = [one for one in same if one.ref.provider_id == ref.provider_id]
+            result = same[0].result if same else Cancelling.NOT_CANCELLED
+            results.append(Cancellation(ref=ref, result=result))
+        return results
+
+    @override
+    async def cancel_submission(self, reference: str) -> Sequence[Cancellation]:
+        """Stop what still waits of a submission. Raises ProviderError."""
+        return await self._cancel({"transactionId": reference})
+
+    async def _cancel(self, form: Mapping[str, str]) -> list[Cancellation]:
+        """Return what the provider lists of the messages that were to be stopped.
+
+        The answer lists messages with their status, and no page says which one a
+        stopped message has: only NOSENT proves it, and only a message that has gone
+        out proves the contrary.
+        """
+        try:
+            body = await self._wire.post("sms/cancel", form)
+        except NotAcceptedError as err:
+            if err.detail == "BAD_ID":
+                return []
+            raise
+        rows = body.get("smsList")
+        if not isinstance(rows, list):
+            raise OutcomeUnknownError("no_list")
+        listed: list[Cancellation] = []
+        for item in rows:
             row = as_object(item)
+            provider_id = as_identifier(row.get("id"))
             number = as_number(row.get("to"))
-            # Were a number listed twice, an accepted message must not be overlooked.
-            if not isinstance(results.get(number), Accepted):
-                results[number] = _result(row)
-        return SendResult(
-            outcomes={
-                recipient: results.get(recipient, untold)
-                for recipient in submission.recipients
-            }
+            if provider_id is None or number is None:
+                raise OutcomeUnknownError("unreadable_row")
+            listed.append(
+                Cancellation(
+                    ref=MessageRef(provider_id, number),
+                    result=_cancelling(row.get("status")),
+                )
+            )
+        return listed
+
+    @override
+    async def lookup(
+        self, reference: str, channel: Channel | None = None
+    ) -> Sequence[Report]:
+        """Search for the messages of a submission by its transaction id.
+
+        Among SMS and Push, unless the channel says that there was no Push: the option
+        of the account may have changed since.
+        """
+        return await self._search.of_reference(
+            reference, with_push=channel is not Channel.SMS
         )
 
     @override
-    async def lookup(self, reference: str) -> Sequence[Report]:
-        """Search for the messages of a submission by its transaction id.
-
-        Raises ProviderError, also if a row cannot be understood: silence about a
-        number would be read as proof that it was never taken.
-        """
-        reports: dict[str, Report] = {}
-        while True:
-            known = len(reports)
-            for row in await self._search(
-                {"transactionId": reference, "offset": str(known)}
-            ):
-                number = as_number(row.get("to"))
-                provider_id = as_identifier(row.get("id"))
-                if number is None or provider_id is None:
-                    raise OutcomeUnknownError("unreadable_row")
-                report = _report(MessageRef(provider_id, number), row)
-                if report is None:
-                    raise OutcomeUnknownError("unknown_status")
-                reports[provider_id] = report
-            if len(reports) == known:
-                return list(reports.values())
+    async def search(self, query: Query) -> Found:
+        """Search by number, time and status, also what the panel sent."""
+        return await self._search.matching(query)
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
-        """Search for up to 100 messages by their ids.
+        """Search for up to 100 messages by their ids, SMS and Push.
 
-        Raises ProviderError. Only numbers are asked for: one id that is none, such
-        as that of a sandbox message, would get the whole question refused.
+        Those of a bulk submission are searched by its transaction id.
         """
-        by_id = {ref.provider_id: ref for ref in refs if ref.provider_id.isdecimal()}
-        reports: dict[str, Report] = {}
-        seen = 0
-        while by_id and seen < len(by_id):
-            page = await self._search({"id": ",".join(by_id), "offset": str(seen)})
-            if not page:
-                break
-            seen += len(page)
-            for row in page:
-                ref = by_id.get(as_identifier(row.get("id")) or "")
-                if ref is not None and (report := _report(ref, row)) is not None:
-                    reports[ref.provider_id] = report
-        return list(reports.values())
+        return await self._search.of_refs(refs)
 
-    async def _search(self, query: Mapping[str, str]) -> list[Mapping[str, Json]]:
-        """Return one page of the messages that a search finds."""
-        answer = await self._get("sms/search", {**query, "limit": str(_SEARCH_PAGE)})
-        rows = _accepted_body(answer).get("smsList")
-        if not isinstance(rows, list):
-            raise OutcomeUnknownError("no_list")
-        return [as_object(row) for row in rows]
+    @override
+    async def create_invitation(self, number: str) -> Invitation:
+        """Create a link that invites a number to the app."""
+        return await self._push.invite(number)
 
-    async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
-        """Read from the API."""
-        return await exchange(
-            self._session,
-            "GET",
-            self._url.joinpath(path),
-            timeouts=self._timeouts,
-            headers=self._login.headers(),
-            params=params,
-        )
+    @override
+    async def find_pictures(
+        self, refs: Sequence[MessageRef]
+    ) -> Mapping[MessageRef, PictureRef]:
+        """Find the pictures of messages that have one."""
+        return await self._push.find_pictures(refs)
+
+    @override
+    async def picture(self, picture_id: str) -> Picture:
+        """Read a picture that was sent, up to 8 MiB."""
+        return await self._push.picture(picture_id)
 
 
-def _accepted_body(answer: Answer) -> Mapping[str, Json]:
-    """Return the JSON object of a 2xx answer; raise what any other answer says."""
-    try:
-        body = as_object(answer.json())
-    except OutcomeUnknownError:
-        refuse_http_error(answer)
-        raise
-    message = body.get("errorMsg")
-    codes = (
-        [code.strip() for code in message.split(",")]
-        if isinstance(message, str)
-        else []
-    )
-    if answer.status < 500:  # noqa: PLR2004 - a 5xx proves nothing
-        for code in codes:
-            if code in _REFUSALS:
-                raise NotAcceptedError(
-                    _REFUSALS[code], code, retry_after=answer.retry_after
-                )
-        if _GENERIC_ERROR in codes:
-            raise OutcomeUnknownError(_GENERIC_ERROR)
-    refuse_http_error(answer, as_code(codes[0]) if codes else None)
-    return body
+def _credit(user: Mapping[str, Json]) -> Credit:
+    """Read the credit in a profile, which must have one."""
+    balance = as_euro(user.get("credit"))
+    if balance is None:
+        raise OutcomeUnknownError("no_credit")
+    return Credit(balance=balance, sms_left=as_count(user.get("italysms")))
 
 
-def _result(row: Mapping[str, Json]) -> Outcome:
-    """Return the outcome that one row of a send's answer tells."""
-    match row.get("status"):
-        case "INSERTED":
-            provider_id = as_identifier(row.get("id"))
-            if provider_id is None:
-                return Uncertain(detail="no_id")
-            return Accepted(provider_id=provider_id)
-        case "NOT_INSERTED":
-            detail = as_code(row.get("statusDetail"))
-            kind = _NOT_INSERTED.get(detail or "", ErrorKind.REFUSED)
-            return NotSent(kind=kind, detail=detail)
-        case _:
-            return Uncertain(detail="unknown_result")
+def _sms_form(submission: Submission, sender: str | None) -> dict[str, str]:
+    """Return what a send and an estimate of SMS have in common."""
+    form = addressed(submission) | {
+        "text": submission.text,
+        "encoding": ENCODINGS[submission.encoding],
+    }
+    if sender is not None:
+        form["from"] = sender
+    return form
 
 
-def _report(ref: MessageRef, row: Mapping[str, Json]) -> Report | None:
-    """Return the report that one row of a search tells, if we know its word."""
-    word = row.get("status")
-    status = _STATUSES.get(word) if isinstance(word, str) else None
-    if status is None:
-        return None
-    return Report(
-        ref=ref, status=status, cost=as_price(row.get("price")), detail=as_code(word)
-    )
+def _cancelling(word: Json) -> Cancelling:
+    """Return what the status of a listed message says of the wish to stop it."""
+    if word == "NOSENT":
+        return Cancelling.CANCELLED
+    status = STATUSES.get(word) if isinstance(word, str) else None
+    if status in {Status.SENT, Status.DELIVERED, Status.FAILED}:
+        return Cancelling.NOT_CANCELLED
+    return Cancelling.UNCERTAIN
 
 
 def _create(
@@ -332,15 +337,16 @@ def _create(
 ) -> ProviderClient:
     """Return a client; with the option `sandbox` on nothing is really sent.
 
-    Raises ValueError if the URL is none.
+    Raises ValueError if the URL is none, or `channel` is no channel.
     """
     return SmshostingClient(
         session,
         parse_url(settings.get("url", DEFAULT_URL)),
         timeouts,
-        login=_Login(key=settings["auth_key"], secret=settings["auth_secret"]),
+        login=Login(key=settings["auth_key"], secret=settings["auth_secret"]),
         sender=settings.get("sender"),
-        sandbox=settings.get("sandbox") == "true",
+        channel=Channel(settings.get("channel", Channel.SMS)),
+        mode=Mode.TEST if settings.get("sandbox") == "true" else Mode.LIVE,
     )
 
 
@@ -361,24 +367,19 @@ PROVIDER = Provider(
         ),
     ),
     identity=("auth_key",),
-    capabilities=Capabilities(
-        features=frozenset(
-            {
-                Feature.CREDIT,
-                Feature.SMS_LEFT,
-                Feature.DELIVERY_POLL,
-                Feature.DELIVERY_PUSH,
-                Feature.CLIENT_REFERENCE,
-            }
-        ),
-        recipients_per_submission=_MAX_RECIPIENTS,
-        max_parts=_MAX_PARTS,
-        refs_per_report_query=_SEARCH_PAGE,
-    ),
+    capabilities=SmshostingClient.capabilities,
     create=_create,
     options=(
         SwitchOption(key="sandbox", default=False),
         # Carried out by the messaging layer, where it is an account's option.
         SwitchOption(key="repeat_marker", default=True),
     ),
+    further_options=(
+        ChoiceOption(
+            key="channel",
+            default=Channel.SMS,
+            choices=(Channel.SMS, Channel.PUSH_THEN_SMS, Channel.PUSH),
+        ),
+    ),
+    facts=FACTS,
 )

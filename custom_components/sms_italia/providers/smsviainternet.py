@@ -1,7 +1,6 @@
 """SMSviaInternet v2 (smsviainternet.txt; providers.md, section 1)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import override
@@ -11,6 +10,7 @@ from yarl import URL
 
 from .client import (
     Capabilities,
+    EmailOption,
     Feature,
     FieldKind,
     NumberOption,
@@ -24,101 +24,78 @@ from .client import (
     same_for_all,
 )
 from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
+from .markup import rows_of
 from .model import (
     Accepted,
+    Cause,
+    Credit,
     ErrorKind,
     MessageRef,
+    Mode,
     NotSent,
     Outcome,
     Report,
     SendResult,
-    Status,
     Submission,
     Uncertain,
 )
 from .reading import (
-    as_code,
     as_count,
+    as_euro,
+    as_flag,
     as_identifier,
-    as_number,
     as_object,
     as_price,
     as_thousandths,
 )
-from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
+from .smsviainternet_delivery import BATCH, Deliveries, Row, worst
+from .smsviainternet_facts import FACTS
+from .smsviainternet_wire import Login, Wire, accepted_body, written
+from .transport import Json, Timeouts
 
 DEFAULT_URL = "https://v2.smsviainternet.it"
-_SEND = "api/rest/v1/sms.json"
-_DELIVERY = "api/rest/v1/sms/delivery.json"
 
 _MAX_RECIPIENTS = 5000
 _MAX_PARTS = 99
-_PAGE = 1000
-_MAX_PAGES = 50
-"""More delivery rows than this for one shipment are not read."""
+_TOLD_AT_ONCE = 500
+"""More recipients than this are sent asynchronously.
+
+The page names no number. Up to here an answer that counts what was taken, and what it
+cost, is worth the wait; beyond, a server that needs 60 ms for each number would not
+answer within our 30 seconds, and all would be uncertain.
+"""
+_BATCH_TOLD_AT_ONCE = 100
+"""The same for personal texts, here by the page of sms-batch (providers.md, 1.2)."""
+_TEST_GATEWAY = 99
+"""Sends nothing. That it does so is documented for sms-batch only."""
 _CENTRE = Decimal("0.000001")
 """How exactly a message's share of the shipment's cost is told, in euro."""
 
-_REFUSALS: Mapping[int, ErrorKind] = {
-    **dict.fromkeys((1, 2, 3, 4, 5, 6), ErrorKind.AUTH),
-    10: ErrorKind.CREDIT,
-    11: ErrorKind.TEXT,
-    **dict.fromkeys((12, 13, 14, 100), ErrorKind.REFUSED),
-    15: ErrorKind.SENDER,
-    20: ErrorKind.RECIPIENT,
-}
-"""The `error` numbers (providers.md, 1.3, not proved for v2).
-
-999, an internal error, is not here: it does not say that nothing was sent.
-"""
-
-_STATUSES: Mapping[str, Status] = {
-    "BUFFERED": Status.SENT,
-    "DELIVERED": Status.DELIVERED,
-    "NOT_DELIVERED": Status.FAILED,
-    "SUBSCRIBER_UNKNOWN": Status.FAILED,
-    "ERROR": Status.FAILED,
-    "LOST_NOTIFICATION": Status.UNCERTAIN,
-    "UNKNOWN": Status.UNCERTAIN,
-}
-"""The words of `delivery_status` (providers.md, 1.4)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Login:
-    """The token, and the user that some tokens need as well (providers.md, 1.1)."""
-
-    token: str = field(repr=False)
-    username: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What goes into the header of every request."""
-        return {"X-Api-Token": self.token, "Accept": "application/json"}
-
-    @property
-    def fields(self) -> Mapping[str, str]:
-        """What goes among the parameters of every request."""
-        fields = {}
-        if self.username:
-            fields["username"] = self.username
-        if self.password:
-            fields["password"] = self.password
-        return fields
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """What one delivery row says; `status` is None for a word we do not know."""
-
-    receiver: str | None
-    status: Status | None
-    detail: str | None
+_DROPPED = NotSent(kind=ErrorKind.RECIPIENT, detail="dropped")
+"""Invalid numbers are dropped without a word (smsviainternet.txt, `numbers`)."""
 
 
 class SmsViaInternetClient(ProviderClient):
     """Speaks to one SMSviaInternet account."""
+
+    capabilities = Capabilities(
+        features=frozenset(
+            {
+                Feature.CREDIT_IF_OFFERED,
+                Feature.CREDIT_WITH_SEND,
+                Feature.DELIVERY_POLL,
+                Feature.DELIVERY_PUSH,
+                Feature.SCHEDULE,
+                Feature.TEST_MODE,
+                Feature.PERSONAL_TEXTS,
+            }
+        ),
+        recipients_per_submission=_MAX_RECIPIENTS,
+        recipients_told_at_once=_TOLD_AT_ONCE,
+        personal_texts_told_at_once=_BATCH_TOLD_AT_ONCE,
+        max_parts=_MAX_PARTS,
+        refs_per_report_query=_MAX_RECIPIENTS,
+    )
 
     def __init__(  # noqa: PLR0913 - an account's settings
         self,
@@ -126,15 +103,22 @@ class SmsViaInternetClient(ProviderClient):
         url: URL,
         timeouts: Timeouts,
         *,
-        login: _Login,
+        login: Login,
         sender: str | None,
         gateway: int | None,
+        delivery_email: str | None,
     ) -> None:
-        """Use the panel's own sender and gateway where they are None."""
+        """Use the panel's own sender and gateway where they are None.
+
+        `delivery_email` gets the receipts that no URL is given for.
+        """
         super().__init__(session, url, timeouts)
-        self._login = login
+        self._wire = Wire(session=session, url=url, timeouts=timeouts, login=login)
+        self._deliveries = Deliveries(wire=self._wire)
+        self._username = login.username
         self._sender = sender
         self._gateway = gateway
+        self._delivery_email = delivery_email
 
     @override
     async def validate(self) -> None:
@@ -144,78 +128,128 @@ class SmsViaInternetClient(ProviderClient):
         inferred (providers.md, 5).
         """
         today = datetime.now(UTC).date().isoformat()
-        await self._deliveries_page({"from_date": today, "limit": "1"})
+        await self._deliveries.page({"from_date": today, "limit": "1"})
+
+    @override
+    async def credit(self) -> Credit:
+        """Return the credit of the one wallet that the account may see.
+
+        The call is no part of the page: somebody's client uses it, with a reseller's
+        token (providers.md, 1.5). An account whom it is refused, or whom it shows no
+        wallet or several, is not offered it. Raises ProviderError: of kind `auth` only
+        if the token is not good for anything else either.
+        """
+        query = {"users": self._username} if self._username else {}
+        answer = await self._wire.get("users/wallets.json", query)
+        try:
+            wallets = rows_of(answer, accepted_body(answer), "wallets") or []
+        except NotAcceptedError as err:
+            if err.kind is ErrorKind.AUTH:
+                await self.validate()
+            elif err.kind is not ErrorKind.REFUSED:
+                raise
+            wallets = []
+        amounts = [as_euro(as_object(wallet).get("amount")) for wallet in wallets]
+        match amounts:
+            case [Decimal() as balance]:
+                return Credit(balance=balance)
+            case _:
+                raise NotAcceptedError(
+                    ErrorKind.REFUSED, detail="no_wallet", cause=Cause.NOT_OFFERED
+                )
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
         """Send to up to 5000 numbers; the answer counts them but names none.
 
         If some were dropped, the delivery rows tell which. Where they do not tell
-        either, those recipients are uncertain under the shipment's id.
+        either, those recipients are uncertain under the shipment's id. Of more than
+        500 numbers (100 with texts of their own) the answer tells the shipment only.
+
+        Test mode goes as a batch, where the test gateway is documented.
         """
-        message: dict[str, Json] = {
-            **self._login.fields,
-            "text": submission.text,
-            "numbers": ",".join(submission.recipients),
-        }
-        if sender := submission.sender or self._sender:
-            message["sender"] = sender
-        if self._gateway is not None:
-            message["gateway"] = self._gateway
-        if submission.callback_url is not None:
-            message["delivery_callback"] = submission.callback_url
-        answer = await exchange(
-            self._session,
-            "POST",
-            self._url.joinpath(_SEND),
-            timeouts=self._timeouts,
-            headers=self._login.headers,
-            json_body=message,
-        )
-        body = _accepted_body(answer)
-        queue_id = as_identifier(body.get("queue_id"))
-        if queue_id is None:
-            raise OutcomeUnknownError("no_queue_id")
+        is_test = submission.mode is Mode.TEST
+        message = self._common(submission)
+        if submission.texts or is_test:
+            prefix = BATCH
+            body = await self._wire.post(
+                "sms-batch.json", message | _personal(submission)
+            )
+            number = as_identifier(body.get("sending_batch_id"))
+        else:
+            prefix = ""
+            body = await self._wire.post(
+                "sms.json", message | _plain(submission, _TOLD_AT_ONCE)
+            )
+            number = as_identifier(body.get("queue_id"))
+        if number is None:
+            raise OutcomeUnknownError("no_batch_id" if prefix else "no_queue_id")
         return SendResult(
-            outcomes=await self._outcomes(submission, queue_id, body),
+            outcomes=await self._outcomes(submission, f"{prefix}{number}", body),
             credit=as_thousandths(body.get("credit")),
+            mode=Mode.TEST if self._is_test(submission) else Mode.LIVE,
         )
 
+    def _is_test(self, submission: Submission) -> bool:
+        """Tell whether a submission goes through the test gateway."""
+        return submission.mode is Mode.TEST or (
+            submission.mode is None and self._gateway == _TEST_GATEWAY
+        )
+
+    def _common(self, submission: Submission) -> dict[str, Json]:
+        """Return what the two ways to send have in common."""
+        message: dict[str, Json] = {}
+        if sender := submission.sender or self._sender:
+            message["sender"] = sender
+        if submission.mode is Mode.TEST:
+            message["gateway"] = _TEST_GATEWAY
+        elif submission.mode is Mode.LIVE and self._gateway == _TEST_GATEWAY:
+            message["gateway"] = 0
+        elif self._gateway is not None:
+            message["gateway"] = self._gateway
+        if callback := submission.callback_url or self._delivery_email:
+            message["delivery_callback"] = callback
+        if submission.send_at is not None:
+            message["send_at"] = written(submission.send_at)
+        return message
+
     async def _outcomes(
-        self, submission: Submission, queue_id: str, body: Mapping[str, Json]
+        self, submission: Submission, shipment: str, body: Mapping[str, Json]
     ) -> Mapping[str, Outcome]:
         """Tell what the counts of an answer say of each recipient."""
         asked = len(submission.recipients)
         contacts = as_count(body.get("sending_contacts_count"))
+        is_async = as_flag(body.get("async"))
         if as_count(body.get("error")):
             # An id and an error at once: it cannot be both.
             contacts = None
-        elif contacts is None and body.get("async") in (True, 1):
-            # Of an asynchronous shipment only the id and the credit are told.
-            return same_for_all(submission, Accepted(provider_id=queue_id))
+        elif is_async:
+            # Of an asynchronous shipment only the id and the credit are told; were
+            # there a count, it would be one of what was not worked on yet.
+            return same_for_all(submission, Accepted(provider_id=shipment))
         if contacts is None or contacts > asked:
-            doubt = Uncertain(detail="contacts_not_told", provider_id=queue_id)
+            doubt = Uncertain(detail="contacts_not_told", provider_id=shipment)
             return same_for_all(submission, doubt)
         if contacts == 0:
             return same_for_all(submission, _DROPPED)
-        accepted = _share(body, contacts, queue_id)
+        accepted = _share(submission, body, contacts, shipment)
         if contacts == asked:
             return same_for_all(submission, accepted)
-        listed = await self._listed(submission, queue_id)
+        listed = await self._listed(submission, shipment)
         missing: Outcome = (
             _DROPPED
             if len(listed) == contacts
-            else Uncertain(detail="some_dropped", provider_id=queue_id)
+            else Uncertain(detail="some_dropped", provider_id=shipment)
         )
         return {
             recipient: accepted if recipient in listed else missing
             for recipient in submission.recipients
         }
 
-    async def _listed(self, submission: Submission, queue_id: str) -> frozenset[str]:
+    async def _listed(self, submission: Submission, shipment: str) -> frozenset[str]:
         """Return the recipients that the shipment's delivery rows name."""
         try:
-            rows = await self._deliveries(queue_id)
+            rows = await self._deliveries.of_shipment(shipment)
         except ProviderError:
             return frozenset()
         named = {row.receiver for row in rows}
@@ -231,120 +265,75 @@ class SmsViaInternetClient(ProviderClient):
         for ref in refs:
             shipments.setdefault(ref.provider_id, []).append(ref)
         reports: list[Report] = []
-        for queue_id, members in shipments.items():
+        for shipment, members in shipments.items():
             try:
-                rows = await self._deliveries(queue_id)
+                rows = await self._deliveries.of_shipment(shipment)
             except NotAcceptedError as err:
                 if err.kind is ErrorKind.REFUSED:
                     continue
                 raise
-            by_receiver: dict[str | None, list[_Row]] = {}
+            by_receiver: dict[str | None, list[Row]] = {}
             for row in rows:
                 by_receiver.setdefault(row.receiver, []).append(row)
             for ref in members:
-                worst = _worst(by_receiver.get(ref.recipient, []))
-                if worst is not None and worst.status is not None:
+                told = worst(by_receiver.get(ref.recipient, []))
+                if told is not None and told.status is not None:
                     reports.append(
-                        Report(ref=ref, status=worst.status, detail=worst.detail)
+                        Report(ref=ref, status=told.status, detail=told.detail)
                     )
         return reports
 
-    async def _deliveries(self, queue_id: str) -> list[_Row]:
-        """Return all delivery rows of a shipment, page by page."""
-        rows: list[_Row] = []
-        for _ in range(_MAX_PAGES):
-            page, limit = await self._deliveries_page(
-                {"queue_id": queue_id, "limit": str(_PAGE), "offset": str(len(rows))}
-            )
-            rows += page
-            if len(page) < limit:
-                return rows
-        raise OutcomeUnknownError("too_many_pages")
 
-    async def _deliveries_page(
-        self, query: Mapping[str, str]
-    ) -> tuple[list[_Row], int]:
-        """Return one page of delivery rows and how many it could have had."""
-        answer = await exchange(
-            self._session,
-            "GET",
-            self._url.joinpath(_DELIVERY),
-            timeouts=self._timeouts,
-            headers=self._login.headers,
-            params={**query, **self._login.fields},
-        )
-        body = _accepted_body(answer)
-        rows = body.get("deliveries")
-        if not isinstance(rows, list):
-            raise OutcomeUnknownError("no_deliveries")
-        limit = min(as_count(body.get("limit")) or _PAGE, _PAGE)
-        return [_row(as_object(row)) for row in rows], limit
+def _plain(submission: Submission, told_at_once: int) -> dict[str, Json]:
+    """Return one text for all, as sms.json wants it."""
+    message: dict[str, Json] = {
+        "text": submission.text,
+        "numbers": ",".join(submission.recipients),
+    }
+    if len(submission.recipients) > told_at_once:
+        message["async"] = True
+    return message
 
 
-_DROPPED = NotSent(kind=ErrorKind.RECIPIENT, detail="dropped")
-"""Invalid numbers are dropped without a word (smsviainternet.txt, `numbers`)."""
+def _personal(submission: Submission) -> dict[str, Json]:
+    """Return a text for each recipient, as sms-batch.json wants it.
+
+    All of the text is a placeholder: nothing in it can be taken for the template's.
+    The two bounds are named because their defaults are not the same everywhere;
+    leaving unicode out would drop a recipient.
+    """
+    destinations: list[Json] = [
+        {
+            "number": recipient,
+            "placeholders": {"text": submission.text_for(recipient)},
+        }
+        for recipient in submission.recipients
+    ]
+    return {
+        "text_template": "{{text}}",
+        "destinations": destinations,
+        "async": len(destinations) > _BATCH_TOLD_AT_ONCE,
+        "utf8_enabled": True,
+        "max_sms_length": submission.max_parts or _MAX_PARTS,
+    }
 
 
-def _accepted_body(answer: Answer) -> Mapping[str, Json]:
-    """Return the JSON object of a 2xx answer; raise what any other answer says."""
-    body: Mapping[str, Json] = {}
-    try:
-        body = as_object(answer.json())
-    except OutcomeUnknownError:
-        refuse_http_error(answer)
-        raise
-    code = as_count(body.get("error"))
-    kind = None if code is None else _REFUSALS.get(code)
-    if kind is not None and answer.status < 500 and "queue_id" not in body:  # noqa: PLR2004 - a 5xx proves nothing
-        raise NotAcceptedError(kind, str(code), retry_after=answer.retry_after)
-    refuse_http_error(answer, as_code(body.get("error")))
-    return body
+def _share(
+    submission: Submission, body: Mapping[str, Json], contacts: int, shipment: str
+) -> Accepted:
+    """Return what one of the accepted contacts is of the whole shipment.
 
-
-def _share(body: Mapping[str, Json], contacts: int, queue_id: str) -> Accepted:
-    """Return what one of the accepted contacts is of the whole shipment."""
+    Personal texts are of different lengths, and cannot be told apart.
+    """
+    if submission.texts:
+        return Accepted(provider_id=shipment)
     parts = as_count(body.get("sending_sms_count"))
     price = as_price(body.get("sending_cost"))
     return Accepted(
-        provider_id=queue_id,
+        provider_id=shipment,
         parts=parts // contacts if parts and parts % contacts == 0 else None,
         cost=None if price is None else (price / 1000 / contacts).quantize(_CENTRE),
     )
-
-
-def _row(row: Mapping[str, Json]) -> _Row:
-    """Read one delivery row."""
-    word = row.get("delivery_status")
-    status = None
-    if word is None:
-        # Accepted, and no receipt yet (inferred, providers.md, 1.4).
-        status = Status.SENT
-    elif isinstance(word, str):
-        status = _STATUSES.get(word)
-    return _Row(
-        receiver=as_number(row.get("receiver")),
-        status=status,
-        detail=as_code(row.get("reason_code")) or as_code(word),
-    )
-
-
-_WORST_FIRST = (
-    Status.FAILED,
-    None,
-    Status.SENT,
-    Status.UNCERTAIN,
-    Status.DELIVERED,
-)
-"""Which row speaks for a message that has several, one for each part.
-
-A failed part is a failed message; an unknown word or a receipt still to come keeps
-the message from being called delivered.
-"""
-
-
-def _worst(rows: Sequence[_Row]) -> _Row | None:
-    """Return the row that speaks for the message, or None without rows."""
-    return min(rows, key=lambda row: _WORST_FIRST.index(row.status), default=None)
 
 
 def _create(
@@ -359,13 +348,14 @@ def _create(
         session,
         parse_url(settings.get("url", DEFAULT_URL)),
         timeouts,
-        login=_Login(
+        login=Login(
             token=settings["api_token"],
             username=settings.get("username"),
             password=settings.get("password"),
         ),
         sender=settings.get("sender"),
         gateway=int(gateway) if gateway else None,
+        delivery_email=settings.get("delivery_email"),
     )
 
 
@@ -397,18 +387,9 @@ PROVIDER = Provider(
         ),
     ),
     identity=("api_token", "username"),
-    capabilities=Capabilities(
-        features=frozenset(
-            {
-                Feature.CREDIT_WITH_SEND,
-                Feature.DELIVERY_POLL,
-                Feature.DELIVERY_PUSH,
-            }
-        ),
-        recipients_per_submission=_MAX_RECIPIENTS,
-        max_parts=_MAX_PARTS,
-        refs_per_report_query=_MAX_RECIPIENTS,
-    ),
+    capabilities=SmsViaInternetClient.capabilities,
     create=_create,
     options=(NumberOption(key="gateway", default=0, minimum=0, maximum=9999),),
+    further_options=(EmailOption(key="delivery_email"),),
+    facts=FACTS,
 )

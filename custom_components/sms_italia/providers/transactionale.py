@@ -1,5 +1,6 @@
 """Transactionale (transactionale.txt; providers.md, section 3)."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from yarl import URL
 
 from .client import (
     Capabilities,
+    ChoiceOption,
     Feature,
     FieldKind,
     Placement,
@@ -25,6 +27,7 @@ from .client import (
 from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import (
     Accepted,
+    CallbackRule,
     ErrorKind,
     MessageRef,
     Report,
@@ -32,7 +35,8 @@ from .model import (
     Status,
     Submission,
 )
-from .reading import as_code, as_identifier, as_number, as_object
+from .reading import as_code, as_identifier, as_moment, as_number, as_object
+from .transactionale_facts import DELIVERY, FACTS, FIELDS, PROGRESS
 from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
 
 DEFAULT_URL = "https://api.transactionale.com"
@@ -40,29 +44,19 @@ _SEND = "platform/api/sms/send"
 """Both for sending and, with an id behind it, for reading.
 
 The page's heading for reading, /api/v1/send, is a leftover of the old address: the
-`url` of an answer shows this path (providers.md, 3.2). That `url` is not followed,
-since it could only name the same path or another host.
+`url` of an answer shows this path (providers.md, 3.2).
+"""
+
+_MAX_ADDRESSES = 1000
+"""Addresses of messages that are remembered; the oldest are forgotten."""
+
+_AUTO = "auto"
+"""The callback rule of an account that leaves it to us: where Home Assistant can be
+called back, it always is, and elsewhere the provider's panel decides.
 """
 
 _MAX_PARTS = 255
 """The provider tells no limit; this is what concatenation itself allows."""
-
-_FIELDS: Mapping[str, ErrorKind] = {
-    "phone": ErrorKind.RECIPIENT,
-    "sender_id": ErrorKind.SENDER,
-    "body": ErrorKind.TEXT,
-}
-"""What a refused field means; where several are refused the first one counts."""
-
-_PROGRESS: Mapping[str, Status] = {"pending": Status.QUEUED, "sent": Status.SENT}
-"""The words of `status`."""
-
-_DELIVERY: Mapping[str, Status] = {
-    "delivered": Status.DELIVERED,
-    "failed": Status.FAILED,
-    "expired": Status.EXPIRED,
-}
-"""The words of `delivery_status`, and `expired` of the delivery webhook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +74,20 @@ class _Login:
 class TransactionaleClient(ProviderClient):
     """Speaks to one Transactionale account."""
 
-    def __init__(
+    capabilities = Capabilities(
+        features=frozenset(
+            {Feature.DELIVERY_POLL, Feature.DELIVERY_PUSH, Feature.CALLBACK_RULE}
+        ),
+        recipients_per_submission=1,
+        max_parts=_MAX_PARTS,
+        # Letters, digits, dot and spaces, 11 at most, of a number too; no "+".
+        sender=SenderRule(
+            alias=re.compile(r"(?:[^\W_]|[. ]){1,11}"),
+            number=re.compile(r"\+?[0-9]{3,11}"),
+        ),
+    )
+
+    def __init__(  # noqa: PLR0913 - an account's settings
         self,
         session: aiohttp.ClientSession,
         url: URL,
@@ -88,11 +95,17 @@ class TransactionaleClient(ProviderClient):
         *,
         login: _Login,
         sender: str | None,
+        callback_rule: CallbackRule | None,
     ) -> None:
-        """Send as `sender` where a submission names none."""
+        """Take `sender` and `callback_rule` where a submission names none.
+
+        Without any rule, an address of ours is always called back.
+        """
         super().__init__(session, url, timeouts)
         self._login = login
         self._sender = sender
+        self._callback_rule = callback_rule
+        self._addresses: OrderedDict[str, URL] = OrderedDict()
 
     @override
     async def validate(self) -> None:
@@ -106,7 +119,7 @@ class TransactionaleClient(ProviderClient):
         Raises as ProviderClient.validate.
         """
         answer = await self._post({})
-        if _refused_fields(answer) & _FIELDS.keys():
+        if _refused_fields(answer) & FIELDS.keys():
             return
         refuse_http_error(answer)
         raise OutcomeUnknownError("key_not_proved")
@@ -123,14 +136,49 @@ class TransactionaleClient(ProviderClient):
             message["sender_id"] = sender.removeprefix("+")
         if submission.callback_url is not None:
             message["webhook_url"] = submission.callback_url
-            message["receive_dlr"] = "always"
+        if rule := self._rule_for(submission):
+            message["receive_dlr"] = rule.value
         body = _accepted_body(await self._post(message))
         provider_id = as_identifier(body.get("id"))
         if provider_id is None:
             raise OutcomeUnknownError("no_id")
+        self._remember(provider_id, body)
         status = _progress(body) or Status.QUEUED
         accepted = Accepted(provider_id=provider_id, status=status)
         return SendResult(outcomes={recipient: accepted})
+
+    def _rule_for(self, submission: Submission) -> CallbackRule | None:
+        """Return when to be called back, None to leave it to the panel."""
+        rule = submission.callback_rule or self._callback_rule
+        if rule is None and submission.callback_url is not None:
+            return CallbackRule.ALWAYS
+        return rule
+
+    def _remember(self, provider_id: str, body: Mapping[str, Json]) -> None:
+        """Keep the address of a message, unless it leads away from the account's host.
+
+        The key travels with the question: another host, port or scheme must not get
+        it. The usual address need not be kept, since it is built again.
+        """
+        told = body.get("url")
+        if not isinstance(told, str):
+            return
+        try:
+            url = URL(told)
+        except ValueError:
+            return
+        is_own = url.absolute and url.origin() == self._url.origin()
+        if not is_own or url.user is not None or url == self._usual(provider_id):
+            return
+        self._addresses[provider_id] = url
+        if len(self._addresses) > _MAX_ADDRESSES:
+            self._addresses.popitem(last=False)
+
+    def _usual(self, provider_id: str) -> URL:
+        """Return where a message is read."""
+        return self._url.joinpath(_SEND).joinpath(
+            quote(provider_id, safe=""), encoded=True
+        )
 
     @override
     def parse_callback(self, body: bytes) -> Report | None:
@@ -146,10 +194,14 @@ class TransactionaleClient(ProviderClient):
         provider_id = as_identifier(payload.get("sms_id"))
         number = as_number(payload.get("phone"))
         word = payload.get("status")
-        status = _DELIVERY.get(word) if isinstance(word, str) else None
+        status = DELIVERY.get(word) if isinstance(word, str) else None
         if provider_id is None or number is None or status is None:
             return None
-        return Report(ref=MessageRef(provider_id, number), status=status)
+        return Report(
+            ref=MessageRef(provider_id, number),
+            status=status,
+            at=as_moment(payload.get("status_time")),
+        )
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
@@ -162,9 +214,7 @@ class TransactionaleClient(ProviderClient):
             answer = await exchange(
                 self._session,
                 "GET",
-                self._url.joinpath(_SEND).joinpath(
-                    quote(ref.provider_id, safe=""), encoded=True
-                ),
+                self._addresses.get(ref.provider_id) or self._usual(ref.provider_id),
                 timeouts=self._timeouts,
                 headers=self._login.headers,
             )
@@ -192,9 +242,9 @@ class TransactionaleClient(ProviderClient):
 def _accepted_body(answer: Answer) -> Mapping[str, Json]:
     """Return the JSON object of a 2xx answer; raise what any other answer says."""
     if refused := _refused_fields(answer):
-        kinds = [kind for name, kind in _FIELDS.items() if name in refused]
-        names = [name for name in _FIELDS if name in refused]
-        names += sorted(refused - _FIELDS.keys())
+        kinds = [kind for name, kind in FIELDS.items() if name in refused]
+        names = [name for name in FIELDS if name in refused]
+        names += sorted(refused - FIELDS.keys())
         raise NotAcceptedError(
             kinds[0] if kinds else ErrorKind.REFUSED, detail=",".join(names[:5])
         )
@@ -227,7 +277,7 @@ def _refused_fields(answer: Answer) -> frozenset[str]:
 def _progress(body: Mapping[str, Json]) -> Status | None:
     """Return what `status` says: how far the provider got with the message."""
     word = body.get("status")
-    return _PROGRESS.get(word) if isinstance(word, str) else None
+    return PROGRESS.get(word) if isinstance(word, str) else None
 
 
 def _status(body: Mapping[str, Json]) -> Status | None:
@@ -236,7 +286,7 @@ def _status(body: Mapping[str, Json]) -> Status | None:
         case "unknown":
             return _progress(body)
         case str() as word:
-            return _DELIVERY.get(word)
+            return DELIVERY.get(word)
         case _:
             return None
 
@@ -244,13 +294,15 @@ def _status(body: Mapping[str, Json]) -> Status | None:
 def _create(
     session: aiohttp.ClientSession, settings: Settings, timeouts: Timeouts
 ) -> ProviderClient:
-    """Return a client; raises ValueError if the URL is none."""
+    """Return a client; raises ValueError if the URL or `receive_dlr` is none."""
+    rule = settings.get("receive_dlr", _AUTO)
     return TransactionaleClient(
         session,
         parse_url(settings.get("url", DEFAULT_URL)),
         timeouts,
         login=_Login(api_key=settings["api_key"]),
         sender=settings.get("sender"),
+        callback_rule=None if rule == _AUTO else CallbackRule(rule),
     )
 
 
@@ -270,15 +322,10 @@ PROVIDER = Provider(
         ),
     ),
     identity=("api_key",),
-    capabilities=Capabilities(
-        features=frozenset({Feature.DELIVERY_POLL, Feature.DELIVERY_PUSH}),
-        recipients_per_submission=1,
-        max_parts=_MAX_PARTS,
-        # Letters, digits, dot and spaces, 11 at most, of a number too; no "+".
-        sender=SenderRule(
-            alias=re.compile(r"(?:[^\W_]|[. ]){1,11}"),
-            number=re.compile(r"\+?[0-9]{3,11}"),
-        ),
-    ),
+    capabilities=TransactionaleClient.capabilities,
     create=_create,
+    further_options=(
+        ChoiceOption(key="receive_dlr", default=_AUTO, choices=(_AUTO, *CallbackRule)),
+    ),
+    facts=FACTS,
 )

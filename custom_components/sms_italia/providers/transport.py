@@ -10,6 +10,7 @@ from http import HTTPStatus
 import json
 from typing import Never
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import aiohttp
 from yarl import URL
@@ -33,6 +34,22 @@ class Timeouts:
 
 
 DEFAULT_TIMEOUTS = Timeouts()
+
+_SLOWEST_UPLOAD = 64 * 1024
+"""Bytes a second that a line must manage: an upload gets that much more time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file that goes with a form, under the `name` of a field.
+
+    `filename` must need no quoting in a header.
+    """
+
+    name: str
+    filename: str
+    content_type: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +114,13 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     data: Mapping[str, str] | None = None,
+    upload: Upload | None = None,
     json_body: Mapping[str, Json] | None = None,
+    max_bytes: int = MAX_ANSWER_BYTES,
 ) -> Answer:
-    """Send one request and read the answer up to `MAX_ANSWER_BYTES`.
+    """Send one request and read the answer up to `max_bytes`.
+
+    The fields of `data` go as a form, with an `upload` as a multipart one.
 
     Raises NotAcceptedError if the request certainly never left: kind `unavailable`
     without address, connection or TLS, `auth` for a credential that no header can
@@ -107,7 +128,17 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     if it may have left and no whole answer came back. The original exceptions are
     dropped on purpose: some of them carry the URL with its query.
     """
-    url, all_headers, body = _prepare(url, headers or {}, params, data, json_body)
+    url, all_headers, body = _prepare(
+        url,
+        headers or {},
+        params=params,
+        data=data,
+        upload=upload,
+        json_body=json_body,
+    )
+    total = timeouts.total
+    if upload is not None:
+        total += len(upload.content) / _SLOWEST_UPLOAD
     try:
         async with session.request(
             method,
@@ -115,15 +146,13 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
             headers=all_headers,
             data=body,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(
-                total=timeouts.total, connect=timeouts.connect
-            ),
+            timeout=aiohttp.ClientTimeout(total=total, connect=timeouts.connect),
             middlewares=(_never_repeat,),
         ) as response:
             received = bytearray()
             async for chunk in response.content.iter_any():
                 received += chunk
-                if len(received) > MAX_ANSWER_BYTES:
+                if len(received) > max_bytes:
                     response.close()
                     raise OutcomeUnknownError("answer_too_long")
             return Answer(
@@ -146,11 +175,13 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
         raise OutcomeUnknownError(type(err).__name__) from None
 
 
-def _prepare(
+def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
     url: URL,
     headers: Mapping[str, str],
+    *,
     params: Mapping[str, str] | None,
     data: Mapping[str, str] | None,
+    upload: Upload | None,
     json_body: Mapping[str, Json] | None,
 ) -> tuple[URL, Mapping[str, str], bytes | None]:
     """Return the URL with its query, the headers and the body, all encoded.
@@ -169,7 +200,9 @@ def _prepare(
         if params is not None:
             query = urlencode(params, quote_via=quote)
             url = URL(f"{url}?{query}", encoded=True)
-        if data is not None:
+        if upload is not None:
+            body, all_headers["Content-Type"] = _multipart(data or {}, upload)
+        elif data is not None:
             body = urlencode(data).encode()
             all_headers["Content-Type"] = "application/x-www-form-urlencoded"
         if json_body is not None:
@@ -178,6 +211,27 @@ def _prepare(
     except UnicodeEncodeError:
         raise NotAcceptedError(ErrorKind.REFUSED, detail="not_unicode") from None
     return url, all_headers, body
+
+
+def _multipart(data: Mapping[str, str], upload: Upload) -> tuple[bytes, str]:
+    """Return a multipart form and its content type.
+
+    Each text names its charset: without it, a server may well read Latin-1.
+    """
+    boundary = uuid4().hex
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n'
+        f"Content-Type: text/plain; charset=utf-8\r\n\r\n{value}\r\n".encode()
+        for name, value in data.items()
+    ]
+    parts += [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{upload.name}"; '
+        f'filename="{upload.filename}"\r\n'
+        f"Content-Type: {upload.content_type}\r\n\r\n".encode(),
+        upload.content,
+        f"\r\n--{boundary}--\r\n".encode(),
+    ]
+    return b"".join(parts), f"multipart/form-data; boundary={boundary}"
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -1,0 +1,128 @@
+"""Smshosting: what the answer to a send says of each number (providers.md, 2.3)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from .errors import OutcomeUnknownError
+from .model import (
+    Accepted,
+    Cause,
+    Channel,
+    ErrorKind,
+    MessageType,
+    Mode,
+    NotSent,
+    Outcome,
+    SendResult,
+    Status,
+    Submission,
+    Uncertain,
+)
+from .reading import as_code, as_count, as_identifier, as_list, as_number, as_object
+from .transport import Json
+
+BULK = "transactionId:"
+"""What stands before the reference of a bulk submission in its messages' id."""
+
+NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
+    {
+        "BADNUMBERFORMAT": ErrorKind.RECIPIENT,
+        "BLACKLIST": ErrorKind.RECIPIENT,
+        "DUPLICATESMS": ErrorKind.DUPLICATE,
+    }
+)
+"""The words of `statusDetail` (the page of Push; BLACKLIST: providers.md, 2.3)."""
+
+_LEFT_OUT = NotSent(
+    kind=ErrorKind.RECIPIENT, detail="no_push_app", cause=Cause.NO_PUSH_APP
+)
+"""Who cannot be reached by Push is left out, if only a Push was asked for."""
+
+
+def sent(
+    submission: Submission, body: Mapping[str, Json], channel: Channel, mode: Mode
+) -> SendResult:
+    """Return what the answer to a send says of each number.
+
+    HTTP 200 proves nothing: the row of a number does. A number without one is
+    uncertain, with two exceptions: in the sandbox a number may have no row at all
+    (providers.md, 2.3), and with `onlyPush` a list with as many rows as the counts
+    tell is whole, so that who is missing has been left out.
+    """
+    rows = [as_object(item) for item in as_list(body.get("sms"))]
+    untold: Outcome = Uncertain(detail="no_result")
+    if mode is Mode.TEST:
+        untold = Accepted(provider_id=submission.reference)
+    elif channel is Channel.PUSH and _is_whole(body, rows):
+        untold = _LEFT_OUT
+    results: dict[str, Outcome] = {}
+    for row in rows:
+        number = as_number(row.get("to"))
+        # Were a number listed twice, an accepted message must not be overlooked.
+        if number is not None and not isinstance(results.get(number), Accepted):
+            results[number] = _result(row)
+    outcomes = {
+        recipient: results.get(recipient, untold) for recipient in submission.recipients
+    }
+    return SendResult(
+        outcomes=outcomes,
+        group_outcomes={
+            number: outcome
+            for number, outcome in results.items()
+            if submission.groups and number not in outcomes
+        },
+        mode=mode,
+    )
+
+
+def sent_in_bulk(
+    submission: Submission, body: Mapping[str, Json], mode: Mode
+) -> SendResult:
+    """Return what the answer to a bulk send says: that the whole of it was taken.
+
+    It lists no number (providers.md, 2.3). What is claimed of each is that the
+    provider has it in its queue, under the submission's transaction id; reports are
+    searched by that. A number which the provider drops later gets no report.
+    """
+    if as_identifier(body.get("transactionId")) != submission.reference:
+        raise OutcomeUnknownError("no_transaction")
+    accepted = Accepted(
+        provider_id=submission.reference
+        if mode is Mode.TEST
+        else f"{BULK}{submission.reference}",
+        status=Status.QUEUED,
+    )
+    return SendResult(
+        outcomes=dict.fromkeys(submission.recipients, accepted), mode=mode
+    )
+
+
+def _is_whole(body: Mapping[str, Json], rows: list[dict[str, Json]]) -> bool:
+    """Tell whether the list has as many rows as the counts of the answer say."""
+    counts = [
+        as_count(body.get(name))
+        for name in ("smsInserted", "smsNotInserted", "pushInserted")
+    ]
+    told = [count for count in counts if count is not None]
+    return len(told) == len(counts) and sum(told) == len(rows)
+
+
+def _result(row: Mapping[str, Json]) -> Outcome:
+    """Return the outcome that one row of a send's answer tells."""
+    match row.get("status"):
+        case "INSERTED":
+            provider_id = as_identifier(row.get("id"))
+            if provider_id is None:
+                return Uncertain(detail="no_id")
+            return Accepted(provider_id=provider_id, type=message_type(row))
+        case "NOT_INSERTED":
+            detail = as_code(row.get("statusDetail"))
+            kind = NOT_INSERTED.get(detail or "", ErrorKind.REFUSED)
+            return NotSent(kind=kind, detail=detail)
+        case _:
+            return Uncertain(detail="unknown_result")
+
+
+def message_type(row: Mapping[str, Json]) -> MessageType:
+    """Return how the message of a send's row goes out; only a Push is marked."""
+    return MessageType.PUSH if row.get("type") == "PUSH" else MessageType.SMS

@@ -1,0 +1,280 @@
+"""Smshosting: the two searches of sent messages (providers.md, 2.4 and 2.5).
+
+/sms/search is for SMS. /push/search finds both, but is refused without a Push plan,
+which also means that there is no Push to find.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .errors import NotAcceptedError, OutcomeUnknownError
+from .model import (
+    Cause,
+    Found,
+    MessageRef,
+    MessageType,
+    PictureRef,
+    Query,
+    Report,
+    Status,
+)
+from .reading import (
+    as_code,
+    as_count,
+    as_identifier,
+    as_moment,
+    as_number,
+    as_object,
+    as_price,
+)
+from .smshosting_results import BULK
+from .smshosting_wire import Wire, accepted_body, without_plus, written
+from .transport import Json
+
+PAGE = 100
+"""Rows asked for at once, and ids in one question."""
+_MAX_PAGES = 100
+
+_SMS = "sms/search"
+_PUSH = "push/search"
+
+STATUSES: Mapping[str, Status] = MappingProxyType(
+    {
+        "PENDING": Status.QUEUED,
+        "SENT": Status.SENT,
+        "NOSENT": Status.FAILED,
+        "DELIVERED": Status.DELIVERED,
+        "NOTDELIVERED": Status.FAILED,
+    }
+)
+"""The words of `status` in a search."""
+
+_DATES: Mapping[Status, str] = MappingProxyType(
+    {
+        Status.QUEUED: "insertDate",
+        Status.SENT: "sentDate",
+        Status.DELIVERED: "deliveryDate",
+    }
+)
+"""When a message got its status; when it failed is not told."""
+
+type Row = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Asks for messages that were sent."""
+
+    wire: Wire
+
+    async def of_refs(self, refs: Sequence[MessageRef]) -> list[Report]:
+        """Return the reports of messages; raises ProviderError.
+
+        One that the provider does not know is left out, and so is one of the sandbox.
+        """
+        reports: list[Report] = []
+        by_id: dict[str, MessageRef] = {}
+        in_bulk: dict[str, dict[str, MessageRef]] = {}
+        for ref in refs:
+            if ref.provider_id.startswith(BULK):
+                reference = ref.provider_id.removeprefix(BULK)
+                in_bulk.setdefault(reference, {})[ref.recipient] = ref
+            elif ref.provider_id.isdecimal():
+                # Another id would get the whole question refused.
+                by_id[ref.provider_id] = ref
+        for ref, row in await self._rows_of(by_id):
+            if (told := report(ref, row)) is not None:
+                reports.append(told)
+        for reference, members in in_bulk.items():
+            rows = await self._of_reference(_SMS, reference)
+            told_of = {as_number(row.get("to")): row for row in rows}
+            for number, ref in members.items():
+                row = told_of.get(number, {})
+                if (told := report(ref, row)) is not None:
+                    reports.append(told)
+        return reports
+
+    async def of_reference(
+        self, reference: str, *, with_push: bool
+    ) -> Sequence[Report]:
+        """Return the reports of a submission's messages.
+
+        Raises ProviderError, also if a row cannot be understood or some that are
+        counted do not come: silence about a number would be read as proof that it was
+        never taken.
+        """
+        rows = await self._of_reference(_SMS, reference)
+        if with_push:
+            try:
+                rows += await self._of_reference(_PUSH, reference)
+            except NotAcceptedError as err:
+                if not _has_no_push(err):
+                    raise
+        reports: dict[str, Report] = {}
+        for row in rows:
+            number = as_number(row.get("to"))
+            provider_id = as_identifier(row.get("id"))
+            if number is None or provider_id is None:
+                raise OutcomeUnknownError("unreadable_row")
+            told = report(MessageRef(provider_id, number), row)
+            if told is None:
+                raise OutcomeUnknownError("unknown_status")
+            reports[provider_id] = told
+        return list(reports.values())
+
+    async def pictures(
+        self, refs: Sequence[MessageRef]
+    ) -> Mapping[MessageRef, PictureRef]:
+        """Return the pictures of messages that have one; raises ProviderError."""
+        by_id = {ref.provider_id: ref for ref in refs if ref.provider_id.isdecimal()}
+        found: dict[MessageRef, PictureRef] = {}
+        for ref, row in await self._of_ids(_PUSH, by_id):
+            if (picture := _picture(row)) is not None:
+                found[ref] = picture
+        return found
+
+    async def matching(self, query: Query) -> Found:
+        """Return a page of the messages that match, Push too if there is a plan.
+
+        Raises ProviderError. A row that cannot be understood is left out.
+        """
+        asked = {"offset": str(query.offset)}
+        if query.number is not None:
+            asked["msisdn"] = without_plus(query.number)
+        if query.since is not None:
+            asked["fromDate"] = written(query.since)
+        if query.until is not None:
+            asked["toDate"] = written(query.until)
+        if query.status is not None:
+            asked["status"] = query.status
+        try:
+            rows, total = await self._page(_PUSH, asked, query.limit)
+        except NotAcceptedError as err:
+            if not _has_no_push(err):
+                raise
+            rows, total = await self._page(_SMS, asked, query.limit)
+        reports: list[Report] = []
+        for row in rows:
+            number = as_number(row.get("to"))
+            provider_id = as_identifier(row.get("id"))
+            if number is not None and provider_id is not None:
+                told = report(MessageRef(provider_id, number), row)
+                reports += [told] if told else []
+        return Found(reports=tuple(reports), total=total)
+
+    async def _rows_of(
+        self, by_id: Mapping[str, MessageRef]
+    ) -> list[tuple[MessageRef, Row]]:
+        """Return a row for each message, whichever search knows it."""
+        try:
+            found = await self._of_ids(_SMS, by_id)
+        except NotAcceptedError as err:
+            if err.detail != "BAD_ID":
+                raise
+            found = []
+        known = {ref.provider_id for ref, _ in found}
+        missing = {key: ref for key, ref in by_id.items() if key not in known}
+        if not missing:
+            return found
+        try:
+            return found + await self._of_ids(_PUSH, missing)
+        except NotAcceptedError as err:
+            if _has_no_push(err) or err.detail == "BAD_ID":
+                return found
+            raise
+
+    async def _of_ids(
+        self, path: str, by_id: Mapping[str, MessageRef]
+    ) -> list[tuple[MessageRef, Row]]:
+        """Return the rows of the messages with these ids, page by page."""
+        found: dict[str, tuple[MessageRef, Row]] = {}
+        seen = 0
+        while by_id and seen < len(by_id):
+            rows, _ = await self._page(
+                path, {"id": ",".join(by_id), "offset": str(seen)}
+            )
+            if not rows:
+                break
+            seen += len(rows)
+            for row in rows:
+                ref = by_id.get(as_identifier(row.get("id")) or "")
+                if ref is not None:
+                    found[ref.provider_id] = (ref, row)
+        return list(found.values())
+
+    async def _of_reference(self, path: str, reference: str) -> list[Row]:
+        """Return all rows of a transaction id, until a page brings nothing new.
+
+        A short page is not taken for the last, since the longest one is not known;
+        and as many rows must come as `count` tells.
+        """
+        rows: dict[str, Row] = {}
+        for _ in range(_MAX_PAGES):
+            known = len(rows)
+            page, count = await self._page(
+                path, {"transactionId": reference, "offset": str(known)}
+            )
+            for row in page:
+                provider_id = as_identifier(row.get("id"))
+                if provider_id is None:
+                    raise OutcomeUnknownError("unreadable_row")
+                rows[provider_id] = row
+            if len(rows) == known:
+                if count is not None and known < count:
+                    raise OutcomeUnknownError("rows_missing")
+                return [
+                    row
+                    for row in rows.values()
+                    if row.get("transactionId", reference) == reference
+                ]
+        raise OutcomeUnknownError("too_many_pages")
+
+    async def _page(
+        self, path: str, query: Mapping[str, str], limit: int = PAGE
+    ) -> tuple[list[Row], int | None]:
+        """Return a page of messages and how many the search finds, if told."""
+        answer = await self.wire.get(path, {**query, "limit": str(limit)})
+        body = accepted_body(answer)
+        rows = body.get("smsList")
+        if not isinstance(rows, list):
+            raise OutcomeUnknownError("no_list")
+        count = as_count(as_object(body.get("metadata")).get("count"))
+        return [as_object(row) for row in rows], count
+
+
+def _has_no_push(err: NotAcceptedError) -> bool:
+    """Tell whether a refusal means that the account can have sent no Push.
+
+    It has no plan, or the address is one of an API that knows no Push at all.
+    """
+    return err.cause is Cause.NO_PUSH_PLAN or err.detail in {"http_404", "http_405"}
+
+
+def report(ref: MessageRef, row: Row) -> Report | None:
+    """Return the report that one row of a search tells, if we know its word."""
+    word = row.get("status")
+    status = STATUSES.get(word) if isinstance(word, str) else None
+    if status is None:
+        return None
+    picture = _picture(row)
+    is_push = picture is not None or row.get("type") == "PUSH"
+    return Report(
+        ref=ref,
+        status=status,
+        cost=as_price(row.get("price")),
+        detail=as_code(word),
+        at=as_moment(row.get(_DATES.get(status, ""))),
+        # The page's own example of a Push does not have the mark.
+        type=MessageType.PUSH if is_push else None,
+        picture=picture,
+    )
+
+
+def _picture(row: Row) -> PictureRef | None:
+    """Return the picture that a row names."""
+    content = as_object(row.get("multimediaContent"))
+    picture_id = as_identifier(content.get("id"))
+    if picture_id is None:
+        return None
+    return PictureRef(id=picture_id, type=as_code(content.get("type")))

@@ -1,0 +1,166 @@
+"""Smshosting: login, requests, and what its refusals mean (providers.md, 2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import aiohttp
+from yarl import URL
+
+from .errors import NotAcceptedError, OutcomeUnknownError
+from .model import Cause, Encoding, ErrorKind
+from .reading import as_code, as_object
+from .transport import (
+    MAX_ANSWER_BYTES,
+    Answer,
+    Json,
+    Timeouts,
+    Upload,
+    exchange,
+    refuse_http_error,
+)
+
+REFUSALS: Mapping[str, ErrorKind] = MappingProxyType(
+    {
+        "BAD_CREDENTIALS": ErrorKind.AUTH,
+        "BAD_CREDIT": ErrorKind.CREDIT,
+        "NO_CREDIT": ErrorKind.CREDIT,
+        "SENDING_DISABLED": ErrorKind.CREDIT,
+        "NO_PUSH": ErrorKind.CREDIT,
+        "BAD_TO": ErrorKind.RECIPIENT,
+        "BAD_MSISDN": ErrorKind.RECIPIENT,
+        "NO_VALID_RECIPIENT": ErrorKind.RECIPIENT,
+        "BAD_FROM": ErrorKind.SENDER,
+        "BAD_TEXT": ErrorKind.TEXT,
+        "BAD_TEXT_PLACEHOLDER": ErrorKind.TEXT,
+        "BAD_CONTENT_PUSH": ErrorKind.TEXT,
+        "DUPLICATE_SMS": ErrorKind.DUPLICATE,
+        "PUSH_UNAVAILABLE": ErrorKind.REFUSED,
+        "BAD_GROUP": ErrorKind.REFUSED,
+        "BAD_DATE": ErrorKind.REFUSED,
+        "BAD_TRANSACTIONID": ErrorKind.REFUSED,
+        "BAD_CALLBACK": ErrorKind.REFUSED,
+        "BAD_ENCODING": ErrorKind.REFUSED,
+        "BAD_QUALITY": ErrorKind.REFUSED,
+        "NO_PARAMS": ErrorKind.REFUSED,
+        "BAD_ID": ErrorKind.REFUSED,
+        "BAD_STATUS": ErrorKind.REFUSED,
+    }
+)
+"""The `errorMsg` codes (the page of Push; providers.md, 2.3)."""
+
+GENERIC_ERROR = "GENERIC_ERROR"
+"""An internal error, told with HTTP 400: it does not say that nothing was sent."""
+
+CAUSES: Mapping[str, Cause] = MappingProxyType(
+    {"PUSH_UNAVAILABLE": Cause.NO_PUSH_PLAN, "NO_PUSH": Cause.PUSH_SPENT}
+)
+
+ENCODINGS: Mapping[Encoding, str] = MappingProxyType(
+    {Encoding.GSM7: "7BIT", Encoding.UCS2: "UCS2"}
+)
+"""The text was already prepared for one of the two and its parts were counted.
+
+AUTO would let the provider find another encoding, and another price, than the one
+that was told and held against the daily limit.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """The two halves of the Basic credentials."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers of every request.
+
+        Raises NotAcceptedError (kind `auth`) for a key that Basic cannot carry.
+        """
+        try:
+            basic = aiohttp.encode_basic_auth(self.key, self.secret)
+        except ValueError:
+            raise NotAcceptedError(ErrorKind.AUTH, detail="no_basic_key") from None
+        return {"Authorization": basic, "Accept": "application/json"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """Makes requests to the API at `url`; what they raise is that of `exchange`."""
+
+    session: aiohttp.ClientSession
+    url: URL
+    timeouts: Timeouts
+    login: Login
+
+    async def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        """Read what stands at a path, which must be encoded already."""
+        return await exchange(
+            self.session,
+            "GET",
+            self.url.joinpath(path, encoded=True),
+            timeouts=self.timeouts,
+            headers=self.login.headers(),
+            params=params,
+            max_bytes=max_bytes,
+        )
+
+    async def post(
+        self, path: str, form: Mapping[str, str], upload: Upload | None = None
+    ) -> Mapping[str, Json]:
+        """Post a form, with a file as a multipart one; return the accepted body."""
+        answer = await exchange(
+            self.session,
+            "POST",
+            self.url.joinpath(path),
+            timeouts=self.timeouts,
+            headers=self.login.headers(),
+            data=form,
+            upload=upload,
+        )
+        return accepted_body(answer)
+
+
+def accepted_body(answer: Answer) -> Mapping[str, Json]:
+    """Return the JSON object of a 2xx answer; raise what any other answer says."""
+    try:
+        body = as_object(answer.json())
+    except OutcomeUnknownError:
+        refuse_http_error(answer)
+        raise
+    message = body.get("errorMsg")
+    codes = (
+        [code.strip() for code in message.split(",")]
+        if isinstance(message, str)
+        else []
+    )
+    if answer.status < 500:  # noqa: PLR2004 - a 5xx proves nothing
+        for code in codes:
+            if code in REFUSALS:
+                raise NotAcceptedError(
+                    REFUSALS[code],
+                    code,
+                    retry_after=answer.retry_after,
+                    cause=CAUSES.get(code),
+                )
+        if GENERIC_ERROR in codes:
+            raise OutcomeUnknownError(GENERIC_ERROR)
+    refuse_http_error(answer, as_code(codes[0]) if codes else None)
+    return body
+
+
+def without_plus(number: str) -> str:
+    """Return a number (E.164) as the provider writes it."""
+    return number.removeprefix("+")
+
+
+def written(moment: datetime) -> str:
+    """Return a moment as the provider wants it: yyyy-MM-ddTHH:mm:ssZ, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S%z}"

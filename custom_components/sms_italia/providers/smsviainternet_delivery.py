@@ -1,0 +1,111 @@
+"""SMSviaInternet: the rows of a delivery report (providers.md, 1.4)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .errors import OutcomeUnknownError
+from .markup import rows_of
+from .model import Status
+from .reading import as_code, as_count, as_number, as_object
+from .smsviainternet_wire import Wire, accepted_body
+from .transport import Json
+
+BATCH = "batch:"
+"""What stands before the id of a batch, which the rows know by another name."""
+
+PAGE = 1000
+_MAX_PAGES = 50
+"""More rows than these pages have are not read for one shipment."""
+
+STATUSES: Mapping[str, Status] = MappingProxyType(
+    {
+        "BUFFERED": Status.SENT,
+        "DELIVERED": Status.DELIVERED,
+        "NOT_DELIVERED": Status.FAILED,
+        "SUBSCRIBER_UNKNOWN": Status.FAILED,
+        "ERROR": Status.FAILED,
+        "LOST_NOTIFICATION": Status.UNCERTAIN,
+        "UNKNOWN": Status.UNCERTAIN,
+    }
+)
+"""The words of `delivery_status`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one delivery row says; `status` is None for a word we do not know."""
+
+    receiver: str | None
+    status: Status | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """Asks for delivery rows."""
+
+    wire: Wire
+
+    async def of_shipment(self, provider_id: str) -> list[Row]:
+        """Return all rows of a shipment or a batch, page by page.
+
+        Raises ProviderError.
+        """
+        name, value = "queue_id", provider_id
+        if provider_id.startswith(BATCH):
+            name, value = "sending_batch_id", provider_id.removeprefix(BATCH)
+        rows: list[Row] = []
+        for _ in range(_MAX_PAGES):
+            page, limit = await self.page(
+                {name: value, "limit": str(PAGE), "offset": str(len(rows))}
+            )
+            rows += page
+            if len(page) < limit:
+                return rows
+        raise OutcomeUnknownError("too_many_pages")
+
+    async def page(self, query: Mapping[str, str]) -> tuple[list[Row], int]:
+        """Return one page of rows and how many it could have had."""
+        answer = await self.wire.get("sms/delivery.json", query)
+        body = accepted_body(answer)
+        rows = rows_of(answer, body, "deliveries")
+        if rows is None:
+            raise OutcomeUnknownError("no_deliveries")
+        limit = min(as_count(body.get("limit")) or PAGE, PAGE)
+        return [_row(as_object(row)) for row in rows], limit
+
+
+def _row(row: Mapping[str, Json]) -> Row:
+    """Read one delivery row."""
+    word = row.get("delivery_status")
+    status = None
+    if word is None:
+        # Accepted, and no receipt yet (inferred, providers.md, 1.4).
+        status = Status.SENT
+    elif isinstance(word, str):
+        status = STATUSES.get(word)
+    return Row(
+        receiver=as_number(row.get("receiver")),
+        status=status,
+        detail=as_code(row.get("reason_code")) or as_code(word),
+    )
+
+
+_WORST_FIRST = (
+    Status.FAILED,
+    None,
+    Status.SENT,
+    Status.UNCERTAIN,
+    Status.DELIVERED,
+)
+"""Which row speaks for a message that has several, one for each part.
+
+A failed part is a failed message; an unknown word or a receipt still to come keeps
+the message from being called delivered.
+"""
+
+
+def worst(rows: Sequence[Row]) -> Row | None:
+    """Return the row that speaks for the message, or None without rows."""
+    return min(rows, key=lambda row: _WORST_FIRST.index(row.status), default=None)

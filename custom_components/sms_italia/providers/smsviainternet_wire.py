@@ -1,0 +1,129 @@
+"""SMSviaInternet: login, requests, and what its refusals mean (providers.md, 1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from types import MappingProxyType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import aiohttp
+from yarl import URL
+
+from .errors import NotAcceptedError, OutcomeUnknownError
+from .markup import decoded
+from .model import ErrorKind
+from .reading import as_code, as_count, as_object
+from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
+
+REFUSALS: Mapping[int, ErrorKind] = MappingProxyType(
+    {
+        **dict.fromkeys((1, 2, 3, 4, 5, 6), ErrorKind.AUTH),
+        10: ErrorKind.CREDIT,
+        11: ErrorKind.TEXT,
+        **dict.fromkeys((12, 13, 14, 100), ErrorKind.REFUSED),
+        15: ErrorKind.SENDER,
+        20: ErrorKind.RECIPIENT,
+    }
+)
+"""The `error` numbers (providers.md, 1.3, not proved for v2).
+
+999, an internal error, is not here: it does not say that nothing was sent.
+"""
+
+INTERNAL_ERROR = 999
+
+
+def _rome() -> tzinfo:
+    """Return the provider's time zone, or UTC on a system that knows none."""
+    try:
+        return ZoneInfo("Europe/Rome")
+    except ZoneInfoNotFoundError, OSError:
+        return UTC
+
+
+_ROME = _rome()
+"""Loaded with the module: it reads a file."""
+
+
+def written(moment: datetime) -> str:
+    """Return a moment for `send_at`: the time of Rome, with its offset.
+
+    The page takes what PHP's strtotime does, and shows times without a zone; that
+    they are those of Rome is documented for the older API only (providers.md, 1.7).
+    With the offset they are right for a server anywhere, and in the hour that the
+    clock repeats in autumn; and should the offset be dropped, Rome is the best guess.
+    """
+    return moment.astimezone(_ROME).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """The token, and the user that some tokens need as well (providers.md, 1.1)."""
+
+    token: str = field(repr=False)
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What goes into the header of every request."""
+        return {"X-Api-Token": self.token, "Accept": "application/json"}
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """What goes among the parameters of every request."""
+        fields = {}
+        if self.username:
+            fields["username"] = self.username
+        if self.password:
+            fields["password"] = self.password
+        return fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """Makes requests to the API at `url`; what they raise is that of `exchange`."""
+
+    session: aiohttp.ClientSession
+    url: URL
+    timeouts: Timeouts
+    login: Login
+
+    async def get(self, path: str, query: Mapping[str, str]) -> Answer:
+        """Read what stands at a path of the API."""
+        return await exchange(
+            self.session,
+            "GET",
+            self.url.joinpath("api/rest/v1", path),
+            timeouts=self.timeouts,
+            headers=self.login.headers,
+            params={**query, **self.login.fields},
+        )
+
+    async def post(self, path: str, message: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Post a message to a path of the API and return the accepted body."""
+        answer = await exchange(
+            self.session,
+            "POST",
+            self.url.joinpath("api/rest/v1", path),
+            timeouts=self.timeouts,
+            headers=self.login.headers,
+            json_body={**self.login.fields, **message},
+        )
+        return accepted_body(answer)
+
+
+def accepted_body(answer: Answer) -> Mapping[str, Json]:
+    """Return the object of a 2xx answer, JSON or XML; raise what any other says."""
+    try:
+        body = as_object(decoded(answer))
+    except OutcomeUnknownError:
+        refuse_http_error(answer)
+        raise
+    code = as_count(body.get("error"))
+    kind = None if code is None else REFUSALS.get(code)
+    taken = {"queue_id", "sending_batch_id"} & body.keys()
+    if kind is not None and answer.status < 500 and not taken:  # noqa: PLR2004 - a 5xx proves nothing
+        raise NotAcceptedError(kind, str(code), retry_after=answer.retry_after)
+    refuse_http_error(answer, as_code(body.get("error")))
+    return body

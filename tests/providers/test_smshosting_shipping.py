@@ -1,0 +1,526 @@
+"""Smshosting's SMS beyond the plain send: bulk, later, cancelled, estimated, found."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from custom_components.sms_italia.providers.errors import (
+    NotAcceptedError,
+    OutcomeUnknownError,
+)
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    Cancellation,
+    Cancelling,
+    Channel,
+    Encoding,
+    ErrorKind,
+    Estimate,
+    MessageRef,
+    Mode,
+    NotSent,
+    Status,
+    Uncertain,
+)
+from custom_components.sms_italia.providers.transport import Json
+from simulator import Fault, Operation, Simulator, Toggle
+
+from .canned import Canned
+from .helpers import (
+    BAD_NUMBER,
+    NUMBER,
+    OTHER_NUMBER,
+    SENDER,
+    TEXT,
+    THIRD_NUMBER,
+    client_at,
+    client_of,
+    only,
+    submission,
+)
+from .proofs import proves
+
+KEY = "smshosting"
+SEND = "POST /sms/send"
+BULK = "POST /sms/sendbulk"
+ESTIMATE = "POST /sms/estimate"
+SEARCH = "GET /sms/search"
+CANCEL = "POST /sms/cancel"
+CHRISTMAS = datetime(2035, 12, 25, 8, tzinfo=UTC)
+CALLBACK = "https://casa.example/dlr"
+
+
+def many(count: int) -> list[str]:
+    """Return so many good numbers."""
+    return [f"+393400{number:06}" for number in range(count)]
+
+
+def row(number: str = NUMBER, identifier: Json = 1, **changed: Json) -> dict[str, Json]:
+    """Return a row of a search or of a cancel."""
+    return {"id": identifier, "to": number[1:], "status": "PENDING", **changed}
+
+
+def found(*rows: Json, count: int | None = None) -> dict[str, Json]:
+    """Return a search's answer."""
+    return {
+        "metadata": {"count": len(rows) if count is None else count},
+        "smsList": list(rows),
+    }
+
+
+@proves(KEY, SEND, of="parameter")
+async def test_every_field_of_a_send_is_on_the_wire(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.account(KEY).groups["7"] = (THIRD_NUMBER,)
+
+    result = await client_of(simulator, KEY, session).send(
+        submission(
+            NUMBER,
+            OTHER_NUMBER,
+            groups=("7",),
+            encoding=Encoding.UCS2,
+            send_at=CHRISTMAS,
+            callback_url=CALLBACK,
+        )
+    )
+
+    request = simulator.requests[-1]
+    assert (request.method, request.path) == ("POST", "/rest/api/sms/send")
+    assert request.fields == {
+        "from": SENDER,
+        "to": f"{NUMBER[1:]},{OTHER_NUMBER[1:]}",
+        "group": "7",
+        "text": TEXT,
+        "encoding": "UCS2",
+        "date": "2035-12-25T08:00:00+0000",
+        "transactionId": "riferimento-1",
+        "statusCallback": CALLBACK,
+    }
+    assert {message.scheduled for message in simulator.messages} == {CHRISTMAS}
+    assert list(result.group_outcomes) == [THIRD_NUMBER]
+    assert result.mode is Mode.LIVE
+
+
+@proves(KEY, SEND, "group")
+async def test_a_group_alone_is_a_submission_whose_members_are_told(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.account(KEY).groups["7"] = (NUMBER, OTHER_NUMBER)
+
+    result = await client_of(simulator, KEY, session).send(submission(groups=("7",)))
+
+    assert "to" not in simulator.requests[-1].fields
+    assert not result.outcomes
+    assert result.group_outcomes == {
+        message.to: Accepted(provider_id=message.id) for message in simulator.messages
+    }
+
+
+@proves(KEY, SEND, "BAD_GROUP")
+async def test_of_a_group_alone_a_refusal_and_a_doubt_are_told_too(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+
+    refused = await client.send(submission(groups=("9",)))
+    simulator.inject(KEY, Fault.CUT_AFTER_ACCEPT, operation=Operation.SEND)
+    doubtful = await client.send(submission(groups=("9",)))
+
+    assert refused.refusal == NotSent(kind=ErrorKind.REFUSED, detail="BAD_GROUP")
+    assert refused.doubt is None
+    assert doubtful.doubt is not None
+    assert doubtful.refusal is None
+
+
+@proves(KEY, SEND, "sandbox")
+async def test_a_submission_can_be_a_test_and_can_be_none(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    sandbox = client_of(simulator, KEY, session, changed={"sandbox": "true"})
+
+    tested = await client.send(submission(mode=Mode.TEST))
+    assert not simulator.messages
+    sent = await sandbox.send(submission(mode=Mode.LIVE))
+
+    assert (tested.mode, sent.mode) == (Mode.TEST, Mode.LIVE)
+    assert len(simulator.messages) == 1
+
+
+async def test_a_moment_that_is_past_is_now(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+
+    outcome = only(
+        await client_of(simulator, KEY, session).send(submission(send_at=yesterday))
+    )
+
+    assert isinstance(outcome, Accepted)
+    assert "date" not in simulator.requests[-1].fields
+
+
+@proves(KEY, BULK)
+async def test_a_thousand_recipients_go_in_bulk_and_are_queued(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credit(KEY, 1000)
+    simulator.account(KEY).groups["7"] = ()
+    numbers = many(1000)
+
+    result = await client_of(simulator, KEY, session).send(
+        submission(*numbers, groups=("7",), send_at=CHRISTMAS, callback_url=CALLBACK)
+    )
+
+    request = simulator.requests[-1]
+    assert (request.method, request.path) == ("POST", "/rest/api/sms/sendbulk")
+    assert request.fields == {
+        "from": SENDER,
+        "to": ",".join(number[1:] for number in numbers),
+        "group": "7",
+        "text": TEXT,
+        "encoding": "7BIT",
+        "date": "2035-12-25T08:00:00+0000",
+        "transactionId": "riferimento-1",
+        "statusCallback": CALLBACK,
+        "transactionCallback": CALLBACK,
+    }
+    assert set(result.outcomes.values()) == {
+        Accepted(provider_id="transactionId:riferimento-1", status=Status.QUEUED)
+    }
+    assert len(simulator.messages) == 1000
+
+
+@proves(KEY, BULK, "sandbox")
+async def test_a_bulk_can_be_a_test(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+
+    result = await client.send(submission(*many(1000), mode=Mode.TEST))
+
+    assert simulator.requests[-1].fields["sandbox"] == "true"
+    assert set(result.outcomes.values()) == {Accepted(provider_id="riferimento-1")}
+    assert not simulator.messages
+
+
+async def test_999_recipients_are_each_answered_for(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credit(KEY, 1000)
+
+    result = await client_of(simulator, KEY, session).send(submission(*many(999)))
+
+    assert simulator.requests[-1].path == "/rest/api/sms/send"
+    assert len(set(result.outcomes.values())) == 999
+
+
+@proves(KEY, SEARCH, "transactionId", "smsList[].to")
+async def test_messages_of_a_bulk_are_reported_once_the_provider_worked_on_it(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credit(KEY, 1000)
+    simulator.switch_on(KEY, Toggle.SLOW_PROCESSING)
+    client = client_of(simulator, KEY, session)
+    numbers = [BAD_NUMBER, *many(999)]
+    result = await client.send(submission(*numbers))
+    refs = [
+        MessageRef(outcome.provider_id, number)
+        for number, outcome in result.outcomes.items()
+        if isinstance(outcome, Accepted)
+    ]
+
+    early = await client.reports(refs[:100])
+    simulator.process()
+    simulator.move(simulator.messages[0].id, "delivered")
+    reports = await client.reports(refs[:100])
+
+    assert len(refs) == 1000
+    assert not early
+    # The bad number was dropped: nothing is ever claimed of it again.
+    assert [report.ref for report in reports] == refs[1:100]
+    assert reports[0].status is Status.DELIVERED
+    assert {report.status for report in reports[1:]} == {Status.QUEUED}
+
+
+@pytest.mark.parametrize("told", ["altro", None, 7])
+@proves(KEY, BULK, "transactionId")
+async def test_a_bulk_under_another_transaction_is_uncertain(
+    told: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"from": "x", "text": TEXT, "transactionId": told})
+
+    result = await client_at(KEY, session, canned.url).send(submission(*many(1000)))
+
+    assert set(result.outcomes.values()) == {Uncertain(detail="no_transaction")}
+
+
+@proves(KEY, ESTIMATE)
+async def test_an_estimate_of_sms_has_the_fields_of_the_send_and_sends_nothing(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.account(KEY).groups["7"] = (THIRD_NUMBER,)
+
+    estimate = await client_of(simulator, KEY, session).estimate(
+        submission(NUMBER, OTHER_NUMBER, groups=("7",), text="a" * 200)
+    )
+
+    request = simulator.requests[-1]
+    assert (request.method, request.path) == ("POST", "/rest/api/sms/estimate")
+    assert request.fields == {
+        "from": SENDER,
+        "to": f"{NUMBER[1:]},{OTHER_NUMBER[1:]}",
+        "group": "7",
+        "text": "a" * 200,
+        "encoding": "7BIT",
+    }
+    assert estimate == Estimate(
+        cost=Decimal("0.372"), credit=Decimal("45.5"), sms_count=6
+    )
+    assert not simulator.messages
+
+
+@pytest.mark.parametrize("body", [{}, {"cost": "poco"}, {"cost": -1}, []])
+async def test_an_estimate_without_a_cost_is_no_cost_of_zero(
+    body: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(body)
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).estimate(submission())
+
+
+@proves(KEY, CANCEL, of="parameter")
+@proves(KEY, CANCEL, of="answer field")
+async def test_scheduled_messages_are_cancelled_one_by_one(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    result = await client.send(submission(NUMBER, OTHER_NUMBER, send_at=CHRISTMAS))
+    first, second = simulator.messages
+    simulator.move(second.id, "sent")
+    refs = [
+        MessageRef(outcome.provider_id, number)
+        for number, outcome in result.outcomes.items()
+        if isinstance(outcome, Accepted)
+    ]
+
+    results = await client.cancel([*refs, MessageRef("1", THIRD_NUMBER)])
+
+    assert results == [
+        Cancellation(ref=refs[0], result=Cancelling.CANCELLED),
+        Cancellation(ref=refs[1], result=Cancelling.NOT_CANCELLED),
+        Cancellation(
+            ref=MessageRef("1", THIRD_NUMBER), result=Cancelling.NOT_CANCELLED
+        ),
+    ]
+    assert [request.fields for request in simulator.requests[-3:]] == [
+        {"id": first.id},
+        {"id": second.id},
+        {"id": "1"},
+    ]
+
+
+@proves(KEY, CANCEL, "transactionId")
+async def test_a_submission_is_cancelled_by_our_reference(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    await client.send(submission(NUMBER, OTHER_NUMBER, send_at=CHRISTMAS))
+
+    results = await client.cancel_submission("riferimento-1")
+
+    assert simulator.requests[-1].fields == {"transactionId": "riferimento-1"}
+    assert [(one.ref.recipient, one.result) for one in results] == [
+        (NUMBER, Cancelling.CANCELLED),
+        (OTHER_NUMBER, Cancelling.CANCELLED),
+    ]
+
+
+@proves(KEY, CANCEL, "transactionId")
+async def test_messages_of_a_bulk_are_cancelled_with_all_of_it(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credit(KEY, 1000)
+    client = client_of(simulator, KEY, session)
+    numbers = many(1000)
+    await client.send(submission(*numbers, send_at=CHRISTMAS))
+    refs = [MessageRef("transactionId:riferimento-1", number) for number in numbers]
+    asked_before = len(simulator.requests)
+
+    results = await client.cancel(refs)
+
+    assert [one.ref for one in results] == refs
+    assert {one.result for one in results} == {Cancelling.CANCELLED}
+    assert len(simulator.requests) == asked_before + 1
+
+
+@proves(KEY, CANCEL, "smsList[].status")
+@pytest.mark.parametrize(
+    ("word", "result"),
+    [
+        ("NOSENT", Cancelling.CANCELLED),
+        ("PENDING", Cancelling.UNCERTAIN),
+        ("CANCELLED", Cancelling.UNCERTAIN),
+        (None, Cancelling.UNCERTAIN),
+        ("SENT", Cancelling.NOT_CANCELLED),
+        ("DELIVERED", Cancelling.NOT_CANCELLED),
+        ("NOTDELIVERED", Cancelling.NOT_CANCELLED),
+    ],
+)
+async def test_only_a_clear_word_says_that_a_message_was_stopped(
+    word: Json, result: Cancelling, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(found(row(status=word)))
+    ref = MessageRef("1", NUMBER)
+
+    (cancellation,) = await client_at(KEY, session, canned.url).cancel([ref])
+
+    assert cancellation == Cancellation(ref=ref, result=result)
+
+
+@proves(KEY, CANCEL, of="error")
+@pytest.mark.parametrize("code", ["NO_PARAMS", "BAD_ID", "BAD_CREDENTIALS"])
+async def test_a_refused_cancel_is_an_error_unless_the_id_is_none(
+    code: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"errorCode": 400, "errorMsg": code}, status=400)
+    client = client_at(KEY, session, canned.url)
+
+    if code == "BAD_ID":
+        assert not await client.cancel_submission("riferimento-1")
+        return
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client.cancel_submission("riferimento-1")
+    assert refusal.value.detail == code
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"smsList": 7}, found("x"), found(row(identifier=None))]
+)
+async def test_an_unreadable_answer_to_a_cancel_claims_nothing(
+    body: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(body)
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).cancel([MessageRef("1", NUMBER)])
+
+
+@proves(KEY, SEARCH, of="answer field")
+async def test_a_submission_in_doubt_is_found_by_its_reference(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    simulator.inject(KEY, Fault.CUT_AFTER_ACCEPT, operation=Operation.SEND)
+    await client.send(submission(NUMBER, OTHER_NUMBER))
+    first, second = simulator.messages
+    simulator.move(second.id, "sent")
+
+    reports = await client.lookup("riferimento-1")
+
+    assert [(report.ref, report.status) for report in reports] == [
+        (MessageRef(first.id, NUMBER), Status.QUEUED),
+        (MessageRef(second.id, OTHER_NUMBER), Status.SENT),
+    ]
+    assert reports[0].at == first.created.replace(microsecond=0)
+    assert simulator.requests[-1].query["transactionId"] == "riferimento-1"
+    assert not await client.lookup("mai-visto")
+
+
+async def test_a_look_up_goes_on_until_a_page_brings_nothing_new(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(found(row(identifier=1), count=3))
+    canned.answer(found(row(OTHER_NUMBER, 2), row(THIRD_NUMBER, 3), count=3))
+    canned.answer(found(count=3))
+
+    reports = await client_at(KEY, session, canned.url).lookup(
+        "riferimento-1", Channel.SMS
+    )
+
+    assert [report.ref.provider_id for report in reports] == ["1", "2", "3"]
+    assert [seen.query["offset"] for seen in canned.seen] == ["0", "1", "3"]
+
+
+@proves(KEY, SEARCH, "metadata.count", "smsList[].id", "smsList[].to")
+@pytest.mark.parametrize(
+    "page",
+    [
+        found(row(), count=2),
+        found(row(identifier=None)),
+        found(row(to=None)),
+        found(row(status="NOVEL")),
+        found("x"),
+        {"smsList": None},
+    ],
+    ids=["row_missing", "no_id", "no_number", "new_word", "no_row", "no_list"],
+)
+async def test_a_look_up_that_is_not_whole_proves_nothing(
+    page: dict[str, Json], canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(page)
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).lookup("riferimento-1", Channel.SMS)
+
+
+@proves(KEY, SEARCH, "smsList[].transactionId")
+async def test_a_message_of_another_submission_is_not_taken_for_ours(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(found(row(transactionId="altro"), row(OTHER_NUMBER, 2)))
+
+    reports = await client_at(KEY, session, canned.url).lookup(
+        "riferimento-1", Channel.SMS
+    )
+
+    assert [report.ref.recipient for report in reports] == [OTHER_NUMBER]
+
+
+async def test_a_server_that_invents_messages_for_ever_is_given_up(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    for page in range(101):
+        canned.answer(found(row(identifier=page)))
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).lookup("riferimento-1", Channel.SMS)
+
+    assert len(canned.seen) == 100
+
+
+@proves(KEY, "GET /user", "msisdn", "phone")
+@pytest.mark.parametrize("name", ["msisdn", "phone"])
+async def test_the_account_s_own_number_is_asked_about_and_forgotten(
+    name: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"credit": 3, name: "393400009999"})
+    canned.answer({"cost": 0, "pushAvailable": 12})
+    client = client_at(KEY, session, canned.url)
+
+    credit = await client.credit_with_push()
+
+    assert credit.push_left == 12
+    assert [seen.path for seen in canned.seen] == ["/user", "/push/estimate"]
+    assert canned.seen[1].form == {
+        "to": "393400009999",
+        "text": ".",
+        "onlyPush": "false",
+        "smsText": ".",
+    }
+    assert "393400009999" not in repr(vars(client))
+
+
+@proves(KEY, "every request", "HTTP 405")
+async def test_a_method_that_is_not_allowed_sent_nothing(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"", status=405)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == NotSent(kind=ErrorKind.REFUSED, detail="http_405")

@@ -1,0 +1,439 @@
+"""SMSviaInternet beyond the plain send: large, later, personal, tried out."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from custom_components.sms_italia.providers.errors import (
+    NotAcceptedError,
+    OutcomeUnknownError,
+)
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    Cause,
+    Credit,
+    Encoding,
+    ErrorKind,
+    MessageRef,
+    Mode,
+    NotSent,
+    Outcome,
+    SendResult,
+    Status,
+    Uncertain,
+)
+from custom_components.sms_italia.providers.transport import Json
+from simulator import Simulator, Toggle
+
+from .canned import Canned
+from .helpers import (
+    BAD_NUMBER,
+    NUMBER,
+    OTHER_NUMBER,
+    SENDER,
+    TEXT,
+    THIRD_NUMBER,
+    client_at,
+    client_of,
+    only,
+    submission,
+)
+from .proofs import proves
+
+KEY = "smsviainternet"
+SEND = "POST /api/rest/v1/sms"
+BATCH = "POST /api/rest/v1/sms-batch"
+DELIVERY = "GET /api/rest/v1/sms/delivery"
+WALLETS = "GET /api/rest/v1/users/wallets"
+CALLBACK = "https://casa.example/dlr"
+WINTER = datetime(2035, 12, 25, 7, 30, tzinfo=UTC)
+SUMMER = datetime(2035, 7, 1, 20, 35, 17, tzinfo=UTC)
+
+
+def many(count: int) -> list[str]:
+    """Return so many good numbers."""
+    return [f"+393400{number:06}" for number in range(count)]
+
+
+def refs_of(result: SendResult) -> list[MessageRef]:
+    """Return how the provider knows the messages of a result."""
+    return [
+        MessageRef(outcome.provider_id, number)
+        for number, outcome in result.outcomes.items()
+        if isinstance(outcome, Accepted)
+    ]
+
+
+@proves(KEY, SEND, of="parameter")
+async def test_every_field_of_a_send_is_on_the_wire(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credit(KEY, 1000)
+    client = client_of(simulator, KEY, session, changed={"gateway": "3"})
+    numbers = many(501)
+
+    await client.send(submission(*numbers, send_at=WINTER, callback_url=CALLBACK))
+
+    request = simulator.requests[-1]
+    assert (request.method, request.path) == ("POST", "/api/rest/v1/sms.json")
+    assert request.fields == {
+        "sender": SENDER,
+        "gateway": 3,
+        "send_at": "2035-12-25T08:30:00+01:00",
+        "text": TEXT,
+        "numbers": ",".join(numbers),
+        "delivery_callback": CALLBACK,
+        "async": True,
+    }
+    assert {message.scheduled for message in simulator.messages} == {WINTER}
+
+
+@proves(KEY, SEND, "async")
+async def test_five_hundred_recipients_are_counted_in_the_answer(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credit(KEY, 1000)
+
+    result = await client_of(simulator, KEY, session).send(submission(*many(500)))
+
+    assert "async" not in simulator.requests[-1].fields
+    assert {
+        outcome.cost
+        for outcome in result.outcomes.values()
+        if isinstance(outcome, Accepted)
+    } == {Decimal("0.05")}
+
+
+@proves(KEY, SEND, "async", "queue_id")
+async def test_an_asynchronous_shipment_is_queued_and_settled_by_its_rows(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.set_credit(KEY, 1000)
+    simulator.switch_on(KEY, Toggle.SLOW_PROCESSING)
+    client = client_of(simulator, KEY, session)
+
+    result = await client.send(submission(BAD_NUMBER, *many(500)))
+    refs = refs_of(result)
+    early = await client.reports(refs)
+    simulator.process()
+    simulator.move(simulator.messages[0].id, "delivered")
+    reports = await client.reports(refs)
+
+    assert len(refs) == 501
+    assert {
+        outcome.status
+        for outcome in result.outcomes.values()
+        if isinstance(outcome, Accepted)
+    } == {Status.QUEUED}
+    assert not early
+    # The bad number was dropped: nothing is ever claimed of it again.
+    assert [report.ref for report in reports] == refs[1:]
+    assert reports[0].status is Status.DELIVERED
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+async def test_a_count_in_an_asynchronous_answer_is_not_believed(
+    count: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"queue_id": "7", "async": True, "sending_contacts_count": count})
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == Accepted(provider_id="7")
+
+
+@proves(KEY, SEND, "send_at")
+@pytest.mark.parametrize(
+    ("moment", "written"),
+    [
+        (WINTER, "2035-12-25T08:30:00+01:00"),
+        (SUMMER, "2035-07-01T22:35:17+02:00"),
+        # The hour that comes twice, both times.
+        (datetime(2035, 10, 28, 0, 30, tzinfo=UTC), "2035-10-28T02:30:00+02:00"),
+        (datetime(2035, 10, 28, 1, 30, tzinfo=UTC), "2035-10-28T02:30:00+01:00"),
+    ],
+)
+async def test_a_moment_is_written_in_the_time_of_rome_with_its_offset(
+    moment: datetime,
+    written: str,
+    simulator: Simulator,
+    session: aiohttp.ClientSession,
+) -> None:
+    await client_of(simulator, KEY, session).send(submission(send_at=moment))
+
+    assert simulator.requests[-1].fields["send_at"] == written
+    assert [message.scheduled for message in simulator.messages] == [moment]
+
+
+async def test_a_moment_that_is_past_is_now(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    moment = datetime.now(UTC) - timedelta(seconds=1)
+
+    await client_of(simulator, KEY, session).send(submission(send_at=moment))
+
+    assert "send_at" not in simulator.requests[-1].fields
+    assert len(simulator.messages) == 1
+
+
+@proves(KEY, SEND, "delivery_callback")
+@pytest.mark.parametrize(
+    ("url", "expected"), [(None, "anna@casa.example"), (CALLBACK, CALLBACK)]
+)
+async def test_receipts_go_to_the_url_else_to_the_e_mail_address(
+    url: str | None,
+    expected: str,
+    simulator: Simulator,
+    session: aiohttp.ClientSession,
+) -> None:
+    client = client_of(
+        simulator, KEY, session, changed={"delivery_email": "anna@casa.example"}
+    )
+
+    outcome = only(await client.send(submission(callback_url=url)))
+
+    assert isinstance(outcome, Accepted)
+    assert simulator.requests[-1].fields["delivery_callback"] == expected
+
+
+@proves(KEY, BATCH, of="parameter")
+@proves(KEY, BATCH, of="answer field")
+async def test_texts_that_differ_are_one_batch(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session, changed={"gateway": "3"})
+    texts = {NUMBER: "Ciao {{anna}} {{text}}", OTHER_NUMBER: "È tardi, Bruno"}
+
+    result = await client.send(
+        submission(
+            NUMBER,
+            OTHER_NUMBER,
+            THIRD_NUMBER,
+            texts=texts,
+            encoding=Encoding.UCS2,
+            send_at=WINTER,
+            callback_url=CALLBACK,
+            max_parts=3,
+        )
+    )
+
+    request = simulator.requests[-1]
+    assert (request.method, request.path) == ("POST", "/api/rest/v1/sms-batch.json")
+    assert request.fields == {
+        "sender": SENDER,
+        "gateway": 3,
+        "send_at": "2035-12-25T08:30:00+01:00",
+        "delivery_callback": CALLBACK,
+        "text_template": "{{text}}",
+        "destinations": [
+            {"number": NUMBER, "placeholders": {"text": texts[NUMBER]}},
+            {"number": OTHER_NUMBER, "placeholders": {"text": texts[OTHER_NUMBER]}},
+            {"number": THIRD_NUMBER, "placeholders": {"text": TEXT}},
+        ],
+        "async": False,
+        "utf8_enabled": True,
+        "max_sms_length": 3,
+    }
+    assert {message.to: message.text for message in simulator.messages} == {
+        **texts,
+        THIRD_NUMBER: TEXT,
+    }
+    batch_id = simulator.messages[0].reference
+    assert set(result.outcomes.values()) == {Accepted(provider_id=f"batch:{batch_id}")}
+    assert result.credit == Decimal("49.85")
+
+
+@proves(KEY, DELIVERY, "sending_batch_id")
+async def test_messages_of_a_batch_are_reported_by_its_id(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    result = await client.send(
+        submission(NUMBER, BAD_NUMBER, OTHER_NUMBER, texts={NUMBER: "Ciao Anna"})
+    )
+    simulator.move(simulator.messages[0].id, "delivered")
+    refs = refs_of(result)
+
+    reports = await client.reports(refs)
+
+    assert result.outcomes[BAD_NUMBER] == NotSent(
+        kind=ErrorKind.RECIPIENT, detail="dropped"
+    )
+    assert [report.ref for report in reports] == refs
+    assert reports[0].status is Status.DELIVERED
+    assert simulator.requests[-1].query["sending_batch_id"] == (
+        simulator.messages[0].reference
+    )
+    assert "queue_id" not in simulator.requests[-1].query
+
+
+@proves(KEY, BATCH, "async")
+async def test_more_than_a_hundred_personal_texts_are_asynchronous(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    numbers = many(101)
+    client = client_of(simulator, KEY, session)
+
+    result = await client.send(submission(*numbers, texts={numbers[0]: "Ciao"}))
+
+    assert simulator.requests[-1].fields["async"] is True
+    assert len(refs_of(result)) == 101
+
+
+@proves(KEY, BATCH, "error", "sending_batch_id", "sending_contacts_count")
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error": 0}, Uncertain(detail="no_batch_id")),
+        (
+            {"sending_batch_id": "7", "error": 999, "sending_contacts_count": 1},
+            Uncertain(detail="contacts_not_told", provider_id="batch:7"),
+        ),
+        (
+            {"sending_batch_id": "7", "error": 10, "sending_contacts_count": 1},
+            Uncertain(detail="contacts_not_told", provider_id="batch:7"),
+        ),
+        ({"error": 10}, NotSent(kind=ErrorKind.CREDIT, detail="10")),
+        (
+            {"sending_batch_id": "7", "error": 0, "sending_contacts_count": 0},
+            NotSent(kind=ErrorKind.RECIPIENT, detail="dropped"),
+        ),
+        (
+            {"sending_batch_id": "7", "sending_contacts_count": 1},
+            Accepted(provider_id="batch:7"),
+        ),
+        (
+            {"sending_batch_id": "7", "async": 1},
+            Accepted(provider_id="batch:7"),
+        ),
+    ],
+)
+async def test_the_answer_to_a_batch_is_read_as_carefully(
+    body: Json, expected: Outcome, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(body)
+
+    outcome = only(
+        await client_at(KEY, session, canned.url).send(
+            submission(texts={NUMBER: "Ciao"})
+        )
+    )
+
+    assert outcome == expected
+
+
+@proves(KEY, BATCH, "gateway")
+async def test_a_test_goes_where_the_test_gateway_is_documented(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+
+    result = await client.send(submission(mode=Mode.TEST))
+
+    request = simulator.requests[-1]
+    assert request.path == "/api/rest/v1/sms-batch.json"
+    assert request.fields["gateway"] == 99
+    assert isinstance(only(result), Accepted)
+    assert result.mode is Mode.TEST
+    assert not simulator.messages
+    assert not await client.reports(refs_of(result))
+
+
+@proves(KEY, SEND, "gateway")
+async def test_a_live_message_does_not_go_through_the_test_gateway(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session, changed={"gateway": "99"})
+
+    tested = await client.send(submission())
+    sent = await client.send(submission(mode=Mode.LIVE))
+
+    assert (tested.mode, sent.mode) == (Mode.TEST, Mode.LIVE)
+    assert len(simulator.messages) == 1
+    assert simulator.requests[-1].fields["gateway"] == 0
+
+
+@proves(KEY, WALLETS)
+@pytest.mark.parametrize("user", [None, "anna"])
+async def test_the_wallet_tells_the_credit_in_euro_where_it_may_be_asked(
+    user: str | None, simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.WALLETS)
+    simulator.set_credit(KEY, "8.215")
+    if user:
+        simulator.set_credentials(KEY, username=user, password="pw-Qq1")
+    client = client_of(simulator, KEY, session)
+
+    assert await client.check() == Credit(balance=Decimal("8.215"))
+    assert simulator.requests[-1].query.get("users") == user
+    assert len(simulator.requests) == 1
+
+
+@proves(KEY, WALLETS, "wallets[].amount")
+async def test_an_account_that_may_not_ask_says_so_and_is_still_proved(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client.credit()
+    credit = await client.check()
+
+    assert refusal.value.cause is Cause.NOT_OFFERED
+    assert credit is None
+    assert simulator.requests[-1].path.endswith("/sms/delivery.json")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_forbidden_wallet_is_no_wrong_token(
+    status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"", status=status)
+    canned.answer({"deliveries": []})
+
+    assert await client_at(KEY, session, canned.url).check() is None
+
+
+async def test_a_wrong_token_is_one_for_the_wallet_too(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session, changed={"api_token": "sbagliato"})
+
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client.check()
+
+    assert refusal.value.kind is ErrorKind.AUTH
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"wallets": []},
+        {"wallets": [{"amount": 1}, {"amount": 2}]},
+        {"wallets": [{"amount": "molto"}]},
+        {"wallets": [7]},
+        {"wallets": {"amount": 1}},
+        [],
+    ],
+)
+async def test_anything_but_one_wallet_is_no_credit(
+    body: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(body)
+
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client_at(KEY, session, canned.url).credit()
+
+    assert refusal.value.cause is Cause.NOT_OFFERED
+
+
+async def test_a_wallet_that_fails_for_a_while_is_not_one_that_is_not_offered(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"", status=503)
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).check()

@@ -1,0 +1,139 @@
+"""SMSviaInternet behind a proxy that speaks XML."""
+
+from decimal import Decimal
+
+import aiohttp
+
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    Credit,
+    ErrorKind,
+    MessageRef,
+    NotSent,
+    Report,
+    SendResult,
+    Status,
+    Uncertain,
+)
+from simulator import Simulator, Toggle
+
+from .canned import Canned
+from .helpers import (
+    BAD_NUMBER,
+    NUMBER,
+    OTHER_NUMBER,
+    client_at,
+    client_of,
+    only,
+    submission,
+)
+from .proofs import proves
+
+KEY = "smsviainternet"
+SEND = "POST /api/rest/v1/sms"
+XML = {"Content-Type": "text/xml; charset=utf-8"}
+PAGE_EXAMPLE = b"""<response>
+<queue_id>15066117504253693</queue_id>
+<async>0</async>
+<credit>8015</credit>
+<sending_sms_count>2</sending_sms_count>
+<sending_contacts_count>2</sending_contacts_count>
+<sending_cost>200</sending_cost>
+</response>"""
+
+
+def many(count: int) -> list[str]:
+    """Return so many good numbers."""
+    return [f"+393400{number:06}" for number in range(count)]
+
+
+def refs_of(result: SendResult) -> list[MessageRef]:
+    """Return how the provider knows the messages of a result."""
+    return [
+        MessageRef(outcome.provider_id, number)
+        for number, outcome in result.outcomes.items()
+        if isinstance(outcome, Accepted)
+    ]
+
+
+@proves(KEY, SEND, "response")
+async def test_the_page_s_own_xml_gives_the_values_of_its_json(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(PAGE_EXAMPLE, headers=XML)
+
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER)
+    )
+
+    accepted = Accepted(provider_id="15066117504253693", parts=1, cost=Decimal("0.1"))
+    assert result.outcomes == {NUMBER: accepted, OTHER_NUMBER: accepted}
+    assert result.credit == Decimal("8.015")
+
+
+async def test_xml_with_the_content_type_of_json_is_unreadable(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(PAGE_EXAMPLE, headers={"Content-Type": "application/json"})
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == Uncertain(detail="unreadable_answer")
+
+
+@proves(KEY, SEND, "response")
+async def test_a_proxy_that_speaks_only_xml_is_understood_in_all(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.XML_ANSWERS)
+    simulator.switch_on(KEY, Toggle.WALLETS)
+    client = client_of(simulator, KEY, session)
+
+    await client.validate()
+    credit = await client.check()
+    result = await client.send(submission(NUMBER, BAD_NUMBER, OTHER_NUMBER))
+    batch = await client.send(submission(texts={NUMBER: "Ciao"}))
+    simulator.move(simulator.messages[0].id, "failed")
+    reports = await client.reports(refs_of(result))
+
+    assert credit == Credit(balance=Decimal(50))
+    accepted = Accepted(
+        provider_id=simulator.messages[0].reference, parts=1, cost=Decimal("0.05")
+    )
+    assert result.outcomes == {
+        NUMBER: accepted,
+        BAD_NUMBER: NotSent(kind=ErrorKind.RECIPIENT, detail="dropped"),
+        OTHER_NUMBER: accepted,
+    }
+    assert result.credit == Decimal("49.9")
+    assert isinstance(only(batch), Accepted)
+    assert reports == [
+        Report(
+            ref=MessageRef(accepted.provider_id, NUMBER),
+            status=Status.FAILED,
+            detail="997",
+        ),
+        Report(ref=MessageRef(accepted.provider_id, OTHER_NUMBER), status=Status.SENT),
+    ]
+
+
+async def test_an_asynchronous_shipment_is_known_in_xml_too(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.XML_ANSWERS)
+    simulator.set_credit(KEY, 1000)
+
+    result = await client_of(simulator, KEY, session).send(submission(*many(501)))
+
+    assert len(refs_of(result)) == 501
+
+
+async def test_an_error_number_is_read_out_of_xml_too(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.XML_ANSWERS)
+    simulator.set_credit(KEY, 0)
+
+    outcome = only(await client_of(simulator, KEY, session).send(submission()))
+
+    assert outcome == NotSent(kind=ErrorKind.CREDIT, detail="10")
