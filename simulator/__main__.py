@@ -16,7 +16,12 @@ def _arguments() -> argparse.Namespace:
         description="Four Italian SMS providers as a local server. Nothing is sent.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8099, help="0 takes a free port")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=8099,
+        help="the next four are the providers'; 0 takes free ones",
+    )
     parser.add_argument(
         "--deliver-after",
         type=float,
@@ -31,10 +36,16 @@ async def _run(arguments: argparse.Namespace) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    port: int = arguments.port
     async with Simulator(
         host=arguments.host,
-        port=arguments.port,
+        port=port,
         deliver_after=arguments.deliver_after,
+        # The same ones with each start, where the port is.
+        line_ports={
+            provider: port and port + number
+            for number, provider in enumerate(Provider, start=1)
+        },
     ) as simulator:
         print(f"Phones and controls: {simulator.address}/")
         for provider in Provider:

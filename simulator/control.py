@@ -2,13 +2,15 @@
 
 GET /control/accounts, /control/messages, /control/requests, /control/callbacks: JSON
 lists, newest first; `provider` narrows the last three, `limit` (default 500) bounds
-them. POST takes a JSON object and answers {"ok": true}, or 400 with {"error": ...}:
+them. GET /control/pictures/{id}: the picture of a message, whose `extra` has the id.
+POST takes a JSON object and answers {"ok": true}, or 400 with {"error": ...}:
 
 - /control/move {"id", "status", "word"?}
 - /control/fault {"provider", "fault", "times"?, "operation"?}
 - /control/credit {"provider", "euro"}
 - /control/credentials {"provider", and what changes}
 - /control/toggle {"provider", "toggle", "on"}
+- /control/line {"provider", "up"}, of a provider with a line of its own
 - /control/process {}
 - /control/reset {}
 
@@ -25,6 +27,7 @@ from aiohttp import web
 from .addresses import is_digits
 from .desk import Desk
 from .faults import Fault
+from .lines import Lines
 from .model import Callback, Json, Listing, Message, Operation, Provider, Request
 
 DEFAULT_LIMIT = 500
@@ -35,9 +38,10 @@ type _Body = dict[str, Json]
 class Control:
     """The control API over a desk."""
 
-    def __init__(self, desk: Desk) -> None:
-        """Show and change what this desk controls."""
+    def __init__(self, desk: Desk, lines: Lines) -> None:
+        """Show and change what this desk controls, and these lines."""
         self._desk = desk
+        self._lines = lines
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the API under /control."""
@@ -45,7 +49,9 @@ class Control:
         app.router.add_get("/control/messages", self._messages)
         app.router.add_get("/control/requests", self._requests)
         app.router.add_get("/control/callbacks", self._callbacks)
+        app.router.add_get("/control/pictures/{id}", self._picture)
         for name, action in (
+            ("line", self._line),
             ("move", self._move),
             ("fault", self._fault),
             ("credit", self._credit),
@@ -57,7 +63,10 @@ class Control:
             app.router.add_post(f"/control/{name}", _posted(action))
 
     async def _accounts(self, _request: web.Request) -> web.Response:
-        """List credit, prices, toggles and waiting faults of each provider."""
+        """List credit, prices, toggles, lines and waiting faults of each provider.
+
+        `up` is null where there is no line of its own.
+        """
         listed: list[Json] = []
         for provider in Provider:
             account = self._desk.account(provider)
@@ -66,6 +75,11 @@ class Control:
                     "provider": provider,
                     "credit": str(account.credit),
                     "price": str(account.price),
+                    "up": (
+                        provider in self._lines.open
+                        if provider in self._lines.ports
+                        else None
+                    ),
                     "toggles": [str(toggle) for toggle in sorted(account.toggles)],
                     "faults": [
                         {
@@ -110,6 +124,25 @@ class Control:
         )
         found = islice(reversed(chosen), limit)
         return web.json_response({"callbacks": [_callback(item) for item in found]})
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        """Show the picture of a message."""
+        picture = self._desk.picture(request.match_info["id"])
+        if picture is None:
+            raise web.HTTPNotFound
+        return web.Response(
+            body=picture.content,
+            content_type=picture.content_type,
+            headers={"X-Content-Type-Options": "nosniff"},
+        )
+
+    async def _line(self, body: _Body) -> None:
+        """Cut a line or mend it."""
+        provider = Provider(_text(body, "provider"))
+        if body["up"] is True:
+            await self._lines.mend(provider)
+        else:
+            await self._lines.cut(provider)
 
     def _move(self, body: _Body) -> None:
         """Move a message to a status."""
@@ -164,7 +197,7 @@ class Control:
 
 
 def _posted(
-    action: Callable[[_Body], None],
+    action: Callable[[_Body], Awaitable[None] | None],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Return a handler that runs the action on the JSON object posted."""
 
@@ -172,7 +205,9 @@ def _posted(
         if request.content_type != "application/json":
             return web.json_response({"error": "content type"}, status=415)
         try:
-            action(_object(await request.read()))
+            work = action(_object(await request.read()))
+            if work is not None:
+                await work
         except (KeyError, TypeError, ValueError, InvalidOperation) as error:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response({"ok": True})

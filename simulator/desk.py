@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from .exchange import Upload
 from .faults import Fault, Faults, Injection
 from .model import (
     Callback,
@@ -83,6 +84,10 @@ class Desk:
     def switch_off(self, provider: str, toggle: Toggle | str) -> None:
         """Switch off a behaviour that the documentation leaves open."""
         self.account(provider).toggles.discard(Toggle(toggle))
+
+    def picture(self, picture_id: str) -> Upload | None:
+        """Return a picture by the id in its message's `extra`, None if it is gone."""
+        return self._store.pictures.get(picture_id)
 
     def move(
         self, message_id: str, status: Status | str, word: str | None = None

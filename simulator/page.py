@@ -7,7 +7,7 @@ from aiohttp import web
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+        "img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     ),
     "Cache-Control": "no-store",
 }

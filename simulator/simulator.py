@@ -1,8 +1,9 @@
 """The simulator as a whole: its parts put together and listening."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from .desk import Desk
 from .exchange import Api
 from .faults import Faults
 from .inviosmart import Inviosmart
+from .lines import Lines
 from .model import Message, Provider
 from .page import add_page
 from .server import MAX_BODY_BYTES, Gateway
@@ -33,7 +35,9 @@ _BASE_PATHS = {
 class Simulator(Desk):
     """The four providers on one local port, while the context lasts.
 
-    `port` 0 takes a free one. With `deliver_after` (seconds) messages move by
+    `port` 0 takes a free one. Providers in `line_ports` also have a port of their own
+    (0: a free one), which their URL then names and where they can be out of reach: see
+    `lines`. With `deliver_after` (seconds) messages move by
     themselves: queued, sent, delivered. Entered again after it was left, it listens
     on the same port and knows what it knew: a line that was down is up again.
     """
@@ -44,12 +48,14 @@ class Simulator(Desk):
         host: str = "127.0.0.1",
         port: int = 0,
         deliver_after: float | None = None,
+        line_ports: Mapping[Provider, int] = MappingProxyType({}),
     ) -> None:
         """Prepare everything; nothing listens yet."""
         store, faults = Store(), Faults()
         super().__init__(store, faults)
         self._host = host
         self._port = port
+        self.lines = Lines(host, line_ports)
         self._apis: dict[Provider, Api] = {
             api.provider: api
             for api in (
@@ -74,12 +80,13 @@ class Simulator(Desk):
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         self._gateway.open()
         self._gateway.add_routes(app)
-        Control(self).add_routes(app)
+        Control(self, self.lines).add_routes(app)
         add_page(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
+            await self.lines.start(self._runner)
         except OSError:
             await self._runner.cleanup()
             raise
@@ -103,6 +110,7 @@ class Simulator(Desk):
         await self._callbacks.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        self.lines.forget()
 
     @property
     def address(self) -> str:
@@ -111,7 +119,9 @@ class Simulator(Desk):
 
     def url(self, provider: str) -> str:
         """Return the base URL to give to the provider's client."""
-        return f"{self.address}{_BASE_PATHS[Provider(provider)]}"
+        key = Provider(provider)
+        port = self.lines.ports.get(key, self._port)
+        return f"http://{self._host}:{port}{_BASE_PATHS[key]}"
 
     async def finish_callbacks(self) -> None:
         """Wait until every delivery report that is due was sent."""

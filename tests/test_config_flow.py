@@ -458,6 +458,7 @@ async def test_new_credentials_let_an_account_in_again(
 
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reauth_successful"
+    assert result.get("translation_domain") is None  # the text is ours
     assert settings_of(entry) == {**old, **new}
     assert entry.state is ConfigEntryState.LOADED
 
@@ -547,6 +548,7 @@ async def test_settings_change_without_typing_the_secret_again(
 
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
+    assert result.get("translation_domain") is None  # the text is ours
     assert settings_of(entry) == {**old, "sender": "Allarme"}
     assert entry.state is ConfigEntryState.LOADED
 

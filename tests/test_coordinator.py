@@ -3,6 +3,7 @@
 from datetime import timedelta
 import logging
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed
@@ -15,12 +16,15 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.sms_italia.coordinator import AccountCoordinator
-from custom_components.sms_italia.providers.model import Credit
+from custom_components.sms_italia.providers.model import Credit, PushPlan
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from simulator import Fault, Simulator
+from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation
 
 from .accounts import Accounts
+
+PLAN = "push/estimate"
+"""Nothing else tells of a plan."""
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
@@ -44,12 +48,15 @@ async def test_one_request_an_hour_proves_the_credentials(
 ) -> None:
     """Also where no credit can be asked for; it sends nothing and costs nothing."""
     account = await accounts.set_up(key)
-    counts = [len(simulator.requests)]
+    first = len(simulator.requests)
+    counts = []
     for hours in (0.9, 1.01):
         await an_hour_later(hass, hours)
-        counts.append(len(simulator.requests))
+        counts.append(len(simulator.requests) - first)
 
-    assert counts == [1, 1, 2]
+    # Only at first it may take one more, to know whether the credit can be asked for.
+    assert first <= 2
+    assert counts == [0, 1]
     assert coordinator_of(account).last_update_success
     assert len(simulator.messages) == 0
 
@@ -156,6 +163,89 @@ async def test_a_lost_provider_is_logged_once(
     assert [r.getMessage() for r in ours if r.levelno == logging.INFO] == [
         "Fetching Smshosting data recovered"
     ]
+
+
+async def test_a_credit_that_is_offered_is_asked_for_every_hour(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Not after a message, whose answer tells it."""
+    simulator.switch_on("smsviainternet", Toggle.WALLETS)
+    account = await accounts.set_up("smsviainternet")
+
+    def questions() -> int:
+        return sum("wallets" in one.path for one in simulator.requests)
+
+    await hass.services.async_call(
+        "notify",
+        "smsviainternet",
+        {"message": "Prova", "target": ["+393331234567"]},
+        blocking=True,
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert questions() == 1
+    simulator.switch_off("smsviainternet", Toggle.WALLETS)
+    await an_hour_later(hass)
+    await an_hour_later(hass, 2.1)
+
+    assert questions() == 2
+    credit = coordinator_of(account).data
+    assert credit is not None
+    assert credit.balance == simulator.account("smsviainternet").credit
+
+
+async def test_the_push_plan_is_asked_about_once_an_hour_where_push_is_used(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """However many messages go out meanwhile; their credit is asked for as ever."""
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    account = await accounts.set_up("smshosting", options={"channel": "push_then_sms"})
+
+    def questions() -> list[str]:
+        return [one.path for one in simulator.requests if one.path.endswith(PLAN)]
+
+    for minutes, expected in ((0, 1), (30, 1), (31, 2), (1, 2)):
+        freezer.tick(timedelta(minutes=minutes))
+        await hass.services.async_call(
+            "notify",
+            "smshosting",
+            {"message": f"Prova {minutes}", "target": ["+393331234567"]},
+            blocking=True,
+        )
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        assert len(questions()) == expected
+
+    credit = coordinator_of(account).data
+    assert credit is not None
+    assert (credit.push_plan, credit.push_left) == (PushPlan.ACTIVE, 900)
+
+
+async def test_a_push_that_was_sent_makes_the_plan_worth_asking_about(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Although the account's option is SMS alone."""
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    simulator.account("smshosting").push_phones.add("+393331234567")
+    account = await accounts.set_up("smshosting")
+
+    async def send(channel: str) -> Credit:
+        await hass.services.async_call(
+            "sms_italia",
+            "send_sms",
+            {"message": channel, "numbers": "+393331234567", "channel": channel},
+            blocking=True,
+        )
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=11))
+        await hass.async_block_till_done(wait_background_tasks=True)
+        credit = coordinator_of(account).data
+        assert credit is not None
+        return credit
+
+    assert (await send("sms")).push_plan is PushPlan.NOT_TOLD
+    assert (await send("push")).push_left == 899
 
 
 async def test_many_messages_cause_few_questions(

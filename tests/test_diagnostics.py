@@ -18,9 +18,10 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
 
-from custom_components.sms_italia.const import CONF_FALLBACK, CONF_RETRY_FOR
+from custom_components.sms_italia.const import CONF_FALLBACK, CONF_RETRY_FOR, DOMAIN
+from custom_components.sms_italia.providers.client import EmailOption
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from simulator import Fault, Simulator
+from simulator import Fault, Simulator, Toggle
 
 from .accounts import Accounts, until
 
@@ -31,6 +32,7 @@ RECIPIENT = "Nonna Carla"
 SENDER = "Cascinotta"
 TEXT = "Sciabordio"
 HOME = "https://casarossi.example"
+MAIL = "nonna@casarossi.example"
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
@@ -111,7 +113,12 @@ async def test_nothing_private_is_told(
     key: str,
 ) -> None:
     """Neither credentials nor numbers, texts, names, senders, the webhook's id."""
-    account = await set_up(hass, accounts, key, {CONF_RETRY_FOR: 60})
+    mail = {
+        option.key: MAIL
+        for option in PROVIDERS[key].further_options
+        if isinstance(option, EmailOption)
+    }
+    account = await set_up(hass, accounts, key, {CONF_RETRY_FOR: 60, **mail})
     await send(hass, account, ANNA)
     simulator.inject(key, Fault.REDIRECT, operation="send")
     await send(hass, account, BRUNO, ANNA)
@@ -132,9 +139,37 @@ async def test_nothing_private_is_told(
         account.data[CONF_WEBHOOK_ID],
         account.unique_id,
         HOME,
+        MAIL,
     }
     assert {word for word in private if str(word) in told} == set()
     assert f"entry_{key}" in told
+
+
+async def test_a_push_plan_and_what_is_to_be_sent_later_are_told(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """In figures."""
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    account = await set_up(hass, accounts, "smshosting", {"channel": "push_then_sms"})
+    for send_at in (None, "2035-07-01 08:00:00"):
+        await hass.services.async_call(
+            DOMAIN,
+            "send_sms",
+            {"numbers": [ANNA], "message": TEXT}
+            | ({} if send_at is None else {"send_at": send_at}),
+            blocking=True,
+        )
+
+    told = await get_diagnostics_for_config_entry(hass, hass_client, account)
+
+    assert isinstance(told, dict)
+    assert told["channel"] == "push_then_sms"
+    assert told["push"] == {"plan": "active", "left": 900}
+    assert told["open_messages"] == {"taken/queued": 2}
+    assert told["scheduled_messages"] == 1
 
 
 async def test_an_account_that_cannot_ask_tells_that_as_well(

@@ -16,6 +16,7 @@ import pytest
 
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
+    CONF_FALLBACK,
     CONF_MAX_PARTS,
     CONF_RETRY_FOR,
     DOMAIN,
@@ -23,6 +24,7 @@ from custom_components.sms_italia.const import (
 from custom_components.sms_italia.errors import (
     delivery_error,
     order_error,
+    provider_error,
     provider_error_key,
 )
 from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
@@ -31,7 +33,12 @@ from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     OutcomeUnknownError,
 )
-from custom_components.sms_italia.providers.model import Encoding, ErrorKind, Status
+from custom_components.sms_italia.providers.model import (
+    Cause,
+    Encoding,
+    ErrorKind,
+    Status,
+)
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived
@@ -46,7 +53,6 @@ DISPATCH = Dispatch(
     text="Ciao",
     encoding=Encoding.GSM7,
     parts=1,
-    sender=None,
     created=0,
     expires=60,
     route=("one",),
@@ -69,6 +75,11 @@ def message(
         error=error,
         detail=detail,
     )
+
+
+def casa_mia(_message: Message) -> str:
+    """Return the name of the account that refused or took a message."""
+    return "Casa mia"
 
 
 async def sentences(hass: HomeAssistant, error: HomeAssistantError) -> dict[str, str]:
@@ -100,12 +111,13 @@ async def test_every_reason_not_to_send_has_a_sentence(
     hass_with_texts: HomeAssistant, kind: ErrorKind, detail: str | None
 ) -> None:
     """In English and in Italian, with the account's name."""
-    error = delivery_error("Casa mia", [message(Status.FAILED, kind, detail)])
+    error = delivery_error([message(Status.FAILED, kind, detail)], casa_mia)
 
     assert type(error) is HomeAssistantError
     assert error.translation_key == f"not_sent_{kind}"
     for sentence in (await sentences(hass_with_texts, error)).values():
-        assert "Casa mia" in sentence
+        # Whoever cancelled it knows where.
+        assert ("Casa mia" in sentence) is (kind is not ErrorKind.CANCELLED)
         assert ANNA not in sentence
     # What the log and the trace of an automation show.
     assert str(error) == async_get_exception_message(
@@ -120,11 +132,11 @@ async def test_of_many_failures_the_first_is_told(
 ) -> None:
     """The others can be read in the answer and the entities."""
     error = delivery_error(
-        "Casa mia",
         [
             message(status, ErrorKind.CREDIT, "BAD_CREDIT"),
             message(status, ErrorKind.RECIPIENT),
         ],
+        casa_mia,
     )
 
     assert error is not None
@@ -135,11 +147,11 @@ async def test_of_many_failures_the_first_is_told(
 async def test_a_doubt_comes_before_a_failure(hass_with_texts: HomeAssistant) -> None:
     """Whoever repeats the action must know that it may arrive twice."""
     error = delivery_error(
-        "Casa mia",
         [
             message(Status.FAILED, ErrorKind.RECIPIENT),
             message(Status.UNCERTAIN, detail="http_500"),
         ],
+        casa_mia,
     )
 
     assert type(error) is HomeAssistantError
@@ -153,7 +165,56 @@ def test_what_was_taken_is_no_error(status: Status) -> None:
     """Also when other messages of the same order failed."""
     failed = message(Status.FAILED, ErrorKind.RECIPIENT)
 
-    assert delivery_error("Casa mia", [failed, message(status)]) is None
+    assert delivery_error([failed, message(status)], casa_mia) is None
+
+
+@pytest.mark.parametrize("cause", Cause)
+async def test_every_cause_that_says_more_than_its_kind_has_its_own_sentence(
+    hass_with_texts: HomeAssistant, cause: Cause
+) -> None:
+    """What to do about a Push plan is not what to do about a refusal."""
+    failed = message(Status.FAILED, ErrorKind.REFUSED, cause)
+
+    error = delivery_error([failed], casa_mia)
+
+    assert error is not None
+    assert error.translation_key == f"not_sent_{cause}"
+    for sentence in (await sentences(hass_with_texts, error)).values():
+        assert "Casa mia" in sentence
+
+
+async def test_an_account_that_is_gone_is_not_named(
+    hass_with_texts: HomeAssistant,
+) -> None:
+    """Its removal may come before the answer of its last message."""
+    failed = message(Status.FAILED, ErrorKind.CREDIT)
+
+    error = delivery_error([failed], lambda _: None)
+
+    assert error is not None
+    assert await sentences(hass_with_texts, error)
+
+
+async def test_the_account_that_refused_is_named_and_not_the_one_that_was_asked(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """A number that the fallback does not take is nothing to look for elsewhere."""
+    simulator.account("smshosting").blocked.add(ANNA)
+    simulator.set_credit("transactionale", 0)
+    spare = await accounts.set_up("smshosting", title="Riserva")
+    await accounts.set_up(
+        "transactionale", title="Casa mia", options={CONF_FALLBACK: [spare.entry_id]}
+    )
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call(
+            "notify", "casa_mia", {"message": "Ciao", "target": [ANNA]}, blocking=True
+        )
+
+    assert caught.value.translation_key == "not_sent_recipient"
+    for sentence in (await sentences(hass, caught.value)).values():
+        assert "Riserva" in sentence
+        assert "Casa mia" not in sentence
 
 
 @pytest.mark.parametrize(
@@ -163,6 +224,10 @@ def test_what_was_taken_is_no_error(status: Status) -> None:
         (NotAcceptedError(ErrorKind.UNAVAILABLE), "provider_unavailable"),
         (NotAcceptedError(ErrorKind.THROTTLED), "provider_throttled"),
         (NotAcceptedError(ErrorKind.REFUSED), "provider_refused"),
+        (
+            NotAcceptedError(ErrorKind.REFUSED, cause=Cause.NO_PUSH_PLAN),
+            "provider_no_push_plan",
+        ),
         (NotAcceptedError(ErrorKind.CREDIT), "provider_refused"),
         (OutcomeUnknownError("http_500"), "provider_unclear"),
     ],
@@ -173,15 +238,11 @@ async def test_every_silence_of_a_provider_has_a_sentence(
     key: str,
 ) -> None:
     """For the log and for the entry's page."""
-    assert provider_error_key(error) == key
-    await sentences(
-        hass_with_texts,
-        HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key=key,
-            translation_placeholders={"account": "Casa mia"},
-        ),
-    )
+    told = provider_error("Casa mia", error)
+
+    assert told.translation_key == provider_error_key(error) == key
+    for sentence in (await sentences(hass_with_texts, told)).values():
+        assert "Casa mia" in sentence
 
 
 REFUSED: Mapping[Refusal, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -221,15 +282,35 @@ async def test_a_refusal_says_what_to_do(
     assert arrived(simulator) == []
 
 
-async def test_an_account_that_is_not_loaded_is_no_mistake_in_the_call(
-    hass_with_texts: HomeAssistant,
-) -> None:
-    """The one refusal that takes a moment between two states to come about."""
-    error = order_error(OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED))
+ELSEWHERE: Mapping[Refusal, dict[str, str]] = {
+    Refusal.ACCOUNT_NOT_LOADED: {},
+    Refusal.UNSUPPORTED: {"field": "picture", "provider": "Transactionale"},
+    Refusal.INVALID_PICTURE: {"types": "JPEG, PNG", "megabytes": "2"},
+    Refusal.UNKNOWN_MESSAGE: {"message_id": "00a1"},
+    Refusal.TOO_LATE_TO_CANCEL: {},
+    Refusal.CANNOT_CANCEL: {},
+}
+"""What the refusals that come about in the tests of single actions tell."""
 
-    assert REFUSED.keys() | {Refusal.ACCOUNT_NOT_LOADED} == set(Refusal)
-    assert type(error) is HomeAssistantError
-    await sentences(hass_with_texts, error)
+
+@pytest.mark.parametrize("refusal", ELSEWHERE)
+async def test_every_other_refusal_has_a_sentence_with_what_it_is_about(
+    hass_with_texts: HomeAssistant, refusal: Refusal
+) -> None:
+    """Only an account that is not loaded is no mistake in the call."""
+    told = ELSEWHERE[refusal]
+
+    error = order_error(OrderRefusedError(refusal, told))
+
+    is_mistake = refusal is not Refusal.ACCOUNT_NOT_LOADED
+    assert isinstance(error, ServiceValidationError) is is_mistake
+    for sentence in (await sentences(hass_with_texts, error)).values():
+        assert all(value in sentence for value in told.values())
+
+
+def test_every_refusal_is_in_one_of_the_tables() -> None:
+    """A new one must have its sentence."""
+    assert REFUSED.keys() | ELSEWHERE.keys() == set(Refusal)
 
 
 @dataclass(frozen=True, kw_only=True)

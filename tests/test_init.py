@@ -1,6 +1,8 @@
 """An account's life: set up, reloaded, unloaded, removed, and kept discreet."""
 
 import asyncio
+from collections.abc import Mapping
+from functools import partial
 import json
 import logging
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.config_entries import (
     SOURCE_REAUTH,
+    ConfigEntryDisabler,
     ConfigEntryState,
     ConfigSubentry,
 )
@@ -22,34 +25,45 @@ from homeassistant.const import (
     STATE_UNKNOWN,
 )
 from homeassistant.core import Event, HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import (
     device_registry as dr,
     entity_registry as er,
     issue_registry as ir,
 )
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util.async_ import get_scheduled_timer_handles
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components import sms_italia
 from custom_components.sms_italia.const import (
+    CONF_BUNDLE_AFTER,
     CONF_DAILY_LIMIT,
     CONF_NUMBERS,
+    CONF_PROVIDER,
     DOMAIN,
     SUBENTRY_TYPE_RECIPIENT,
 )
+from custom_components.sms_italia.messaging import messenger
 from custom_components.sms_italia.messaging.ledger import Query
+from custom_components.sms_italia.messaging.model import Target
+from custom_components.sms_italia.messaging.numbers import PhoneNumber
+from custom_components.sms_italia.messaging.pacing import Pace
 from custom_components.sms_italia.providers.client import FieldKind
 from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.runtime import MESSENGER
+from custom_components.sms_italia.sending import Request, submit
 from simulator import Fault, Simulator
 
-from .accounts import Accounts, arrived, settings_for, until
+from .accounts import Accounts, arrived, as_input, settings_for, until
+from .messaging.helpers import Line
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
 CARLA = "+393201112223"
 
+HEADINGS = {"en": "2 messages:", "it": "2 messaggi:"}
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
 
@@ -155,6 +169,7 @@ async def test_an_account_that_cannot_be_set_up_leaves_nothing_running(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After an error of ours it can be set up again."""
+    monkeypatch.setattr(messenger, "_LINGER", 0)
     account = accounts.add("smshosting", recipients={"Anna": [ANNA]})
     runtime: list[Any] = []
 
@@ -168,7 +183,7 @@ async def test_an_account_that_cannot_be_set_up_leaves_nothing_running(
 
     assert runtime
     assert account.state is ConfigEntryState.SETUP_ERROR
-    assert not ledger_is_open(hass)
+    await until(lambda: not ledger_is_open(hass))
     assert await hass.config_entries.async_reload(account.entry_id)
     assert hass.services.has_service(NOTIFY_DOMAIN, "smshosting")
 
@@ -277,26 +292,230 @@ async def test_changed_options_are_used_at_once(
     assert len(arrived(simulator)) == 1
 
 
-async def test_a_call_in_the_middle_of_a_reload_fails_in_words(
+@pytest.mark.parametrize("language", HEADINGS)
+async def test_a_storm_is_one_text_in_the_language_of_home_assistant(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+) -> None:
+    """What comes beyond the option is joined a moment later."""
+    monkeypatch.setattr(sms_italia, "Pace", partial(Pace, storm=0.5))
+    hass.config.language = language
+    account = await accounts.set_up(
+        "inviosmart", recipients={"Anna": [ANNA]}, options={CONF_BUNDLE_AFTER: 1}
+    )
+    await asyncio.gather(*(send(hass, "notify.anna", text) for text in "abc"))
+
+    await until(lambda: len(arrived(simulator)) == 2)
+    assert arrived(simulator) == [(ANNA, "a"), (ANNA, f"{HEADINGS[language]}\nb\nc")]
+    assert await hass.config_entries.async_unload(account.entry_id)
+
+
+# In the middle of a reload
+
+
+async def test_a_message_in_the_middle_of_a_reload_waits_for_its_end(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The action is still there when the account has been let go already."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    messenger, ready = hass.data[MESSENGER], asyncio.Event()
+    detach = messenger.detach
+
+    async def slowly(account_id: str) -> None:
+        await detach(account_id)
+        await ready.wait()
+
+    monkeypatch.setattr(messenger, "detach", slowly)
+    reload = hass.async_create_task(hass.config_entries.async_reload(account.entry_id))
+    await until(lambda: account.state is ConfigEntryState.UNLOAD_IN_PROGRESS)
+    sending = hass.async_create_task(
+        hass.services.async_call(
+            NOTIFY_DOMAIN, "smshosting", {"message": "Prova"}, blocking=True
+        )
+    )
+    await asyncio.sleep(0.05)
+    assert not sending.done()
+    ready.set()
+    await reload
+    await sending
+
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+
+@pytest.mark.parametrize(
+    "aim",
+    [
+        {"entity_id": "notify.bruno"},
+        {"numbers": [BRUNO]},
+        {"numbers": [BRUNO], "config_entry_id": "casa"},
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("moment", ["unload", "set-up"])
+async def test_the_action_waits_for_the_accounts_it_is_aimed_at(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    aim: dict[str, Any],
+    moment: str,
+) -> None:
+    """Whose entities are not there in the meantime."""
+    account = await accounts.set_up(
+        "smshosting", entry_id="casa", recipients={"Bruno": [BRUNO]}
+    )
+    ready = asyncio.Event()
+    work = {
+        "unload": hass.config_entries.async_unload_platforms,
+        "set-up": hass.config_entries.async_forward_entry_setups,
+    }[moment]
+
+    async def slowly(*args: Any) -> object:  # noqa: ANN401 - as the real ones
+        result = await work(*args)
+        await ready.wait()
+        return result
+
+    monkeypatch.setattr(hass.config_entries, work.__name__, slowly)
+    reload = hass.async_create_task(hass.config_entries.async_reload(account.entry_id))
+    await until(lambda: account.state is not ConfigEntryState.LOADED)
+    send_sms = hass.async_create_task(
+        hass.services.async_call(
+            DOMAIN, "send_sms", {"message": "Prova", **aim}, blocking=True
+        )
+    )
+    await asyncio.sleep(0.05)
+    assert not send_sms.done()
+    ready.set()
+    await reload
+    await send_sms
+
+    assert arrived(simulator) == [(BRUNO, "Prova")]
+
+
+async def test_what_is_ready_to_be_sent_when_a_reload_begins_waits_for_its_end(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A picture takes time to be read, and there is no account any more then."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    anna = Target(number=PhoneNumber(ANNA, "IT"), recipient="anna")
+    ready = asyncio.Event()
+
+    async def slowly(*args: Any) -> dict[str, str]:  # noqa: ANN401 - as the real one
+        await ready.wait()
+        return await async_get_translations(*args)
+
+    monkeypatch.setattr(sms_italia, "async_get_translations", slowly)
+    reload = hass.async_create_task(hass.config_entries.async_reload(account.entry_id))
+    await until(lambda: account.state is ConfigEntryState.SETUP_IN_PROGRESS)
+    sending = hass.async_create_task(
+        submit(hass, account, Request(message="Prova"), [anna])
+    )
+    await asyncio.sleep(0.05)
+    assert not sending.done()
+    ready.set()
+    await reload
+    await sending
+
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+
+async def test_what_is_on_the_wire_is_not_waited_for_by_a_reload(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """The action is still there while a recipient's entities are being removed."""
-    account = await accounts.set_up(
-        "smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]}
-    )
-    message = {"message": "Prova", "target": "Bruno"}
-
-    hass.config_entries.async_remove_subentry(account, "anna")
-    assert account.state is ConfigEntryState.UNLOAD_IN_PROGRESS
-    with pytest.raises(HomeAssistantError) as caught:
-        await hass.services.async_call(
-            NOTIFY_DOMAIN, "smshosting", message, blocking=True
+    """It gets its outcome all the same, and the ledger stays open for it."""
+    async with Line(simulator) as line:
+        account = await accounts.set_up(
+            "smshosting",
+            settings={"url": line.url("smshosting")},
+            recipients={"Anna": [ANNA]},
         )
-    await hass.async_block_till_done()
-    await hass.services.async_call(NOTIFY_DOMAIN, "smshosting", message, blocking=True)
+        line.hold_answers()
+        sending = hass.async_create_task(send(hass, "notify.anna"))
+        await until(lambda: simulator.messages)
+        assert await hass.config_entries.async_reload(account.entry_id)
+        assert not sending.done()
+        line.release_answers()
+        await sending
 
-    assert caught.value.translation_key == "account_not_loaded"
-    assert arrived(simulator) == [(BRUNO, "Prova")]
+    assert state_of(hass, "sensor.anna_last_delivery_status") == "queued"
+    assert len(arrived(simulator)) == 1
+
+
+async def test_an_account_that_is_not_coming_back_is_not_waited_for(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    account = await accounts.set_up("smshosting")
+    await hass.config_entries.async_set_disabled_by(
+        account.entry_id, ConfigEntryDisabler.USER
+    )
+    assert not ledger_is_open(hass)
+    with pytest.raises(ServiceValidationError):
+        await hass.services.async_call(
+            DOMAIN,
+            "send_sms",
+            {"message": "Prova", "numbers": [ANNA], "config_entry_id": "smshosting"},
+            blocking=True,
+        )
+
+
+# Another customer under the same account
+
+
+async def reconfigure(
+    hass: HomeAssistant, account: MockConfigEntry, settings: Mapping[str, str]
+) -> None:
+    """Change an account in the UI."""
+    flow = await account.start_reconfigure_flow(hass)
+    fields = PROVIDERS[account.data[CONF_PROVIDER]].fields
+    done = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], as_input(fields, settings)
+    )
+    assert done["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_another"),
+    [
+        ({"auth_key": "another-key"}, True),
+        ({"auth_secret": "another-secret"}, False),
+        ({"sender": "Nonna"}, False),
+    ],
+    ids=["key", "secret", "sender"],
+)
+@pytest.mark.usefixtures("quick")
+async def test_other_keys_are_not_asked_about_the_messages_of_the_first_ones(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    changes: dict[str, str],
+    is_another: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """They know nothing of them, so that these would be sent twice."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    simulator.inject("smshosting", Fault.CUT_AFTER_ACCEPT, operation="send")
+    simulator.inject("smshosting", Fault.CUT_BEFORE_ACCEPT, 100, operation="status")
+    with pytest.raises(HomeAssistantError):
+        await send(hass, "notify.anna")
+    (doubtful,) = hass.data[MESSENGER].open_messages(account.entry_id)
+
+    credentials = {key: changes[key] for key in changes if key.startswith("auth")}
+    simulator.set_credentials("smshosting", **credentials)
+    await reconfigure(hass, account, settings_for(simulator, "smshosting", **changes))
+
+    still_open = hass.data[MESSENGER].open_messages(account.entry_id)
+    assert [one.id for one in still_open] == ([] if is_another else [doubtful.id])
+    assert state_of(hass, "sensor.anna_last_delivery_status") == "uncertain"
+    assert len(arrived(simulator)) == 1
 
 
 # Unloading

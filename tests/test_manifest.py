@@ -17,6 +17,7 @@ from custom_components import sms_italia
 from custom_components.sms_italia.const import DOMAIN
 from custom_components.sms_italia.providers.model import Status
 from custom_components.sms_italia.providers.registry import PROVIDERS
+from simulator import Simulator, Toggle
 
 from .accounts import Accounts
 
@@ -114,12 +115,15 @@ async def test_every_action_has_an_icon(hass: HomeAssistant) -> None:
 
 @pytest.mark.parametrize("part", ["icons", "names"])
 async def test_every_entity_has_an_icon_and_a_name(
-    hass: HomeAssistant, accounts: Accounts, part: str
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, part: str
 ) -> None:
     """Those of all providers together, and none that is not there."""
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
     keys: set[tuple[str, str | None]] = set()
     for key in PROVIDERS:
-        account = await accounts.set_up(key, recipients={key: ["+393331234567"]})
+        account = await accounts.set_up(
+            key, options={"channel": "push"}, recipients={key: ["+393331234567"]}
+        )
         keys |= {
             (entity.domain, entity.translation_key)
             for entity in er.async_entries_for_config_entry(

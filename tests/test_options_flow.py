@@ -7,7 +7,10 @@ from typing import Any
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData, section
+from homeassistant.helpers import config_validation as cv
+import probatio
 import pytest
+import voluptuous as vol
 
 from custom_components.sms_italia.const import (
     SECTION_LIMITS,
@@ -23,9 +26,12 @@ from custom_components.sms_italia.messaging.account import (
 from custom_components.sms_italia.messaging.text import TextEncoding
 from custom_components.sms_italia.options import (
     default_country,
+    read_channel,
     read_options,
     read_settings,
 )
+from custom_components.sms_italia.options_flow import options_fields
+from custom_components.sms_italia.providers.model import Channel
 from custom_components.sms_italia.providers.registry import PROVIDERS
 
 from .accounts import Accounts
@@ -43,6 +49,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
         "retry_for": 30.0,
         "resend_uncertain": True,
         "failover_on_failed_delivery": True,
+        "bundle_after": 5.0,
     },
     SECTION_REPORTS: {"delivery_reports": "poll", "history_days": 90.0},
 }
@@ -122,7 +129,11 @@ async def test_every_choice_reaches_the_account(
                 **CHOSEN[SECTION_RELIABILITY],
                 "fallback": [other.entry_id],
             },
-            SECTION_PROVIDER: {"sandbox": True, "repeat_marker": False},
+            SECTION_PROVIDER: {
+                "sandbox": True,
+                "repeat_marker": False,
+                "channel": "push_then_sms",
+            },
         },
     )
 
@@ -136,11 +147,14 @@ async def test_every_choice_reaches_the_account(
         "fallback": [other.entry_id],
         "resend_uncertain": True,
         "failover_on_failed_delivery": True,
+        "bundle_after": 5,
         "delivery_reports": "poll",
         "history_days": 90,
         "sandbox": True,
         "repeat_marker": False,
+        "channel": "push_then_sms",
     }
+    assert read_channel(account.options) is Channel.PUSH_THEN_SMS
     assert type(account.options["daily_limit"]) is int
     assert read_options(account.options, "IT") == AccountOptions(
         encoding=TextEncoding.GSM7,
@@ -155,6 +169,7 @@ async def test_every_choice_reaches_the_account(
         low_credit=Decimal("7.5"),
         history_days=90,
         repeat_marker=False,
+        bundle_after=5,
     )
 
 
@@ -164,7 +179,8 @@ async def test_the_form_shows_what_is_stored(
     """Opening and saving again changes nothing."""
     accounts.add("inviosmart")
     account = accounts.add("smsviainternet")
-    values = {**CHOSEN, SECTION_PROVIDER: {"gateway": 99.0}}
+    own = {"gateway": 99.0, "delivery_email": "casa@example.org"}
+    values = {**CHOSEN, SECTION_PROVIDER: own}
     await submit(hass, await start(hass, account), values)
     stored = dict(account.options)
 
@@ -200,7 +216,10 @@ async def test_no_longer_message_than_the_provider_takes_can_be_chosen(
     """The form refuses it."""
     account = accounts.add(key)
     form = await start(hass, account)
-    values = fields_of(form)
+    values = {
+        name: {field: value for field, value in fields.items() if value is not None}
+        for name, fields in fields_of(form).items()
+    }
     most = PROVIDERS[key].capabilities.max_parts
 
     values[SECTION_TEXT]["max_parts"] = most + 1
@@ -210,6 +229,37 @@ async def test_no_longer_message_than_the_provider_takes_can_be_chosen(
     await submit(hass, form, values)
 
     assert account.options["max_parts"] == most
+
+
+async def test_a_mail_address_is_one_or_empty(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """What is none would go to the provider with every message."""
+    account = accounts.add("smsviainternet", options={"delivery_email": "a@b.it"})
+    form = await start(hass, account)
+    values = fields_of(form)
+    assert values[SECTION_PROVIDER]["delivery_email"] == "a@b.it"
+
+    for wrong in ("casa", "https://casa.example/dlr", "", "a@b.it, c@d.it"):
+        values[SECTION_PROVIDER]["delivery_email"] = wrong
+        with pytest.raises(InvalidData):
+            await submit(hass, form, values)
+    del values[SECTION_PROVIDER]["delivery_email"]
+    del values[SECTION_TEXT]["max_parts"]
+    await submit(hass, form, values)
+
+    assert "delivery_email" not in account.options
+
+
+@EACH_PROVIDER
+def test_the_frontend_can_draw_every_field(key: str) -> None:
+    """Each becomes a selector, none more than one."""
+    for fields in options_fields(PROVIDERS[key], "IT", {"id": "Altro"}).values():
+        drawn = probatio.to_field_list(
+            vol.Schema(fields), custom_serializer=cv.custom_serializer
+        )
+        assert isinstance(drawn, list)
+        assert [len(field["selector"]) for field in drawn] == [1] * len(fields)
 
 
 async def test_only_other_accounts_can_step_in(
@@ -239,15 +289,19 @@ async def test_a_lone_account_is_not_asked_what_needs_another(
     """No option is offered that has no effect."""
     form = await start(hass, accounts.add("smshosting"))
 
-    assert fields_of(form)[SECTION_RELIABILITY].keys() == {"retry_for"}
+    assert fields_of(form)[SECTION_RELIABILITY].keys() == {"retry_for", "bundle_after"}
 
 
 @pytest.mark.parametrize(
     ("key", "has_credit", "own"),
     [
-        ("smsviainternet", True, {"gateway": 0}),
-        ("smshosting", True, {"sandbox": False, "repeat_marker": True}),
-        ("transactionale", False, None),
+        ("smsviainternet", True, {"gateway": 0, "delivery_email": None}),
+        (
+            "smshosting",
+            True,
+            {"sandbox": False, "repeat_marker": True, "channel": "sms"},
+        ),
+        ("transactionale", False, {"receive_dlr": "auto"}),
         ("inviosmart", True, None),
     ],
 )
@@ -287,6 +341,9 @@ async def test_the_country_of_home_assistant_is_allowed_at_first(
         ("smshosting", {"sandbox": True}, {"sandbox": "true"}),
         ("smshosting", {"sandbox": False}, {"sandbox": "false"}),
         ("smsviainternet", {"gateway": 99}, {"gateway": "99"}),
+        ("smshosting", {"channel": "push"}, {"channel": "push"}),
+        ("transactionale", {"receive_dlr": "off"}, {"receive_dlr": "off"}),
+        ("smsviainternet", {"delivery_email": "a@b.it"}, {"delivery_email": "a@b.it"}),
         ("inviosmart", {"sandbox": True, "daily_limit": 3}, {}),
     ],
 )

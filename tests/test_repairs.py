@@ -1,12 +1,23 @@
 """What the user is told to know or do, and that it goes away by itself."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
+import re
+import socket
 import sqlite3
-from typing import Any
+import ssl
+from typing import Any, override
 
+import aiohttp
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
 from homeassistant.core import HomeAssistant
@@ -23,7 +34,9 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_restore_state_shutdown_restart,
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from yarl import URL
 
+from custom_components.sms_italia import repairs
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
     CONF_FALLBACK,
@@ -31,6 +44,7 @@ from custom_components.sms_italia.const import (
     DOMAIN,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.repairs import async_tell_daily_limit
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
@@ -70,17 +84,98 @@ def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
     }
 
 
-async def shown(hass: HomeAssistant, key: str) -> tuple[str, str]:
-    """Return the title and the description of an issue, as an English user sees it."""
-    issue = issues(hass)[key]
+async def text_of(hass: HomeAssistant, key: str, path: str) -> str:
+    """Return a text of an issue that is told now, as an English user sees it."""
     texts = await async_get_translations(hass, "en", "issues", {DOMAIN})
-    title, description = (
-        texts[f"component.{DOMAIN}.issues.{key}.{part}"].format(
-            **(issue.translation_placeholders or {})
-        )
-        for part in ("title", "description")
+    return texts[f"component.{DOMAIN}.issues.{key}.{path}"].format(
+        **(issues(hass)[key].translation_placeholders or {})
     )
-    return title, description
+
+
+async def shown(
+    hass: HomeAssistant, key: str, step: str | None = None
+) -> tuple[str, str]:
+    """Return the title and the description of an issue.
+
+    The description of one that can be mended is that of the flow's first step.
+    """
+    description = "description" if step is None else f"fix_flow.step.{step}.description"
+    return await text_of(hass, key, "title"), await text_of(hass, key, description)
+
+
+class Mending:
+    """What a person does in the dialog of an issue that can be mended."""
+
+    def __init__(self, hass: HomeAssistant, client: ClientSessionGenerator) -> None:
+        """Act in this house."""
+        self._hass = hass
+        self._client = client
+        self._key = ""
+        self._flow = ""
+        self._placeholders: set[str] = set()
+
+    async def open(self, key: str) -> dict[str, Any]:
+        """Open the dialog of an issue and return its first step."""
+        assert await async_setup_component(self._hass, REPAIRS_DOMAIN, {})
+        issue = issues(self._hass)[key]
+        self._key = key
+        self._placeholders = set(issue.translation_placeholders or {})
+        return await self._post("", {"handler": DOMAIN, "issue_id": issue.issue_id})
+
+    async def go_on(self, **answer: object) -> dict[str, Any]:
+        """Answer the step that is open and return the next one."""
+        return await self._post(f"/{self._flow}", answer)
+
+    async def choose(self, option: str) -> dict[str, Any]:
+        """Choose from the menu that is open and return the next step."""
+        return await self.go_on(next_step_id=option)
+
+    async def _post(self, path: str, body: dict[str, object]) -> dict[str, Any]:
+        """Post, and see to it that what is shown next has its texts."""
+        client = await self._client()
+        response = await client.post(f"/api/repairs/issues/fix{path}", json=body)
+        assert response.status == HTTPStatus.OK
+        step: dict[str, Any] = await response.json()
+        await self._hass.async_block_till_done(wait_background_tasks=True)
+        self._flow = step["flow_id"]
+        texts = await async_get_translations(self._hass, "en", "issues", {DOMAIN})
+        for part in _parts(step):
+            text = texts[f"component.{DOMAIN}.issues.{self._key}.fix_flow.{part}"]
+            assert set(re.findall(r"{(\w+)}", text)) <= self._placeholders
+        return step
+
+
+def _parts(step: dict[str, Any]) -> list[str]:
+    """Return where the texts of a step of a flow stand."""
+    match step["type"]:
+        case "create_entry":
+            return []
+        case "abort":
+            return [f"abort.{step['reason']}"]
+        case "menu":
+            here = f"step.{step['step_id']}"
+            return [
+                f"{here}.title",
+                f"{here}.description",
+                *(f"{here}.menu_options.{option}" for option in step["menu_options"]),
+            ]
+        case _:
+            here = f"step.{step['step_id']}"
+            return [
+                f"{here}.title",
+                f"{here}.description",
+                *(
+                    f"{here}.{kind}.{field['name']}"
+                    for field in step["data_schema"]
+                    for kind in ("data", "data_description")
+                ),
+            ]
+
+
+@pytest.fixture
+def mending(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Mending:
+    """Return what a person does in the dialog of an issue."""
+    return Mending(hass, hass_client)
 
 
 # Credit
@@ -190,6 +285,26 @@ async def test_credit_just_below_the_limit_does_not_read_like_the_limit(
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "amounts"), [("en", ["4.20", "5.00"]), ("it", ["4,20", "5,00"])]
+)
+async def test_amounts_are_written_as_the_language_of_the_house_does(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    language: str,
+    amounts: list[str],
+) -> None:
+    hass.config.language = language
+    simulator.set_credit("smshosting", "4.20")
+    await accounts.set_up("smshosting")
+
+    placeholders = issues(hass)["low_credit"].translation_placeholders
+
+    assert placeholders is not None
+    assert [placeholders["credit"], placeholders["limit"]] == amounts
+
+
 async def test_each_account_has_its_own_warning(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
@@ -220,7 +335,7 @@ async def test_a_reached_limit_is_told_until_midnight(
 
     with pytest.raises(HomeAssistantError):
         await send(hass, account, "Uno di troppo")
-    title, description = await shown(hass, "daily_limit_reached")
+    title, description = await shown(hass, "daily_limit_reached", "init")
     assert title == "Casa mia: the daily limit is reached"
     assert "because Casa mia has used up its 2 parts of today" in description
     assert len(arrived(simulator)) == 2
@@ -231,6 +346,90 @@ async def test_a_reached_limit_is_told_until_midnight(
     assert "daily_limit_reached" in issues(hass)
     async_fire_time_changed(hass, midnight + timedelta(seconds=6))
     await hass.async_block_till_done()
+    assert issues(hass) == {}
+
+
+async def exceed(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
+    """Set up an account with a limit of one part and ask it for two."""
+    account = await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 1})
+    await send(hass, account)
+    with pytest.raises(HomeAssistantError):
+        await send(hass, account, "Uno di troppo")
+    return account
+
+
+async def test_the_limit_can_be_raised_where_it_is_told(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, mending: Mending
+) -> None:
+    """For good, and beside the other options; lower than now is no choice."""
+    account = await exceed(hass, accounts)
+    options = {**account.options, CONF_LOW_CREDIT: 2.5}
+    hass.config_entries.async_update_entry(account, options=options)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    menu = await mending.open("daily_limit_reached")
+    assert menu["menu_options"] == ["raise_limit", "leave_it"]
+    form = await mending.choose("raise_limit")
+    (field,) = form["data_schema"]
+    assert field["default"] == 2
+    assert field["selector"]["number"]["min"] == 2
+    done = await mending.go_on(daily_limit=3)
+
+    assert done["type"] == "create_entry"
+    assert issues(hass) == {}
+    assert account.options == {CONF_DAILY_LIMIT: 3, CONF_LOW_CREDIT: 2.5}
+    await send(hass, account, "Adesso va")
+    assert arrived(simulator)[-1] == (ANNA, "Adesso va")
+
+
+async def test_a_limit_raised_in_the_options_is_told_no_more(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Not so if something else changed."""
+    account = await exceed(hass, accounts)
+
+    assert await hass.config_entries.async_reload(account.entry_id)
+    assert "daily_limit_reached" in issues(hass)
+    hass.config_entries.async_update_entry(account, options={CONF_DAILY_LIMIT: 10})
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert issues(hass) == {}
+
+
+async def test_a_limit_that_is_left_is_told_again_on_another_day(
+    hass: HomeAssistant, accounts: Accounts, mending: Mending
+) -> None:
+    """And not before, however many messages are refused today."""
+    account = await exceed(hass, accounts)
+
+    await mending.open("daily_limit_reached")
+    left = await mending.choose("leave_it")
+    assert (left["type"], left["reason"]) == ("abort", "left_until_midnight")
+    with pytest.raises(HomeAssistantError):
+        await send(hass, account, "Ancora uno di troppo")
+    assert issues(hass)["daily_limit_reached"].dismissed_version
+    assert account.options == {CONF_DAILY_LIMIT: 1}
+
+    midnight = dt_util.start_of_local_day() + timedelta(days=1, seconds=6)
+    async_fire_time_changed(hass, midnight)
+    await hass.async_block_till_done()
+    assert issues(hass) == {}
+    with pytest.raises(HomeAssistantError):
+        await send(hass, account, "Uno di troppo anche domani")
+    assert not issues(hass)["daily_limit_reached"].dismissed_version
+
+
+async def test_a_limit_left_after_midnight_is_nothing_to_leave(
+    hass: HomeAssistant, accounts: Accounts, mending: Mending
+) -> None:
+    """The dialog may have been open for long."""
+    await exceed(hass, accounts)
+    await mending.open("daily_limit_reached")
+    midnight = dt_util.start_of_local_day() + timedelta(days=1, seconds=6)
+    async_fire_time_changed(hass, midnight)
+    await hass.async_block_till_done()
+
+    assert (await mending.choose("leave_it"))["reason"] == "left_until_midnight"
     assert issues(hass) == {}
 
 
@@ -255,7 +454,7 @@ async def test_a_fallback_that_is_removed_is_told_at_once(
 
     await hass.config_entries.async_remove(fallback.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
-    title, description = await shown(hass, "fallback_missing")
+    title, description = await shown(hass, "fallback_missing", "confirm")
     assert title == "Casa mia: a fallback account is gone"
     assert "should step in for Casa mia" in description
     assert len(ir.async_get(hass).issues) == 1
@@ -264,6 +463,63 @@ async def test_a_fallback_that_is_removed_is_told_at_once(
     assert "fallback_missing" in issues(hass)
     hass.config_entries.async_update_entry(account, options={})
     await hass.async_block_till_done(wait_background_tasks=True)
+    assert issues(hass) == {}
+
+
+async def test_a_missing_fallback_can_be_taken_out_of_the_list(
+    hass: HomeAssistant, accounts: Accounts, mending: Mending
+) -> None:
+    """The others stay in it, in their order."""
+    others = [await accounts.set_up(key) for key in ("inviosmart", "smsviainternet")]
+    ids = [other.entry_id for other in others]
+    account = await accounts.set_up(
+        "smshosting",
+        options={CONF_FALLBACK: [ids[1], "nessuno", ids[0]], CONF_LOW_CREDIT: 1},
+    )
+
+    form = await mending.open("fallback_missing")
+    assert form["step_id"] == "confirm"
+    done = await mending.go_on()
+
+    assert done["type"] == "create_entry"
+    assert issues(hass) == {}
+    assert account.options == {CONF_FALLBACK: [ids[1], ids[0]], CONF_LOW_CREDIT: 1}
+    assert account.runtime_data.account.route == (account.entry_id, ids[1], ids[0])
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("daily_limit_reached", ["raise_limit"]),
+        ("fallback_missing", []),
+        ("clear_text_address", ["try_https"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_an_account_that_is_removed_meanwhile_needs_no_mending(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    mending: Mending,
+    key: str,
+    path: list[str],
+) -> None:
+    """The dialog may have been open for long."""
+    account = await accounts.set_up(
+        "smshosting",
+        settings={"url": "http://gateway.example"},
+        options={CONF_DAILY_LIMIT: 0, CONF_FALLBACK: ["nessuno"]},
+    )
+    async_tell_daily_limit(hass, account, account.runtime_data.account)
+    await mending.open(key)
+    await hass.config_entries.async_remove(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    for option in path:
+        step = await mending.choose(option)
+    if not path:
+        step = await mending.go_on()
+
+    assert (step["type"], step["reason"]) == ("abort", "account_removed")
     assert issues(hass) == {}
 
 
@@ -293,7 +549,7 @@ async def test_an_address_in_clear_text_is_told(
     await hass.async_block_till_done(wait_background_tasks=True)
     assert list(issues(hass)) == ["clear_text_address"] * is_told
     if is_told:
-        title, description = await shown(hass, "clear_text_address")
+        title, description = await shown(hass, "clear_text_address", "init")
         assert title == "Casa mia: the connection is not encrypted"
         assert "the provider's address of casa mia starts with http" in (
             description.casefold()
@@ -302,6 +558,176 @@ async def test_an_address_in_clear_text_is_told(
     hass.config_entries.async_update_entry(account, data=good)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert issues(hass) == {}
+
+
+class _Here(AbstractResolver):
+    """Finds every host on this machine."""
+
+    @override
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,
+    ) -> list[ResolveResult]:
+        """Return the one address."""
+        return [
+            ResolveResult(
+                hostname=host,
+                host="127.0.0.1",
+                port=port,
+                family=family,
+                proto=0,
+                flags=0,
+            )
+        ]
+
+    @override
+    async def close(self) -> None:
+        """Close nothing."""
+
+
+HOST = "gateway.example"
+
+
+def certify(folder: Path) -> Path:
+    """Make a certificate of the host with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = dt_util.utcnow()
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "gateway.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+async def https_port(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[int]:
+    """Return where the providers answer over https as a host of the internet.
+
+    The session of repairs finds the host here and trusts its certificate.
+    """
+    certificate = certify(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    trust = ssl.create_default_context(cafile=str(certificate))
+    connector = aiohttp.TCPConnector(resolver=_Here(), ssl=trust)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        monkeypatch.setattr(repairs, "async_get_clientsession", lambda _: session)
+
+        async def pass_on(request: web.Request) -> web.Response:
+            async with session.request(
+                request.method, f"{simulator.address}{request.raw_path}"
+            ) as answer:
+                return web.Response(status=answer.status, body=await answer.read())
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", pass_on)
+        server = TestServer(app, scheme="https")
+        await server.start_server(ssl=context)
+        assert server.port is not None
+        yield server.port
+        await server.close()
+
+
+async def warned(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, port: int
+) -> MockConfigEntry:
+    """Set up an account whose address is a host of the internet, without https."""
+    path = URL(simulator.url("inviosmart")).path
+    account = await accounts.set_up(
+        "inviosmart", settings={"url": f"http://{HOST}:{port}{path}"}
+    )
+    assert list(issues(hass)) == ["clear_text_address"]
+    return account
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_an_address_can_be_turned_to_https_where_it_is_told(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    mending: Mending,
+    https_port: int,
+) -> None:
+    """When the provider takes the credentials there; no SMS is sent to find out."""
+    account = await warned(hass, accounts, simulator, https_port)
+    before = account.data
+
+    menu = await mending.open("clear_text_address")
+    assert menu["menu_options"] == ["try_https", "keep"]
+    done = await mending.choose("try_https")
+
+    assert done["type"] == "create_entry"
+    assert issues(hass) == {}
+    assert account.data == {**before, "url": before["url"].replace("http", "https")}
+    assert len(simulator.requests) == 1
+    assert arrived(simulator) == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_an_address_without_https_stays_as_it_is(  # noqa: PLR0913 - fixtures
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    mending: Mending,
+    https_port: int,
+    *,
+    is_known: bool,
+) -> None:
+    """Where nobody answers over https, or somebody who does not know the account."""
+    port = URL(simulator.address).port if is_known else https_port
+    assert port is not None
+    account = await warned(hass, accounts, simulator, port)
+    if not is_known:
+        simulator.set_credentials("inviosmart", password="un'altra")
+    before = account.data
+
+    await mending.open("clear_text_address")
+    end = await mending.choose("try_https")
+
+    assert (end["type"], end["reason"]) == ("abort", "no_https")
+    assert account.data == before
+    assert not issues(hass)["clear_text_address"].dismissed_version
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_an_address_that_is_kept_is_warned_of_once(
+    hass: HomeAssistant, accounts: Accounts, mending: Mending
+) -> None:
+    """Not again with the next start either."""
+    account = await accounts.set_up("inviosmart", settings={"url": f"http://{HOST}"})
+
+    await mending.open("clear_text_address")
+    end = await mending.choose("keep")
+    assert (end["type"], end["reason"]) == ("abort", "kept")
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert issues(hass)["clear_text_address"].dismissed_version
+    assert account.data["url"] == f"http://{HOST}"
 
 
 async def test_with_an_account_goes_all_that_was_told_of_it(
@@ -379,14 +805,13 @@ async def test_trouble_with_the_ledger_is_told_until_it_is_confirmed(  # noqa: P
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
-    hass_client: ClientSessionGenerator,
+    mending: Mending,
     key: str,
     happen: Callable[[HomeAssistant, Accounts], Awaitable[MockConfigEntry]],
     *,
     is_kept: bool,
 ) -> None:
     """Messages are sent all the same; only what is over is told after a restart."""
-    assert await async_setup_component(hass, REPAIRS_DOMAIN, {})
     account = await happen(hass, accounts)
     await send(hass, account)
     assert arrived(simulator)[-1] == (ANNA, "Allarme")
@@ -397,22 +822,13 @@ async def test_trouble_with_the_ledger_is_told_until_it_is_confirmed(  # noqa: P
     assert issue.severity is ir.IssueSeverity.ERROR
     assert issue.is_fixable
     assert issue.is_persistent is is_kept
-    texts = await async_get_translations(hass, "en", "issues", {DOMAIN})
-    assert texts[f"component.{DOMAIN}.issues.{key}.title"]
-    assert texts[f"component.{DOMAIN}.issues.{key}.fix_flow.step.confirm.title"]
+    assert await text_of(hass, key, "title")
 
-    client = await hass_client()
-    response = await client.post(
-        "/api/repairs/issues/fix",
-        json={"handler": DOMAIN, "issue_id": issue.issue_id},
-    )
-    assert response.status == HTTPStatus.OK
-    form = await response.json()
+    form = await mending.open(key)
     assert (form["type"], form["step_id"]) == ("form", "confirm")
-    assert "low_credit" not in issues(hass)
     assert key in issues(hass)
-    response = await client.post(f"/api/repairs/issues/fix/{form['flow_id']}", json={})
-    assert (await response.json())["type"] == "create_entry"
+    done = await mending.go_on()
+    assert done["type"] == "create_entry"
     assert issues(hass) == {}
 
 

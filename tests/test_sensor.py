@@ -1,37 +1,29 @@
-"""The sensors: credit, and what became of the last message."""
+"""The sensors of an account's credit and of its spending."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
-from typing import Any
 
-from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
-from homeassistant.util import dt as dt_util, slugify
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import (
-    MockConfigEntry,
-    async_fire_time_changed,
-    async_mock_restore_state_shutdown_restart,
-)
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components import sms_italia
-from custom_components.sms_italia.const import (
-    CONF_DAILY_LIMIT,
-    CONF_DELIVERY_REPORTS,
-    CONF_FALLBACK,
-    CONF_RETRY_FOR,
-)
+from custom_components.sms_italia.const import CONF_DAILY_LIMIT, DOMAIN
 from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from simulator import Fault, Simulator
+from simulator import Fault, Simulator, Toggle
 
 from .accounts import Accounts, appearance, until
+from .states import attribute, restart, send, state_of
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -41,46 +33,6 @@ EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
 
 type Midnight = Callable[[], Awaitable[None]]
-type Restart = Callable[[MockConfigEntry], Awaitable[None]]
-
-
-@pytest.fixture
-def restart(hass: HomeAssistant, hass_storage: dict[str, Any]) -> Restart:
-    """Return what sets an account up anew after its states went through the disk."""
-
-    async def restart(account: MockConfigEntry) -> None:
-        assert await hass.config_entries.async_unload(account.entry_id)
-        await async_mock_restore_state_shutdown_restart(hass)
-        assert "core.restore_state" in hass_storage
-        assert await hass.config_entries.async_setup(account.entry_id)
-        await hass.async_block_till_done(wait_background_tasks=True)
-
-    return restart
-
-
-async def send(hass: HomeAssistant, account: MockConfigEntry, *targets: str) -> None:
-    """Send through an account's action, and wait for what follows at once."""
-    await hass.services.async_call(
-        NOTIFY_DOMAIN,
-        slugify(account.title),
-        {"message": "Prova", "target": list(targets)},
-        blocking=True,
-    )
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-
-def state_of(hass: HomeAssistant, entity_id: str) -> str:
-    """Return the state of an entity that is there."""
-    state = hass.states.get(entity_id)
-    assert state is not None, entity_id
-    return state.state
-
-
-def attribute(hass: HomeAssistant, entity_id: str, name: str) -> Any:  # noqa: ANN401 - attributes have any type
-    """Return an attribute of an entity that is there."""
-    state = hass.states.get(entity_id)
-    assert state is not None, entity_id
-    return state.attributes[name]
 
 
 @EACH_PROVIDER
@@ -102,6 +54,8 @@ async def test_the_sensors_of_each_provider(
         if entity.domain == SENSOR_DOMAIN
     }
     for entity_id, entity in shown.items():
+        # Another one every month.
+        entity["attributes"].pop("last_reset", None)
         if "last_delivery_status" in entity_id:
             when = dt_util.parse_datetime(entity["attributes"].pop("time"))
             assert when is not None
@@ -147,33 +101,35 @@ async def test_credit_comes_with_the_answer_to_a_message(
     assert state_of(hass, "sensor.smsviainternet_credit") == "49.95"
 
 
+@pytest.mark.usefixtures("hass_storage")
 async def test_credit_is_restored_after_a_restart(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, restart: Restart
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """As the number it was, until something newer is told."""
     account = await accounts.set_up("smsviainternet")
     simulator.set_credit("smsviainternet", "12.395")
     await send(hass, account, ANNA)
 
-    await restart(account)
+    await restart(hass, account)
     assert state_of(hass, "sensor.smsviainternet_credit") == "12.345"
 
     await send(hass, account, BRUNO)
     assert state_of(hass, "sensor.smsviainternet_credit") == "12.295"
 
 
+@pytest.mark.usefixtures("hass_storage")
 async def test_credit_that_is_asked_beats_the_restored_one(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, restart: Restart
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """It is what the provider says now; while it says nothing, it is not known."""
     account = await accounts.set_up("smshosting")
     simulator.set_credit("smshosting", 8)
 
-    await restart(account)
-    assert state_of(hass, "sensor.smshosting_credit") == "8.0"
+    await restart(hass, account)
+    assert state_of(hass, "sensor.smshosting_credit") == "8.00"
 
     simulator.inject("smshosting", Fault.HTML, operation="credit")
-    await restart(account)
+    await restart(hass, account)
     assert state_of(hass, "sensor.smshosting_credit") == STATE_UNAVAILABLE
 
 
@@ -192,7 +148,7 @@ async def test_credit_is_unavailable_while_the_provider_is(
 
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=122))
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert state_of(hass, "sensor.smshosting_credit") == "45.5"
+    assert state_of(hass, "sensor.smshosting_credit") == "45.50"
 
 
 async def test_an_account_whose_credit_nobody_tells_has_no_credit_sensor(
@@ -206,10 +162,136 @@ async def test_an_account_whose_credit_nobody_tells_has_no_credit_sensor(
     entities = er.async_entries_for_config_entry(er.async_get(hass), account.entry_id)
     keys = {entity.translation_key for entity in entities}
     assert "last_delivery_status" in keys
-    assert not keys & {"credit", "credit_days_left", "credit_low", "sms_left"}
+    assert "parts_today" in keys
+    assert not keys & {
+        "credit",
+        "credit_days_left",
+        "credit_low",
+        "sms_left",
+        "push_left",
+        # Nor is it told what anything costs: 0 would be a lie.
+        "spent_today",
+        "spent_month",
+    }
 
 
-# What was spent today
+async def test_credit_is_asked_for_where_an_account_is_offered_it(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """A reseller's token sees the wallet; what a send tells is newer."""
+    simulator.switch_on("smsviainternet", Toggle.WALLETS)
+    account = await accounts.set_up("smsviainternet")
+    assert state_of(hass, "sensor.smsviainternet_credit") == "50.00"
+
+    await send(hass, account, ANNA)
+    assert state_of(hass, "sensor.smsviainternet_credit") == "49.95"
+
+    simulator.set_credit("smsviainternet", 80)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=61))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert state_of(hass, "sensor.smsviainternet_credit") == "80.00"
+
+
+@pytest.mark.parametrize(
+    ("credit", "shown"),
+    [
+        ("0", "0.00"),
+        ("1.550", "1.55"),
+        ("12.3456", "12.3456"),
+        ("12.34567", "12.3457"),
+        ("-3.2", "-3.20"),
+        ("100", "100.00"),
+    ],
+)
+async def test_an_amount_has_its_cents_and_no_tail(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    credit: str,
+    shown: str,
+) -> None:
+    """Tenths of a cent are some providers' money, and are kept."""
+    simulator.set_credit("smshosting", credit)
+
+    await accounts.set_up("smshosting")
+
+    assert state_of(hass, "sensor.smshosting_credit") == shown
+
+
+# Push
+
+PUSH_LEFT = "sensor.smshosting_push_left"
+
+
+async def another_hour(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """Let everything happen that happens every hour."""
+    freezer.tick(timedelta(minutes=61))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_the_push_left_is_shown_where_push_is_used_and_there_is_a_plan(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """An account of SMS alone is not asked, and one without a plan has no sensor."""
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    for key in PROVIDERS:
+        await accounts.set_up(key)
+    assert hass.states.get(PUSH_LEFT) is None
+    assert not [one for one in simulator.requests if "push" in one.path]
+
+    (account,) = [
+        entry
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        if entry.title == "Smshosting"
+    ]
+    hass.config_entries.async_update_entry(
+        account, options={"channel": "push_then_sms"}
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert state_of(hass, PUSH_LEFT) == "900"
+
+
+async def test_without_a_plan_there_is_no_push_sensor_and_no_error(
+    hass: HomeAssistant, accounts: Accounts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everything else works."""
+    caplog.clear()
+    await accounts.set_up("smshosting", options={"channel": "push"})
+
+    assert hass.states.get(PUSH_LEFT) is None
+    assert state_of(hass, "sensor.smshosting_credit") == "45.50"
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+
+
+async def test_a_plan_may_come_and_go(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """The sensor comes with the first one, and is unavailable while there is none."""
+    account = await accounts.set_up("smshosting", options={"channel": "push"})
+    assert hass.states.get(PUSH_LEFT) is None
+
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    await another_hour(hass, freezer)
+    assert state_of(hass, PUSH_LEFT) == "900"
+
+    simulator.switch_off("smshosting", Toggle.PUSH_PLAN)
+    await another_hour(hass, freezer)
+    assert state_of(hass, PUSH_LEFT) == STATE_UNAVAILABLE
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert state_of(hass, PUSH_LEFT) == STATE_UNAVAILABLE
+
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    await another_hour(hass, freezer)
+    assert state_of(hass, PUSH_LEFT) == "900"
+
+
+# What was spent
 
 
 @pytest.fixture
@@ -253,6 +335,58 @@ async def test_what_was_spent_begins_anew_at_midnight(
     assert [float(state_of(hass, figure)) for figure in figures] == [1, 0.05]
 
 
+async def test_what_was_spent_this_month_begins_anew_with_the_next(
+    hass: HomeAssistant, accounts: Accounts, midnight: Midnight
+) -> None:
+    """Unknown before anything was paid, and 0 in a month without messages."""
+    account = await accounts.set_up("smsviainternet")
+    month = "sensor.smsviainternet_spent_this_month"
+    assert state_of(hass, month) == STATE_UNKNOWN
+
+    await send(hass, account, ANNA, BRUNO)
+    assert state_of(hass, month) == "0.10"
+    reset = dt_util.parse_datetime(attribute(hass, month, "last_reset"))
+    assert reset == dt_util.start_of_local_day().replace(day=1)
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert state_of(hass, month) == "0.10"
+
+    days = 0
+    while state_of(hass, month) == "0.10" and days < 32:
+        await midnight()
+        days += 1
+    today = dt_util.now()
+    next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    assert days == (next_month.date() - today.date()).days
+    assert state_of(hass, month) == "0.00"
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_the_last_part_cost_is_shown_by_country(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """In euro; a message of two parts cost twice as much."""
+    account = await accounts.set_up(
+        "smsviainternet", options={"allowed_countries": ["IT", "CH"]}
+    )
+    month = "sensor.smsviainternet_spent_this_month"
+    assert attribute(hass, month, "prices") == {}
+
+    await send(hass, account, ANNA)
+    simulator.account("smsviainternet").price = Decimal("0.08")
+    await send(hass, account, "+41791234567")
+    await until(lambda: attribute(hass, month, "prices") == {"CH": 0.08, "IT": 0.05})
+
+    simulator.account("smsviainternet").price = Decimal("0.06")
+    await hass.services.async_call(
+        "notify",
+        "smsviainternet",
+        {"message": "x" * 161, "target": [ANNA]},
+        blocking=True,
+    )
+    await until(lambda: attribute(hass, month, "prices") == {"CH": 0.08, "IT": 0.06})
+
+
 FORECAST = "sensor.smsviainternet_credit_lasts_for"
 
 
@@ -267,7 +401,7 @@ async def test_how_long_the_credit_lasts_is_told_after_the_first_day(
 
     async def forecast(days: float) -> None:
         await hass.async_block_till_done(wait_background_tasks=True)
-        assert float(state_of(hass, FORECAST)) == pytest.approx(days)
+        assert state_of(hass, FORECAST) == f"{days:.1f}"
 
     await midnight()
     await forecast((50 - 0.15) / 0.15)
@@ -323,283 +457,3 @@ async def test_a_new_day_has_a_new_limit(
 
     assert ir.async_get(hass).async_get_issue(issue.domain, issue.issue_id) is None
     await send(hass, account, BRUNO)
-
-
-# What became of the last message
-
-
-@EACH_PROVIDER
-@pytest.mark.usefixtures("quick")
-async def test_a_message_is_followed_until_it_is_delivered(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    key: str,
-) -> None:
-    """By the account's sensor and by the recipient's."""
-    account = await accounts.set_up(
-        key, title="Sms", recipients={"Anna": [ANNA], "Bruno": [BRUNO]}
-    )
-    sensors = ("sensor.sms_last_delivery_status", "sensor.anna_last_delivery_status")
-    assert [state_of(hass, sensor) for sensor in sensors] == [STATE_UNKNOWN] * 2
-
-    await send(hass, account, "Anna")
-    (message,) = simulator.messages
-    assert [state_of(hass, sensor) for sensor in sensors] == ["queued"] * 2
-    simulator.move(message.id, "sent")
-    await until(lambda: state_of(hass, sensors[0]) == "sent")
-    simulator.move(message.id, "delivered")
-    await until(lambda: state_of(hass, sensors[0]) == "delivered")
-
-    assert state_of(hass, sensors[1]) == "delivered"
-    assert state_of(hass, "sensor.bruno_last_delivery_status") == STATE_UNKNOWN
-
-
-async def test_polling_begins_by_itself(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """At the pace that users get: after seconds."""
-    account = await accounts.set_up("smshosting")
-    await send(hass, account, ANNA)
-
-    simulator.move(simulator.messages[0].id, "delivered")
-
-    sensor = "sensor.smshosting_last_delivery_status"
-    await until(lambda: state_of(hass, sensor) == "delivered")
-
-
-@pytest.mark.usefixtures("quick")
-async def test_of_many_messages_the_one_that_needs_attention_is_shown(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-) -> None:
-    """Delivered only when all are; the recipient's sensor has its own alone."""
-    account = await accounts.set_up(
-        "smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO, CARLA]}
-    )
-    sensor, annas, brunos = (
-        f"sensor.{name}_last_delivery_status"
-        for name in ("smshosting", "anna", "bruno")
-    )
-    await send(hass, account, "Anna", "Bruno")
-    by_number = {message.to: message.id for message in simulator.messages}
-
-    simulator.move(by_number[ANNA], "delivered")
-    simulator.move(by_number[BRUNO], "sent")
-    await until(lambda: state_of(hass, annas) == "delivered")
-    await until(lambda: state_of(hass, brunos) == "queued")
-    assert state_of(hass, sensor) == "queued"
-    assert attribute(hass, sensor, "number") == "***223"
-
-    simulator.move(by_number[CARLA], "failed")
-    await until(lambda: state_of(hass, sensor) == "failed")
-    assert state_of(hass, brunos) == "failed"
-    simulator.move(by_number[BRUNO], "delivered")
-    await hass.async_block_till_done()
-    assert state_of(hass, annas) == "delivered"
-    assert state_of(hass, sensor) == "failed"
-
-
-@pytest.mark.usefixtures("quick")
-async def test_a_report_of_an_older_message_does_not_hide_the_last_one(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-) -> None:
-    """The older one goes on to be followed, but the sensor is about the last."""
-    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    await send(hass, account, "Anna")
-    await send(hass, account, BRUNO)
-    older, _ = simulator.messages
-
-    simulator.move(older.id, "failed")
-
-    annas = "sensor.anna_last_delivery_status"
-    await until(lambda: state_of(hass, annas) == "failed")
-    sensor = "sensor.smshosting_last_delivery_status"
-    assert state_of(hass, sensor) == "queued"
-    assert attribute(hass, sensor, "number") == "***543"
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [(Fault.THROTTLED, "throttled"), (Fault.REDIRECT, "unavailable")],
-)
-async def test_a_message_that_waits_is_shown_with_the_reason(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    fault: Fault,
-    error: str,
-) -> None:
-    """And the number masked but for its last digits."""
-    account = await accounts.set_up("smshosting")
-    simulator.inject("smshosting", fault, operation="send")
-
-    await send(hass, account, ANNA)
-
-    sensor = "sensor.smshosting_last_delivery_status"
-    assert state_of(hass, sensor) == "queued"
-    assert attribute(hass, sensor, "error") == error
-    assert attribute(hass, sensor, "number") == "***567"
-    assert attribute(hass, sensor, "cost") is None
-
-
-@pytest.mark.parametrize(
-    ("fault", "state"),
-    [(Fault.REDIRECT, "failed"), (Fault.CUT_AFTER_ACCEPT, "uncertain")],
-)
-async def test_a_message_that_failed_or_may_have_is_shown(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    fault: Fault,
-    state: str,
-) -> None:
-    """The action failed as well; a doubt has no reason."""
-    account = await accounts.set_up("smshosting", options={CONF_RETRY_FOR: 0})
-    simulator.inject("smshosting", fault, operation="send")
-
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, ANNA)
-
-    sensor = "sensor.smshosting_last_delivery_status"
-    assert state_of(hass, sensor) == state
-    reason = "unavailable" if state == "failed" else None
-    assert attribute(hass, sensor, "error") == reason
-    assert attribute(hass, sensor, "number") == "***567"
-
-
-@pytest.mark.usefixtures("quick")
-async def test_what_the_provider_tells_of_parts_and_cost_is_shown(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-) -> None:
-    """At once or with the report; in euro."""
-    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    sensor = "sensor.anna_last_delivery_status"
-
-    await hass.services.async_call(
-        NOTIFY_DOMAIN, "smshosting", {"message": "x" * 161}, blocking=True
-    )
-    assert attribute(hass, sensor, "parts") == 2
-    await until(lambda: attribute(hass, sensor, "cost") == 0.124)
-
-    assert account.runtime_data.account.name == "Smshosting"
-    assert simulator.messages[0].parts == 2
-
-
-@pytest.mark.usefixtures("quick")
-async def test_a_message_that_another_account_sent_stays_with_the_first(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-) -> None:
-    """Whoever was asked to send shows what became of it, and reports reach it."""
-    second = await accounts.set_up("inviosmart")
-    first = await accounts.set_up(
-        "smshosting", options={CONF_FALLBACK: [second.entry_id]}
-    )
-    simulator.set_credit("smshosting", 0)
-
-    await send(hass, first, ANNA)
-    (message,) = simulator.messages.of("inviosmart")
-    simulator.move(message.id, "delivered")
-
-    sensor = "sensor.smshosting_last_delivery_status"
-    await until(lambda: state_of(hass, sensor) == "delivered")
-    other = "sensor.inviosmart_last_delivery_status"
-    assert state_of(hass, other) == STATE_UNKNOWN
-    assert state_of(hass, "sensor.inviosmart_credit") == "112.18"
-
-
-@pytest.mark.usefixtures("quick")
-async def test_no_report_is_asked_for_when_they_are_off(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-) -> None:
-    """The last word is then that the provider has it."""
-    account = await accounts.set_up(
-        "smshosting", options={CONF_DELIVERY_REPORTS: "off"}
-    )
-    await send(hass, account, ANNA)
-
-    assert state_of(hass, "sensor.smshosting_last_delivery_status") == "queued"
-    assert account.runtime_data.account.tracks_delivery is False
-    assert "status" not in {request.operation for request in simulator.requests}
-
-
-@pytest.mark.usefixtures("quick")
-async def test_the_last_status_is_restored_after_a_restart(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    restart: Restart,
-) -> None:
-    """With its attributes; where there was none it stays unknown."""
-    account = await accounts.set_up(
-        "smsviainternet", recipients={"Anna": [ANNA], "Bruno": [BRUNO]}
-    )
-    await send(hass, account, "Anna")
-    simulator.move(simulator.messages[0].id, "delivered")
-    sensor = "sensor.anna_last_delivery_status"
-    await until(lambda: state_of(hass, sensor) == "delivered")
-    before = hass.states.get(sensor)
-
-    await restart(account)
-
-    after = hass.states.get(sensor)
-    assert before is not None
-    assert after is not None
-    assert after.state == before.state
-    assert after.attributes == before.attributes
-    assert after.attributes["cost"] == 0.05
-    assert state_of(hass, "sensor.bruno_last_delivery_status") == STATE_UNKNOWN
-
-
-@pytest.mark.usefixtures("quick")
-async def test_a_message_is_followed_over_a_reload(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-) -> None:
-    """The status is shown again at once, and the report still comes."""
-    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    await send(hass, account, "Anna")
-    assert await hass.config_entries.async_unload(account.entry_id)
-    sensor = "sensor.anna_last_delivery_status"
-    assert state_of(hass, sensor) == STATE_UNAVAILABLE
-    simulator.move(simulator.messages[0].id, "delivered")
-
-    assert await hass.config_entries.async_setup(account.entry_id)
-
-    assert state_of(hass, sensor) in {"queued", "delivered"}
-    await until(lambda: state_of(hass, sensor) == "delivered")
-
-
-@pytest.mark.usefixtures("quick")
-async def test_what_happened_while_an_account_was_unloaded_is_shown(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """The other account that took the message followed it; the ledger knows."""
-    other = await accounts.set_up("inviosmart")
-    account = await accounts.set_up(
-        "smshosting",
-        recipients={"Anna": [ANNA]},
-        options={CONF_FALLBACK: [other.entry_id]},
-    )
-    simulator.inject("smshosting", Fault.THROTTLED)
-    await send(hass, account, "Anna")
-    assert await hass.config_entries.async_unload(account.entry_id)
-    simulator.move(simulator.messages[0].id, "delivered")
-    messenger = other.runtime_data.messenger
-    await until(lambda: not messenger.open_messages(account.entry_id))
-
-    assert await hass.config_entries.async_setup(account.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-    assert state_of(hass, "sensor.anna_last_delivery_status") == "delivered"
-    assert state_of(hass, "sensor.smshosting_last_delivery_status") == "delivered"

@@ -195,7 +195,13 @@ def test_every_choice_of_an_option_has_a_text(language: str) -> None:
                     key = selector.config["translation_key"]
                     found[key] = set(selector.config["options"])
 
-    assert found.keys() == {"encoding", "delivery_reports", "country"}
+    assert found.keys() == {
+        "encoding",
+        "delivery_reports",
+        "country",
+        "channel",
+        "receive_dlr",
+    }
     for key, options in found.items():
         assert texts[key]["options"].keys() == options
 

@@ -293,7 +293,7 @@ class Cloud:
 
     It has what we use of it: the functions are those of its public list, with the
     same parameters, as a test below makes sure of. `error` is raised once by the
-    attempt to make a cloudhook.
+    attempt to make a cloudhook, which takes until `is_quick` is set.
     """
 
     SIGNAL_CLOUD_CONNECTION_STATE = "CLOUD_CONNECTION_STATE"
@@ -317,6 +317,8 @@ class Cloud:
         self.is_connected = True
         self.hooks: dict[str, str] = {}
         self.error: Exception | None = None
+        self.is_quick = asyncio.Event()
+        self.is_quick.set()
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """Return what stands in for the functions of the same names."""
@@ -359,6 +361,7 @@ class Cloud:
             raise self.CloudNotConnected
         if webhook_id not in self.hooks:
             await asyncio.sleep(0)
+            await self.is_quick.wait()
             if self.error is not None:
                 error, self.error = self.error, None
                 raise error
@@ -516,6 +519,55 @@ async def test_trouble_in_the_cloud_does_not_keep_an_account_from_sending(
     await hass.async_block_till_done(wait_background_tasks=True)
     await send(hass, account, "Un altro allarme")
     assert callbacks_asked(simulator, "smshosting")[1].startswith(CLOUD_HOOKS)
+
+
+@pytest.mark.parametrize("external", [HOME, None])
+@pytest.mark.usefixtures("server")
+async def test_an_address_that_the_cloud_takes_long_to_make_holds_nothing_up(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    cloud: Cloud,
+    external: str | None,
+) -> None:
+    """Until it is there, the address of one's own is used."""
+    await hass.config.async_update(external_url=external)
+    cloud.is_quick.clear()
+    account = accounts.add("smshosting")
+
+    async def send_now(text: str) -> str:
+        message = {"message": text, "target": [ANNA]}
+        await hass.services.async_call(
+            NOTIFY_DOMAIN, "smshosting", message, blocking=True
+        )
+        return str(callbacks_asked(simulator, "smshosting")[-1])
+
+    async with asyncio.timeout(5):
+        assert await hass.config_entries.async_setup(account.entry_id)
+    assert (await send_now("Allarme")).startswith(external or "None")
+
+    cloud.is_quick.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (await send_now("Un altro allarme")).startswith(CLOUD_HOOKS)
+
+
+@pytest.mark.usefixtures("server")
+async def test_what_an_older_search_finds_does_not_replace_what_a_newer_one_found(
+    hass: HomeAssistant, accounts: Accounts, cloud: Cloud
+) -> None:
+    """The cloud may be gone by the time that it answers."""
+    cloud.is_quick.clear()
+    account = accounts.add("smshosting")
+    assert await hass.config_entries.async_setup(account.entry_id)
+
+    cloud.is_subscribed = False
+    async_mock_cloud_connection_status(hass, False)  # noqa: FBT003 - the kit's own
+    cloud.is_quick.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    url = account.runtime_data.webhook.callback_url("vacanze")
+    assert url is not None
+    assert url.startswith(HOME)
 
 
 @pytest.mark.parametrize("trouble", ["none", "never made", "logged out"])

@@ -11,16 +11,18 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.device_registry import DeviceEntryType
 from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_NUMBERS, CONF_PROVIDER, DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .coordinator import AccountCoordinator
+from .loading import async_is_expected
 from .messaging.account import Account, DeliveryReports
 from .messaging.clock import Clock
 from .messaging.messenger import Messenger
 from .messaging.pacing import Pace
-from .options import default_country, read_options, read_settings
+from .options import default_country, read_channel, read_options, read_settings
 from .providers.client import Feature
 from .providers.registry import PROVIDERS
 from .providers.transport import DEFAULT_TIMEOUTS
@@ -35,7 +37,13 @@ from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
 from .services import async_setup_services
 from .webhook import DeliveryWebhook, async_forget_webhook
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.NOTIFY, Platform.SENSOR]
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.NOTIFY,
+    Platform.SENSOR,
+]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -47,6 +55,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         Clock(timezone=dt_util.get_default_time_zone),
         Pace(),
         on_ledger_trouble=partial(async_tell_ledger_trouble, hass),
+        expected=partial(async_is_expected, hass),
     )
     hass.data[MESSENGER] = messenger
 
@@ -64,10 +73,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     Nothing is asked of the provider first: an account that waited for it would be
     missing just when the line is down and an alarm has to be kept for later.
     """
+    texts = await async_get_translations(hass, hass.config.language, "common", {DOMAIN})
     messenger = hass.data[MESSENGER]
     webhook = DeliveryWebhook(hass, entry, messenger)
-    await webhook.async_setup()
-    account = _account(hass, entry, webhook)
+    webhook.async_setup()
+    account = _account(
+        hass, entry, webhook, texts[f"component.{DOMAIN}.common.bundle_heading"]
+    )
     coordinator = AccountCoordinator(hass, entry, account)
     entry.runtime_data = AccountRuntime(
         account=account, messenger=messenger, coordinator=coordinator, webhook=webhook
@@ -96,9 +108,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
 
 
 def _account(
-    hass: HomeAssistant, entry: SmsItaliaConfigEntry, webhook: DeliveryWebhook
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    webhook: DeliveryWebhook,
+    bundle_heading: str,
 ) -> Account:
-    """Return the account that a config entry describes."""
+    """Return the account that a config entry describes.
+
+    `bundle_heading` stands above joined messages, with their `{count}`.
+    """
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
     options = read_options(entry.options, default_country(hass))
     told = (
@@ -121,6 +139,9 @@ def _account(
             for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
         },
         callback_url=webhook.callback_url if told else lambda _: None,
+        bundle_heading=lambda count: bundle_heading.format(count=count),
+        channel=read_channel(entry.options),
+        identity=entry.unique_id or "",
     )
 
 

@@ -12,10 +12,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import RestoreEntity
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .coordinator import AccountCoordinator
+from .coordinator import CREDIT_FEATURES, AccountCoordinator
 from .entity import AccountEntity
 from .runtime import SmsItaliaConfigEntry
-from .sensor import CREDIT_FEATURES
 
 PARALLEL_UPDATES = 0
 

@@ -160,7 +160,11 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             data = {**rest, **settings}
             heard = entry.update_listeners and data != entry.data
             result = self.async_update_and_abort(
-                entry, unique_id=self.unique_id, data=data
+                entry,
+                unique_id=self.unique_id,
+                data=data,
+                # Named, the text is ours: core's is not there in every language.
+                reason=f"{self.source}_successful",
             )
             if not heard:
                 # The update listener reloads only a loaded entry that changed, but

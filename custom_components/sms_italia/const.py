@@ -15,6 +15,7 @@ CONF_NUMBERS: Final = "numbers"
 # Keys of an account's options; what only one provider has is declared by it.
 CONF_ENCODING: Final = "encoding"
 CONF_MAX_PARTS: Final = "max_parts"
+CONF_BUNDLE_AFTER: Final = "bundle_after"
 CONF_DAILY_LIMIT: Final = "daily_limit"
 CONF_ALLOWED_COUNTRIES: Final = "allowed_countries"
 CONF_LOW_CREDIT: Final = "low_credit"
@@ -32,3 +33,6 @@ SECTION_LIMITS: Final = "limits"
 SECTION_RELIABILITY: Final = "reliability"
 SECTION_REPORTS: Final = "reports"
 SECTION_PROVIDER: Final = "provider"
+
+DAILY_LIMIT_MAX: Final = 100_000
+"""The highest daily limit that can be set, in parts."""

@@ -6,9 +6,10 @@ from typing import Any
 from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
 from .const import CONF_NUMBERS
-from .providers.client import FieldKind
+from .providers.client import EmailOption, FieldKind
 from .runtime import SmsItaliaConfigEntry
 
 _PRIVATE_KINDS = {FieldKind.SECRET, FieldKind.USERNAME, FieldKind.SENDER}
@@ -24,9 +25,15 @@ async def async_get_config_entry_diagnostics(
     private = {
         field.key for field in account.provider.fields if field.kind in _PRIVATE_KINDS
     }
+    private |= {
+        option.key
+        for option in account.provider.further_options
+        if isinstance(option, EmailOption)
+    }
     open_messages = runtime.messenger.open_messages(account.id)
     spent = runtime.messenger.spent_today(account.id)
     credit = runtime.coordinator.data
+    now = dt_util.utcnow().timestamp()
     return {
         "entry": async_redact_data(
             entry.as_dict(),
@@ -39,12 +46,17 @@ async def async_get_config_entry_diagnostics(
             ),
             "max_parts": account.provider.capabilities.max_parts,
         },
+        "channel": account.channel.value,
         "credit": None if credit is None else str(credit.balance),
+        "push": None
+        if credit is None
+        else {"plan": credit.push_plan.value, "left": credit.push_left},
         "last_update_success": runtime.coordinator.last_update_success,
         "spent_today": {"parts": spent.parts, "cost": str(spent.cost)},
         "open_messages": dict(
             Counter(f"{one.stage}/{one.status}" for one in open_messages)
         ),
+        "scheduled_messages": sum(one.dispatch.due > now for one in open_messages),
         "webhook": {
             "is_reachable": runtime.webhook.is_reachable,
             "heard": runtime.webhook.heard,

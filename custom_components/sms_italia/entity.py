@@ -1,6 +1,6 @@
 """What the entities of accounts and recipients have in common."""
 
-from homeassistant.config_entries import ConfigSubentry
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
@@ -8,6 +8,11 @@ from homeassistant.helpers.entity import Entity
 
 from .const import DOMAIN
 from .runtime import SmsItaliaConfigEntry
+
+
+def unique_id_of(entry: ConfigEntry, key: str) -> str:
+    """Return the unique id of an account's entity."""
+    return f"{entry.entry_id}_{key}"
 
 
 class AccountEntity(Entity):
@@ -20,7 +25,7 @@ class AccountEntity(Entity):
         """Belong to the account of a config entry; `key` is unique within it."""
         self.entry = entry
         self._attr_translation_key = key
-        self._attr_unique_id = f"{entry.entry_id}_{key}"
+        self._attr_unique_id = unique_id_of(entry, key)
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, entry.entry_id)},
         )

@@ -1,6 +1,6 @@
 """The one place where what went wrong becomes an error that a person reads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
@@ -8,7 +8,7 @@ from .const import DOMAIN
 from .messaging.errors import OrderRefusedError, Refusal
 from .messaging.model import Message, Stage
 from .providers.errors import NotAcceptedError, ProviderError
-from .providers.model import ErrorKind, Status
+from .providers.model import Cause, ErrorKind, Status
 
 
 def order_error(err: OrderRefusedError) -> HomeAssistantError:
@@ -28,11 +28,12 @@ def order_error(err: OrderRefusedError) -> HomeAssistantError:
 
 
 def delivery_error(
-    account: str, messages: Sequence[Message]
+    messages: Sequence[Message], account_of: Callable[[Message], str | None]
 ) -> HomeAssistantError | None:
     """Return the error of an order of which nothing was taken, None if some was.
 
-    `account` is the name of the account that was asked.
+    `account_of` returns the name of the account that took a message or refused it,
+    which may be a fallback of the one that was asked; None if it is gone.
     """
     for message in messages:
         match message.status:
@@ -43,7 +44,9 @@ def delivery_error(
     in_doubt = [one for one in messages if one.status is Status.UNCERTAIN]
     first = (in_doubt or list(messages))[0]
     if not in_doubt:
-        key = f"not_sent_{first.error}"
+        # What the kind alone does not tell stands in the detail.
+        reason = first.detail if first.detail in set(Cause) else first.error
+        key = f"not_sent_{reason}"
     elif first.stage is Stage.DOUBTFUL:
         key = "outcome_being_settled"
     else:
@@ -52,9 +55,21 @@ def delivery_error(
         translation_domain=DOMAIN,
         translation_key=key,
         translation_placeholders={
-            "account": account,
+            "account": account_of(first) or "-",
             "detail": first.detail or "-",
         },
+    )
+
+
+def provider_error(account: str, err: ProviderError) -> HomeAssistantError:
+    """Return the error of a question that a provider did not answer.
+
+    `account` is the name of the account that asked.
+    """
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key=provider_error_key(err),
+        translation_placeholders={"account": account},
     )
 
 
@@ -67,6 +82,8 @@ def provider_error_key(err: ProviderError) -> str:
             return "provider_unavailable"
         case NotAcceptedError(kind=ErrorKind.THROTTLED):
             return "provider_throttled"
+        case NotAcceptedError(cause=Cause.NO_PUSH_PLAN):
+            return "provider_no_push_plan"
         case NotAcceptedError():
             return "provider_refused"
         case _:

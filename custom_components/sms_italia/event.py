@@ -10,7 +10,6 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .entity import AccountEntity
 from .messaging.book import Event, MessagesChanged
 from .messaging.model import Message
-from .messaging.numbers import mask_number
 from .providers.model import Status
 from .runtime import SmsItaliaConfigEntry
 
@@ -64,7 +63,7 @@ class DeliveryEvent(AccountEntity, EventEntity):
         return {
             "message_id": message.public_id,
             "recipient": recipient.title if recipient else None,
-            "number": mask_number(message.number),
+            "number": message.shown_number,
             "account": carrier.title if carrier else None,
             "parts": message.parts,
             "cost": None if message.cost is None else float(message.cost),

@@ -75,7 +75,7 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
             self.hass,
             self.entry,
             Request(message=message, title=title),
-            recipient_targets(self.hass, self.entry, self.recipient),
+            await recipient_targets(self.hass, self.entry, self.recipient),
         )
 
     @callback
@@ -118,21 +118,23 @@ class AccountNotificationService(BaseNotificationService):
 
     @override
     async def async_send_message(self, message: str, **kwargs: Any) -> None:
-        """Send to the targets, or to all recipients where there are none.
+        """Send to the targets, or to all recipients where neither they nor groups are.
 
         Raises a translated HomeAssistantError if nothing was taken.
         """
         entry = self._entry
-        request = read_request(
-            message, kwargs.get(ATTR_TITLE), kwargs.get(ATTR_DATA) or {}
+        request = await read_request(
+            self.hass, message, kwargs.get(ATTR_TITLE), kwargs.get(ATTR_DATA) or {}
         )
         names = kwargs.get(ATTR_TARGET)
-        if names is None:
+        if names is None and request.wishes.groups:
+            targets = []
+        elif names is None:
             targets = [
                 target
                 for recipient in entry.runtime_data.account.recipients
-                for target in recipient_targets(self.hass, entry, recipient)
+                for target in await recipient_targets(self.hass, entry, recipient)
             ]
         else:
-            targets = named_targets(self.hass, entry, names)
+            targets = await named_targets(self.hass, entry, names)
         await send(self.hass, entry, request, targets)

@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant
 
 from .const import (
     CONF_ALLOWED_COUNTRIES,
+    CONF_BUNDLE_AFTER,
     CONF_DAILY_LIMIT,
     CONF_DELIVERY_REPORTS,
     CONF_ENCODING,
@@ -23,11 +24,15 @@ from .const import (
 from .messaging.account import AccountOptions, DeliveryReports
 from .messaging.text import TextEncoding
 from .providers.client import Provider, Settings
+from .providers.model import Channel
 
 _DEFAULT_COUNTRY = "IT"
 
 _REPEAT_MARKER = "repeat_marker"
 """The one option of a provider that the messaging layer carries out."""
+
+_CHANNEL = "channel"
+"""The option of a provider with an app of its own, whose choices are channels."""
 
 
 def default_country(hass: HomeAssistant) -> str:
@@ -64,7 +69,13 @@ def read_options(options: Mapping[str, Any], country: str) -> AccountOptions:
         low_credit=Decimal(str(options.get(CONF_LOW_CREDIT, default.low_credit))),
         history_days=options.get(CONF_HISTORY_DAYS, default.history_days),
         repeat_marker=options.get(_REPEAT_MARKER, default.repeat_marker),
+        bundle_after=options.get(CONF_BUNDLE_AFTER, default.bundle_after),
     )
+
+
+def read_channel(options: Mapping[str, Any]) -> Channel:
+    """Return how an account sends what names no channel."""
+    return Channel(options.get(_CHANNEL, Channel.SMS))
 
 
 def read_settings(
@@ -82,4 +93,10 @@ def read_settings(
         for option in provider.options
         if option.key in options
     }
-    return fields | chosen
+    # Words, as they stand.
+    further = {
+        option.key: options[option.key]
+        for option in provider.further_options
+        if option.key in options
+    }
+    return fields | chosen | further

@@ -23,6 +23,7 @@ import voluptuous as vol
 
 from .const import (
     CONF_ALLOWED_COUNTRIES,
+    CONF_BUNDLE_AFTER,
     CONF_DAILY_LIMIT,
     CONF_DELIVERY_REPORTS,
     CONF_ENCODING,
@@ -34,6 +35,7 @@ from .const import (
     CONF_PROVIDER,
     CONF_RESEND_UNCERTAIN,
     CONF_RETRY_FOR,
+    DAILY_LIMIT_MAX,
     DOMAIN,
     SECTION_LIMITS,
     SECTION_PROVIDER,
@@ -41,12 +43,15 @@ from .const import (
     SECTION_REPORTS,
     SECTION_TEXT,
 )
-from .fields import whole_number
+from .coordinator import CREDIT_FEATURES
+from .fields import EmailSelector, whole_number
 from .messaging.account import AccountOptions, DeliveryReports
 from .messaging.text import TextEncoding
 from .options import default_country
 from .providers.client import (
-    Feature,
+    ChoiceOption,
+    EmailOption,
+    FurtherOption,
     Provider,
     ProviderOption,
     SwitchOption,
@@ -129,7 +134,7 @@ def options_fields(
     default = AccountOptions()
     limits: dict[vol.Marker, object] = {
         vol.Required(CONF_DAILY_LIMIT, default=default.daily_limit): whole_number(
-            0, 100_000
+            0, DAILY_LIMIT_MAX
         ),
         vol.Required(CONF_ALLOWED_COUNTRIES, default=[country.lower()]): SelectSelector(
             SelectSelectorConfig(
@@ -141,7 +146,7 @@ def options_fields(
             )
         ),
     }
-    if provider.capabilities.features & {Feature.CREDIT, Feature.CREDIT_WITH_SEND}:
+    if provider.capabilities.features & CREDIT_FEATURES:
         limits[vol.Required(CONF_LOW_CREDIT, default=float(default.low_credit))] = (
             NumberSelector(
                 NumberSelectorConfig(
@@ -178,6 +183,9 @@ def options_fields(
                 default=default.failover_on_failed_delivery,
             ): BooleanSelector(),
         }
+    reliability[vol.Required(CONF_BUNDLE_AFTER, default=default.bundle_after)] = (
+        whole_number(0, 1000)
+    )
     return {
         SECTION_TEXT: {
             vol.Required(CONF_ENCODING, default=default.encoding.value): _select(
@@ -200,8 +208,13 @@ def options_fields(
             ),
         },
         SECTION_PROVIDER: {
-            vol.Required(option.key, default=option.default): _option_selector(option)
-            for option in provider.options
+            **{
+                vol.Required(option.key, default=option.default): _option_selector(
+                    option
+                )
+                for option in provider.options
+            },
+            **dict(map(_further_field, provider.further_options)),
         },
     }
 
@@ -220,3 +233,12 @@ def _option_selector(option: ProviderOption) -> object:
     if isinstance(option, SwitchOption):
         return BooleanSelector()
     return whole_number(option.minimum, option.maximum)
+
+
+def _further_field(option: FurtherOption) -> tuple[vol.Marker, object]:
+    """Return the field of an option of a provider that is set in words."""
+    match option:
+        case ChoiceOption(key=key, default=default, choices=choices):
+            return vol.Required(key, default=default), _select(key, list(choices))
+        case EmailOption(key=key):
+            return vol.Optional(key), EmailSelector()

@@ -77,7 +77,12 @@ class RecipientFlow(ConfigSubentryFlow):
                 if recipient is None:
                     return self.async_create_entry(title=name, data=data)
                 return self.async_update_and_abort(
-                    self._get_entry(), recipient, title=name, data=data
+                    self._get_entry(),
+                    recipient,
+                    title=name,
+                    data=data,
+                    # Named, the text is ours: core's is not there in every language.
+                    reason="reconfigure_successful",
                 )
         elif recipient is not None:
             shown = {

@@ -1,37 +1,95 @@
 """From what a person or an automation asks to an order: the one path of every send."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import VolDictType
+from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
+from .answers import account_of
 from .const import DOMAIN
 from .errors import delivery_error, order_error
 from .messaging.errors import OrderRefusedError, Refusal
-from .messaging.model import BadTarget, Message, Order, Target
-from .messaging.numbers import NumberError, parse_number
+from .messaging.model import BadTarget, Message, Order, Target, Wishes
+from .messaging.numbers import (
+    NumberError,
+    NumberProblem,
+    PhoneNumber,
+    mask_number,
+    parse_number,
+    parse_numbers,
+)
 from .messaging.text import TextEncoding, join_title
 from .options import default_country
+from .pictures import read_picture
+from .providers.model import Channel, Mode
 from .repairs import async_tell_daily_limit
-from .runtime import SmsItaliaConfigEntry
+from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 ATTR_SENDER = "sender"
 ATTR_ENCODING = "encoding"
+ATTR_CHANNEL = "channel"
+ATTR_GROUP = "group"
+ATTR_SEND_AT = "send_at"
+ATTR_PICTURE = "picture"
+ATTR_TRANSACTION_ID = "transaction_id"
+ATTR_TEST = "test"
 
-EXTRAS: VolDictType = {
+_LONGEST_REFERENCE = 60
+"""What the providers that have such a thing take."""
+
+
+def _groups(value: object) -> list[str]:
+    """Return the ids of groups; several in one text stand between commas."""
+    given = ",".join(cv.string(one) for one in cv.ensure_list(value)).split(",")
+    ids = [one.strip() for one in given if one.strip()]
+    if any(len(one.split()) > 1 for one in ids):
+        raise vol.Invalid("not the id of a group")
+    return ids
+
+
+def _picture(value: object) -> str:
+    """Return what names a picture, out of what the media selector gives too."""
+    if isinstance(value, Mapping):
+        value = value.get("media_content_id")
+    return cv.string(value)
+
+
+PRICED: VolDictType = {
     vol.Optional(ATTR_SENDER): cv.string,
     vol.Optional(ATTR_ENCODING): vol.Coerce(TextEncoding),
+    vol.Optional(ATTR_CHANNEL): vol.Coerce(Channel),
+    vol.Optional(ATTR_GROUP): _groups,
+}
+"""Of what may be chosen for one send, what its price may depend on."""
+
+EXTRAS: VolDictType = {
+    **PRICED,
+    vol.Optional(ATTR_SEND_AT): cv.datetime,
+    vol.Optional(ATTR_PICTURE): _picture,
+    vol.Optional(ATTR_TRANSACTION_ID): vol.All(
+        cv.string, vol.Length(max=_LONGEST_REFERENCE)
+    ),
+    vol.Optional(ATTR_TEST): cv.boolean,
 }
 """What may be chosen for one send beside its text: the same in every action."""
 
-EXTRA_KEYS = (ATTR_SENDER, ATTR_ENCODING)
+EXTRA_KEYS = tuple(str(marker) for marker in EXTRAS)
 
 _EXTRAS_SCHEMA = vol.Schema(EXTRAS)
+
+_MODES: Mapping[bool | None, Mode | None] = {
+    None: None,
+    True: Mode.TEST,
+    False: Mode.LIVE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +98,27 @@ class Request:
 
     message: str = field(repr=False)
     title: str | None = field(default=None, repr=False)
-    sender: str | None = None
     encoding: TextEncoding | None = None
+    wishes: Wishes = field(default_factory=Wishes)
+
+    def order(self, account: str, targets: Iterable[Target | BadTarget]) -> Order:
+        """Return what is asked of an account, by its id."""
+        return Order(
+            account=account,
+            targets=tuple(targets),
+            text=join_title(self.title, self.message),
+            encoding=self.encoding,
+            wishes=self.wishes,
+        )
 
 
-def read_request(message: str, title: str | None, extras: Mapping[str, Any]) -> Request:
-    """Return the request with its extras.
+async def read_request(
+    hass: HomeAssistant, message: str, title: str | None, extras: Mapping[str, Any]
+) -> Request:
+    """Return the request with its extras; a picture is taken or read now.
 
-    Raises ServiceValidationError for extras that are none of `EXTRAS`.
+    Raises ServiceValidationError for extras that are none of `EXTRAS`, and a translated
+    HomeAssistantError if there is no such picture.
     """
     try:
         known = _EXTRAS_SCHEMA(dict(extras))
@@ -60,25 +131,58 @@ def read_request(message: str, title: str | None, extras: Mapping[str, Any]) -> 
                 "fields": ", ".join(EXTRA_KEYS),
             },
         ) from None
-    return Request(message=message, title=title, **known)
+    picture = known.get(ATTR_PICTURE)
+    if picture:
+        picture = await read_picture(hass, picture)
+    return Request(
+        message=message,
+        title=title,
+        encoding=known.get(ATTR_ENCODING),
+        wishes=Wishes(
+            sender=known.get(ATTR_SENDER),
+            send_at=read_moment(known.get(ATTR_SEND_AT)),
+            channel=known.get(ATTR_CHANNEL),
+            mode=_MODES[known.get(ATTR_TEST)],
+            groups=tuple(known.get(ATTR_GROUP, ())),
+            reference=known.get(ATTR_TRANSACTION_ID),
+            picture=picture or None,
+        ),
+    )
 
 
-def recipient_targets(
+def read_moment(moment: datetime | None) -> float | None:
+    """Return a moment in seconds since the epoch; one without a zone is local."""
+    return None if moment is None else dt_util.as_utc(moment).timestamp()
+
+
+def parse_given(hass: HomeAssistant, given: str) -> PhoneNumber:
+    """Return the phone number that is meant, written in any form.
+
+    Raises ServiceValidationError if it is none; a premium-rate number is one.
+    """
+    try:
+        return parse_number(given, default_country(hass))
+    except NumberError:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="not_a_number",
+            translation_placeholders={"number": mask_number(given)},
+        ) from None
+
+
+async def recipient_targets(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry, recipient: str
 ) -> list[Target | BadTarget]:
     """Return the targets of a recipient, by the id of its subentry."""
-    return [
-        _target(number, recipient, default_country(hass))
-        for number in entry.runtime_data.account.recipients[recipient]
-    ]
+    numbers = entry.runtime_data.account.recipients[recipient]
+    return await _targets(hass, [(number, recipient) for number in numbers])
 
 
-def named_targets(
+async def named_targets(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry, names: Iterable[str]
 ) -> list[Target | BadTarget]:
     """Return the targets that numbers, or names of an account's recipients, mean."""
     account = entry.runtime_data.account
-    country = default_country(hass)
     by_name = {
         subentry.title.casefold(): subentry.subentry_id
         for subentry in entry.subentries.values()
@@ -89,17 +193,19 @@ def named_targets(
         for recipient, numbers in account.recipients.items()
         for number in numbers
     }
-    targets: list[Target | BadTarget] = []
+    given: list[tuple[str, str | None]] = []
     for name in names:
-        if (recipient := by_name.get(name.strip().casefold())) is not None:
-            targets += recipient_targets(hass, entry, recipient)
-            continue
-        target = _target(name, None, country)
-        if isinstance(target, Target):
-            owner = owners.get(target.number.e164)
-            target = Target(number=target.number, recipient=owner)
-        targets.append(target)
-    return targets
+        if (recipient := by_name.get(name.strip().casefold())) is None:
+            given.append((name, None))
+        else:
+            numbers = account.recipients[recipient]
+            given += [(number, recipient) for number in numbers]
+    return [
+        replace(target, recipient=owners.get(target.number.e164))
+        if isinstance(target, Target) and target.recipient is None
+        else target
+        for target in await _targets(hass, given)
+    ]
 
 
 async def send(
@@ -113,7 +219,8 @@ async def send(
     Raises a translated HomeAssistantError if nothing was taken.
     """
     messages = await submit(hass, entry, request, targets)
-    if (error := delivery_error(entry.title, messages)) is not None:
+    error = delivery_error(messages, partial(account_of, hass))
+    if error is not None:
         raise error
     return messages
 
@@ -126,28 +233,27 @@ async def submit(
 ) -> tuple[Message, ...]:
     """Send through an account; return the messages, also if none was taken.
 
-    Raises a translated HomeAssistantError if nothing may be sent at all.
+    If it is being loaded again, that is waited for. Raises a translated
+    HomeAssistantError if nothing may be sent at all.
     """
-    runtime = entry.runtime_data
     try:
-        return await runtime.messenger.send(
-            Order(
-                account=runtime.account.id,
-                targets=tuple(targets),
-                text=join_title(request.title, request.message),
-                sender=request.sender,
-                encoding=request.encoding,
-            )
-        )
+        return await hass.data[MESSENGER].send(request.order(entry.entry_id, targets))
     except OrderRefusedError as err:
         if err.reason is Refusal.DAILY_LIMIT:
-            async_tell_daily_limit(hass, entry, runtime.account)
+            # So it is loaded, perhaps since a moment ago.
+            async_tell_daily_limit(hass, entry, entry.runtime_data.account)
         raise order_error(err) from None
 
 
-def _target(given: str, recipient: str | None, country: str) -> Target | BadTarget:
-    """Return what a number as given means."""
-    try:
-        return Target(number=parse_number(given, country), recipient=recipient)
-    except NumberError as err:
-        return BadTarget(given=given, problem=err.reason)
+async def _targets(
+    hass: HomeAssistant, given: Sequence[tuple[str, str | None]]
+) -> list[Target | BadTarget]:
+    """Return what numbers as given mean, each with the recipient that it belongs to."""
+    values = [value for value, _ in given]
+    parsed = await parse_numbers(values, default_country(hass))
+    return [
+        BadTarget(given=value, problem=number)
+        if isinstance(number, NumberProblem)
+        else Target(number=number, recipient=recipient)
+        for (value, recipient), number in zip(given, parsed, strict=True)
+    ]

@@ -1,6 +1,5 @@
-"""Sensors: an account's credit, and what became of the last message."""
+"""Sensors: an account's credit and its spending."""
 
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,28 +13,40 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.config_entries import ConfigSubentry
-from homeassistant.const import UnitOfTime
+from homeassistant.const import Platform, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from homeassistant.util import dt as dt_util
 
-from .const import SUBENTRY_TYPE_RECIPIENT
-from .coordinator import AccountCoordinator
-from .entity import AccountEntity, RecipientEntity
-from .messaging.book import Event, MessagesChanged, TotalsChanged
-from .messaging.model import DayTotal, Message
-from .messaging.numbers import mask_number
+from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
+from .coordinator import CREDIT_FEATURES, AccountCoordinator
+from .entity import AccountEntity, unique_id_of
+from .messaging.book import Event, TotalsChanged
+from .messaging.model import DayTotal
 from .providers.client import Feature
-from .providers.model import Credit, Status
+from .providers.model import Credit, PushPlan
 from .runtime import SmsItaliaConfigEntry
+from .sensor_delivery import AccountDeliverySensor, RecipientDeliverySensor
 
 PARALLEL_UPDATES = 0
 
 CREDIT = "credit"
-LAST_DELIVERY_STATUS = "last_delivery_status"
+ATTR_PRICES = "prices"
+"""What a part to each country cost last, in euro."""
+
+_EURO = Decimal("0.0001")
+_CENT = Decimal("0.01")
+_TENTH = Decimal("0.1")
+
+
+def _euro(value: Decimal) -> Decimal:
+    """Return an amount with its cents, and two digits more where they are not 0."""
+    exact = value.quantize(_EURO)
+    rounded = value.quantize(_CENT)
+    return rounded if rounded == exact else exact.normalize()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +57,6 @@ class CreditSensorDescription(SensorEntityDescription):
     value: Callable[[Credit], Decimal | int | None]
 
 
-CREDIT_FEATURES = frozenset({Feature.CREDIT, Feature.CREDIT_WITH_SEND})
-
 CREDIT_SENSORS = (
     CreditSensorDescription(
         key=CREDIT,
@@ -56,7 +65,7 @@ CREDIT_SENSORS = (
         state_class=SensorStateClass.TOTAL,
         suggested_display_precision=2,
         features=CREDIT_FEATURES,
-        value=lambda credit: credit.balance,
+        value=lambda credit: _euro(credit.balance),
     ),
     CreditSensorDescription(
         key="sms_left",
@@ -79,14 +88,18 @@ async def async_setup_entry(
         for description in CREDIT_SENSORS
         if description.features & features
     )
+    async_add_entities([AccountDeliverySensor(entry), TotalSensor(entry, PARTS_TODAY)])
     if CREDIT_FEATURES & features:
-        async_add_entities([CreditDaysLeftSensor(entry)])
-    async_add_entities(
-        [
-            AccountDeliverySensor(entry),
-            *(TotalSensor(entry, description) for description in TOTAL_SENSORS),
-        ]
-    )
+        # Who tells no credit tells no price either.
+        async_add_entities(
+            [
+                CreditDaysLeftSensor(entry),
+                TotalSensor(entry, SPENT_TODAY),
+                SpentMonthSensor(entry),
+            ]
+        )
+    if Feature.PUSH_LEFT in features:
+        _add_push_left(hass, entry, async_add_entities)
     for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
         async_add_entities(
             [RecipientDeliverySensor(hass, entry, subentry)],
@@ -132,6 +145,56 @@ class CreditSensor(AccountEntity, CoordinatorEntity[AccountCoordinator], Restore
         self._attr_native_value = self.entity_description.value(credit)
 
 
+PUSH_LEFT = CreditSensorDescription(
+    key="push_left",
+    state_class=SensorStateClass.MEASUREMENT,
+    features=frozenset({Feature.PUSH_LEFT}),
+    value=lambda credit: credit.push_left,
+)
+
+
+@callback
+def _add_push_left(
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the Push left as soon as the account is seen to have a plan.
+
+    An account that had one once keeps the sensor: the plan may come back.
+    """
+    coordinator = entry.runtime_data.coordinator
+    if er.async_get(hass).async_get_entity_id(
+        Platform.SENSOR, DOMAIN, unique_id_of(entry, PUSH_LEFT.key)
+    ):
+        coordinator.follow_push()
+        async_add_entities([PushLeftSensor(entry, PUSH_LEFT)])
+        return
+    is_added = False
+
+    @callback
+    def look() -> None:
+        nonlocal is_added
+        credit = coordinator.data
+        if credit and credit.push_plan is PushPlan.ACTIVE and not is_added:
+            is_added = True
+            async_add_entities([PushLeftSensor(entry, PUSH_LEFT)])
+
+    entry.async_on_unload(coordinator.async_add_listener(look))
+
+
+class PushLeftSensor(CreditSensor):
+    """How many messages the Push plan still has; unavailable without a plan."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether there is a plan, as far as it is known."""
+        credit = self.coordinator.data
+        has_none = credit is not None and credit.push_plan is PushPlan.NONE
+        return super().available and not has_none
+
+
 @dataclass(frozen=True, kw_only=True)
 class TotalSensorDescription(SensorEntityDescription):
     """A figure of what an account spent today."""
@@ -139,19 +202,17 @@ class TotalSensorDescription(SensorEntityDescription):
     value: Callable[[DayTotal], Decimal | int]
 
 
-TOTAL_SENSORS = (
-    TotalSensorDescription(
-        key="parts_today",
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda total: total.parts,
-    ),
-    TotalSensorDescription(
-        key="spent_today",
-        device_class=SensorDeviceClass.MONETARY,
-        native_unit_of_measurement="EUR",
-        suggested_display_precision=2,
-        value=lambda total: total.cost,
-    ),
+PARTS_TODAY = TotalSensorDescription(
+    key="parts_today",
+    state_class=SensorStateClass.TOTAL_INCREASING,
+    value=lambda total: total.parts,
+)
+SPENT_TODAY = TotalSensorDescription(
+    key="spent_today",
+    device_class=SensorDeviceClass.MONETARY,
+    native_unit_of_measurement="EUR",
+    suggested_display_precision=2,
+    value=lambda total: _euro(total.cost),
 )
 
 
@@ -195,6 +256,81 @@ class TotalSensor(AccountEntity, SensorEntity):
         runtime = self.entry.runtime_data
         total = runtime.messenger.spent_today(runtime.account.id)
         self._attr_native_value = self.entity_description.value(total)
+
+
+class SpentMonthSensor(AccountEntity, SensorEntity):
+    """What an account spent since the first of the month; the ledger remembers it."""
+
+    _attr_device_class = SensorDeviceClass.MONETARY
+    _attr_native_unit_of_measurement = "EUR"
+    _attr_state_class = SensorStateClass.TOTAL
+    _attr_suggested_display_precision = 2
+
+    def __init__(self, entry: SmsItaliaConfigEntry) -> None:
+        """Know of nothing spent yet."""
+        super().__init__(entry, "spent_month")
+        self._is_stale = False
+        self._is_reading = False
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the account's spending, and midnight."""
+        await super().async_added_to_hass()
+        runtime = self.entry.runtime_data
+        self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
+        self.async_on_remove(
+            async_track_time_change(
+                self.hass, self._turn_day, hour=0, minute=0, second=0
+            )
+        )
+        self._read_soon()
+
+    @callback
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, TotalsChanged):
+            self._read_soon()
+
+    @callback
+    def _turn_day(self, _now: datetime) -> None:
+        self._read_soon()
+
+    @callback
+    def _read_soon(self) -> None:
+        """Look into the ledger, off the event loop, and show what it says.
+
+        Only once for all that changes while it is looked into.
+        """
+        self._is_stale = True
+        if not self._is_reading:
+            self._is_reading = True
+            self.entry.async_create_background_task(
+                self.hass,
+                self._keep_reading(),
+                "sms_italia spending",
+                # What is told of now is written after it was told.
+                eager_start=False,
+            )
+
+    async def _keep_reading(self) -> None:
+        try:
+            while self._is_stale:
+                self._is_stale = False
+                await self._read()
+                self.async_write_ha_state()
+        finally:
+            self._is_reading = False
+
+    async def _read(self) -> None:
+        messenger, account = self.entry.runtime_data.messenger, self.entry.entry_id
+        prices = await messenger.prices(account)
+        spent = await messenger.spent_month(account)
+        self._attr_native_value = None if spent is None else _euro(spent)
+        self._attr_last_reset = dt_util.start_of_local_day().replace(day=1)
+        self._attr_extra_state_attributes = {
+            ATTR_PRICES: {
+                country: float(price) for country, price in sorted(prices.items())
+            }
+        }
 
 
 class CreditDaysLeftSensor(
@@ -245,131 +381,6 @@ class CreditDaysLeftSensor(
         self._attr_native_value = (
             None
             if credit is None or cost is None
-            else max(credit.balance, Decimal(0)) / cost
+            else (max(credit.balance, Decimal(0)) / cost).quantize(_TENTH)
         )
         self.async_write_ha_state()
-
-
-# The one that most needs attention first.
-_BY_ATTENTION = (
-    Status.FAILED,
-    Status.UNCERTAIN,
-    Status.EXPIRED,
-    Status.QUEUED,
-    Status.SENT,
-    Status.DELIVERED,
-)
-
-ATTR_NUMBER = "number"
-ATTR_TIME = "time"
-ATTR_PARTS = "parts"
-ATTR_COST = "cost"
-ATTR_ERROR = "error"
-_ATTRIBUTES = (ATTR_NUMBER, ATTR_TIME, ATTR_PARTS, ATTR_COST, ATTR_ERROR)
-
-
-class DeliverySensor(RestoreSensor):
-    """What became of the last text; of its messages, the one that needs attention."""
-
-    entity_description = SensorEntityDescription(
-        key=LAST_DELIVERY_STATUS,
-        device_class=SensorDeviceClass.ENUM,
-        options=[status.value for status in Status],
-    )
-    entry: SmsItaliaConfigEntry
-    _messages: dict[int, Message]
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Show what was last known, and follow the account's messages."""
-        await super().async_added_to_hass()
-        self._messages = {}
-        last = await self.async_get_last_state()
-        if last is not None and last.state in Status:
-            self._attr_native_value = last.state
-            self._attr_extra_state_attributes = {
-                key: last.attributes.get(key) for key in _ATTRIBUTES
-            }
-        runtime = self.entry.runtime_data
-        self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
-        # What happened while nobody listened stands in the ledger.
-        latest = await runtime.messenger.latest(runtime.account.id, self._recipient)
-        if latest and not self._messages:
-            self._messages = {message.id: message for message in latest}
-            self._show()
-
-    @property
-    @abstractmethod
-    def _recipient(self) -> str | None:
-        """The recipient whose messages are shown, None for all of the account."""
-
-    @callback
-    def _hear(self, event: Event) -> None:
-        """Follow the newest dispatch; older ones do not come back."""
-        if not isinstance(event, MessagesChanged):
-            return
-        recipient = self._recipient
-        news = [
-            message
-            for message in event.messages
-            if recipient is None or message.recipient == recipient
-        ]
-        if not news:
-            return
-        known = next(iter(self._messages.values()), None)
-        newest = max(message.dispatch.id for message in news)
-        if known is not None and newest < known.dispatch.id:
-            return
-        if known is None or newest > known.dispatch.id:
-            self._messages = {}
-        self._messages.update(
-            (message.id, message) for message in news if message.dispatch.id == newest
-        )
-        self._show()
-        self.async_write_ha_state()
-
-    def _show(self) -> None:
-        """Show the message that most needs attention."""
-        message = min(
-            self._messages.values(),
-            key=lambda message: _BY_ATTENTION.index(message.status),
-        )
-        self._attr_native_value = message.status
-        self._attr_extra_state_attributes = {
-            ATTR_NUMBER: mask_number(message.number),
-            ATTR_TIME: dt_util.utc_from_timestamp(message.updated).isoformat(),
-            ATTR_PARTS: message.parts,
-            ATTR_COST: None if message.cost is None else float(message.cost),
-            ATTR_ERROR: message.error,
-        }
-
-
-class AccountDeliverySensor(AccountEntity, DeliverySensor):
-    """What became of the last text that an account was asked to send."""
-
-    def __init__(self, entry: SmsItaliaConfigEntry) -> None:
-        """Follow all messages of the account."""
-        super().__init__(entry, LAST_DELIVERY_STATUS)
-
-    @property
-    @override
-    def _recipient(self) -> None:
-        return None
-
-
-class RecipientDeliverySensor(RecipientEntity, DeliverySensor):
-    """What became of the last text to a recipient."""
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Follow the messages of one recipient."""
-        super().__init__(hass, entry, subentry, LAST_DELIVERY_STATUS)
-
-    @property
-    @override
-    def _recipient(self) -> str:
-        return self.recipient

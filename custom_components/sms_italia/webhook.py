@@ -44,6 +44,7 @@ class DeliveryWebhook:
         self._entry = entry
         self._messenger = messenger
         self._url: URL | None = None
+        self._searches = 0
         self.heard = 0
         self.ignored = 0
 
@@ -58,11 +59,13 @@ class DeliveryWebhook:
             return None
         return str(self._url.update_query({_SUBMISSION: reference}))
 
-    async def async_setup(self) -> None:
+    @callback
+    def async_setup(self) -> None:
         """Register the webhook, and follow its address from now on.
 
         Must come before the entry's update listener: the first time, the webhook's
-        id goes into the entry.
+        id goes into the entry. The cloud may take its time then to make an address;
+        until it has, the one of Home Assistant's own is used.
         """
         entry, hass = self._entry, self._hass
         if CONF_WEBHOOK_ID not in entry.data:
@@ -93,7 +96,8 @@ class DeliveryWebhook:
                     hass, self._id, self._cloudhook_changed
                 )
             )
-        await self._find_url()
+        self._url = self._external_url()
+        self._search()
 
     @property
     def _id(self) -> str:
@@ -102,14 +106,22 @@ class DeliveryWebhook:
 
     async def _find_url(self) -> None:
         """Find the address: the cloud's, else the external one if it is https."""
-        url = await self._cloudhook()
-        if url is None:
-            with suppress(NoURLAvailableError):
-                url = webhook.async_generate_url(
+        self._searches += 1
+        mine = self._searches
+        url = _https(await self._cloudhook()) or self._external_url()
+        if mine == self._searches:
+            # What an older search finds is out of date.
+            self._url = url
+
+    def _external_url(self) -> URL | None:
+        """Return the address of Home Assistant's own that is https, if there is one."""
+        with suppress(NoURLAvailableError):
+            return _https(
+                webhook.async_generate_url(
                     self._hass, self._id, allow_internal=False, allow_ip=False
                 )
-        found = URL(url) if url else None
-        self._url = found if found is not None and found.scheme == "https" else None
+            )
+        return None
 
     async def _cloudhook(self) -> str | None:
         """Return the address that the cloud gives to this webhook, if it does."""
@@ -171,6 +183,12 @@ class DeliveryWebhook:
         self._entry.async_create_background_task(
             self._hass, self._find_url(), f"{DOMAIN} webhook address"
         )
+
+
+def _https(url: str | None) -> URL | None:
+    """Return an address that providers may be given, None for any other."""
+    found = URL(url) if url else None
+    return found if found is not None and found.scheme == "https" else None
 
 
 async def async_forget_webhook(hass: HomeAssistant, entry: ConfigEntry) -> None:

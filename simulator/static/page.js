@@ -35,11 +35,13 @@ function showAccounts({ accounts, words }) {
   fill(form.provider, accounts.map((account) => account.provider));
   fill(form.fault, words.faults);
   fill(form.operation, words.operations);
+  fill(get("credit").provider, accounts.map((account) => account.provider));
   get("accounts").replaceChildren(...accounts.map((account) => {
     const card = make("div", "card");
     card.append(make("span", "quiet", account.provider));
     card.append(make("b", "", `${account.credit} €`));
     card.append(make("span", "quiet", `${account.price} € a part`));
+    if (account.up !== null) card.append(line(account));
     for (const { fault, times, operation } of account.faults) {
       const when = `${fault} × ${times}, ${operation ?? "any request"}`;
       card.append(make("div", "status failed", when));
@@ -48,10 +50,25 @@ function showAccounts({ accounts, words }) {
   }));
 }
 
+function line({ provider, up }) {
+  const box = make("div", "moves");
+  box.append(make("span", `status ${up ? "delivered" : "failed"}`, up ? "answers" : "nobody answers"));
+  const button = make("button", "", up ? "cut the line" : "mend the line");
+  button.addEventListener("click", () => post("line", { provider, up: !up }));
+  box.append(button);
+  return box;
+}
+
 function bubble(message) {
   const box = make("div", "bubble");
   box.append(make("small", "", `${message.sender} · ${message.provider}`));
   box.append(make("p", "", message.text));
+  if (message.extra.picture) {
+    const picture = make("img");
+    picture.src = `/control/pictures/${encodeURIComponent(message.extra.picture)}`;
+    picture.alt = "The picture that came with it";
+    box.append(picture);
+  }
   const line = make("small");
   line.append(make("span", `status ${message.status}`, message.status));
   const time = new Date(message.created).toLocaleTimeString();
@@ -137,6 +154,11 @@ get("fault").addEventListener("submit", (event) => {
     operation: form.operation.value,
     times: form.times.valueAsNumber,
   });
+});
+get("credit").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  post("credit", { provider: form.provider.value, euro: form.euro.value });
 });
 get("reset").addEventListener("click", () => post("reset", {}));
 

@@ -24,10 +24,12 @@ from custom_components.sms_italia.messaging.model import (
     Order,
     Stage,
     Target,
+    Wishes,
 )
 from custom_components.sms_italia.messaging.numbers import PhoneNumber
 from custom_components.sms_italia.messaging.pacing import Pace
-from custom_components.sms_italia.providers.model import Encoding, Status
+from custom_components.sms_italia.messaging.text import TextEncoding
+from custom_components.sms_italia.providers.model import Channel, Encoding, Status
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from custom_components.sms_italia.providers.transport import Timeouts
 from simulator import Message as Arrived, Simulator
@@ -69,14 +71,28 @@ class Time:
     def __init__(self) -> None:
         """Start with now."""
         self.shift = 0.0
+        self.passed = 0.0
 
     def now(self) -> float:
         """Return the seconds since the epoch."""
         return time.time() + self.shift
 
+    def monotonic(self) -> float:
+        """Return seconds that no setting of the clock changes."""
+        return time.monotonic() + self.passed
+
     def pass_by(self, seconds: float) -> None:
         """Let time go by."""
         self.shift += seconds
+        self.passed += seconds
+
+    def set_forward(self, seconds: float) -> None:
+        """Set the clock, as a time server does; no time goes by."""
+        self.shift += seconds
+
+    def clock(self) -> Clock:
+        """Return a clock that shows this time."""
+        return Clock(now=self.now, monotonic=self.monotonic)
 
 
 def a_dispatch(index: int = 1, /, **changes: Any) -> Dispatch:  # noqa: ANN401 - fields of several types
@@ -87,7 +103,6 @@ def a_dispatch(index: int = 1, /, **changes: Any) -> Dispatch:  # noqa: ANN401 -
         "text": TEXT,
         "encoding": Encoding.GSM7,
         "parts": 1,
-        "sender": None,
         "created": 1_000_000.0 + index,
         "expires": 1_003_600.0 + index,
         "route": ("casa",),
@@ -221,6 +236,7 @@ class House:
     """A messenger with accounts at the simulated providers, and what it told.
 
     `statuses` are all the statuses that each message was told to have, by its id.
+    `expected` are the accounts that are going to be attached, if they are not.
     """
 
     folder: Path
@@ -234,6 +250,7 @@ class House:
     troubles: list[LedgerTrouble]
     events: list[Event]
     statuses: dict[int, list[Status]]
+    expected: set[str]
 
     @classmethod
     def build(
@@ -244,7 +261,7 @@ class House:
         line: Line,
     ) -> House:
         """Return a house that is not open yet."""
-        clock, troubles = Time(), list[LedgerTrouble]()
+        clock, troubles, expected = Time(), list[LedgerTrouble](), set[str]()
         ledger = folder / "storage" / "sms.db"
         return cls(
             folder=folder,
@@ -253,10 +270,17 @@ class House:
             line=line,
             time=clock,
             ledger=ledger,
-            messenger=Messenger(ledger, Clock(now=clock.now), PACE, troubles.append),
+            messenger=Messenger(
+                ledger,
+                clock.clock(),
+                PACE,
+                troubles.append,
+                expected=expected.__contains__,
+            ),
             troubles=troubles,
             events=[],
             statuses={},
+            expected=expected,
         )
 
     def use(self, *, pace: Pace | None = None, ledger: Path | None = None) -> None:
@@ -264,7 +288,11 @@ class House:
         self.pace = pace or self.pace
         self.ledger = ledger or self.ledger
         self.messenger = Messenger(
-            self.ledger, Clock(now=self.time.now), self.pace, self.troubles.append
+            self.ledger,
+            self.time.clock(),
+            self.pace,
+            self.troubles.append,
+            expected=self.expected.__contains__,
         )
 
     def account(  # noqa: PLR0913 - an account's settings
@@ -276,6 +304,7 @@ class House:
         url: str | None = None,
         timeouts: Timeouts = TIMEOUTS,
         settings: dict[str, str] | None = None,
+        identity: str = "",
         callback_url: Callable[[str], str | None] = lambda _: None,
         **options: Any,  # noqa: ANN401 - options of several types
     ) -> Account:
@@ -296,6 +325,8 @@ class House:
             options=AccountOptions(**options),
             recipients={},
             callback_url=callback_url,
+            channel=Channel(values.get("channel", Channel.SMS)),
+            identity=identity,
         )
 
     async def attach(self, key: str, **details: Any) -> Account:  # noqa: ANN401 - as in `account`
@@ -318,12 +349,19 @@ class House:
         account: str,
         *to: str | Target | BadTarget,
         text: str = TEXT,
-        **details: Any,  # noqa: ANN401 - fields of an order
+        encoding: TextEncoding | None = None,
+        **wishes: Any,  # noqa: ANN401 - fields of the wishes
     ) -> tuple[Message, ...]:
         """Send a text; what is given as a string is a number of its country."""
+        if not to and "groups" not in wishes:
+            to = (NUMBER,)
         return await self.messenger.send(
             Order(
-                account=account, targets=targets(to or [NUMBER]), text=text, **details
+                account=account,
+                targets=targets(to),
+                text=text,
+                encoding=encoding,
+                wishes=Wishes(**wishes),
             )
         )
 

@@ -16,10 +16,11 @@ from custom_components.sms_italia.messaging.book import (
     CreditChanged,
     Event,
     MessagesChanged,
+    TotalsChanged,
     may_follow,
 )
 from custom_components.sms_italia.messaging.clock import Clock
-from custom_components.sms_italia.messaging.ledger import Ledger, Query
+from custom_components.sms_italia.messaging.ledger import Entry, Ledger, Query, Spent
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
     Message,
@@ -85,6 +86,7 @@ class Desk:
             "stage": Stage.TAKEN,
             "provider_id": "1",
             "attempt_at": None,
+            "updated": self.clock.now(),
         }
         message = replace(message, **(values | changes))
         await self.book.change([message])
@@ -150,7 +152,30 @@ async def test_before_a_provider_took_it_nothing_contradicts_a_new_word(
 
 def test_nothing_may_follow_the_end() -> None:
     closed = a_message(a_dispatch(), stage=Stage.CLOSED, status=Status.UNCERTAIN)
-    assert not any(may_follow(closed, status) for status in Status)
+    assert not any(
+        may_follow(closed, replace(closed, status=status, stage=stage))
+        for status in Status
+        for stage in Stage
+    )
+
+
+@pytest.mark.parametrize("stage", sorted(set(Stage) - {Stage.TAKEN, Stage.CLOSED}))
+async def test_what_a_provider_took_is_never_sent_again(
+    desk: Desk, stage: Stage
+) -> None:
+    message = await desk.taken()
+    await desk.book.change([replace(message, status=Status.QUEUED, stage=stage)])
+    assert desk.book.get(message.id) == message
+    assert (await desk.ledger.find(Query())).messages == (message,)
+
+
+async def test_what_is_in_doubt_may_be_sent_again(desk: Desk) -> None:
+    message = await desk.one(
+        stage=Stage.DOUBTFUL, status=Status.UNCERTAIN, carrier="casa"
+    )
+    again = replace(message, status=Status.QUEUED, stage=Stage.WAITING)
+    await desk.book.change([again])
+    assert desk.book.waiting == (again,)
 
 
 def test_users_see_an_id_that_sorts_as_the_messages_do() -> None:
@@ -283,6 +308,67 @@ async def test_what_nobody_took_costs_nothing(desk: Desk) -> None:
     assert desk.book.committed_parts("casa") == 0
 
 
+async def test_what_may_have_left_counts_until_it_is_known_that_it_did_not(
+    desk: Desk,
+) -> None:
+    sent = await desk.one(stage=Stage.SUBMITTING, carrier="casa", parts=2)
+    doubt = replace(sent, stage=Stage.DOUBTFUL, status=Status.UNCERTAIN, updated=NOON)
+    await desk.book.change([doubt])
+    assert desk.book.spent_today("casa").parts == 2
+    assert desk.book.committed_parts("casa") == 2
+    again = replace(doubt, stage=Stage.WAITING, status=Status.QUEUED)
+    await desk.book.change([again])
+    assert desk.book.spent_today("casa").parts == 0
+    # It is on its way out again.
+    assert desk.book.committed_parts("casa") == 2
+
+
+async def test_a_doubt_that_ends_well_is_not_counted_twice(desk: Desk) -> None:
+    sent = await desk.one(stage=Stage.SUBMITTING, carrier="casa")
+    doubt = replace(sent, stage=Stage.DOUBTFUL, status=Status.UNCERTAIN, updated=NOON)
+    await desk.book.change([doubt])
+    taken = replace(
+        doubt, stage=Stage.TAKEN, status=Status.SENT, provider_id="1", cost=Decimal(1)
+    )
+    await desk.book.change([taken])
+    assert desk.book.spent_today("casa") == DayTotal(parts=1, cost=Decimal(1))
+
+
+async def test_a_doubt_that_nothing_can_settle_goes_on_counting(desk: Desk) -> None:
+    sent = await desk.one(stage=Stage.SUBMITTING, carrier="casa")
+    await desk.book.change(
+        [replace(sent, stage=Stage.CLOSED, status=Status.UNCERTAIN, updated=NOON)]
+    )
+    assert desk.book.spent_today("casa").parts == 1
+
+
+async def test_what_never_left_is_taken_back_from_the_day_it_was_counted(
+    desk: Desk,
+) -> None:
+    sent = await desk.one(stage=Stage.SUBMITTING, carrier="casa")
+    doubt = replace(sent, stage=Stage.DOUBTFUL, status=Status.UNCERTAIN, updated=NOON)
+    await desk.book.change([doubt])
+    desk.time.pass_by(DAY)
+    await desk.book.change([replace(doubt, stage=Stage.WAITING, status=Status.QUEUED)])
+    assert desk.book.spent_today("casa").parts == 0
+    totals = await desk.ledger.totals_between("casa", "2026-11-14", "2026-11-15")
+    assert totals == {"2026-11-14": DayTotal()}
+
+
+async def test_what_is_taken_counts_before_its_id_is_told(desk: Desk) -> None:
+    message = await desk.taken(provider_id=None)
+    assert desk.book.spent_today("casa").parts == 1
+    await desk.book.change([replace(message, provider_id="1")])
+    assert desk.book.spent_today("casa").parts == 1
+
+
+async def test_what_a_report_calls_failed_was_paid_all_the_same(desk: Desk) -> None:
+    message = await desk.taken(cost=Decimal("0.05"))
+    failed = replace(message, stage=Stage.CLOSED, status=Status.FAILED)
+    await desk.book.change([failed])
+    assert desk.book.spent_today("casa") == DayTotal(parts=1, cost=Decimal("0.05"))
+
+
 async def test_the_account_that_took_it_pays_not_the_one_that_was_asked(
     desk: Desk,
 ) -> None:
@@ -333,6 +419,65 @@ async def test_at_midnight_the_totals_begin_anew(desk: Desk) -> None:
         "2026-11-14": DayTotal(parts=1, cost=Decimal("0.1")),
         "2026-11-15": DayTotal(parts=2, cost=Decimal("0.3")),
     }
+
+
+async def until_told(desk: Desk) -> None:
+    """Return when the ledger has answered what it was asked."""
+    await desk.ledger.totals_between("casa", "2000-01-01", "2000-01-01")
+
+
+async def test_a_day_that_the_clock_jumps_to_has_what_the_ledger_knows_of_it(
+    desk: Desk,
+) -> None:
+    """A machine without a battery begins in the past, until it is told the time."""
+    spent = Spent(day="2026-11-20", account="casa", parts=7, cost=Decimal("0.7"))
+    await desk.ledger.record(Entry(spent=[spent]))
+    await desk.taken(parts=1)
+    desk.time.pass_by(6 * DAY)
+    await desk.taken(parts=2)
+    await until_told(desk)
+    assert desk.book.spent_today("casa") == DayTotal(parts=9, cost=Decimal("0.7"))
+    assert TotalsChanged(account="casa") in desk.events
+    totals = await desk.ledger.totals_between("casa", "2026-11-20", "2026-11-20")
+    assert totals == {"2026-11-20": desk.book.spent_today("casa")}
+
+
+async def test_a_clock_that_goes_back_finds_the_totals_as_they_were(desk: Desk) -> None:
+    first = await desk.taken(parts=3)
+    for days in (1, -2, 1):
+        desk.time.pass_by(days * DAY)
+        await desk.taken(number=OTHER, parts=1)
+        await until_told(desk)
+    assert desk.book.spent_today("casa").parts == 4
+    await desk.book.change([replace(first, parts=5)])
+    assert desk.book.spent_today("casa").parts == 6
+    totals = await desk.ledger.totals_between("casa", "2026-11-01", "2026-11-30")
+    assert {day: total.parts for day, total in totals.items()} == {
+        "2026-11-13": 1,
+        "2026-11-14": 6,
+        "2026-11-15": 1,
+    }
+
+
+async def test_a_ledger_that_is_closed_does_not_keep_the_day_from_turning(
+    desk: Desk,
+) -> None:
+    await desk.taken()
+    await desk.ledger.close()
+    desk.time.pass_by(DAY)
+    assert desk.book.spent_today("casa") == DayTotal()
+
+
+async def test_a_clock_that_goes_far_back_finds_the_totals_in_the_ledger(
+    desk: Desk,
+) -> None:
+    for _ in range(20):
+        await desk.taken(number=OTHER)
+        desk.time.pass_by(DAY)
+    desk.time.pass_by(-20 * DAY)
+    await desk.taken(parts=5)
+    await until_told(desk)
+    assert desk.book.spent_today("casa").parts == 6
 
 
 async def test_midnight_is_where_the_user_lives() -> None:
@@ -400,6 +545,7 @@ class Changing:
     parts: int
     cost: Decimal | None
     carrier: str
+    id_is_told: bool
 
 
 type Step = Adding | Changing
@@ -422,6 +568,7 @@ STEPS = st.lists(
             st.integers(1, 4),
             st.none() | st.decimals("0", "1", places=3),
             st.sampled_from(["casa", "riserva"]),
+            st.booleans(),
         ),
     ),
     min_size=1,
@@ -438,11 +585,16 @@ class Model:
     def takes(self, new: Message) -> bool:
         """Tell whether a new word about a message counts."""
         old = self.messages[new.id]
+        if old.status in FINAL and new.status is not old.status:
+            return False
         match old.stage:
             case Stage.CLOSED:
                 return False
             case Stage.TAKEN:
-                return ORDER[new.status] >= ORDER[old.status]
+                return (
+                    new.stage in {Stage.TAKEN, Stage.CLOSED}
+                    and ORDER[new.status] >= ORDER[old.status]
+                )
             case _:
                 return True
 
@@ -455,7 +607,17 @@ class Model:
         mine = [
             one
             for one in self.messages.values()
-            if one.provider_id is not None and one.carrier == account
+            if one.carrier == account
+            and (
+                one.stage in {Stage.TAKEN, Stage.DOUBTFUL}
+                or (
+                    one.stage is Stage.CLOSED
+                    and (
+                        one.provider_id is not None
+                        or one.status not in {Status.FAILED, Status.EXPIRED}
+                    )
+                )
+            )
         ]
         return DayTotal(
             parts=sum(one.parts for one in mine),
@@ -466,16 +628,15 @@ class Model:
 def changed(step: Changing, known: Message) -> Message:
     """Return a message with the new words; what took it once goes on paying."""
     carrier, provider_id, cost = known.carrier, known.provider_id, step.cost
-    # Nothing is open that has come to its end.
-    stage = Stage.CLOSED if step.status.is_final else step.stage
     if provider_id is None and step.stage is not Stage.WAITING:
         carrier = step.carrier
-        if step.stage in {Stage.TAKEN, Stage.DOUBTFUL}:
+        if step.stage in {Stage.TAKEN, Stage.DOUBTFUL} and step.id_is_told:
             provider_id = f"id-{known.id}"
     return replace(
         known,
         status=step.status,
-        stage=stage,
+        stage=step.stage,
+        updated=NOON,
         parts=step.parts,
         cost=known.cost if cost is None or provider_id is None else cost,
         carrier=carrier,
@@ -555,12 +716,13 @@ def _compare(desk: Desk, model: Model) -> None:
         spent = model.spent(account)
         # What a fallback tries may come back: both accounts must have room for it.
         on_the_way = [
-            one.parts for one in waiting if one.dispatch.account == account
-        ] + [
             one.parts
             for one in everything
-            if one.stage is Stage.SUBMITTING
-            and account in {one.dispatch.account, one.carrier}
+            if (
+                one.stage in {Stage.WAITING, Stage.HELD, Stage.SUBMITTING}
+                and account == one.dispatch.account
+            )
+            or (one.stage is Stage.SUBMITTING and account == one.carrier)
         ]
         assert book.spent_today(account) == spent
         assert book.committed_parts(account) == spent.parts + sum(on_the_way)

@@ -11,11 +11,19 @@ from custom_components.sms_italia.messaging.guards import (
     check_limit,
     check_sender,
     check_text,
+    check_wishes,
     why_not_sent_to,
 )
-from custom_components.sms_italia.messaging.model import BadTarget, Order, Target
+from custom_components.sms_italia.messaging.model import (
+    BadTarget,
+    Order,
+    Target,
+    Wishes,
+)
 from custom_components.sms_italia.messaging.numbers import NumberProblem, PhoneNumber
 from custom_components.sms_italia.messaging.text import TextEncoding, prepare_text
+from custom_components.sms_italia.providers.client import Feature
+from custom_components.sms_italia.providers.model import Channel, Mode, Picture
 from custom_components.sms_italia.providers.registry import PROVIDERS
 
 from .helpers import LANDLINE, NUMBER, TEXT, House
@@ -91,6 +99,125 @@ def test_a_sender_that_is_allowed_or_left_out_passes(
     house: House, sender: str | None
 ) -> None:
     check_sender(house.account("smsviainternet"), sender)
+
+
+PNG = Picture(
+    content=b"\x89PNG\r\n\x1a\n", filename="cortile.png", content_type="image/png"
+)
+BY_PUSH = {"channel": Channel.PUSH}
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+@pytest.mark.parametrize(
+    ("wishes", "field", "feature"),
+    [
+        ({"channel": Channel.PUSH}, "channel", Feature.PUSH),
+        ({"channel": Channel.PUSH_THEN_SMS}, "channel", Feature.PUSH),
+        ({"groups": ("12",)}, "group", Feature.GROUPS),
+        ({"mode": Mode.TEST}, "test", Feature.TEST_MODE),
+        ({"reference": "vacanze"}, "transaction_id", Feature.CLIENT_REFERENCE),
+    ],
+)
+async def test_what_the_provider_does_not_have_is_refused_by_its_name(
+    house: House, key: str, wishes: dict[str, Any], field: str, feature: Feature
+) -> None:
+    account = await house.attach(key)
+    provider = PROVIDERS[key]
+    if feature in provider.capabilities.features:
+        check_wishes(account, Wishes(**wishes))
+        return
+    refusal = await refused(house, account, **wishes)
+    assert refusal.reason is Refusal.UNSUPPORTED
+    assert refusal.placeholders == {"field": field, "provider": provider.name}
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"channel": Channel.SMS},
+        {"mode": Mode.LIVE},
+        {"send_at": 2e9},
+        {"reference": ""},
+    ],
+)
+def test_what_every_provider_can_do_is_never_refused(
+    house: House, wishes: dict[str, Any]
+) -> None:
+    for key in PROVIDERS:
+        check_wishes(house.account(key), Wishes(**wishes))
+
+
+async def test_an_account_that_sends_by_push_where_there_is_none_is_refused(
+    house: House,
+) -> None:
+    account = await house.attach("inviosmart", settings={"channel": "push"})
+    refusal = await refused(house, account)
+    assert refusal.placeholders["field"] == "channel"
+
+
+@pytest.mark.parametrize(
+    ("key", "settings", "wishes"),
+    [
+        ("inviosmart", {}, {}),
+        ("smshosting", {}, {}),
+        ("smshosting", {"channel": "push"}, {"channel": Channel.SMS}),
+    ],
+)
+async def test_a_picture_that_cannot_go_with_the_message_is_refused(
+    house: House, key: str, settings: dict[str, str], wishes: dict[str, Any]
+) -> None:
+    account = await house.attach(key, settings=settings)
+    refusal = await refused(house, account, picture=PNG, **wishes)
+    assert refusal.reason is Refusal.UNSUPPORTED
+    assert refusal.placeholders["field"] == "picture"
+
+
+@pytest.mark.parametrize(
+    ("settings", "wishes"),
+    [
+        ({}, BY_PUSH),
+        ({}, {"channel": Channel.PUSH_THEN_SMS}),
+        ({"channel": "push"}, {}),
+    ],
+)
+def test_a_picture_that_goes_by_push_passes(
+    house: House, settings: dict[str, str], wishes: dict[str, Any]
+) -> None:
+    account = house.account("smshosting", settings=settings)
+    check_wishes(account, Wishes(picture=PNG, **wishes))
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Picture(content=b"", filename="a.png", content_type="image/png"),
+        Picture(content=b"%PDF-1.7", filename="a.png", content_type="image/png"),
+        Picture(content=PNG.content, filename="a.jpg", content_type="image/jpeg"),
+        Picture(
+            content=PNG.content + bytes(2 * 1024 * 1024),
+            filename="a.png",
+            content_type="image/png",
+        ),
+    ],
+    ids=["empty", "no picture", "of another type", "too big"],
+)
+async def test_a_picture_that_the_provider_would_not_take_is_refused(
+    house: House, picture: Picture
+) -> None:
+    account = await house.attach("smshosting")
+    refusal = await refused(house, account, picture=picture, **BY_PUSH)
+    assert refusal.reason is Refusal.INVALID_PICTURE
+    assert refusal.placeholders == {"types": "GIF, JPEG, PNG", "megabytes": "2"}
+
+
+async def test_a_reference_longer_than_the_provider_takes_is_refused(
+    house: House,
+) -> None:
+    account = await house.attach("smshosting")
+    refusal = await refused(house, account, reference="x" * 61)
+    assert refusal.placeholders["field"] == "transaction_id"
+    check_wishes(account, Wishes(reference="x" * 60))
 
 
 @pytest.mark.parametrize(

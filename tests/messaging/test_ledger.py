@@ -1,9 +1,10 @@
 """The ledger on a real disk: what it keeps, through crashes and damage too."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 import logging
 from pathlib import Path
@@ -18,18 +19,34 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.sms_italia.messaging.ledger import (
-    SCHEMA_VERSION,
     Entry,
     Ledger,
     LedgerClosedError,
     LedgerTrouble,
+    LedgerUnreadableError,
     Opened,
     Query,
+    Remembered,
     Spent,
     SubmissionIntent,
 )
-from custom_components.sms_italia.messaging.model import DayTotal, Message, Stage
-from custom_components.sms_italia.providers.model import Encoding, ErrorKind, Status
+from custom_components.sms_italia.messaging.ledger_backlog import Backlog
+from custom_components.sms_italia.messaging.ledger_schema import SCHEMA_VERSION
+from custom_components.sms_italia.messaging.model import (
+    DayTotal,
+    Message,
+    Stage,
+    Wishes,
+    group_address,
+)
+from custom_components.sms_italia.messaging.numbers import load
+from custom_components.sms_italia.providers.model import (
+    Channel,
+    Encoding,
+    ErrorKind,
+    Picture,
+    Status,
+)
 
 from .helpers import (
     NUMBER,
@@ -40,6 +57,10 @@ from .helpers import (
 )
 
 TODAY = "2026-11-14"
+LONG = "x" * 200_000
+"""A text that finds no room where a short one does."""
+ENDLESS = 2**70
+"""More parts than SQLite can count."""
 
 
 class Shelf:
@@ -60,11 +81,15 @@ class Shelf:
         await self.ledger.close()
         return await self.open()
 
+    def trouble(self) -> LedgerTrouble | None:
+        """Return what the ledger says is wrong with it."""
+        return self.ledger.trouble
+
     async def add(self, index: int = 1, /, **changes: Any) -> Message:  # noqa: ANN401 - fields of a message
         """Record a dispatch of one message; some of the changes are the dispatch's."""
         of_dispatch = {
             name: changes.pop(name)
-            for name in ("text", "account", "created")
+            for name in ("text", "account", "created", "wishes")
             if name in changes
         }
         dispatch = a_dispatch(index, **of_dispatch)
@@ -252,8 +277,7 @@ async def test_records_made_at_the_same_time_are_committed_together(
     assert commits_in(shelf.path) == before + 1
     await asyncio.gather(*(shelf.add(number) for number in range(2, 202)))
     assert len(await shelf.ids(limit=500)) == 201
-    # The first one goes alone; while it does, all the others gather.
-    assert commits_in(shelf.path) == before + 3
+    assert commits_in(shelf.path) == before + 2
 
 
 async def test_what_is_written_for_a_message_does_not_grow_with_the_history(
@@ -284,29 +308,32 @@ async def test_an_entry_that_cannot_be_written_leaves_nothing_behind(
     await shelf.open()
     await shelf.add(1)
     dispatch = a_dispatch(2)
-    good = a_message(dispatch, 1)
-    twice = a_message(dispatch, 2)
+    good, bad = a_message(dispatch, 1), a_message(dispatch, 2, parts=ENDLESS)
     spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal(1))
     await shelf.ledger.record(
-        Entry(dispatch=dispatch, added=[good, twice, twice], spent=[spent])
+        Entry(dispatch=dispatch, added=[good, bad], spent=[spent])
     )
     assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert await shelf.ids() == [1]
     assert not await shelf.ledger.totals_between("casa", TODAY, TODAY)
+    await shelf.add(3)
+    assert await shelf.ids() == [3, 1]
 
 
-@pytest.mark.parametrize("text", ["\ud800", "zia \udcff"])
-async def test_what_sqlite_cannot_hold_does_not_stop_what_comes_after(
-    shelf: Shelf, text: str
+@pytest.mark.parametrize(
+    ("text", "kept"), [("\ud800", "?"), ("zia \udcff è qui 🚨", "zia ? è qui 🚨")]
+)
+async def test_what_no_file_can_hold_of_a_text_is_kept_as_question_marks(
+    shelf: Shelf, text: str, kept: str
 ) -> None:
     await shelf.open()
-    await shelf.add(1, number=text)
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
-    await shelf.add(2)
-    await shelf.ledger.trim("casa", 0)
-    opened = await shelf.reopen()
-    assert [message.dispatch.id for message in opened.open_messages] == [20_000]
+    await shelf.add(1, number=text, detail=text, provider_id=text)
+    await shelf.add(2, text=text)
+    assert not shelf.troubles
+    second, first = (await shelf.ledger.find(Query())).messages
+    assert (first.number, first.detail, first.provider_id) == (kept, kept, kept)
+    assert second.dispatch.text == kept
 
 
 async def test_what_cannot_be_written_takes_nothing_along_that_came_with_it(
@@ -315,30 +342,144 @@ async def test_what_cannot_be_written_takes_nothing_along_that_came_with_it(
     await shelf.open()
     await asyncio.gather(
         *(
-            shelf.add(number, number="\ud800" if number == 3 else NUMBER)
+            shelf.add(number, parts=ENDLESS if number == 3 else 1)
             for number in range(1, 7)
         )
     )
     assert await shelf.ids() == [6, 5, 4, 2, 1]
 
 
-async def test_a_full_disk_is_told_once_and_forgotten_when_there_is_room_again(
+async def test_a_full_disk_is_told_once_and_what_it_kept_out_is_written_later(
     shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     await shelf.open()
     await shelf.add(1)
     with full_disk(64 * 1024):
         for number in range(2, 6):
-            await shelf.add(number, text="x" * 200_000)
+            await shelf.add(number, text=LONG)
     assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
+    assert await shelf.ids() == [1]
     await shelf.add(6)
+    assert await shelf.ids() == [6, 5, 4, 3, 2, 1]
     opened = await shelf.reopen()
-    assert [one.dispatch.id for one in opened.open_messages] == [10_000, 60_000]
+    assert [one.dispatch.id for one in opened.open_messages] == [
+        number * 10_000 for number in range(1, 7)
+    ]
     assert opened.trouble is None
+    assert shelf.trouble() is None
     with full_disk(16 * 1024):
-        await shelf.add(7, text="x" * 200_000)
+        await shelf.add(7, text=LONG)
     assert shelf.troubles == [LedgerTrouble.UNWRITABLE] * 2
+    assert shelf.trouble() is LedgerTrouble.UNWRITABLE
+
+
+async def test_what_became_of_a_message_that_was_not_on_disk_is_not_lost(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    await shelf.open()
+    dispatch = a_dispatch(text=LONG)
+    waiting, sent, failed = (a_message(dispatch, place) for place in (1, 2, 3))
+    taken = replace(sent, stage=Stage.TAKEN, status=Status.SENT, provider_id="1")
+    closed = replace(failed, stage=Stage.CLOSED, status=Status.FAILED)
+    intent = SubmissionIntent(
+        reference="ref", dispatch=dispatch.id, account="casa", created=1.5
+    )
+    spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal("0.05"))
+    with full_disk(64 * 1024):
+        await shelf.ledger.record(
+            Entry(dispatch=dispatch, added=[waiting, sent, failed])
+        )
+        await shelf.ledger.record(Entry(changed=[taken], submissions=[intent]))
+        await shelf.ledger.record(Entry(changed=[closed], spent=[spent]))
+        await shelf.ledger.record(Entry(spent=[spent]))
+    # An entry that says nothing about them.
+    await shelf.ledger.record(Entry())
+    left = Shelf(tmp_path / "left.db")
+    copy_as_after_a_crash(shelf.path, left.path)
+    opened = await left.open()
+    assert opened.open_messages == (waiting, taken)
+    assert opened.totals == {"casa": DayTotal(parts=2, cost=Decimal("0.10"))}
+    assert (await left.ledger.find(Query())).messages == (closed, taken, waiting)
+    await left.ledger.close()
+    with closing(sqlite3.connect(left.path)) as database:
+        assert database.execute("SELECT reference FROM submissions").fetchall() == [
+            ("ref",)
+        ]
+
+
+async def test_what_is_written_late_does_not_undo_what_came_after_it(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    await shelf.add(1)
+    await shelf.reopen()
+    with full_disk(1024):
+        await shelf.add(2, text=LONG)
+        small = await shelf.add(3)
+    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert await shelf.ids() == [1]
+    taken = replace(small, stage=Stage.TAKEN, status=Status.SENT)
+    with full_disk(64 * 1024):
+        # The long one still finds no room, and what waits with it neither.
+        await shelf.ledger.record(Entry(changed=[taken]))
+    assert await shelf.ids() == [3, 1]
+    await shelf.ledger.record(Entry())
+    found = await shelf.ledger.find(Query())
+    assert [one.dispatch.id for one in found.messages] == [30_000, 20_000, 10_000]
+    assert found.messages[0] == taken
+
+
+async def test_a_reload_forgets_nothing_while_the_disk_is_full(shelf: Shelf) -> None:
+    await shelf.open()
+    known = await shelf.add(1)
+    waiting = a_message(a_dispatch(2, text=LONG))
+    closed = replace(known, stage=Stage.CLOSED, status=Status.DELIVERED)
+    spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal("0.05"))
+    await shelf.ledger.record(Entry(spent=[spent]))
+    with full_disk(64 * 1024):
+        await shelf.ledger.record(
+            Entry(
+                dispatch=waiting.dispatch,
+                added=[waiting],
+                changed=[closed],
+                spent=[spent],
+            )
+        )
+        opened = await shelf.reopen()
+    assert opened.open_messages == (waiting,)
+    assert opened.totals == {"casa": DayTotal(parts=2, cost=Decimal("0.10"))}
+    await shelf.reopen()
+    assert await shelf.reopen() == opened
+
+
+def test_closed_messages_that_cannot_be_written_are_not_kept_without_end() -> None:
+    backlog = Backlog()
+    for index in range(1, 71):
+        dispatch = a_dispatch(index)
+        closed = [
+            a_message(dispatch, place, stage=Stage.CLOSED) for place in range(1, 101)
+        ]
+        intent = SubmissionIntent(
+            reference=f"{index}", dispatch=dispatch.id, account="casa", created=1.0
+        )
+        backlog.absorb(
+            Entry(
+                dispatch=dispatch,
+                added=[*closed, a_message(dispatch, 101)],
+                submissions=[intent],
+            )
+        )
+    entry = backlog.take()
+    assert entry is not None
+    stages = Counter(message.stage for message in entry.changed)
+    assert stages == {Stage.WAITING: 70, Stage.CLOSED: 5000}
+    # Of the closed ones, the newest.
+    assert {one.dispatch.id for one in entry.changed if one.stage is Stage.CLOSED} == {
+        index * 10_000 for index in range(21, 71)
+    }
+    assert len(entry.submissions) == 70
+    assert backlog.take() is None
 
 
 async def test_trimming_on_a_full_disk_leaves_the_ledger_working(
@@ -487,6 +628,163 @@ async def test_without_a_folder_to_write_to_the_ledger_is_kept_in_memory(
     assert in_the_way.read_text() == "no folder"
 
 
+# Damage found while it is open
+
+
+def spoil(path: Path) -> None:
+    """Destroy the pages of a database that its open connections have not read."""
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xa5" * (len(content) - 100))
+
+
+def asides(path: Path) -> list[Path]:
+    """Return the databases that were set aside."""
+    return [one for one in path.parent.iterdir() if one.name.endswith(".set_aside")]
+
+
+async def a_spoilt(shelf: Shelf) -> tuple[Message, Message]:
+    """Open a ledger with much in it, and destroy it; return what is still open."""
+    await shelf.open()
+    for index in range(1, 40):
+        await shelf.add(index, text="x" * 2000, stage=Stage.CLOSED)
+    first, second = await shelf.add(40), await shelf.add(41, account="ufficio")
+    await shelf.reopen()
+    remembered = Remembered(
+        messages=(first, second),
+        totals={TODAY: {"casa": DayTotal(parts=7, cost=Decimal("0.7"))}},
+    )
+    shelf.ledger.remember_with(lambda: remembered)
+    spoil(shelf.path)
+    return first, second
+
+
+async def test_damage_that_a_search_finds_is_set_aside_and_what_is_open_kept(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = await a_spoilt(shelf)
+    with pytest.raises(LedgerUnreadableError):
+        await shelf.ledger.find(Query(text="y"))
+    assert shelf.troubles == [LedgerTrouble.SET_ASIDE]
+    assert len(asides(shelf.path)) == 1
+    assert NUMBER not in caplog.text
+    assert (await shelf.ledger.find(Query())).messages == (second, first)
+    third = await shelf.add(42)
+    opened = await shelf.reopen()
+    assert opened == Opened(
+        open_messages=(first, second, third),
+        totals={"casa": DayTotal(parts=7, cost=Decimal("0.7"))},
+        trouble=None,
+    )
+    assert len(asides(shelf.path)) == 1
+
+
+async def test_damage_that_a_message_meets_is_set_aside_and_the_message_kept(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = await a_spoilt(shelf)
+    done = replace(first, stage=Stage.CLOSED, status=Status.DELIVERED)
+    # What the book tells is as new as what it has just recorded.
+    totals = {TODAY: {"casa": DayTotal(parts=9, cost=Decimal("0.9"))}}
+    shelf.ledger.remember_with(lambda: Remembered(messages=(second,), totals=totals))
+    spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal("0.1"))
+    await asyncio.gather(
+        shelf.ledger.record(Entry(changed=[done], spent=[spent])),
+        shelf.add(50),
+    )
+    assert shelf.troubles == [LedgerTrouble.SET_ASIDE]
+    assert len(asides(shelf.path)) == 1
+    assert caplog.text.count("SQLITE_CORRUPT") == 1
+    assert await shelf.ids() == [50, 41, 40]
+    opened = await shelf.reopen()
+    assert [one.dispatch.id for one in opened.open_messages] == [410_000, 500_000]
+    assert opened.totals == totals[TODAY]
+
+
+async def test_what_is_recorded_while_damage_is_set_aside_counts_once(
+    shelf: Shelf,
+) -> None:
+    await a_spoilt(shelf)
+    count = 0
+
+    def remember() -> Remembered:
+        return Remembered(totals={TODAY: {"casa": DayTotal(parts=count)}})
+
+    async def spend() -> None:
+        nonlocal count
+        count += 1
+        spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal(0))
+        await shelf.ledger.record(Entry(spent=[spent]))
+
+    shelf.ledger.remember_with(remember)
+    search = asyncio.create_task(shelf.ledger.find(Query(text="y")))
+    spending: list[asyncio.Task[None]] = []
+    while not (search.done() and len(spending) > 20):
+        spending.append(asyncio.create_task(spend()))
+        await asyncio.sleep(0)
+    assert isinstance(search.exception(), LedgerUnreadableError)
+    await asyncio.gather(*spending)
+    assert shelf.troubles == [LedgerTrouble.SET_ASIDE]
+    opened = await shelf.reopen()
+    assert opened.totals == {"casa": DayTotal(parts=len(spending))}
+
+
+async def test_where_damage_cannot_be_set_aside_the_ledger_goes_on_in_memory(
+    shelf: Shelf,
+) -> None:
+    first, second = await a_spoilt(shelf)
+    away = shelf.path.parent.with_name("away")
+    shelf.path.parent.rename(away)
+    shelf.path.parent.write_text("in the way")
+    third = await shelf.add(50)
+    assert shelf.troubles == [LedgerTrouble.IN_MEMORY]
+    assert shelf.trouble() is LedgerTrouble.IN_MEMORY
+    assert (await shelf.ledger.find(Query())).messages == (third, second, first)
+
+
+async def test_what_cannot_be_read_is_told_once_and_asked_for_in_vain(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shelf.open()
+    bad = await shelf.add(1, stage=Stage.CLOSED)
+    await shelf.add(2, account="ufficio")
+    a_word_nobody_knows(shelf.path)
+    for _ in range(3):
+        with pytest.raises(LedgerUnreadableError):
+            await shelf.ledger.find(Query())
+        with pytest.raises(LedgerUnreadableError):
+            await shelf.ledger.message(bad.id)
+        assert await shelf.ledger.latest("casa") == ()
+    assert [one.levelname for one in caplog.records] == ["ERROR"]
+    # One bad row is no reason to lose all the others.
+    assert not shelf.troubles
+    assert not asides(shelf.path)
+    with closing(sqlite3.connect(shelf.path, isolation_level=None)) as database:
+        database.execute("UPDATE messages SET status = 'queued'")
+    assert await shelf.ledger.message(bad.id) == bad
+    a_word_nobody_knows(shelf.path)
+    assert await shelf.ledger.latest("casa") == ()
+    assert [one.levelname for one in caplog.records] == ["ERROR"] * 2
+
+
+async def test_a_table_that_is_gone_leaves_everybody_with_nothing(shelf: Shelf) -> None:
+    await shelf.open()
+    await shelf.add(1)
+    with closing(sqlite3.connect(shelf.path)) as database:
+        for table in ("totals", "messages", "dispatches"):
+            database.execute(f"DROP TABLE {table}")
+    assert await shelf.ledger.totals_between("casa", TODAY, TODAY) == {}
+    assert await shelf.ledger.prices("casa") == {}
+    assert await shelf.ledger.latest("casa") == ()
+    # It is safer not to use a reference again that may be known.
+    assert await shelf.ledger.knows_reference("ref")
+    with pytest.raises(LedgerUnreadableError):
+        await shelf.ledger.find(Query())
+    with pytest.raises(sqlite3.Error):
+        await shelf.ledger.totals(TODAY)
+    await shelf.ledger.trim("casa", 2e9)
+    await shelf.ledger.forget("casa")
+
+
 # Finding
 
 
@@ -580,6 +878,312 @@ async def test_a_text_is_found_in_capitals_and_in_small_letters_with_accents_too
     assert await shelf.ids(text=looked_for) == [1]
 
 
+async def test_a_message_is_found_by_its_id_open_or_closed(shelf: Shelf) -> None:
+    await shelf.open()
+    first = await shelf.add(1)
+    second = await shelf.add(2, stage=Stage.CLOSED, status=Status.FAILED)
+    assert await shelf.ledger.message(first.id) == first
+    assert await shelf.ledger.message(second.id) == second
+    third = 30_001
+    assert await shelf.ledger.message(third) is None
+    added = asyncio.create_task(shelf.add(3))
+    await asyncio.sleep(0)
+    # What was told already is found, on disk or not.
+    found = await shelf.ledger.message(third)
+    assert found == await added
+
+
+async def test_the_newest_dispatch_of_an_account_and_of_a_recipient_is_found(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    dispatch = a_dispatch(1)
+    mother = a_message(dispatch, 1, recipient="mamma")
+    father = a_message(dispatch, 2, recipient="papà", number=OTHER)
+    await shelf.ledger.record(Entry(dispatch=dispatch, added=[mother, father]))
+    newer = await shelf.add(2, recipient="mamma")
+    other = await shelf.add(3, account="ufficio")
+    assert await shelf.ledger.latest("casa") == (newer,)
+    assert await shelf.ledger.latest("casa", "mamma") == (newer,)
+    assert await shelf.ledger.latest("casa", "papà") == (father,)
+    assert await shelf.ledger.latest("ufficio") == (other,)
+    assert await shelf.ledger.latest("nessuno") == ()
+
+
+async def test_a_reference_that_somebody_gave_is_known_once_it_was_used(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    dispatch = a_dispatch(wishes=Wishes(reference="fattura-7"))
+    await shelf.ledger.record(Entry(dispatch=dispatch, added=[a_message(dispatch)]))
+    assert not await shelf.ledger.knows_reference("fattura-7")
+    intent = SubmissionIntent(
+        reference="fattura-7", dispatch=dispatch.id, account="casa", created=1.0
+    )
+    await shelf.ledger.record(Entry(submissions=[intent]))
+    assert await shelf.ledger.knows_reference("fattura-7")
+    assert not await shelf.ledger.knows_reference("fattura-8")
+
+
+async def test_prices_are_what_was_paid_last_for_a_part_by_country(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    load()
+    rows: list[dict[str, object]] = [
+        {"parts": 1, "cost": Decimal("0.05")},
+        {"parts": 3, "cost": Decimal("0.18")},
+        {"parts": 2, "cost": None},
+        {"parts": 0, "cost": Decimal(0)},
+        {"parts": 2, "cost": Decimal("0.24"), "number": "+33612345678"},
+        {"parts": 1, "cost": Decimal("0.09"), "carrier": "riserva"},
+        {"parts": 1, "cost": Decimal(7), "number": group_address("12")},
+    ]
+    for index, row in enumerate(rows, 1):
+        await shelf.add(index, **{"carrier": "casa"} | row)
+    assert await shelf.ledger.prices("casa") == {
+        "IT": Decimal("0.06"),
+        "FR": Decimal("0.12"),
+    }
+    assert await shelf.ledger.prices("riserva") == {"IT": Decimal("0.09")}
+    assert await shelf.ledger.prices("nessuno") == {}
+
+
+# The same as by looking at every message
+
+_ACCOUNTS = st.sampled_from(["casa", "ufficio"])
+_TEXTS = st.sampled_from(["Porta", "PORTÀ aperta", "fumo"])
+_QUERIES = st.builds(
+    Query,
+    account=st.none() | _ACCOUNTS,
+    status=st.none() | st.sampled_from(Status),
+    number=st.none() | st.sampled_from([NUMBER, OTHER]),
+    text=st.none() | st.sampled_from(["portà", "O", ""]),
+    since=st.none() | st.integers(0, 12).map(float),
+    until=st.none() | st.integers(0, 12).map(float),
+    limit=st.integers(1, 5),
+    offset=st.integers(0, 5),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A new dispatch, and the statuses of its messages."""
+
+    account: str
+    text: str
+    created: float
+    statuses: tuple[Status, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Another status of some messages."""
+
+    every: int
+    status: Status
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """Forgetting what is old."""
+
+    account: str
+    before: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Forgetting an account."""
+
+    account: str
+
+
+type Deed = Sent | Told | Trimmed | Forgotten
+
+_DEEDS: st.SearchStrategy[list[Deed]] = st.lists(
+    st.one_of(
+        st.builds(
+            Sent,
+            _ACCOUNTS,
+            _TEXTS,
+            st.integers(1, 10).map(float),
+            st.lists(st.sampled_from(Status), min_size=1, max_size=3).map(tuple),
+        ),
+        st.builds(
+            Told,
+            st.integers(1, 3),
+            st.sampled_from(Status),
+            st.sampled_from([Stage.TAKEN, Stage.CLOSED]),
+        ),
+        st.builds(Trimmed, _ACCOUNTS, st.integers(1, 10).map(float)),
+        st.builds(Forgotten, _ACCOUNTS),
+    ),
+    max_size=12,
+)
+
+
+def _matches(query: Query, message: Message) -> bool:
+    """Tell whether a message is one of those that are looked for."""
+    dispatch = message.dispatch
+    return (
+        query.account in {None, dispatch.account}
+        and query.status in {None, message.status}
+        and query.number in {None, message.number}
+        and (query.text or "").casefold() in dispatch.text.casefold()
+        and (query.since is None or dispatch.created >= query.since)
+        and (query.until is None or dispatch.created <= query.until)
+    )
+
+
+async def _do(ledger: Ledger, kept: dict[int, Message], index: int, deed: Deed) -> None:
+    """Do something with a ledger, and the same with what it must hold."""
+    match deed:
+        case Sent():
+            dispatch = a_dispatch(
+                index, account=deed.account, text=deed.text, created=deed.created
+            )
+            added = [
+                a_message(
+                    dispatch,
+                    place,
+                    status=status,
+                    number=NUMBER if place % 2 else OTHER,
+                    stage=Stage.CLOSED if place % 2 else Stage.TAKEN,
+                )
+                for place, status in enumerate(deed.statuses, 1)
+            ]
+            kept |= {message.id: message for message in added}
+            await ledger.record(Entry(dispatch=dispatch, added=added))
+        case Told():
+            changed = [
+                replace(message, status=deed.status, stage=deed.stage)
+                for message in list(kept.values())[:: deed.every]
+            ]
+            kept |= {message.id: message for message in changed}
+            await ledger.record(Entry(changed=changed))
+        case Trimmed():
+            is_open = {
+                message.dispatch.id
+                for message in kept.values()
+                if message.stage is not Stage.CLOSED
+            }
+            for message in list(kept.values()):
+                dispatch = message.dispatch
+                if (
+                    dispatch.account == deed.account
+                    and dispatch.created < deed.before
+                    and dispatch.id not in is_open
+                ):
+                    del kept[message.id]
+            await ledger.trim(deed.account, deed.before)
+        case Forgotten():
+            for message in list(kept.values()):
+                if message.dispatch.account == deed.account:
+                    del kept[message.id]
+            await ledger.forget(deed.account)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_DEEDS, st.lists(_QUERIES, max_size=5))
+def test_a_search_finds_and_counts_what_a_look_at_every_message_does(
+    deeds: list[Deed], queries: list[Query]
+) -> None:
+    async def go_through() -> None:
+        ledger = Ledger(Path(":memory:"), lambda _: None)
+        await ledger.open(TODAY)
+        kept: dict[int, Message] = {}
+        for index, deed in enumerate(deeds, 1):
+            await _do(ledger, kept, index, deed)
+        everything = [Query(limit=1000), *(Query(status=one) for one in Status)]
+        for query in [*everything, *queries]:
+            found = await ledger.find(query)
+            matching = {one.id: one for one in kept.values() if _matches(query, one)}
+            assert found.total == len(matching)
+            page = [one.id for one in found.messages]
+            assert len(page) == min(query.limit, max(0, len(matching) - query.offset))
+            assert all(one == matching[one.id] for one in found.messages)
+            by_id = sorted(matching, reverse=True)
+            by_time = sorted(
+                matching, key=lambda id_: (matching[id_].dispatch.created, id_)
+            )[::-1]
+            here = slice(query.offset, query.offset + query.limit)
+            assert page in (by_id[here], by_time[here])
+        await ledger.close()
+
+    with asyncio.Runner() as runner:
+        runner.run(go_through())
+
+
+# Pictures
+
+PICTURE = Picture(
+    content=b"\xff\xd8" + bytes(5000),
+    filename="ingresso.jpg",
+    content_type="image/jpeg",
+)
+
+
+def pictures_in(path: Path) -> int:
+    """Return how many pictures a ledger holds."""
+    with closing(sqlite3.connect(path)) as database:
+        (count,) = database.execute("SELECT count(*) FROM pictures").fetchone()
+    assert isinstance(count, int)
+    return count
+
+
+def a_pictured(index: int = 1) -> list[Message]:
+    """Return two messages of a dispatch with a picture."""
+    wishes = Wishes(picture=PICTURE, channel=Channel.PUSH, send_at=9.5, groups=("a",))
+    dispatch = a_dispatch(index, wishes=wishes)
+    return [a_message(dispatch, place) for place in (1, 2)]
+
+
+async def test_a_picture_comes_back_with_open_messages_only(shelf: Shelf) -> None:
+    await shelf.open()
+    messages = a_pictured()
+    await shelf.ledger.record(Entry(dispatch=messages[0].dispatch, added=messages))
+    opened = await shelf.reopen()
+    assert list(opened.open_messages) == messages
+    bare = replace(messages[0].dispatch.wishes, picture=None)
+    found = await shelf.ledger.find(Query())
+    shown = await shelf.ledger.message(messages[0].id)
+    assert shown is not None
+    for one in (*found.messages, *await shelf.ledger.latest("casa"), shown):
+        assert one.dispatch.wishes == bare
+
+
+async def test_a_picture_is_forgotten_with_the_last_of_its_messages(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    first, second = a_pictured()
+    await shelf.ledger.record(Entry(dispatch=first.dispatch, added=[first, second]))
+    assert pictures_in(shelf.path) == 1
+    for message, left in ((first, 1), (second, 0)):
+        closed = replace(message, stage=Stage.CLOSED, status=Status.DELIVERED)
+        await shelf.ledger.record(Entry(changed=[closed]))
+        assert pictures_in(shelf.path) == left
+
+
+async def test_a_picture_that_nobody_gets_is_not_kept(shelf: Shelf) -> None:
+    await shelf.open()
+    refused = [replace(one, stage=Stage.CLOSED) for one in a_pictured()]
+    await shelf.ledger.record(Entry(dispatch=refused[0].dispatch, added=refused))
+    assert pictures_in(shelf.path) == 0
+
+
+async def test_a_picture_that_was_not_on_disk_comes_late(shelf: Shelf) -> None:
+    await shelf.open()
+    messages = a_pictured()
+    with full_disk(4096):
+        await shelf.ledger.record(Entry(dispatch=messages[0].dispatch, added=messages))
+    await shelf.ledger.record(Entry())
+    opened = await shelf.reopen()
+    assert list(opened.open_messages) == messages
+
+
 # Trimming
 
 
@@ -635,6 +1239,82 @@ async def test_messages_are_recorded_while_the_ledger_is_trimmed(shelf: Shelf) -
     assert not shelf.troubles
 
 
+# Forgetting
+
+
+async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    entries = []
+    for index, account in enumerate(["via", "casa"] * 150, 1):
+        dispatch = a_dispatch(
+            index,
+            account=account,
+            wishes=Wishes(picture=PICTURE, reference=f"r{index}"),
+        )
+        intent = SubmissionIntent(
+            reference=f"r{index}", dispatch=dispatch.id, account=account, created=1.0
+        )
+        spent = Spent(day=TODAY, account=account, parts=1, cost=Decimal("0.1"))
+        entries.append(
+            Entry(
+                dispatch=dispatch,
+                added=[a_message(dispatch)],
+                submissions=[intent],
+                spent=[spent],
+            )
+        )
+    await shelf.ledger.keep_identity("via", "user")
+    records = [asyncio.create_task(shelf.ledger.record(one)) for one in entries]
+    await asyncio.sleep(0)
+    # What is still on its way to the disk is forgotten as well.
+    await shelf.ledger.forget("via")
+    await asyncio.gather(*records)
+    assert {one.dispatch.account for one in (await shelf.reopen()).open_messages} == {
+        "casa"
+    }
+    await shelf.ledger.close()
+    with closing(sqlite3.connect(shelf.path)) as database:
+        tables = [
+            name
+            for (name,) in database.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            )
+        ]
+        left = {
+            table: database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - from the schema
+            for table in tables
+        }
+    assert {table: len(rows) for table, rows in left.items()} == {
+        "dispatches": 150,
+        "messages": 150,
+        "pictures": 150,
+        "submissions": 150,
+        "totals": 1,
+        "identities": 0,
+        "counts": 1,
+    }
+    assert "via" not in str(left)
+
+
+async def test_an_account_that_is_forgotten_does_not_come_back_when_the_disk_does(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    spent = Spent(day=TODAY, account="via", parts=1, cost=Decimal(1))
+    with full_disk(4096):
+        await shelf.add(1, account="via", text=LONG)
+        await shelf.ledger.record(Entry(spent=[spent]))
+        late = asyncio.create_task(shelf.add(2, account="via", text=LONG))
+        await asyncio.sleep(0)
+        await shelf.ledger.forget("via")
+        await late
+    await shelf.add(3)
+    assert await shelf.ids() == [3]
+    assert not await shelf.ledger.totals_between("via", TODAY, TODAY)
+
+
 # Being backed up
 
 
@@ -660,6 +1340,24 @@ async def test_while_held_the_file_does_not_change_and_the_log_has_all_that_is_n
     await shelf.add(42)
     assert shelf.path.read_bytes() != held
     assert len((await shelf.reopen()).open_messages) == 42
+
+
+async def test_a_ledger_that_is_held_stays_so_when_it_is_opened_again(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    await shelf.add(1)
+    await shelf.ledger.hold()
+    held = shelf.path.read_bytes()
+    await shelf.add(2)
+    await shelf.reopen()
+    await shelf.add(3)
+    await shelf.ledger.close()
+    assert shelf.path.read_bytes() == held
+    await shelf.ledger.release()
+    assert len((await shelf.open()).open_messages) == 3
+    await shelf.ledger.close()
+    assert shelf.path.read_bytes() != held
 
 
 async def test_a_copy_made_while_messages_come_is_whole(
@@ -763,7 +1461,7 @@ package = types.ModuleType("custom_components.sms_italia")
 package.__path__ = [f"{root}/custom_components/sms_italia"]
 sys.modules[package.__name__] = package
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -778,7 +1476,7 @@ async def write(ledger, writer):
         id_ = (writer * 100_000 + count + 1) * 10
         dispatch = Dispatch(
             id=id_, account="casa", text="x" * 3000, encoding=Encoding.GSM7, parts=1,
-            sender=None, created=1.0, expires=2.0, route=("casa",),
+            created=1.0, expires=2.0, route=("casa",),
         )
         messages = [
             Message(

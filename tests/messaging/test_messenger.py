@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 import sqlite3
 import sys
 import threading
+import time
 
 import pytest
 
@@ -434,6 +436,128 @@ async def test_after_the_last_account_went_another_one_may_come(house: House) ->
     assert house.messenger.spent_today(KEY).parts == 2
 
 
+# An account that is being loaded again
+
+
+async def test_an_order_to_an_account_that_is_being_loaded_waits_for_it(
+    house: House,
+) -> None:
+    """And goes out with the options that it comes with."""
+    await house.attach(KEY)
+    house.expected.add(KEY)
+    await house.messenger.detach(KEY)
+    orders = [asyncio.create_task(house.one(KEY, to)) for to in (NUMBER, OTHER)]
+    too_long = asyncio.create_task(house.one(KEY, text="x" * 200))
+    await asyncio.sleep(0.05)
+    assert not any(order.done() for order in orders)
+    await house.attach(KEY, max_parts=1)
+    messages = await asyncio.gather(*orders)
+    assert {one.stage for one in messages} == {Stage.TAKEN}
+    with pytest.raises(OrderRefusedError, match=Refusal.TOO_MANY_PARTS):
+        await too_long
+    assert len(house.accepted(KEY)) == 2
+
+
+async def test_an_order_may_come_before_its_account_has_ever_been_there(
+    house: House,
+) -> None:
+    house.expected.add(KEY)
+    order = asyncio.create_task(house.one(KEY))
+    await asyncio.sleep(0)
+    await house.attach(KEY)
+    assert (await order).stage is Stage.TAKEN
+
+
+async def test_an_order_does_not_wait_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messenger, "_ABSENCE", 0.05)
+    monkeypatch.setattr(messenger, "_LOOK_AGAIN", 0.01)
+    house.expected.add(KEY)
+    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+        await house.one(KEY)
+
+
+async def test_an_order_waits_no_more_when_its_account_will_not_come(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messenger, "_LOOK_AGAIN", 0.01)
+    house.expected.add(KEY)
+    order = asyncio.create_task(house.one(KEY))
+    await asyncio.sleep(0.05)
+    assert not order.done()
+    house.expected.clear()
+    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+        await order
+
+
+async def test_an_order_that_waits_does_not_hold_up_the_end(house: House) -> None:
+    house.expected.add(KEY)
+    order = asyncio.create_task(house.one(KEY))
+    await asyncio.sleep(0)
+    await house.messenger.close()
+    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+        await order
+
+
+async def test_what_the_last_account_has_on_the_wire_ends_while_it_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letting it go does not wait for that, nor does it cancel anything."""
+    monkeypatch.setattr(messenger, "_GRACE", 0)
+    house.expected.add(KEY)
+    house.line.hold_answers()
+    await house.attach(KEY, url=house.line.url(KEY))
+    send = asyncio.create_task(house.one(KEY))
+    await until(lambda: house.requests(KEY))
+    await house.messenger.detach(KEY)
+    assert not send.done()
+    house.line.release_answers()
+    message = await send
+    assert message.stage is Stage.TAKEN
+    await house.attach(KEY)
+    assert await house.latest(message) == message
+    assert len(house.accepted(KEY)) == 1
+
+
+async def test_all_stays_open_for_an_account_that_comes_straight_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messenger, "_LINGER", 0.1)
+    house.expected.add(KEY)
+    await house.attach(KEY)
+    for _ in range(2):
+        await house.messenger.detach(KEY)
+        assert not await house.found()
+        await house.attach(KEY)
+    await asyncio.sleep(0.2)
+    assert (await house.one(KEY)).stage is Stage.TAKEN
+
+
+async def test_all_is_closed_when_the_last_account_does_not_come_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messenger, "_LINGER", 0.01)
+    house.expected.add(KEY)
+    await house.attach(KEY, url=house.line.url(KEY))
+    house.line.down()
+    await house.one(KEY)
+    await house.messenger.detach(KEY)
+    await until(lambda: not ours())
+    with pytest.raises(LedgerClosedError):
+        await house.found()
+
+
+async def test_all_is_closed_at_once_when_the_last_account_is_removed(
+    house: House,
+) -> None:
+    house.expected.add(KEY)
+    await house.attach(KEY)
+    await house.messenger.detach(KEY)
+    await house.messenger.forget(KEY)
+    assert ours() == []
+
+
 # Restarts and crashes
 
 
@@ -577,7 +701,7 @@ async def test_damage_in_old_messages_does_not_keep_an_account_away(
     message = await house.one(KEY)
     assert message.status in TAKEN
     assert house.arrived(KEY) == [(NUMBER, TEXT)]
-    assert house.troubles == [LedgerTrouble.UNWRITABLE]
+    assert house.troubles == [LedgerTrouble.SET_ASIDE]
 
 
 async def test_without_a_place_for_the_ledger_messages_are_sent_all_the_same(
@@ -699,6 +823,49 @@ async def test_the_cost_of_a_day_is_the_average_since_the_first_cost(
     assert await house.messenger.daily_cost(KEY) == Decimal("0.03")
     house.time.pass_by(40 * DAYS)
     assert await house.messenger.daily_cost(KEY) is None
+
+
+async def test_an_account_that_seldom_pays_has_thirty_days_to_share_it(
+    house: House,
+) -> None:
+    house.simulator.set_price(KEY, "0.06")
+    await house.attach(KEY)
+    await house.one(KEY)
+    house.time.pass_by(60 * DAYS)
+    await house.one(KEY)
+    house.time.pass_by(DAYS)
+    assert await house.messenger.daily_cost(KEY) == Decimal("0.06") / 30
+
+
+async def test_days_before_the_first_cost_do_not_count(house: House) -> None:
+    await house.attach(KEY)
+    house.simulator.set_price(KEY, "0")
+    await house.one(KEY)
+    house.time.pass_by(10 * DAYS)
+    house.simulator.set_price(KEY, "0.06")
+    await house.one(KEY)
+    house.time.pass_by(2 * DAYS)
+    assert await house.messenger.daily_cost(KEY) == Decimal("0.03")
+
+
+async def test_what_was_spent_this_month_is_today_and_the_days_before(
+    house: House,
+) -> None:
+    house.time.shift = datetime(2031, 5, 30, 12, tzinfo=UTC).timestamp() - time.time()
+    house.simulator.set_price(KEY, "0.06")
+    assert await house.messenger.spent_month(KEY) is None
+    await house.attach(KEY)
+    assert await house.messenger.spent_month(KEY) is None
+    await house.one(KEY)
+    assert await house.messenger.spent_month(KEY) == Decimal("0.06")
+    house.time.pass_by(DAYS)
+    await house.one(KEY)
+    assert await house.messenger.spent_month(KEY) == Decimal("0.12")
+    assert await house.messenger.spent_month("altro") is None
+    house.time.pass_by(DAYS)
+    assert await house.messenger.spent_month(KEY) == Decimal(0)
+    await house.one(KEY)
+    assert await house.messenger.spent_month(KEY) == Decimal("0.06")
 
 
 # Many at once

@@ -1,11 +1,12 @@
 """How phone numbers are understood, refused and masked."""
 
+import asyncio
 from contextlib import suppress
 import subprocess
 import sys
 import textwrap
 
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 import phonenumbers
 import pytest
 
@@ -13,9 +14,11 @@ from custom_components.sms_italia.messaging.numbers import (
     NumberError,
     NumberProblem,
     PhoneNumber,
+    country_of,
     load,
     mask_number,
     parse_number,
+    parse_numbers,
 )
 
 
@@ -127,6 +130,8 @@ def test_a_number_tells_its_country(
         *("3331234567\n3337654321", "333123456\t061234567", "3331234567/3337654321"),
         *("06 1234567/8", "3331234567/68", "06 12345 06 54321 06 12"),
         *("+393331234567+393337654321", "++393331234567", "00+393331234567"),
+        # Zeros that belong to no number.
+        *("+3100000000", "+200000000000", "+44 00 20 7946 095"),
         # No such country; not digits.
         *("+999123456789", "+0123456789", "3331234567²", "½33123456"),
     ],
@@ -174,6 +179,7 @@ def test_premium_numbers_are_refused(value: str) -> None:
 
 
 @given(st.from_regex(r"(\+|00)?[0-9 ./-]{6,16}", fullmatch=True))
+@example("+3100000000")
 def test_a_number_in_e164_stays_what_it_is(value: str) -> None:
     try:
         number = parse_number(value, "IT")
@@ -183,6 +189,55 @@ def test_a_number_in_e164_stays_what_it_is(value: str) -> None:
     assert number.e164.startswith("+")
     for default_country in ("IT", "US", ""):
         assert parse_number(number.e164, default_country) == number
+
+
+@pytest.mark.parametrize("times", [1, 40])
+async def test_many_values_are_understood_as_each_is(times: int) -> None:
+    values = ["333 1234567", "casa", "899123456", "+41 79 123 45 67"] * times
+    assert (
+        await parse_numbers(values, "IT")
+        == [
+            PhoneNumber("+393331234567", "IT"),
+            NumberProblem.INVALID,
+            NumberProblem.PREMIUM,
+            PhoneNumber("+41791234567", "CH"),
+        ]
+        * times
+    )
+
+
+async def test_many_values_are_understood_beside_the_event_loop() -> None:
+    turns = 0
+
+    async def go_round() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(go_round())
+    numbers = [f"+39333{index:07}" for index in range(5000)]
+    understood = await parse_numbers(numbers, "IT")
+    other.cancel()
+    assert [one.e164 for one in understood if isinstance(one, PhoneNumber)] == numbers
+    # On the loop itself there would be one turn at most.
+    assert turns > 10
+
+
+@pytest.mark.parametrize(
+    ("e164", "country"),
+    [
+        ("+393331234567", "IT"),
+        ("+390669812345", "VA"),
+        ("+491999999999", "DE"),
+        ("+881612345678", ""),
+        ("casa", ""),
+        ("", ""),
+        ("group:7", ""),
+    ],
+)
+def test_a_number_on_record_tells_its_country(e164: str, country: str) -> None:
+    assert country_of(e164) == country
 
 
 @given(st.text())

@@ -1,14 +1,32 @@
 """Messages that wait for better times: in order, once, and not for ever."""
 
 import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import override
 
 import pytest
 
-from custom_components.sms_italia.messaging.model import Stage
+from custom_components.sms_italia.messaging.book import Book
+from custom_components.sms_italia.messaging.ledger import Ledger
+from custom_components.sms_italia.messaging.model import Message, Stage
+from custom_components.sms_italia.messaging.outbox import Outbox
+from custom_components.sms_italia.messaging.pacing import Rests
+from custom_components.sms_italia.messaging.router import Router
 from custom_components.sms_italia.providers.model import ErrorKind, Status
 from simulator import Fault
 
-from .helpers import NUMBER, OTHER, STILL, House, numbers, until
+from .helpers import (
+    NUMBER,
+    OTHER,
+    STILL,
+    House,
+    a_dispatch,
+    a_message,
+    copy_as_after_a_crash,
+    numbers,
+    until,
+)
 
 KEY = "smsviainternet"
 HOUR = 3600
@@ -328,3 +346,191 @@ async def test_a_message_that_waited_and_is_then_refused_for_good_fails(
     failed = await house.until_kept(message, status=Status.FAILED)
     assert (failed.error, failed.stage) == (ErrorKind(kind), Stage.CLOSED)
     assert house.requests(KEY) == 1
+
+
+# In order, whatever moments the next attempts are set to
+
+
+class _Tried(Router):
+    """Tells what is tried, and calls it taken."""
+
+    @override
+    async def deliver(self, messages: Sequence[Message], round_began: float) -> None:
+        self.on_taken(messages)
+        await self.book.change([replace(one, stage=Stage.TAKEN) for one in messages])
+
+
+async def test_what_is_tried_takes_along_what_is_before_it_to_the_same_number(
+    house: House,
+) -> None:
+    """Whenever its own next attempt would be; to other numbers nothing moves."""
+    clock = house.time.clock()
+    ledger = Ledger(house.ledger, house.troubles.append)
+    await ledger.open(clock.today())
+    book, tried = Book(ledger, clock), list[int]()
+    accounts = {"casa": house.account(KEY, name="casa")}
+    router = _Tried(
+        accounts=accounts,
+        book=book,
+        clock=clock,
+        rests=Rests(clock, STILL),
+        on_taken=lambda messages: tried.extend(one.id for one in messages),
+        on_recovery=lambda: None,
+    )
+    tasks: list[asyncio.Task[None]] = []
+
+    def spawn(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        tasks.append(asyncio.get_running_loop().create_task(work, name=name))
+        return tasks[-1]
+
+    outbox = Outbox(accounts, book, router, clock, spawn)
+    now = clock.now()
+    moments = {1: now + HOUR, 2: now + HOUR, 3: now, 4: now + HOUR}
+    for index, attempt_at in moments.items():
+        dispatch = a_dispatch(index, created=now - 10 + index, expires=now + 2 * HOUR)
+        number = OTHER if index == 2 else NUMBER
+        await book.add(
+            dispatch, [a_message(dispatch, number=number, attempt_at=attempt_at)]
+        )
+    outbox.schedule()
+    await until(lambda: tasks and all(task.done() for task in tasks))
+    outbox.stop()
+    await ledger.close()
+    assert tried == [10_001, 30_001]
+
+
+# At a later time
+
+
+@pytest.fixture
+def later(house: House) -> float:
+    """Return a moment an hour from now."""
+    return house.time.now() + HOUR
+
+
+async def test_a_message_for_later_waits_here_if_its_provider_cannot_keep_it(
+    house: House, later: float
+) -> None:
+    key = "transactionale"
+    await house.attach(key)
+    (message,) = await house.send(key, NUMBER, send_at=later)
+    assert (message.status, message.stage) == (Status.QUEUED, Stage.WAITING)
+    assert message.error is None
+    assert message.attempt_at == message.dispatch.due == later
+    # Nothing that makes the outbox look sends it before.
+    await house.attach(KEY)
+    await house.one(key, OTHER)
+    house.time.pass_by(HOUR - 30)
+    await house.attach("smshosting")
+    assert [to for to, _ in house.arrived(key)] == [OTHER]
+    house.time.pass_by(30)
+    await house.attach("inviosmart")
+    await house.until_kept(message, stage=Stage.TAKEN)
+    assert [to for to, _ in house.arrived(key)] == [OTHER, NUMBER]
+
+
+async def test_a_message_for_later_goes_out_by_itself_when_its_time_has_come(
+    house: House,
+) -> None:
+    await house.attach("transactionale")
+    (message,) = await house.send("transactionale", send_at=house.time.now() + 0.2)
+    assert message.stage is Stage.WAITING
+    await house.until_kept(message, stage=Stage.TAKEN)
+    (arrived,) = house.accepted("transactionale")
+    assert arrived.created.timestamp() >= message.dispatch.due
+
+
+async def test_a_moment_that_is_past_is_now(house: House) -> None:
+    await house.attach("transactionale")
+    past = house.time.now() - HOUR
+    (message,) = await house.send("transactionale", send_at=past)
+    assert message.stage is Stage.TAKEN
+    assert message.dispatch.wishes.send_at is None
+
+
+async def test_a_message_for_later_is_in_no_ones_way(
+    house: House, later: float
+) -> None:
+    key = "transactionale"
+    await attach_over_line(house, key)
+    await house.send(key, NUMBER, text="dopo", send_at=later)
+    assert (await house.one(key, NUMBER, "adesso")).stage is Stage.TAKEN
+    house.line.down()
+    await house.one(key, NUMBER, "presto")
+    await house.line.up()
+    await until(lambda: len(house.accepted(key)) == 2)
+    assert [text for _, text in house.arrived(key)] == ["adesso", "presto"]
+
+
+async def test_once_its_time_has_come_newer_ones_do_not_overtake_it(
+    house: House, later: float
+) -> None:
+    key = "transactionale"
+    await attach_over_line(house, key)
+    await house.send(key, NUMBER, text="vecchio", send_at=later)
+    house.line.down()
+    house.time.pass_by(HOUR)
+    await house.one(key, NUMBER, "nuovo")
+    await house.line.up()
+    await until(lambda: len(house.accepted(key)) == 2)
+    assert [text for _, text in house.arrived(key)] == ["vecchio", "nuovo"]
+
+
+async def test_a_message_for_later_is_tried_as_long_after_its_time_as_any_other(
+    house: House, later: float
+) -> None:
+    key = "transactionale"
+    await attach_over_line(house, key, retry_for=60)
+    house.line.down()
+    (message,) = await house.send(key, send_at=later)
+    assert message.dispatch.expires == later + 60
+    house.time.pass_by(HOUR + 61)
+    await house.attach(KEY)
+    await house.until_kept(message, status=Status.EXPIRED)
+    assert not house.accepted(key)
+
+
+@pytest.mark.parametrize("ending", ["restart", "crash"])
+async def test_a_message_for_later_survives_and_goes_out_once(
+    house: House, later: float, ending: str
+) -> None:
+    key = "transactionale"
+    await house.attach(key)
+    (message,) = await house.send(key, send_at=later)
+    left = house.folder / "left.db"
+    copy_as_after_a_crash(house.ledger, left)
+    await house.messenger.close()
+    house.use(ledger=left if ending == "crash" else house.ledger)
+    await house.attach(key)
+    kept = await house.latest(message)
+    assert (kept.stage, kept.dispatch.due) == (Stage.WAITING, later)
+    assert not house.accepted(key)
+    house.time.pass_by(HOUR)
+    await house.attach(KEY)
+    await house.until_kept(message, stage=Stage.TAKEN)
+    assert len(house.accepted(key)) == house.requests(key) == 1
+
+
+@pytest.mark.parametrize("key", [KEY, "smshosting"])
+async def test_a_provider_that_can_keep_a_message_for_later_gets_it_at_once(
+    house: House, key: str, later: float
+) -> None:
+    await house.attach(key)
+    (message,) = await house.send(key, send_at=later)
+    assert (message.status, message.stage) == (Status.QUEUED, Stage.TAKEN)
+    (arrived,) = house.accepted(key)
+    assert arrived.scheduled is not None
+    assert abs(arrived.scheduled.timestamp() - later) < 1
+
+
+async def test_a_provider_that_cannot_be_reached_gets_it_when_it_can(
+    house: House, later: float
+) -> None:
+    await attach_over_line(house)
+    house.line.down()
+    (message,) = await house.send(KEY, send_at=later)
+    assert message.stage is Stage.WAITING
+    await house.line.up()
+    await house.until_kept(message, stage=Stage.TAKEN)
+    (arrived,) = house.accepted(KEY)
+    assert arrived.scheduled is not None

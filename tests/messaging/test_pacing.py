@@ -67,6 +67,26 @@ def test_rests_double_with_each_failure_in_a_row_and_are_bounded(
         time.pass_by(rest_of(rests, time))
 
 
+def test_what_is_forgiven_is_the_failures_and_not_the_wait_that_was_asked_for(
+    rests: Rests, time: Stopped
+) -> None:
+    rests.failed("a")
+    rests.forgive("a")
+    assert rests.until("a") is None
+    rests.failed("a", retry_after=50)
+    rests.forgive("a")
+    assert rest_of(rests, time) == 50
+    # The next failure is the first one again, and what was asked for is kept twice.
+    rests.failed("a")
+    rests.forgive("a")
+    assert rest_of(rests, time) == 50
+    rests.worked("a")
+    rests.forgive("a")
+    assert rests.until("a") is None
+    rests.failed("a")
+    assert 10 <= rest_of(rests, time) <= 10 * JITTER
+
+
 def test_failures_without_end_are_counted_without_end(time: Stopped) -> None:
     rests = Rests(Clock(now=time.now), Pace(first_rest=0.5, longest_rest=2.5))
     for _ in range(3000):
@@ -168,6 +188,17 @@ def test_every_pause_between_polls_is_within_its_bounds(age: float) -> None:
     pause = PACE.next_poll(age)
     assert PACE.first_poll <= pause <= PACE.longest_poll
     assert pause <= max(PACE.first_poll, age)
+
+
+@given(age=st.floats(-10, 1e7))
+def test_what_waits_for_an_account_is_offered_ever_more_rarely(age: float) -> None:
+    pause = PACE.next_attempt(age)
+    assert PACE.first_rest <= pause <= PACE.longest_rest
+    assert pause <= PACE.next_attempt(age + 1)
+
+
+def test_what_a_provider_works_on_afterwards_has_longer_to_come() -> None:
+    assert Pace().never_came_in_bulk == 1800 > Pace().never_came
 
 
 def test_a_message_is_asked_about_a_bounded_number_of_times_by_default() -> None:

@@ -20,6 +20,7 @@ TABLE = {
     ErrorKind.THROTTLED: (True, True),
     ErrorKind.UNAVAILABLE: (True, True),
     ErrorKind.REFUSED: (True, False),
+    ErrorKind.CANCELLED: (False, False),
 }
 
 

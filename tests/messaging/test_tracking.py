@@ -2,7 +2,9 @@
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 import json
+from math import ceil
 
 import pytest
 
@@ -10,11 +12,22 @@ from custom_components.sms_italia.messaging.account import DeliveryReports
 from custom_components.sms_italia.messaging.book import CredentialsRefused
 from custom_components.sms_italia.messaging.model import Message, Stage
 from custom_components.sms_italia.messaging.pacing import Pace
-from custom_components.sms_italia.providers.model import Status
+from custom_components.sms_italia.providers.model import Channel, MessageType, Status
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Fault, Status as Fate, Toggle
 
-from .helpers import NUMBER, OTHER, PACE, SHORT, STILL, TEXT, House, numbers, until
+from .helpers import (
+    LANDLINE,
+    NUMBER,
+    OTHER,
+    PACE,
+    SHORT,
+    STILL,
+    TEXT,
+    House,
+    numbers,
+    until,
+)
 
 HOUR = 3600
 DAYS = 86_400
@@ -401,6 +414,38 @@ async def test_a_doubt_about_a_message_that_never_came_sends_it_again_once(
     assert house.arrived("smshosting") == [(NUMBER, TEXT)]
 
 
+async def test_a_clock_that_is_set_does_not_settle_a_doubt(house: House) -> None:
+    """Right after a start without a clock of its own, hours may seem to pass."""
+    house.simulator.inject("smshosting", Fault.CUT_BEFORE_ACCEPT)
+    await house.attach("smshosting")
+    message = await house.one("smshosting")
+    house.time.set_forward(house.pace.never_came + 60)
+    asked = house.requests("smshosting", "status")
+    await until(lambda: house.requests("smshosting", "status") >= asked + 4)
+    assert (await house.latest(message)).stage is Stage.DOUBTFUL
+    assert house.requests("smshosting") == 1
+    house.time.pass_by(house.pace.never_came)
+    await house.until_kept(message, stage=Stage.TAKEN)
+    assert house.requests("smshosting") == 2
+
+
+async def test_a_doubt_of_before_a_restart_is_given_its_time_again(
+    house: House,
+) -> None:
+    house.simulator.inject("smshosting", Fault.CUT_BEFORE_ACCEPT)
+    await house.attach("smshosting")
+    message = await house.one("smshosting")
+    await house.messenger.close()
+    house.time.pass_by(house.pace.never_came)
+    house.use()
+    await house.attach("smshosting")
+    asked = house.requests("smshosting", "status")
+    await until(lambda: house.requests("smshosting", "status") >= asked + 4)
+    assert (await house.latest(message)).stage is Stage.DOUBTFUL
+    house.time.pass_by(house.pace.never_came)
+    await house.until_kept(message, stage=Stage.TAKEN)
+
+
 async def test_a_doubt_stays_one_while_the_provider_does_not_answer(
     house: House,
 ) -> None:
@@ -438,6 +483,8 @@ async def test_an_answer_that_comes_late_unsettles_nothing(house: House) -> None
     await house.attach("transactionale")
     await house.messenger.detach("smshosting")
     await house.attach("smshosting")
+    # What came before is not known any more: it is counted anew.
+    house.time.pass_by(house.pace.never_came)
     await house.until_kept(message, stage=Stage.TAKEN)
     house.line.release_answers()
     await asyncio.sleep(0.3)
@@ -456,6 +503,188 @@ async def test_some_of_a_shipment_in_doubt_came_and_some_did_not(
     house.time.pass_by(house.pace.never_came)
     await house.until_kept(blocked, status=Status.FAILED)
     assert house.arrived("smshosting") == [(NUMBER, TEXT)]
+
+
+# In bulk
+
+
+@pytest.fixture
+def bulk(house: House) -> list[str]:
+    """Return more numbers than the provider answers for one by one."""
+    house.simulator.set_credit("smshosting", 1000)
+    most = PROVIDERS["smshosting"].capabilities.recipients_told_at_once
+    return numbers(most + 2)
+
+
+async def test_messages_taken_in_bulk_are_found_by_their_submission_and_then_by_ids(
+    house: House, bulk: list[str]
+) -> None:
+    house.use(pace=Pace(first_poll=0.2, longest_poll=HOUR))
+    house.simulator.account("smshosting").blocked.add(bulk[-1])
+    await house.attach("smshosting", daily_limit=0)
+    messages = await house.send("smshosting", *bulk)
+    assert {one.status for one in messages} == {Status.QUEUED}
+    assert {one.stage for one in messages} == {Stage.TAKEN}
+    assert {one.provider_id for one in messages} == {None}
+    known = await house.until_kept(
+        messages[0], provider_id=house.accepted("smshosting")[0].id
+    )
+    assert known.stage is Stage.TAKEN
+    fate(house, "smshosting", Fate.DELIVERED)
+    await house.until_kept(messages[0], status=Status.DELIVERED)
+    dropped = messages[-1]
+    await until(lambda: len(house.messenger.open_messages("smshosting")) == 1)
+    assert (await house.latest(dropped)).status is Status.QUEUED
+    house.time.pass_by(3 * DAYS + 1)
+    await house.one("smshosting", text="un altro")
+    given_up = await house.until_kept(dropped, stage=Stage.CLOSED)
+    assert given_up.status is Status.UNCERTAIN
+    assert len(house.accepted("smshosting")) == len(bulk)
+
+
+async def test_however_many_messages_ask_their_submission_is_looked_for_once(
+    house: House, bulk: list[str]
+) -> None:
+    house.use(pace=STILL)
+    await house.attach("smshosting", daily_limit=0)
+    first, *_ = await house.send("smshosting", *bulk)
+    fate(house, "smshosting", Fate.DELIVERED)
+    assert first.submission is not None
+    await house.messenger.callback("smshosting", first.submission, b"")
+    await until(lambda: not house.messenger.open_messages("smshosting"))
+    # Pages of a hundred, one that brings nothing new, and one about Push.
+    assert house.requests("smshosting", "status") == ceil(len(bulk) / 100) + 2
+
+
+async def test_what_a_provider_takes_its_time_for_is_not_taken_for_lost(
+    house: House, bulk: list[str]
+) -> None:
+    house.simulator.switch_on("smshosting", Toggle.SLOW_PROCESSING)
+    house.simulator.inject("smshosting", Fault.CUT_AFTER_ACCEPT, 1, "send")
+    await house.attach("smshosting", daily_limit=0)
+    messages = await house.send("smshosting", *bulk)
+    assert {one.stage for one in messages} == {Stage.DOUBTFUL}
+    house.time.pass_by(house.pace.never_came)
+    asked = house.requests("smshosting", "status")
+    await until(lambda: house.requests("smshosting", "status") >= asked + 4)
+    assert (await house.latest(messages[0])).stage is Stage.DOUBTFUL
+    house.simulator.process()
+    await house.until_kept(messages[0], stage=Stage.TAKEN)
+    assert house.requests("smshosting") == 1
+
+
+async def test_what_never_came_in_bulk_is_sent_again_after_a_longer_time(
+    house: House, bulk: list[str]
+) -> None:
+    house.simulator.inject("smshosting", Fault.CUT_BEFORE_ACCEPT, 1, "send")
+    await house.attach("smshosting", daily_limit=0)
+    messages = await house.send("smshosting", *bulk)
+    house.time.pass_by(house.pace.never_came_in_bulk)
+    await house.until_kept(messages[0], stage=Stage.TAKEN)
+    assert house.requests("smshosting") == 2
+    assert [to for to, _ in house.arrived("smshosting")] == bulk
+
+
+# Groups
+
+
+@pytest.fixture
+def group(house: House) -> list[str]:
+    """Return the numbers of the group 12 at the provider."""
+    members = numbers(3)
+    house.simulator.account("smshosting").groups["12"] = tuple(members)
+    return members
+
+
+async def test_a_group_in_doubt_was_taken_if_any_of_its_numbers_is_found(
+    house: House, group: list[str]
+) -> None:
+    house.simulator.inject("smshosting", Fault.CUT_AFTER_ACCEPT, 1, "send")
+    await house.attach("smshosting")
+    (message,) = await house.send("smshosting", groups=("12",))
+    assert (message.number, message.stage) == ("group:12", Stage.DOUBTFUL)
+    fate(house, "smshosting", Fate.DELIVERED)
+    closed = await house.until_kept(message, stage=Stage.CLOSED)
+    assert closed.status is Status.QUEUED
+    async with asyncio.timeout(20):
+        while len(found := await house.found()) <= len(group):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+    assert [one.number for one in found[1:]] == group
+    for member in found[1:]:
+        await house.until_kept(member, status=Status.DELIVERED)
+    assert house.requests("smshosting") == 1
+    assert house.messenger.spent_today("smshosting").parts == len(group)
+
+
+async def test_a_group_in_doubt_that_never_came_is_sent_again(
+    house: House, group: list[str]
+) -> None:
+    house.simulator.inject("smshosting", Fault.CUT_BEFORE_ACCEPT, 1, "send")
+    await house.attach("smshosting")
+    (message,) = await house.send("smshosting", groups=("12",))
+    house.time.pass_by(house.pace.never_came)
+    await house.until_kept(message, stage=Stage.CLOSED)
+    assert [to for to, _ in house.arrived("smshosting")] == group
+    assert house.requests("smshosting") == 2
+
+
+# For later
+
+
+async def test_a_message_that_waits_at_its_provider_is_asked_about_after_its_time(
+    house: House,
+) -> None:
+    await house.attach("smshosting")
+    (message,) = await house.send(
+        "smshosting", NUMBER, send_at=house.time.now() + 10 * DAYS
+    )
+    other = await house.one("smshosting", OTHER)
+    questions: list[set[str | None]] = []
+
+    def asked(one: Message) -> int:
+        questions[:] = asked_about(house, "smshosting")
+        return sum(one.provider_id in ids for ids in questions)
+
+    await until(lambda: asked(other) >= 5)
+    assert not asked(message)
+    # Its age counts from its time on, and so does the end of the asking.
+    house.time.pass_by(10 * DAYS + 1)
+    await until(lambda: asked(message))
+    assert (await house.latest(message)).stage is Stage.TAKEN
+    house.time.pass_by(3 * DAYS)
+    await house.until_kept(message, stage=Stage.CLOSED, status=Status.UNCERTAIN)
+
+
+# By Push
+
+
+async def test_nothing_calls_back_about_a_push_so_it_is_asked_about(
+    house: House,
+) -> None:
+    house.use(pace=Pace(first_poll=0.05, first_poll_if_told=HOUR, longest_poll=HOUR))
+    house.simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    house.simulator.account("smshosting").push_phones.add(NUMBER)
+    await house.attach(
+        "smshosting",
+        settings={"channel": "push_then_sms"},
+        callback_url="http://127.0.0.1:9/{}".format,
+    )
+    push, sms = await house.send("smshosting", NUMBER, OTHER)
+    assert (push.type, sms.type) == (MessageType.PUSH, MessageType.SMS)
+    fate(house, "smshosting", Fate.DELIVERED)
+    await house.until_kept(push, status=Status.DELIVERED)
+    assert (await house.latest(sms)).status is Status.QUEUED
+
+
+async def test_a_push_in_doubt_is_found_and_has_no_parts(house: House) -> None:
+    house.simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    house.simulator.account("smshosting").push_phones.add(NUMBER)
+    house.simulator.inject("smshosting", Fault.CUT_AFTER_ACCEPT, 1, "send")
+    await house.attach("smshosting")
+    (message,) = await house.send("smshosting", channel=Channel.PUSH)
+    taken = await house.until_kept(message, stage=Stage.TAKEN)
+    assert (taken.type, taken.parts) == (MessageType.PUSH, 0)
+    assert house.messenger.spent_today("smshosting").parts == 0
 
 
 # Being told
@@ -520,6 +749,60 @@ async def test_a_callback_that_is_quicker_than_the_answer_is_asked_about_then(
     house.line.release_answers()
     message = await send
     await house.until_kept(message, status=Status.DELIVERED)
+
+
+async def test_hints_about_one_submission_are_answered_by_few_questions(
+    house: House,
+) -> None:
+    house.use(pace=STILL)
+    await house.attach("smshosting")
+    first, *_ = await house.send("smshosting", *numbers(50))
+    assert first.submission is not None
+    for index in range(50):
+        assert await house.messenger.callback("smshosting", first.submission, b"")
+        await until(lambda: house.requests("smshosting", "status") >= 1)
+        if index == 25:
+            await asyncio.sleep(0.1)
+    assert house.requests("smshosting", "status") == 1
+
+
+async def test_a_hint_that_comes_too_soon_after_another_is_not_lost(
+    house: House,
+) -> None:
+    house.use(pace=Pace(first_poll=0.3, first_poll_if_told=HOUR))
+    await house.attach("smshosting", callback_url="http://127.0.0.1:9/{}".format)
+    message = await house.one("smshosting")
+    assert message.submission is not None
+    await house.messenger.callback("smshosting", message.submission, b"")
+    await until(lambda: house.requests("smshosting", "status") == 1)
+    fate(house, "smshosting", Fate.DELIVERED)
+    await house.messenger.callback("smshosting", message.submission, b"")
+    await house.until_kept(message, status=Status.DELIVERED)
+    assert house.requests("smshosting", "status") == 2
+
+
+async def test_what_was_told_too_early_is_forgotten_with_its_submission(
+    house: House,
+) -> None:
+    key = "transactionale"
+    references: list[str] = []
+
+    def note(reference: str) -> None:
+        references.append(reference)
+
+    def is_asked(before: int) -> bool:
+        return house.requests(key) > before
+
+    await house.attach(key, url=house.line.url(key), callback_url=note)
+    for sends in range(5):
+        house.line.hold_answers()
+        send = asyncio.create_task(house.one(key, LANDLINE))
+        await until(partial(is_asked, sends))
+        assert await house.messenger.callback(key, references[-1], b"")
+        house.line.release_answers()
+        assert (await send).stage is Stage.CLOSED
+    (tracker,) = vars(house.messenger)["_trackers"].values()
+    assert len(vars(tracker)["_told_early"]) <= 1
 
 
 async def test_a_hint_comes_before_the_question_that_was_planned(

@@ -8,9 +8,11 @@ import aiohttp
 
 from custom_components.sms_italia.providers.client import Feature, ProviderClient
 from custom_components.sms_italia.providers.model import (
+    Accepted,
     CallbackRule,
     Channel,
     Encoding,
+    MessageRef,
     Mode,
     Outcome,
     Picture,
@@ -104,6 +106,15 @@ def only(result: SendResult) -> Outcome:
     """Return the one outcome of a submission to one recipient."""
     (outcome,) = result.outcomes.values()
     return outcome
+
+
+def refs_of(result: SendResult) -> list[MessageRef]:
+    """Return how the provider knows the messages of a result, as far as it told."""
+    return [
+        MessageRef(outcome.provider_id, number)
+        for number, outcome in result.outcomes.items()
+        if isinstance(outcome, Accepted) and outcome.provider_id is not None
+    ]
 
 
 def client_at(

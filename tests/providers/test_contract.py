@@ -39,6 +39,7 @@ from .helpers import (
     client_at,
     client_of,
     only,
+    refs_of,
     secrets_in,
     submission,
 )
@@ -241,9 +242,7 @@ async def test_a_report_follows_the_message(
     session: aiohttp.ClientSession,
 ) -> None:
     client = client_of(simulator, key, session)
-    outcome = only(await client.send(submission()))
-    assert isinstance(outcome, Accepted)
-    ref = MessageRef(outcome.provider_id, NUMBER)
+    (ref,) = refs_of(await client.send(submission()))
     (message,) = simulator.messages
     simulator.move(message.id, moved)
 
@@ -343,15 +342,14 @@ async def test_a_send_through_a_fault_ends_in_what_is_known_and_is_sent_once(
 async def test_a_report_through_a_fault_claims_nothing_that_is_not_so(
     key: str, fault: Fault, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
-    outcome = only(await client_of(simulator, key, session).send(submission()))
-    assert isinstance(outcome, Accepted)
+    refs = refs_of(await client_of(simulator, key, session).send(submission()))
     simulator.inject(key, fault, times=9, operation=Operation.STATUS)
     client = client_of(
         simulator, key, session, timeouts=SHORT if fault in HANGS else TIMEOUTS
     )
 
     try:
-        reports = await client.reports([MessageRef(outcome.provider_id, NUMBER)])
+        reports = await client.reports(refs)
     except ProviderError:
         reports = []
 

@@ -16,6 +16,7 @@ from custom_components.sms_italia.providers.model import (
     Encoding,
     ErrorKind,
     MessageRef,
+    Mode,
     NotSent,
     Outcome,
     Report,
@@ -34,6 +35,7 @@ from .helpers import (
     client_at,
     client_of,
     only,
+    refs_of,
     submission,
 )
 from .proofs import proves
@@ -123,12 +125,12 @@ async def test_in_the_sandbox_nothing_is_sent_and_nothing_is_an_error(
 ) -> None:
     client = client_of(simulator, KEY, session, changed={"sandbox": "true"})
 
-    outcome = only(await client.send(submission()))
+    result = await client.send(submission())
 
-    assert outcome == Accepted(provider_id="riferimento-1")
+    assert only(result) == Accepted(provider_id=None)
+    assert result.mode is Mode.TEST
     assert simulator.requests[-1].fields["sandbox"] == "true"
     assert not simulator.messages
-    assert not await client.reports([MessageRef("riferimento-1", NUMBER)])
 
 
 @proves(KEY, SEND, of="answer field")
@@ -300,6 +302,47 @@ async def test_a_refusal_under_http_200_is_a_refusal(
     assert outcome == NotSent(kind=ErrorKind.AUTH, detail="BAD_CREDENTIALS")
 
 
+@pytest.mark.parametrize("code", ["BAD_TO", "NO_CREDIT", "GENERIC_ERROR"])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_error_beside_a_message_that_was_taken_refuses_only_the_others(
+    code: str, status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({**sent(result()), "errorMsg": code}, status=status)
+
+    answer = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER)
+    )
+
+    assert answer.outcomes == {
+        NUMBER: Accepted(provider_id="4300000001"),
+        OTHER_NUMBER: Uncertain(detail="no_result"),
+    }
+    assert answer.refusal is None
+
+
+@pytest.mark.parametrize("count", ["smsInserted", "pushInserted"])
+async def test_an_error_beside_a_count_of_taken_messages_leaves_a_doubt(
+    count: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"errorMsg": "BAD_TO", count: 1})
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == Uncertain(detail="no_result")
+
+
+@pytest.mark.parametrize("count", [0, -1, True, "no", None])
+async def test_an_error_beside_rows_that_were_refused_is_one_of_the_whole(
+    count: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    row = result(status="NOT_INSERTED", detail="BLACKLIST")
+    canned.answer({**sent(row), "smsInserted": count, "errorMsg": "NO_CREDIT"})
+
+    answer = await client_at(KEY, session, canned.url).send(submission())
+
+    assert answer.refusal == NotSent(kind=ErrorKind.CREDIT, detail="NO_CREDIT")
+
+
 async def test_a_key_with_a_colon_is_a_wrong_key(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -392,11 +435,7 @@ async def test_a_hundred_messages_are_one_search(
     numbers = [f"+3934000{number:05}" for number in range(100)]
     result = await client.send(submission(*numbers))
     simulator.move(simulator.messages[41].id, "delivered")
-    refs = [
-        MessageRef(outcome.provider_id, number)
-        for number, outcome in result.outcomes.items()
-        if isinstance(outcome, Accepted)
-    ]
+    refs = refs_of(result)
     asked_before = len(simulator.requests)
 
     reports = await client.reports(refs)

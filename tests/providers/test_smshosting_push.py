@@ -98,7 +98,7 @@ async def test_a_push_alone_is_a_plain_form_without_the_fields_of_an_sms(
         "transactionId": "riferimento-1",
         "sandbox": "true",
     }
-    assert only(result) == Accepted(provider_id="riferimento-1")
+    assert only(result) == Accepted(provider_id=None)
     assert result.mode is Mode.TEST
     assert not push.messages
 

@@ -12,7 +12,6 @@ from custom_components.sms_italia.providers.errors import (
     ProviderError,
 )
 from custom_components.sms_italia.providers.model import (
-    Accepted,
     Cause,
     Channel,
     ErrorKind,
@@ -38,7 +37,7 @@ from .helpers import (
     TEXT,
     client_at,
     client_of,
-    only,
+    refs_of,
     submission,
 )
 from .proofs import proves
@@ -143,11 +142,7 @@ async def test_the_report_of_a_push_comes_from_the_search_that_knows_it(
     result = await client.send(
         submission(NUMBER, OTHER_NUMBER, channel=Channel.PUSH_THEN_SMS)
     )
-    refs = [
-        MessageRef(outcome.provider_id, number)
-        for number, outcome in result.outcomes.items()
-        if isinstance(outcome, Accepted)
-    ]
+    refs = refs_of(result)
     for message in push.messages:
         push.move(message.id, "delivered")
 
@@ -179,13 +174,7 @@ async def test_a_plan_that_ended_leaves_the_reports_of_sms_alone(
     )
     push.switch_off(KEY, Toggle.PUSH_PLAN)
 
-    reports = await client.reports(
-        [
-            MessageRef(outcome.provider_id, number)
-            for number, outcome in result.outcomes.items()
-            if isinstance(outcome, Accepted)
-        ]
-    )
+    reports = await client.reports(refs_of(result))
 
     assert [report.ref.recipient for report in reports] == [OTHER_NUMBER]
 
@@ -308,9 +297,8 @@ async def test_a_picture_can_be_found_and_read_back(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(push, KEY, session)
-    outcome = only(await client.send(submission(channel=Channel.PUSH, picture=PICTURE)))
-    assert isinstance(outcome, Accepted)
-    ref = MessageRef(outcome.provider_id, NUMBER)
+    result = await client.send(submission(channel=Channel.PUSH, picture=PICTURE))
+    (ref,) = refs_of(result)
 
     found = await client.find_pictures([ref])
     picture = await client.picture(found[ref].id)

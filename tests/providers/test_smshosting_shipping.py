@@ -38,6 +38,7 @@ from .helpers import (
     client_at,
     client_of,
     only,
+    refs_of,
     submission,
 )
 from .proofs import proves
@@ -189,7 +190,7 @@ async def test_a_thousand_recipients_go_in_bulk_and_are_queued(
         "transactionCallback": CALLBACK,
     }
     assert set(result.outcomes.values()) == {
-        Accepted(provider_id="transactionId:riferimento-1", status=Status.QUEUED)
+        Accepted(provider_id=None, status=Status.QUEUED)
     }
     assert len(simulator.messages) == 1000
 
@@ -203,7 +204,7 @@ async def test_a_bulk_can_be_a_test(
     result = await client.send(submission(*many(1000), mode=Mode.TEST))
 
     assert simulator.requests[-1].fields["sandbox"] == "true"
-    assert set(result.outcomes.values()) == {Accepted(provider_id="riferimento-1")}
+    assert set(result.outcomes.values()) == {Accepted(provider_id=None)}
     assert not simulator.messages
 
 
@@ -227,21 +228,19 @@ async def test_messages_of_a_bulk_are_reported_once_the_provider_worked_on_it(
     client = client_of(simulator, KEY, session)
     numbers = [BAD_NUMBER, *many(999)]
     result = await client.send(submission(*numbers))
-    refs = [
-        MessageRef(outcome.provider_id, number)
-        for number, outcome in result.outcomes.items()
-        if isinstance(outcome, Accepted)
-    ]
 
-    early = await client.reports(refs[:100])
+    early = await client.lookup("riferimento-1", Channel.SMS)
     simulator.process()
     simulator.move(simulator.messages[0].id, "delivered")
-    reports = await client.reports(refs[:100])
+    reports = await client.lookup("riferimento-1", Channel.SMS)
 
-    assert len(refs) == 1000
+    assert set(result.outcomes.values()) == {Accepted(provider_id=None)}
     assert not early
     # The bad number was dropped: nothing is ever claimed of it again.
-    assert [report.ref for report in reports] == refs[1:100]
+    assert [report.ref for report in reports] == [
+        MessageRef(message.id, message.to) for message in simulator.messages
+    ]
+    assert [report.ref.recipient for report in reports] == numbers[1:]
     assert reports[0].status is Status.DELIVERED
     assert {report.status for report in reports[1:]} == {Status.QUEUED}
 
@@ -302,11 +301,7 @@ async def test_scheduled_messages_are_cancelled_one_by_one(
     result = await client.send(submission(NUMBER, OTHER_NUMBER, send_at=CHRISTMAS))
     first, second = simulator.messages
     simulator.move(second.id, "sent")
-    refs = [
-        MessageRef(outcome.provider_id, number)
-        for number, outcome in result.outcomes.items()
-        if isinstance(outcome, Accepted)
-    ]
+    refs = refs_of(result)
 
     results = await client.cancel([*refs, MessageRef("1", THIRD_NUMBER)])
 
@@ -348,12 +343,11 @@ async def test_messages_of_a_bulk_are_cancelled_with_all_of_it(
     client = client_of(simulator, KEY, session)
     numbers = many(1000)
     await client.send(submission(*numbers, send_at=CHRISTMAS))
-    refs = [MessageRef("transactionId:riferimento-1", number) for number in numbers]
     asked_before = len(simulator.requests)
 
-    results = await client.cancel(refs)
+    results = await client.cancel_submission("riferimento-1")
 
-    assert [one.ref for one in results] == refs
+    assert [one.ref.recipient for one in results] == numbers
     assert {one.result for one in results} == {Cancelling.CANCELLED}
     assert len(simulator.requests) == asked_before + 1
 

@@ -29,6 +29,7 @@ from .helpers import (
     client_at,
     client_of,
     only,
+    refs_of,
     submission,
 )
 from .proofs import proves
@@ -458,12 +459,13 @@ async def test_a_long_message_with_one_row_a_part_fails_with_its_last_part(
 ) -> None:
     simulator.switch_on(KEY, Toggle.ROW_PER_PART)
     client = client_of(simulator, KEY, session)
-    outcome = only(await client.send(submission(text="a" * 400)))
+    result = await client.send(submission(text="a" * 400))
+    outcome = only(result)
     assert isinstance(outcome, Accepted)
     assert outcome.parts == 3
     simulator.move(simulator.messages[0].id, "failed")
 
-    (report,) = await client.reports([MessageRef(outcome.provider_id, NUMBER)])
+    (report,) = await client.reports(refs_of(result))
 
     assert report.status is Status.FAILED
 
@@ -477,13 +479,7 @@ async def test_messages_of_one_shipment_are_one_question(
     simulator.move(simulator.messages[1].id, "delivered")
     asked_before = len(simulator.requests)
 
-    reports = await client.reports(
-        [
-            MessageRef(outcome.provider_id, number)
-            for number, outcome in result.outcomes.items()
-            if isinstance(outcome, Accepted)
-        ]
-    )
+    reports = await client.reports(refs_of(result))
 
     assert {report.ref.recipient: report.status for report in reports} == {
         NUMBER: Status.SENT,

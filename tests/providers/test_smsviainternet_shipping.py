@@ -16,11 +16,9 @@ from custom_components.sms_italia.providers.model import (
     Credit,
     Encoding,
     ErrorKind,
-    MessageRef,
     Mode,
     NotSent,
     Outcome,
-    SendResult,
     Status,
     Uncertain,
 )
@@ -38,6 +36,7 @@ from .helpers import (
     client_at,
     client_of,
     only,
+    refs_of,
     submission,
 )
 from .proofs import proves
@@ -55,15 +54,6 @@ SUMMER = datetime(2035, 7, 1, 20, 35, 17, tzinfo=UTC)
 def many(count: int) -> list[str]:
     """Return so many good numbers."""
     return [f"+393400{number:06}" for number in range(count)]
-
-
-def refs_of(result: SendResult) -> list[MessageRef]:
-    """Return how the provider knows the messages of a result."""
-    return [
-        MessageRef(outcome.provider_id, number)
-        for number, outcome in result.outcomes.items()
-        if isinstance(outcome, Accepted)
-    ]
 
 
 @proves(KEY, SEND, of="parameter")

@@ -11,7 +11,6 @@ from custom_components.sms_italia.providers.model import (
     MessageRef,
     NotSent,
     Report,
-    SendResult,
     Status,
     Uncertain,
 )
@@ -25,6 +24,7 @@ from .helpers import (
     client_at,
     client_of,
     only,
+    refs_of,
     submission,
 )
 from .proofs import proves
@@ -45,15 +45,6 @@ PAGE_EXAMPLE = b"""<response>
 def many(count: int) -> list[str]:
     """Return so many good numbers."""
     return [f"+393400{number:06}" for number in range(count)]
-
-
-def refs_of(result: SendResult) -> list[MessageRef]:
-    """Return how the provider knows the messages of a result."""
-    return [
-        MessageRef(outcome.provider_id, number)
-        for number, outcome in result.outcomes.items()
-        if isinstance(outcome, Accepted)
-    ]
 
 
 @proves(KEY, SEND, "response")
@@ -97,9 +88,8 @@ async def test_a_proxy_that_speaks_only_xml_is_understood_in_all(
     reports = await client.reports(refs_of(result))
 
     assert credit == Credit(balance=Decimal(50))
-    accepted = Accepted(
-        provider_id=simulator.messages[0].reference, parts=1, cost=Decimal("0.05")
-    )
+    shipment = simulator.messages[0].reference
+    accepted = Accepted(provider_id=shipment, parts=1, cost=Decimal("0.05"))
     assert result.outcomes == {
         NUMBER: accepted,
         BAD_NUMBER: NotSent(kind=ErrorKind.RECIPIENT, detail="dropped"),
@@ -109,11 +99,11 @@ async def test_a_proxy_that_speaks_only_xml_is_understood_in_all(
     assert isinstance(only(batch), Accepted)
     assert reports == [
         Report(
-            ref=MessageRef(accepted.provider_id, NUMBER),
+            ref=MessageRef(shipment, NUMBER),
             status=Status.FAILED,
             detail="997",
         ),
-        Report(ref=MessageRef(accepted.provider_id, OTHER_NUMBER), status=Status.SENT),
+        Report(ref=MessageRef(shipment, OTHER_NUMBER), status=Status.SENT),
     ]
 
 

@@ -468,7 +468,7 @@ async def send(house: House) -> SendCell:
     async with house.messenger() as messenger:
         await house.meet_trouble(Operation.SEND)
         (message,) = await messenger.send(ORDER)
-        raises = delivery_error(house.account.name, [message]) is not None
+        raises = delivery_error([message], lambda _: house.account.name) is not None
         requests, accepted = house.requests(Operation.SEND), house.accepted
         await house.end_trouble()
         await _follow(house, messenger)

@@ -144,6 +144,7 @@ async def test_what_is_too_late_expires_and_never_arrives(  # noqa: PLR0913, PLR
     await send_all(hass, account)
     if restarted:
         assert await hass.config_entries.async_unload(account.entry_id)
+        await hass.data[MESSENGER].close()
     clock.shift = MINUTES * 60
     if not restarted:
         # An attempt may be on its way in this moment; it ends before the line is up.

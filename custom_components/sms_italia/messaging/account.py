@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from ..providers.client import Feature, Provider, ProviderClient
+from ..providers.model import Channel
 from .text import TextEncoding
 
 
@@ -13,8 +14,14 @@ class DeliveryReports(StrEnum):
     """How delivery is found out."""
 
     AUTO = "auto"
+    """The provider tells it where it can; asking is the safety net."""
     POLL = "poll"
+    """The provider is asked."""
     OFF = "off"
+    """It is not: a message that was taken is closed with what the answer said of it.
+
+    `queued` or `sent` is then the last that is ever known, and no promise of more.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +30,8 @@ class AccountOptions:
 
     `max_parts` None leaves it to the provider; `daily_limit` is in parts, 0 means
     none; `retry_for` is in seconds; `low_credit` in euro; `fallback` holds the
-    ids of other accounts in order.
+    ids of other accounts in order. More than `bundle_after` messages to one number
+    within a minute are joined into one; 0 never joins.
     """
 
     encoding: TextEncoding = TextEncoding.SMART
@@ -38,6 +46,7 @@ class AccountOptions:
     low_credit: Decimal = Decimal(5)
     history_days: int = 30
     repeat_marker: bool = True
+    bundle_after: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,10 @@ class Account:
     `recipients` holds the numbers (E.164) of each recipient by its id.
     `callback_url` gives the URL where the provider is to tell the delivery of the
     submission with this reference; None if there is no such way at the moment.
+    `bundle_heading` says above joined messages how many they are. `channel` is how
+    its client sends what names no channel. `identity` tells one customer of the
+    provider from another: with another one the provider knows nothing of what this
+    account sent before.
     """
 
     id: str
@@ -58,6 +71,9 @@ class Account:
     options: AccountOptions
     recipients: Mapping[str, tuple[str, ...]]
     callback_url: Callable[[str], str | None] = lambda _: None
+    bundle_heading: Callable[[int], str] = str
+    channel: Channel = Channel.SMS
+    identity: str = ""
 
     def is_low(self, balance: Decimal) -> bool:
         """Tell whether to warn of a balance in euro; never if the limit is 0."""
@@ -69,6 +85,13 @@ class Account:
         if wanted is not None and self.provider.capabilities.sender.allows(wanted):
             return wanted
         return self.sender
+
+    @property
+    def max_parts(self) -> int:
+        """The most parts that one message may take here."""
+        most = self.provider.capabilities.max_parts
+        chosen = self.options.max_parts
+        return most if chosen is None else min(most, chosen)
 
     @property
     def route(self) -> tuple[str, ...]:

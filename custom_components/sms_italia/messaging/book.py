@@ -4,17 +4,28 @@ What changes here goes to the ledger and to whoever listens. The rest of this
 layer decides and asks the book; it holds no message of its own.
 """
 
+from asyncio import Future
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 import logging
 from traceback import format_tb
 
 from ..providers.model import MessageRef, Status
 from .clock import Clock
-from .ledger import Entry, Ledger, Spent, SubmissionIntent
+from .ledger import (
+    Entry,
+    Found,
+    Ledger,
+    LedgerClosedError,
+    Query,
+    Remembered,
+    Spent,
+    SubmissionIntent,
+)
 from .model import DayTotal, Dispatch, Message, Stage
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,21 +80,34 @@ type Listener = Callable[[Event], None]
 _UNHEARD = 1000
 """Messages of an account that are remembered as turned while nobody attended to it."""
 
+_DAYS = 7
+"""Days whose totals are remembered, for a clock that is put right."""
+
 _RANK = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2}
 
 
-def may_follow(old: Message, new: Status) -> bool:
-    """Tell whether a status may come after what is known of a message.
+def may_follow(old: Message, new: Message) -> bool:
+    """Tell whether a new word about a message may follow what is known of it.
 
     Once a provider has taken it, only forward: queued, sent, uncertain, then one
-    of the final three. Before that, or in doubt, nothing is known that a new word
-    could contradict.
+    of the final three, and never back to be sent again. Before that, or in doubt,
+    nothing is known that a new word could contradict.
     """
+    if old.status.is_final and new.status is not old.status:
+        return False
     match old.stage:
-        case Stage.WAITING | Stage.SUBMITTING | Stage.DOUBTFUL:
+        case (
+            Stage.WAITING
+            | Stage.HELD
+            | Stage.JOINED
+            | Stage.SUBMITTING
+            | Stage.DOUBTFUL
+        ):
             return True
         case Stage.TAKEN:
-            return new.is_final or _RANK[new] >= _RANK[old.status]
+            return new.stage in {Stage.TAKEN, Stage.CLOSED} and (
+                new.status.is_final or _RANK[new.status] >= _RANK[old.status]
+            )
         case Stage.CLOSED:
             return False
 
@@ -91,6 +115,98 @@ def may_follow(old: Message, new: Status) -> bool:
 def _shown(message: Message) -> tuple[object, ...]:
     """Return what listeners show of a message."""
     return message.status, message.error, message.parts, message.cost
+
+
+def _sharing(joined: Message, carrying: Message) -> Message:
+    """Return a joined message with the fate of the one that carries it.
+
+    Parts, cost and the provider's id stay with that one, so that nothing counts twice.
+    """
+    return replace(
+        joined,
+        status=carrying.status,
+        stage=Stage.CLOSED if carrying.stage is Stage.CLOSED else Stage.JOINED,
+        carrier=carrying.carrier,
+        error=carrying.error,
+        detail=carrying.detail,
+        type=carrying.type,
+        updated=carrying.updated,
+    )
+
+
+def _charged_to(message: Message) -> str | None:
+    """Return the account that a message may cost: the one that took it, or may have.
+
+    What certainly was not taken, or is to be sent again, costs nothing.
+    """
+    match message.stage:
+        case Stage.TAKEN | Stage.DOUBTFUL:
+            return message.carrier
+        case Stage.CLOSED:
+            was_refused = message.status in {Status.FAILED, Status.EXPIRED}
+            is_free = was_refused and message.provider_id is None
+            return None if is_free else message.carrier
+        case Stage.WAITING | Stage.HELD | Stage.JOINED | Stage.SUBMITTING:
+            return None
+
+
+def _counting(message: Message) -> set[str | None]:
+    """Return the accounts whose limit of the day a message on its way counts for."""
+    match message.stage:
+        case Stage.WAITING | Stage.HELD:
+            return {message.dispatch.account}
+        case Stage.SUBMITTING:
+            return {message.dispatch.account, message.carrier}
+        case Stage.JOINED | Stage.TAKEN | Stage.DOUBTFUL | Stage.CLOSED:
+            return set()
+
+
+class _Groups[K]:
+    """Messages by a key that several of them may share."""
+
+    def __init__(self) -> None:
+        self._groups: dict[K, dict[int, Message]] = {}
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._groups
+
+    def __getitem__(self, key: K) -> tuple[Message, ...]:
+        """Return the messages of a key, oldest first."""
+        group = self._groups.get(key, {}).values()
+        return tuple(sorted(group, key=lambda message: message.id))
+
+    def add(self, key: K, message: Message) -> None:
+        self._groups.setdefault(key, {})[message.id] = message
+
+    def remove(self, key: K, message: Message) -> None:
+        group = self._groups[key]
+        del group[message.id]
+        if not group:
+            del self._groups[key]
+
+    def clear(self) -> None:
+        self._groups.clear()
+
+
+class _Spending:
+    """What is added to the totals, summed up by day and account."""
+
+    def __init__(self) -> None:
+        self._totals: dict[tuple[str, str], DayTotal] = {}
+
+    def add(self, day: str, account: str, parts: int, cost: Decimal) -> None:
+        total = self._totals.get((day, account), DayTotal())
+        self._totals[day, account] = DayTotal(
+            parts=total.parts + parts, cost=total.cost + cost
+        )
+
+    def total(self) -> tuple[Spent, ...]:
+        """Return what is not nothing."""
+        return tuple(
+            Spent(day=day, account=account, parts=total.parts, cost=total.cost)
+            for (day, account), total in self._totals.items()
+            if total.parts or total.cost
+        )
 
 
 class Book:
@@ -102,25 +218,32 @@ class Book:
         self._clock = clock
         self._open: dict[int, Message] = {}
         self._by_ref: dict[tuple[str | None, MessageRef], int] = {}
-        self._by_submission: dict[str, set[int]] = {}
+        self._by_submission: _Groups[str] = _Groups()
         self._unsent_parts: Counter[str | None] = Counter()
         self._expected: dict[int, tuple[str, int]] = {}
         self._waiting: dict[int, Message] = {}
-        self._waiting_numbers: Counter[str] = Counter()
+        self._waiting_numbers: _Groups[str] = _Groups()
+        self._held: _Groups[tuple[str, str]] = _Groups()
+        self._joined: _Groups[int | None] = _Groups()
         self._day = clock.today()
-        self._totals: dict[str, DayTotal] = {}
+        self._totals: dict[str, dict[str, DayTotal]] = {self._day: {}}
         self._listeners: dict[str, list[Listener]] = {}
         self._watched: dict[int, dict[int, Message]] = {}
         self._attended: set[str] = set()
         self._unheard: dict[str, deque[Message]] = {}
         self._next_id = 0
+        ledger.remember_with(self._remember)
 
     def load(self, messages: Iterable[Message], totals: dict[str, DayTotal]) -> None:
         """Take over what the ledger held open, and today's totals by account."""
         for message in messages:
             self._enter(message)
         self._day = self._clock.today()
-        self._totals = dict(totals)
+        self._totals = {self._day: dict(totals)}
+
+    def _remember(self) -> Remembered:
+        """Return what the ledger should hold, should it have been lost."""
+        return Remembered(messages=tuple(self._open.values()), totals=self._totals)
 
     def clear(self) -> None:
         """Forget all messages; the ledger has them."""
@@ -131,6 +254,8 @@ class Book:
             self._unsent_parts,
             self._waiting,
             self._waiting_numbers,
+            self._held,
+            self._joined,
         ):
             index.clear()
 
@@ -139,6 +264,8 @@ class Book:
         for message in self:
             if message.dispatch.account == account:
                 self._leave(message)
+        for totals in self._totals.values():
+            totals.pop(account, None)
         self._unheard.pop(account, None)
 
     def __iter__(self) -> Iterator[Message]:
@@ -156,7 +283,19 @@ class Book:
 
     def of_submission(self, reference: str) -> list[Message]:
         """Return the open messages of a submission."""
-        return [self._open[id_] for id_ in self._by_submission.get(reference, ())]
+        return list(self._by_submission[reference])
+
+    async def knows_reference(self, reference: str) -> bool:
+        """Tell whether a submission may have had this reference already.
+
+        When it returns, nothing has come between: it is still so.
+        """
+        known = await self._ledger.knows_reference(reference)
+        return known or bool(self.of_submission(reference))
+
+    async def find(self, query: Query) -> Found:
+        """Return messages from the ledger, newest first."""
+        return await self._ledger.find(query)
 
     @property
     def waiting(self) -> tuple[Message, ...]:
@@ -165,7 +304,11 @@ class Book:
 
     def is_waiting(self, number: str) -> bool:
         """Tell whether an older message to this number waits in the outbox."""
-        return self._waiting_numbers[number] > 0
+        return number in self._waiting_numbers
+
+    def held(self, account: str, number: str) -> tuple[Message, ...]:
+        """Return what an account holds of a storm to a number, oldest first."""
+        return self._held[account, number]
 
     def take_ids(self, count: int) -> range:
         """Return ids in a row that grow with time: milliseconds, then a counter."""
@@ -176,7 +319,7 @@ class Book:
     def spent_today(self, account: str) -> DayTotal:
         """Return what an account spent since midnight."""
         self._turn_day()
-        return self._totals.get(account, DayTotal())
+        return self._totals[self._day].get(account, DayTotal())
 
     def committed_parts(self, account: str) -> int:
         """Return the parts spent today plus those still on their way out."""
@@ -203,7 +346,10 @@ class Book:
         messages: Sequence[Message],
         submissions: Sequence[SubmissionIntent] = (),
     ) -> None:
-        """Enter new messages of a dispatch; returns when they are on disk."""
+        """Enter new messages of a dispatch; returns when they are on disk.
+
+        Nothing is counted for them until they change.
+        """
         self._expected.pop(dispatch.id, None)
         for message in messages:
             self._enter(message)
@@ -213,6 +359,38 @@ class Book:
             Entry(dispatch=dispatch, added=messages, submissions=submissions)
         )
 
+    async def join(self, carrying: Message, held: Sequence[Message]) -> None:
+        """Enter a new message that carries held ones; returns when all is on disk.
+
+        They share its fate from now on, and have no parts of their own any more.
+        """
+        joined = [
+            replace(
+                message,
+                stage=Stage.JOINED,
+                joined_in=carrying.id,
+                parts=0,
+                attempt_at=None,
+                updated=carrying.updated,
+            )
+            for message in held
+        ]
+        for message in held:
+            self._leave(message)
+        for message in (carrying, *joined):
+            self._enter(message)
+        dispatch = carrying.dispatch
+        self.tell(
+            MessagesChanged(
+                account=dispatch.account,
+                messages=(*joined, carrying),
+                turned=(carrying,),
+            )
+        )
+        await self._ledger.record(
+            Entry(dispatch=dispatch, added=[carrying], changed=joined)
+        )
+
     async def change(
         self,
         messages: Sequence[Message],
@@ -220,18 +398,16 @@ class Book:
     ) -> None:
         """Put messages in the place of what was known of them; returns when on disk.
 
-        A message that may not follow what is known is dropped. What a carrier
-        told of parts and cost goes into its total of today.
+        A message that may not follow what is known is dropped; those that are joined
+        in one follow it. What it may cost its carrier goes into the total of today, and
+        is taken back from the day it was counted if it was not sent after all.
         """
         changed: list[Message] = []
         news: dict[str, list[Message]] = {}
         turned: set[int] = set()
-        spent: Counter[str] = Counter()
-        costs: dict[str, Decimal] = {}
-        for message in messages:
-            old = self._open.get(message.id)
-            if old is None or not may_follow(old, message.status):
-                continue
+        spending = _Spending()
+        self._turn_day()
+        for old, message in self._following(messages):
             self._leave(old)
             self._enter(message)
             changed.append(message)
@@ -239,28 +415,11 @@ class Book:
                 news.setdefault(message.dispatch.account, []).append(message)
             if message.status is not old.status:
                 turned.add(message.id)
-            if message.carrier is not None and message.provider_id is not None:
-                first = old.provider_id is None
-                spent[message.carrier] += message.parts - (0 if first else old.parts)
-                costs[message.carrier] = (
-                    costs.get(message.carrier, Decimal(0))
-                    + (message.cost or 0)
-                    - (0 if first else old.cost or 0)
-                )
+            self._count(spending, old, message)
         if not changed:
             return
-        self._turn_day()
-        additions = tuple(
-            Spent(day=self._day, account=account, parts=parts, cost=costs[account])
-            for account, parts in spent.items()
-            if parts or costs[account]
-        )
-        for addition in additions:
-            total = self._totals.get(addition.account, DayTotal())
-            self._totals[addition.account] = DayTotal(
-                parts=total.parts + addition.parts, cost=total.cost + addition.cost
-            )
-            self.tell(TotalsChanged(account=addition.account))
+        spent = spending.total()
+        self._spend(spent)
         for account, messages_of_account in news.items():
             self.tell(
                 MessagesChanged(
@@ -272,8 +431,41 @@ class Book:
                 )
             )
         await self._ledger.record(
-            Entry(changed=changed, submissions=submissions, spent=additions)
+            Entry(changed=changed, submissions=submissions, spent=spent)
         )
+
+    def _count(self, spending: _Spending, old: Message, new: Message) -> None:
+        """Add to what is spent what a message costs more than before, or less."""
+        before, after = _charged_to(old), _charged_to(new)
+        # What is corrected counts today; what turns out not to be spent never did.
+        day = self._day if before == after else self._clock.day_of(old.updated)
+        if before is not None:
+            spending.add(day, before, -old.parts, -(old.cost or Decimal(0)))
+        if after is not None:
+            spending.add(self._day, after, new.parts, new.cost or Decimal(0))
+
+    def _spend(self, spent: Sequence[Spent]) -> None:
+        """Add to the totals."""
+        for one in spent:
+            if (totals := self._totals.get(one.day)) is not None:
+                total = totals.get(one.account, DayTotal())
+                totals[one.account] = DayTotal(
+                    parts=total.parts + one.parts, cost=total.cost + one.cost
+                )
+        for account in dict.fromkeys(one.account for one in spent):
+            self.tell(TotalsChanged(account=account))
+
+    def _following(
+        self, messages: Iterable[Message]
+    ) -> Iterator[tuple[Message, Message]]:
+        """Go over those that may follow what is known, and that; the joined follow."""
+        for message in messages:
+            old = self._open.get(message.id)
+            if old is None or not may_follow(old, message):
+                continue
+            yield old, message
+            for joined in self._joined[message.id]:
+                yield joined, _sharing(joined, message)
 
     @contextmanager
     def watch(self, dispatch: Dispatch) -> Iterator[Mapping[int, Message]]:
@@ -323,11 +515,35 @@ class Book:
                 )
 
     def _turn_day(self) -> None:
-        """Begin new totals when the day is another."""
+        """Begin new totals when the day is another.
+
+        The clock may have been put right, so that the ledger knows the day already.
+        """
         today = self._clock.today()
-        if today != self._day:
-            self._day = today
-            self._totals = {}
+        if today == self._day:
+            return
+        self._day = today
+        if today in self._totals:
+            return
+        for day in sorted(self._totals)[: 1 - _DAYS]:
+            del self._totals[day]
+        self._totals[today] = {}
+        try:
+            asked = self._ledger.totals(today)
+        except LedgerClosedError:
+            return
+        asked.add_done_callback(partial(self._take_totals, today))
+
+    def _take_totals(self, day: str, told: Future[dict[str, DayTotal]]) -> None:
+        """Add to a day's totals what the ledger held of it before."""
+        if told.cancelled() or told.exception() is not None:
+            return
+        self._spend(
+            [
+                Spent(day=day, account=account, parts=total.parts, cost=total.cost)
+                for account, total in told.result().items()
+            ]
+        )
 
     def _enter(self, message: Message) -> None:
         """Take a message into the indexes that its stage calls for."""
@@ -338,40 +554,39 @@ class Book:
                 return
             case Stage.WAITING:
                 self._waiting[message.id] = message
-                self._waiting_numbers[message.number] += 1
-                self._unsent_parts[message.dispatch.account] += message.parts
-            case Stage.SUBMITTING:
-                for account in {message.dispatch.account, message.carrier}:
-                    self._unsent_parts[account] += message.parts
-            case Stage.TAKEN | Stage.DOUBTFUL:
+                self._waiting_numbers.add(message.number, message)
+            case Stage.HELD:
+                self._held.add((message.dispatch.account, message.number), message)
+            case Stage.JOINED:
+                self._joined.add(message.joined_in, message)
+            case Stage.SUBMITTING | Stage.TAKEN | Stage.DOUBTFUL:
                 pass
         self._open[message.id] = message
+        for account in _counting(message):
+            self._unsent_parts[account] += message.parts
         if message.provider_id is not None:
             ref = MessageRef(message.provider_id, message.number)
             self._by_ref[message.carrier, ref] = message.id
         if message.submission is not None:
-            self._by_submission.setdefault(message.submission, set()).add(message.id)
+            self._by_submission.add(message.submission, message)
 
     def _leave(self, message: Message) -> None:
         """Take a message out of all indexes."""
         del self._open[message.id]
+        for account in _counting(message):
+            self._unsent_parts[account] -= message.parts
         if message.provider_id is not None:
             ref = MessageRef(message.provider_id, message.number)
             self._by_ref.pop((message.carrier, ref), None)
         if message.submission is not None:
-            siblings = self._by_submission[message.submission]
-            siblings.discard(message.id)
-            if not siblings:
-                del self._by_submission[message.submission]
+            self._by_submission.remove(message.submission, message)
         match message.stage:
             case Stage.WAITING:
                 del self._waiting[message.id]
-                self._waiting_numbers[message.number] -= 1
-                if not self._waiting_numbers[message.number]:
-                    del self._waiting_numbers[message.number]
-                self._unsent_parts[message.dispatch.account] -= message.parts
-            case Stage.SUBMITTING:
-                for account in {message.dispatch.account, message.carrier}:
-                    self._unsent_parts[account] -= message.parts
-            case Stage.TAKEN | Stage.DOUBTFUL | Stage.CLOSED:
+                self._waiting_numbers.remove(message.number, message)
+            case Stage.HELD:
+                self._held.remove((message.dispatch.account, message.number), message)
+            case Stage.JOINED:
+                self._joined.remove(message.joined_in, message)
+            case Stage.SUBMITTING | Stage.TAKEN | Stage.DOUBTFUL | Stage.CLOSED:
                 pass

@@ -8,9 +8,13 @@ import time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Tells the time; `now` is in seconds since the epoch."""
+    """Tells the time; `now` is in seconds since the epoch.
+
+    `monotonic` counts seconds from anywhere, and does not jump when the time is set.
+    """
 
     now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
     timezone: Callable[[], tzinfo] = lambda: UTC
 
     def local_time(self) -> str:
@@ -26,3 +30,7 @@ class Clock:
         """Return the local date so many days ago as YYYY-MM-DD."""
         today = datetime.fromtimestamp(self.now(), self.timezone()).date()
         return (today - timedelta(days=ago)).isoformat()
+
+    def day_of(self, moment: float) -> str:
+        """Return the local date of a moment as YYYY-MM-DD."""
+        return datetime.fromtimestamp(moment, self.timezone()).date().isoformat()

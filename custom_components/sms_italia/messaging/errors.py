@@ -16,6 +16,15 @@ class Refusal(StrEnum):
     COUNTRY_NOT_ALLOWED = "country_not_allowed"
     DAILY_LIMIT = "daily_limit"
     ACCOUNT_NOT_LOADED = "account_not_loaded"
+    UNSUPPORTED = "unsupported"
+    """The provider has no such thing: `field` (design.md, 8) and `provider`."""
+    INVALID_PICTURE = "invalid_picture"
+    """The provider would not take it: `types` and `megabytes` say which it takes."""
+    UNKNOWN_MESSAGE = "unknown_message"
+    """There is no message with the id `message_id`."""
+    TOO_LATE_TO_CANCEL = "too_late_to_cancel"
+    CANNOT_CANCEL = "cannot_cancel"
+    """The provider has it and cannot stop it."""
 
 
 class OrderRefusedError(Exception):

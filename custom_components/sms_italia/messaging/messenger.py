@@ -1,41 +1,51 @@
 """The one way in for every send, and the owner of all that runs behind it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from ..providers.model import ErrorKind, Status
 from . import numbers
 from .account import Account
 from .book import Book, Listener
+from .bundling import Bundler
+from .cancelling import Canceller
 from .clock import Clock
 from .errors import OrderRefusedError, Refusal
-from .guards import check_limit, check_sender, check_text, why_not_sent_to
-from .ledger import Found, Ledger, LedgerTrouble, Query
-from .model import BadTarget, DayTotal, Dispatch, Message, Order, Stage, Target
+from .estimating import estimate_order
+from .housekeeping import Housekeeper
+from .ledger import Entry, Found, Ledger, LedgerTrouble, Query
+from .model import DayTotal, Dispatch, Message, Order, Stage, TextEstimate
+from .orders import draw_up
 from .outbox import Outbox
 from .pacing import Pace, Rests
 from .router import Router
 from .routing import accounts_after
-from .text import prepare_text
 from .tracking import Tracker
 
-_FIRST_PASSAGE = 120
-"""Seconds that the only way along a route may take, where there is no retrying."""
-
 _FORECAST_DAYS = 30
-
-_DIGITS_OF_A_NUMBER = 6
-"""What has as many digits may be somebody's number."""
+_FIRST_DAY = "0001-01-01"
+"""Before anything that a ledger can hold."""
 
 _GRACE = 40
 """Seconds that requests on the wire get to end when everything stops.
 
 Longer than a client's timeouts: cancelling a request leaves its messages uncertain.
 """
+
+_ABSENCE = 60
+"""Seconds that an order waits for an account that is being loaded again."""
+
+_LOOK_AGAIN = 0.5
+"""Seconds until it is looked whether such an account is still to be expected."""
+
+_LINGER = 10
+"""Seconds that all stays open for the last account, if it is to come back."""
 
 
 class Messenger:
@@ -50,14 +60,25 @@ class Messenger:
         clock: Clock,
         pace: Pace,
         on_ledger_trouble: Callable[[LedgerTrouble], None],
+        *,
+        expected: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """Set up the parts; no file is touched and no task runs yet."""
+        """Set up the parts; no file is touched and no task runs yet.
+
+        `expected` tells of an account that is not attached whether it will be: it is
+        being loaded, perhaps once again.
+        """
         self._accounts: dict[str, Account] = {}
         self._clock = clock
         self._ledger = Ledger(ledger_path, on_ledger_trouble)
         self._book = Book(self._ledger, clock)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._expected = expected
+        self._tasks: set[asyncio.Task[object]] = set()
         self._lock = asyncio.Lock()
+        self._arrival = asyncio.Event()
+        self._linger: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._closed = False
         self._rests = Rests(clock, pace)
         self._router = Router(
             accounts=self._accounts,
@@ -66,22 +87,47 @@ class Messenger:
             rests=self._rests,
             on_taken=self._on_taken,
             on_recovery=self._on_recovery,
+            expected=expected,
         )
         self._outbox = Outbox(
             self._accounts, self._book, self._router, clock, self._spawn
         )
+        self._bundler = Bundler(
+            self._accounts,
+            self._book,
+            clock,
+            pace.storm,
+            spawn=self._spawn,
+            on_waiting=self._outbox.schedule,
+        )
         self._pace = pace
         self._trackers: dict[str, Tracker] = {}
+        self._canceller = Canceller(
+            self._accounts, self._trackers, self._book, self._ledger, clock
+        )
+        self._housekeeper = Housekeeper(
+            self._book, self._ledger, clock, pace, self._router.under_way
+        )
         self._running = False
 
     async def attach(self, account: Account) -> None:
-        """Take an account in; the first one opens the ledger."""
+        """Take an account in; the first one opens the ledger.
+
+        If its identity is another than it was, what it carried before can be asked
+        about no more, and is uncertain.
+        """
         async with self._lock:
+            self._closed = False
+            self._stop_lingering()
             if not self._running:
                 await self._start()
+            self._let_go(account.id)
+            if await self._housekeeper.recognise(account):
+                # Whatever kept it from working may have been put right.
+                self._rests.forgive(account.id)
+            else:
+                self._rests.worked(account.id)
             self._accounts[account.id] = account
-            # Whatever kept it from working may have been put right.
-            self._rests.worked(account.id)
             await self.tidy_up(account.id)
             tracker = self._trackers[account.id] = Tracker(
                 account,
@@ -93,17 +139,48 @@ class Messenger:
                 on_failed=self._on_failed,
             )
             tracker.follow(tuple(self._book))
+            self._bundler.follow(tuple(self._book))
             self._outbox.hurry()
+            self._wake()
 
     async def detach(self, account_id: str) -> None:
-        """Let an account go; the last one closes the ledger."""
+        """Let an account go; the last one closes the ledger.
+
+        Not at once if it is to come back: what is on the wire can end meanwhile.
+        """
         async with self._lock:
-            self._accounts.pop(account_id, None)
+            self._let_go(account_id)
             self._book.leave(account_id)
-            if (tracker := self._trackers.pop(account_id, None)) is not None:
-                tracker.stop()
-            if not self._accounts:
+            if self._accounts:
+                return
+            if self._running and self._expected(account_id):
+                self._stop_lingering()
+                loop = asyncio.get_running_loop()
+                self._linger = loop.call_later(_LINGER, self._end)
+            else:
                 await self._stop()
+
+    def _let_go(self, account_id: str) -> None:
+        self._accounts.pop(account_id, None)
+        if (tracker := self._trackers.pop(account_id, None)) is not None:
+            tracker.stop()
+
+    def _stop_lingering(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+
+    def _end(self) -> None:
+        """Stop everything: the last account did not come back."""
+
+        async def end() -> None:
+            async with self._lock:
+                if not self._accounts:
+                    await self._stop()
+
+        # Not among the tasks that stopping waits for.
+        loop = asyncio.get_running_loop()
+        self._ending = loop.create_task(end(), name="sms_italia end")
 
     async def forget(self, account_id: str) -> None:
         """Forget a removed account: its messages, its texts and what it spent.
@@ -111,31 +188,21 @@ class Messenger:
         What it carried for others can be asked about no more, and is uncertain.
         """
         async with self._lock:
-            was_running = self._running
-            if not was_running:
+            if not self._running:
                 await self._start()
             self._book.drop(account_id)
-            now = self._clock.now()
-            await self._book.change(
-                [
-                    replace(
-                        message,
-                        status=Status.UNCERTAIN,
-                        stage=Stage.CLOSED,
-                        updated=now,
-                    )
-                    for message in self._book
-                    if message.carrier == account_id
-                    and message.stage in {Stage.TAKEN, Stage.DOUBTFUL}
-                ]
-            )
+            await self._housekeeper.give_up_carried(account_id)
             await self._ledger.forget(account_id)
-            if not was_running:
+            if not self._accounts:
+                self._stop_lingering()
                 await self._stop()
 
     async def close(self) -> None:
-        """Stop everything, whatever is still attached."""
+        """Stop everything, whatever is still attached or expected."""
+        self._closed = True
+        self._wake()
         async with self._lock:
+            self._stop_lingering()
             self._accounts.clear()
             await self._stop()
 
@@ -153,68 +220,20 @@ class Messenger:
     async def send(self, order: Order) -> tuple[Message, ...]:
         """Send an order; return its messages as they stand when it was tried.
 
-        Raises OrderRefusedError if nothing of it may be sent, before any request.
-        The sending goes on if the caller is cancelled.
+        One to an account that is being loaded waits for it, a minute at most. Raises
+        OrderRefusedError if nothing of it may be sent, before any request. Once on
+        record, the sending goes on if the caller is cancelled.
         """
-        account = self._account(order.account)
-        check_sender(account, order.sender)
-        prepared = prepare_text(order.text, order.encoding or account.options.encoding)
-        check_text(account, prepared)
-        good, refused = _sort(account, order.targets)
-        check_limit(
-            account,
-            self._book.committed_parts(account.id),
-            prepared.parts * len(good),
-        )
-        now = self._clock.now()
-        first, *ids = self._book.take_ids(1 + len(good) + len(refused))
-        dispatch = Dispatch(
-            id=first,
-            account=account.id,
-            text=prepared.text,
-            encoding=prepared.encoding,
-            parts=prepared.parts,
-            sender=order.sender or None,
-            created=now,
-            expires=now + (account.options.retry_for or _FIRST_PASSAGE),
-            route=account.route,
-        )
-        message = Message(
-            id=first,
-            dispatch=dispatch,
-            number="",
-            recipient=None,
-            status=Status.QUEUED,
-            stage=Stage.WAITING,
-            updated=now,
-            parts=prepared.parts,
-            attempt_at=now,
-        )
-        messages = [
-            replace(
-                message, id=id_, number=target.number.e164, recipient=target.recipient
-            )
-            for id_, target in zip(ids, good, strict=False)
-        ]
-        closed = [
-            replace(
-                message,
-                id=id_,
-                number=target.given,
-                status=Status.FAILED,
-                stage=Stage.CLOSED,
-                error=ErrorKind.RECIPIENT,
-                detail=refusal,
-                attempt_at=None,
-            )
-            for id_, (target, refusal) in zip(ids[len(good) :], refused, strict=True)
-        ]
+        account = await self._loaded(order.account)
+        draft = draw_up(order, account, self._book, self._clock.now())
+        dispatch = draft.dispatch
+        messages = self._bundler.hold(account, draft.messages)
         with self._book.watch(dispatch) as latest:
             # Not awaited itself: a caller that is cancelled must not take it along.
             task = self._spawn(
-                self._deliver(dispatch, messages, closed), "sms_italia send"
+                self._deliver(dispatch, messages, draft.closed), "sms_italia send"
             )
-            stop = self._book.expect(dispatch, len(good))
+            stop = self._book.expect(dispatch, len(messages))
             task.add_done_callback(lambda _: stop())
             await asyncio.wait([task])
             if not task.cancelled():
@@ -222,13 +241,49 @@ class Messenger:
         if not latest:
             # Everything was stopped before the order was on record.
             raise OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED)
-        return tuple(latest[id_] for id_ in ids)
+        return tuple(latest[one.id] for one in (*messages, *draft.closed))
+
+    async def estimate(self, order: Order) -> TextEstimate:
+        """Return what an order would come to, sending nothing.
+
+        The cost is asked of the provider where it can tell, else it is that of the
+        last prices paid to the countries of all numbers; without a number and a group
+        it is that of one message to the account's own country. Numbers that cannot be
+        sent to do not count. Raises OrderRefusedError as `send` does, but not for the
+        limit of the day, nor if there is no target.
+        """
+        account = await self._loaded(order.account)
+        return await estimate_order(
+            account,
+            order,
+            self._clock.now(),
+            partial(self.prices, account.id),
+        )
+
+    async def cancel(self, message_id: int) -> Message:
+        """Stop a message that has not gone out; return it as it stands then.
+
+        Where its provider only noted the wish, it is open still, with the error
+        CANCELLED. Raises OrderRefusedError if it is not known or cannot be stopped
+        (any more), and ProviderError if its provider did not answer.
+        """
+        if not self._running:
+            raise OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED)
+        task = self._spawn(self._canceller.cancel(message_id), "sms_italia cancel")
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED)
+        return task.result()
 
     async def latest(
         self, account_id: str, recipient: str | None = None
     ) -> tuple[Message, ...]:
         """Return the messages of the newest dispatch of an account or a recipient."""
         return await self._ledger.latest(account_id, recipient)
+
+    async def message(self, message_id: int) -> Message | None:
+        """Return a message as it stands now, open or closed; None if it is unknown."""
+        return self._book.get(message_id) or await self._ledger.message(message_id)
 
     async def find(self, query: Query) -> Found:
         """Return messages from the ledger, newest first."""
@@ -238,8 +293,15 @@ class Messenger:
         self, dispatch: Dispatch, messages: Sequence[Message], closed: Sequence[Message]
     ) -> None:
         """Send new messages, but never past an older one to the same number."""
-        if dispatch.account not in self._accounts or any(
-            self._outbox.holds(message.number) for message in messages
+        account = self._accounts.get(dispatch.account)
+        if any(message.stage is Stage.HELD for message in messages):
+            await self._book.add(dispatch, [*messages, *closed])
+            self._bundler.follow(messages)
+            if any(message.stage is Stage.WAITING for message in messages):
+                await self._outbox.push()
+        elif account is None or (
+            dispatch.due <= self._clock.now()
+            and any(self._outbox.holds(message.number) for message in messages)
         ):
             await self._book.add(dispatch, [*messages, *closed])
             await self._outbox.push()
@@ -254,23 +316,57 @@ class Messenger:
     async def daily_cost(self, account_id: str) -> Decimal | None:
         """Return what an account spends a day on average, in euro.
 
-        Of the last 30 whole days, or of those since its first cost; None before one.
+        Of the last 30 whole days, or of those since its first cost; None if nothing
+        was spent in them.
         """
-        if not self._running:
-            return None
-        totals = await self._ledger.totals_between(
-            account_id, self._clock.day(_FORECAST_DAYS), self._clock.day(1)
-        )
-        spent = sum((total.cost for total in totals.values()), Decimal(0))
+        paid = await self._paid_before_today(account_id)
+        begin = self._clock.day(_FORECAST_DAYS)
+        spent = sum((cost for day, cost in paid.items() if day >= begin), Decimal(0))
         if not spent:
             return None
-        first = date.fromisoformat(min(totals))
+        first = date.fromisoformat(max(begin, min(paid)))
         today = date.fromisoformat(self._clock.today())
         return spent / (today - first).days
+
+    async def spent_month(self, account_id: str) -> Decimal | None:
+        """Return what an account spent since the first of the month, in euro.
+
+        None if no cost was ever told.
+        """
+        paid = await self._paid_before_today(account_id)
+        today = self.spent_today(account_id).cost
+        if not paid and not today:
+            return None
+        month = self._clock.today()[: len("2026-11")]
+        before = (cost for day, cost in paid.items() if day.startswith(month))
+        return sum(before, today)
+
+    async def prices(self, account_id: str) -> Mapping[str, Decimal]:
+        """Return what an account last paid for a part, in euro by country.
+
+        Up to what listeners were told last, which is on its way to the disk.
+        """
+        if self._running:
+            await self._ledger.record(Entry())
+        return await self._ledger.prices(account_id) if self._running else {}
+
+    async def _paid_before_today(self, account_id: str) -> dict[str, Decimal]:
+        """Return by day (YYYY-MM-DD) what an account ever paid before today."""
+        if not self._running:
+            return {}
+        totals = await self._ledger.totals_between(
+            account_id, _FIRST_DAY, self._clock.day(1)
+        )
+        return {day: total.cost for day, total in totals.items() if total.cost}
 
     def open_messages(self, account_id: str) -> list[Message]:
         """Return the messages of an account whose end is not known."""
         return [one for one in self._book if one.dispatch.account == account_id]
+
+    @property
+    def ledger_trouble(self) -> LedgerTrouble | None:
+        """What is wrong with the ledger at the moment."""
+        return self._ledger.trouble
 
     async def hold_ledger(self) -> None:
         """Keep the ledger's file as it is, for a backup to copy; sending goes on."""
@@ -300,37 +396,8 @@ class Messenger:
         Messages that nothing can tell of any more are closed, old ones forgotten.
         """
         account = self._accounts.get(account_id)
-        if account is None:
-            return
-        now = self._clock.now()
-        if not account.tracks_delivery:
-            # Reports were switched off: what was last known is all there will be.
-            await self._book.change(
-                [
-                    replace(message, stage=Stage.CLOSED)
-                    for message in self._book
-                    if message.carrier == account.id and message.stage is Stage.TAKEN
-                ]
-            )
-        await self._book.change(
-            [
-                replace(
-                    message, status=Status.UNCERTAIN, stage=Stage.CLOSED, updated=now
-                )
-                for message in self._book
-                if message.carrier == account.id
-                and message.stage in {Stage.TAKEN, Stage.DOUBTFUL}
-                and (
-                    now - message.dispatch.created > self._pace.give_up
-                    or (
-                        message.stage is Stage.DOUBTFUL
-                        and not account.can_settle(message.provider_id)
-                    )
-                )
-            ]
-        )
-        before = now - account.options.history_days * 86_400
-        await self._ledger.trim(account.id, before)
+        if account is not None:
+            await self._housekeeper.tidy_up(account)
 
     def _on_taken(self, messages: Sequence[Message]) -> None:
         """Follow messages to their end."""
@@ -341,13 +408,17 @@ class Messenger:
         self._outbox.hurry()
 
     def _on_failed(self, messages: Sequence[Message]) -> None:
-        """Send again through the next accounts what a report called failed."""
+        """Send again through the next accounts what a report called failed.
+
+        Not what somebody wished to cancel.
+        """
         now = self._clock.now()
         for message in messages:
             account = self._accounts.get(message.dispatch.account)
             route = accounts_after(message.dispatch.route, message.carrier)
             if (
                 account is not None
+                and message.error is not ErrorKind.CANCELLED
                 and account.options.failover_on_failed_delivery
                 and route
                 and now < message.dispatch.expires
@@ -367,12 +438,22 @@ class Messenger:
                 )
                 self._spawn(self._deliver(dispatch, [again], ()), "sms_italia failover")
 
-    def _account(self, account_id: str) -> Account:
-        """Return a loaded account."""
-        account = self._accounts.get(account_id)
-        if account is None:
-            raise OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED)
+    async def _loaded(self, account_id: str) -> Account:
+        """Return an account, if need be when it is there again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _ABSENCE
+        while (account := self._accounts.get(account_id)) is None:
+            if self._closed or loop.time() >= until or not self._expected(account_id):
+                raise OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await self._arrival.wait()
         return account
+
+    def _wake(self) -> None:
+        """Let those that wait for an account look again."""
+        self._arrival.set()
+        self._arrival = asyncio.Event()
 
     async def _start(self) -> None:
         """Open the ledger and take over what was open when it was closed."""
@@ -415,49 +496,13 @@ class Messenger:
 
     def _stop_timers(self) -> None:
         self._outbox.stop()
+        self._bundler.stop()
         for tracker in self._trackers.values():
             tracker.stop()
 
-    def _spawn(
-        self, work: Coroutine[None, None, None], name: str
-    ) -> asyncio.Task[None]:
+    def _spawn[R](self, work: Coroutine[None, None, R], name: str) -> asyncio.Task[R]:
         """Start a task that ends with us."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _sort(
-    account: Account, targets: Sequence[Target | BadTarget]
-) -> tuple[list[Target], list[tuple[Target | BadTarget, Refusal]]]:
-    """Part the targets that may be sent to, each number once, from those that not.
-
-    Raises OrderRefusedError if there are none, with the first reason.
-    """
-    good: dict[str, Target] = {}
-    refused: dict[str, tuple[Target | BadTarget, Refusal]] = {}
-    for target in targets:
-        refusal = why_not_sent_to(account, target)
-        if refusal is not None:
-            refused.setdefault(target.given, (target, refusal))
-        elif isinstance(target, Target):
-            good.setdefault(target.number.e164, target)
-    if good:
-        for number in good:
-            refused.pop(number, None)
-        return list(good.values()), list(refused.values())
-    for target, refusal in refused.values():
-        placeholders = {"number": _told(target)}
-        if isinstance(target, Target):
-            placeholders["country"] = target.number.country
-        raise OrderRefusedError(refusal, placeholders)
-    raise OrderRefusedError(Refusal.NO_TARGETS)
-
-
-def _told(target: Target | BadTarget) -> str:
-    """Return a target as an error may name it: a number shows its last digits only."""
-    digits = sum(character.isdecimal() for character in target.given)
-    if digits < _DIGITS_OF_A_NUMBER:
-        return target.given
-    return numbers.mask_number(target.given)

@@ -4,9 +4,25 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from ..providers.model import Encoding, ErrorKind, Status
-from .numbers import NumberProblem, PhoneNumber
+from ..providers.model import (
+    Channel,
+    Encoding,
+    ErrorKind,
+    MessageType,
+    Mode,
+    Picture,
+    Status,
+)
+from .numbers import NumberProblem, PhoneNumber, mask_number
 from .text import TextEncoding
+
+_GROUP = "group:"
+"""What stands before the id of a provider's group in the place of a number."""
+
+
+def group_address(group: str) -> str:
+    """Return what stands in the place of a number for a group of the provider."""
+    return f"{_GROUP}{group}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +51,36 @@ class BadTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How a text shall go out beyond who gets it; None leaves it to the account.
+
+    `send_at` (seconds since the epoch) is when, None for at once. `groups` are ids
+    of the account's phonebook at its provider, which only that account knows.
+    `reference` is a name of the user's own for the submission at the provider.
+    """
+
+    sender: str | None = None
+    send_at: float | None = None
+    channel: Channel | None = None
+    mode: Mode | None = None
+    groups: tuple[str, ...] = ()
+    reference: str | None = None
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What somebody asks to be sent: one text to one or many targets."""
+    """What somebody asks to be sent: one text to one or many targets.
+
+    With groups among the wishes there may be no target.
+    """
 
     account: str
     targets: tuple[Target | BadTarget, ...]
     text: str = field(repr=False)
-    sender: str | None = None
     encoding: TextEncoding | None = None
     """None takes the account's option."""
+    wishes: Wishes = Wishes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +90,7 @@ class Dispatch:
     `account` is the account that was asked, `route` the accounts to try in order,
     fixed when it was asked. `created` and `expires` are seconds
     since the epoch; nothing of it is sent after `expires`. `parts` is our own
-    count for one number.
+    count for one number. `wishes.sender` is the sender that was asked for.
     """
 
     id: int
@@ -61,10 +98,15 @@ class Dispatch:
     text: str = field(repr=False)
     encoding: Encoding
     parts: int
-    sender: str | None
     created: float
     expires: float
     route: tuple[str, ...]
+    wishes: Wishes = Wishes()
+
+    @property
+    def due(self) -> float:
+        """When it shall go out, in seconds since the epoch."""
+        return max(self.created, self.wishes.send_at or 0)
 
 
 class Stage(StrEnum):
@@ -72,6 +114,10 @@ class Stage(StrEnum):
 
     WAITING = "waiting"
     """In our outbox: the next attempt is due at `attempt_at`."""
+    HELD = "held"
+    """Part of a storm to its number: at `attempt_at` it is joined with others."""
+    JOINED = "joined"
+    """It goes out within the message `joined_in`, whose fate it shares."""
     SUBMITTING = "submitting"
     """A request for it may be on the wire."""
     TAKEN = "taken"
@@ -88,7 +134,11 @@ class Message:
 
     `carrier` is the account that took it or tried it last, `submission` the
     reference of the request it went out with. `parts` and `cost` (euro) are the
-    provider's where told. `updated` and `attempt_at` are seconds since the epoch.
+    provider's where told; a Push has no parts. `type` is how it went out, None until
+    that is told. `updated` and `attempt_at` are seconds since the epoch. `joined_in`
+    is the id of the message that carries it together with others. `unanswered` are the
+    accounts that were sent the text and did not say whether they took it; it stays when
+    one is found not to have.
     """
 
     id: int
@@ -106,6 +156,20 @@ class Message:
     error: ErrorKind | None = None
     detail: str | None = None
     attempt_at: float | None = None
+    type: MessageType | None = None
+    joined_in: int | None = None
+    unanswered: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> str | None:
+        """The id of the provider's group that it goes to, None if to a number."""
+        is_group = self.number.startswith(_GROUP)
+        return self.number.removeprefix(_GROUP) if is_group else None
+
+    @property
+    def shown_number(self) -> str:
+        """The number as anybody may see it: masked; a group by its id."""
+        return mask_number(self.number) if self.group is None else self.number
 
     @property
     def public_id(self) -> str:
@@ -119,3 +183,20 @@ class DayTotal:
 
     parts: int = 0
     cost: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextEstimate:
+    """What a text would come to for all its targets; see `Messenger.estimate`.
+
+    `parts` is for one number; `characters_left` is what the last part still takes.
+    `costly_characters` are those that force UCS-2. `cost` (euro, for all targets) is
+    None where nobody can tell it.
+    """
+
+    text: str = field(repr=False)
+    encoding: Encoding
+    parts: int
+    characters_left: int
+    costly_characters: tuple[str, ...]
+    cost: Decimal | None = None

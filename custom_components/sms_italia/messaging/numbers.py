@@ -4,17 +4,24 @@ Facts: providers.md section 7. The library behind it is loaded by `load`, not by
 importing this module.
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 import unicodedata
+
+if TYPE_CHECKING:
+    import phonenumbers
 
 # An E.164 number is told by at most 15 digits (ITU-T); below 8 there are only service
 # numbers, which no SMS reaches (providers.md section 7).
 _MIN_DIGITS: Final = 8
 _MAX_DIGITS: Final = 15
 _SHOWN_DIGITS: Final = 3
+# Parsing one takes some 50 µs: more than so many would hold up the event loop.
+_AT_ONCE: Final = 50
 
 # The second of each, and some separators, are as typed on an East Asian keyboard.
 _PLUS_SIGNS: Final = frozenset("+\uff0b")
@@ -100,6 +107,9 @@ def parse_number(value: str, default_country: str) -> PhoneNumber:
         # A local number, without its area, is "possible" too, but for another reason.
         possible != phonenumbers.ValidationResult.IS_POSSIBLE
         or not _MIN_DIGITS <= len(e164) - 1 <= _MAX_DIGITS
+        # Of several zeros before a national number one is taken for the trunk prefix:
+        # no number begins so, and read again it would be yet another one.
+        or phonenumbers.parse(e164) != number
     ):
         raise NumberError(NumberProblem.INVALID, value)
     calling_code = number.country_code or 0
@@ -109,14 +119,55 @@ def parse_number(value: str, default_country: str) -> PhoneNumber:
         and _ITALIAN_PREMIUM.match(phonenumbers.national_significant_number(number))
     ):
         raise NumberError(NumberProblem.PREMIUM, value)
+    return PhoneNumber(e164, _country(number))
+
+
+async def parse_numbers(
+    values: Sequence[str], default_country: str
+) -> list[PhoneNumber | NumberProblem]:
+    """Return for each value the number that it means, or why it means none.
+
+    As `parse_number`, but many are parsed off the event loop.
+    """
+
+    def parse_all() -> list[PhoneNumber | NumberProblem]:
+        return [_number_or_problem(value, default_country) for value in values]
+
+    if len(values) <= _AT_ONCE:
+        return parse_all()
+    return await asyncio.get_running_loop().run_in_executor(None, parse_all)
+
+
+def _number_or_problem(value: str, default_country: str) -> PhoneNumber | NumberProblem:
+    try:
+        return parse_number(value, default_country)
+    except NumberError as err:
+        return err.reason
+
+
+def country_of(e164: str) -> str:
+    """Return the country (ISO 3166, two letters) of a number in E.164, "" for none.
+
+    Raises nothing: what is no such number has no country.
+    """
+    import phonenumbers  # noqa: PLC0415 - in memory since `load`
+
+    try:
+        number = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return ""
+    return _country(number)
+
+
+def _country(number: phonenumbers.PhoneNumber) -> str:
+    import phonenumbers  # noqa: PLC0415 - in memory since `load`
+
     # Where the library does not know the range, the calling code's main country: the
     # small countries that share a code with another are told by their prefixes.
-    country = phonenumbers.region_code_for_number(
+    country: str = phonenumbers.region_code_for_number(
         number
-    ) or phonenumbers.region_code_for_country_code(calling_code)
-    if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
-        country = ""
-    return PhoneNumber(e164, country)
+    ) or phonenumbers.region_code_for_country_code(number.country_code or 0)
+    return "" if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else country
 
 
 def mask_number(e164: str) -> str:

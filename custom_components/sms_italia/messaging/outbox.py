@@ -16,8 +16,10 @@ from .router import Router
 class Outbox:
     """Tries waiting messages again when they are due, and lets them expire on time.
 
-    Messages to one number leave in the order they were given; different numbers do
-    not wait for each other. `spawn` starts a task that somebody else owns.
+    Messages to one number have their turns in the order in which they were due,
+    whatever moments their next attempts are set to; different numbers do not wait for
+    each other. What is due later on is in nobody's way, and is tried at its own moments
+    only. `spawn` starts a task that somebody else owns.
     """
 
     def __init__(
@@ -41,7 +43,14 @@ class Outbox:
 
     def holds(self, number: str) -> bool:
         """Tell whether an older message to this number waits or has its turn."""
-        return self._book.is_waiting(number) or number in self._trying
+        if number in self._trying:
+            return True
+        # Usually nothing waits, and then there is nothing to look through.
+        now = self._clock.now()
+        return self._book.is_waiting(number) and any(
+            one.number == number and one.dispatch.due <= now
+            for one in self._book.waiting
+        )
 
     def schedule(self) -> None:
         """Set the timer for whatever is due first."""
@@ -56,12 +65,12 @@ class Outbox:
             self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
 
     def hurry(self) -> None:
-        """Try all waiting messages now: an account works again, or one was loaded."""
+        """Try what waits and is due now: an account works again, or one was loaded."""
         self._hurried = True
         self._begin()
 
     async def push(self) -> None:
-        """Try all waiting messages now; returns when each has had its turn."""
+        """Try what waits and is due now; returns when each has had its turn."""
         self.hurry()
         while self._round is not None and not self._round.done():
             await asyncio.wait([self._round])
@@ -111,14 +120,29 @@ class Outbox:
                 for one in expired
             ]
         )
-        await self._deliver_in_order(
-            [
-                one
-                for one in self._book.waiting
-                if one.dispatch.account in self._accounts
-                and (hurried or (one.attempt_at or 0) <= now)
-            ]
-        )
+        await self._deliver_in_order(self._ready(now, everything=hurried))
+
+    def _ready(self, now: float, *, everything: bool) -> list[Message]:
+        """Return what is to have its turn now, in order.
+
+        Whatever is tried takes along what is before it on the way to its number.
+        `everything` that is due is tried, else only what an attempt is set for.
+        """
+        ready: list[Message] = []
+        numbers: set[str] = set()
+        waiting = [
+            one for one in self._book.waiting if one.dispatch.account in self._accounts
+        ]
+        waiting.sort(key=lambda one: (one.dispatch.due, one.id), reverse=True)
+        for message in waiting:
+            is_due = message.dispatch.due <= now
+            if (message.attempt_at or 0) <= now or (
+                is_due and (everything or message.number in numbers)
+            ):
+                ready.append(message)
+                if is_due:
+                    numbers.add(message.number)
+        return ready[::-1]
 
     async def _deliver_in_order(self, messages: Sequence[Message]) -> None:
         """Deliver dispatch by dispatch, each number's messages one after another."""

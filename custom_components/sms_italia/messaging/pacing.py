@@ -17,7 +17,10 @@ class Pace:
     spread by up to a fifth so that accounts do not come back in step. A status
     question comes after `first_poll`, then whenever half a message's age has gone
     by again, at least every `longest_poll`, until `give_up`. A submission that a
-    provider does not know `never_came` seconds after it was made never came there.
+    provider does not know `never_came` seconds after it was made never came there;
+    one that the provider works on after it has answered, `never_came_in_bulk`.
+    Messages to one number within `storm` are counted together; what is too much is
+    held as long.
     """
 
     first_rest: float = 15
@@ -26,7 +29,9 @@ class Pace:
     first_poll_if_told: float = 60
     longest_poll: float = 3600
     never_came: float = 120
+    never_came_in_bulk: float = 1800
     give_up: float = 72 * 3600
+    storm: float = 60
 
     def next_poll(self, age: float, *, told: bool = False) -> float:
         """Return the seconds to wait before asking about a message of this age.
@@ -35,6 +40,13 @@ class Pace:
         """
         first = self.first_poll_if_told if told else self.first_poll
         return min(max(age / 2, first), self.longest_poll)
+
+    def next_attempt(self, age: float) -> float:
+        """Return the seconds until a message of this age is offered again.
+
+        For what no failed request says: an account of its way is not there yet.
+        """
+        return min(max(age / 2, self.first_rest), self.longest_rest)
 
 
 class Rests:
@@ -46,9 +58,10 @@ class Rests:
 
     def __init__(self, clock: Clock, pace: Pace) -> None:
         """Start with no account resting."""
+        self.pace = pace
         self._clock = clock
-        self._pace = pace
         self._until: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._failed_at: dict[str, float] = {}
 
@@ -75,12 +88,23 @@ class Rests:
         if until is None:
             failures = self._failures.get(account, 0)
             self._failures[account] = failures + 1
-            doubled = self._pace.first_rest * 2 ** min(failures, _MOST_DOUBLINGS)
-            rest = min(doubled, self._pace.longest_rest)
+            doubled = self.pace.first_rest * 2 ** min(failures, _MOST_DOUBLINGS)
+            rest = min(doubled, self.pace.longest_rest)
             until = now + rest * random.uniform(1, 1.2)  # noqa: S311 - spreads attempts, no secret
+        if retry_after is not None:
+            asked = self._asked.get(account, now)
+            self._asked[account] = max(asked, now + retry_after)
         self._until[account] = max(until, now + (retry_after or 0))
 
     def worked(self, account: str) -> bool:
         """End an account's rest; tell whether it had been failing."""
         self._until.pop(account, None)
+        self._asked.pop(account, None)
         return self._failures.pop(account, None) is not None
+
+    def forgive(self, account: str) -> None:
+        """Forget an account's failures, but not how long its provider asked to wait."""
+        asked = self._asked.get(account)
+        self.worked(account)
+        if asked is not None:
+            self._asked[account] = self._until[account] = asked

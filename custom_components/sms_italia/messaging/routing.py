@@ -8,7 +8,7 @@ from ..providers.model import ErrorKind
 def another_account_may_cure(kind: ErrorKind) -> bool:
     """Tell whether a message refused for this reason can be sent by another account."""
     match kind:
-        case ErrorKind.RECIPIENT | ErrorKind.TEXT:
+        case ErrorKind.RECIPIENT | ErrorKind.TEXT | ErrorKind.CANCELLED:
             return False
         case (
             ErrorKind.AUTH
@@ -42,5 +42,6 @@ def time_may_cure(kind: ErrorKind) -> bool:
             | ErrorKind.TEXT
             | ErrorKind.DUPLICATE
             | ErrorKind.REFUSED
+            | ErrorKind.CANCELLED
         ):
             return False

@@ -35,6 +35,8 @@ class ErrorKind(StrEnum):
     THROTTLED = "throttled"
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
+    CANCELLED = "cancelled"
+    """Somebody stopped it before it went out."""
 
 
 class Encoding(StrEnum):
@@ -165,12 +167,14 @@ class Cause(StrEnum):
 class Accepted:
     """The provider took the message and will answer for it under `provider_id`.
 
+    That is None where the provider takes the submission now and tells the ids later,
+    asked by our reference (feature CLIENT_REFERENCE).
     `parts` and `cost` (euro) belong to this one message and are None where the
     answer does not tell. In Mode.TEST it would have been taken; no report will ever
     come.
     """
 
-    provider_id: str
+    provider_id: str | None
     status: Status = Status.QUEUED
     parts: int | None = None
     cost: Decimal | None = None

@@ -45,7 +45,7 @@ from .model import (
 from .reading import as_count, as_euro, as_identifier, as_number, as_object
 from .smshosting_facts import FACTS
 from .smshosting_push import PICTURE, Push, addressed, read_estimate
-from .smshosting_results import BULK, sent, sent_in_bulk
+from .smshosting_results import sent, sent_in_bulk
 from .smshosting_search import PAGE, STATUSES, Search
 from .smshosting_wire import ENCODINGS, Login, Wire, accepted_body, written
 from .transport import Json, Timeouts
@@ -206,19 +206,11 @@ class SmshostingClient(ProviderClient):
 
     @override
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:
-        """Stop messages one by one; one of a bulk stops with its whole submission."""
+        """Stop messages one by one."""
         results: list[Cancellation] = []
-        in_bulk: dict[str, Sequence[Cancellation]] = {}
         for ref in refs:
-            if ref.provider_id.startswith(BULK):
-                reference = ref.provider_id.removeprefix(BULK)
-                if reference not in in_bulk:
-                    in_bulk[reference] = await self.cancel_submission(reference)
-                listed = in_bulk[reference]
-                same = [one for one in listed if one.ref.recipient == ref.recipient]
-            else:
-                same = await self._cancel({"id": ref.provider_id})
-                same = [one for one in same if one.ref.provider_id == ref.provider_id]
+            listed = await self._cancel({"id": ref.provider_id})
+            same = [one for one in listed if one.ref.provider_id == ref.provider_id]
             result = same[0].result if same else Cancelling.NOT_CANCELLED
             results.append(Cancellation(ref=ref, result=result))
         return results
@@ -279,10 +271,7 @@ class SmshostingClient(ProviderClient):
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
-        """Search for up to 100 messages by their ids, SMS and Push.
-
-        Those of a bulk submission are searched by its transaction id.
-        """
+        """Search for up to 100 messages by their ids, SMS and Push."""
         return await self._search.of_refs(refs)
 
     @override

@@ -277,7 +277,7 @@ def _all() -> Iterator[Fact]:
         _SMS_CANCEL,
         {
             "id": "the message to stop",
-            "transactionId": "the submission to stop, always so for a bulk one",
+            "transactionId": "the submission to stop, instead of one message",
         },
         official,
     )

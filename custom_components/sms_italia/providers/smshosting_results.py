@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from .client import same_for_all
 from .errors import OutcomeUnknownError
 from .model import (
     Accepted,
@@ -20,9 +21,6 @@ from .model import (
 )
 from .reading import as_code, as_count, as_identifier, as_list, as_number, as_object
 from .transport import Json
-
-BULK = "transactionId:"
-"""What stands before the reference of a bulk submission in its messages' id."""
 
 NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
     {
@@ -52,7 +50,7 @@ def sent(
     rows = [as_object(item) for item in as_list(body.get("sms"))]
     untold: Outcome = Uncertain(detail="no_result")
     if mode is Mode.TEST:
-        untold = Accepted(provider_id=submission.reference)
+        untold = Accepted(provider_id=None)
     elif channel is Channel.PUSH and _is_whole(body, rows):
         untold = _LEFT_OUT
     results: dict[str, Outcome] = {}
@@ -81,20 +79,13 @@ def sent_in_bulk(
     """Return what the answer to a bulk send says: that the whole of it was taken.
 
     It lists no number (providers.md, 2.3). What is claimed of each is that the
-    provider has it in its queue, under the submission's transaction id; reports are
-    searched by that. A number which the provider drops later gets no report.
+    provider has it in its queue; its id is found later by the submission's transaction
+    id. A number which the provider drops later is never found.
     """
     if as_identifier(body.get("transactionId")) != submission.reference:
         raise OutcomeUnknownError("no_transaction")
-    accepted = Accepted(
-        provider_id=submission.reference
-        if mode is Mode.TEST
-        else f"{BULK}{submission.reference}",
-        status=Status.QUEUED,
-    )
-    return SendResult(
-        outcomes=dict.fromkeys(submission.recipients, accepted), mode=mode
-    )
+    accepted = Accepted(provider_id=None, status=Status.QUEUED)
+    return SendResult(outcomes=same_for_all(submission, accepted), mode=mode)
 
 
 def _is_whole(body: Mapping[str, Json], rows: list[dict[str, Json]]) -> bool:

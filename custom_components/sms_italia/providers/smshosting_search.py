@@ -28,7 +28,6 @@ from .reading import (
     as_object,
     as_price,
 )
-from .smshosting_results import BULK
 from .smshosting_wire import Wire, accepted_body, without_plus, written
 from .transport import Json
 
@@ -73,27 +72,10 @@ class Search:
 
         One that the provider does not know is left out, and so is one of the sandbox.
         """
-        reports: list[Report] = []
-        by_id: dict[str, MessageRef] = {}
-        in_bulk: dict[str, dict[str, MessageRef]] = {}
-        for ref in refs:
-            if ref.provider_id.startswith(BULK):
-                reference = ref.provider_id.removeprefix(BULK)
-                in_bulk.setdefault(reference, {})[ref.recipient] = ref
-            elif ref.provider_id.isdecimal():
-                # Another id would get the whole question refused.
-                by_id[ref.provider_id] = ref
-        for ref, row in await self._rows_of(by_id):
-            if (told := report(ref, row)) is not None:
-                reports.append(told)
-        for reference, members in in_bulk.items():
-            rows = await self._of_reference(_SMS, reference)
-            told_of = {as_number(row.get("to")): row for row in rows}
-            for number, ref in members.items():
-                row = told_of.get(number, {})
-                if (told := report(ref, row)) is not None:
-                    reports.append(told)
-        return reports
+        # Another id would get the whole question refused.
+        by_id = {ref.provider_id: ref for ref in refs if ref.provider_id.isdecimal()}
+        told = (report(ref, row) for ref, row in await self._rows_of(by_id))
+        return [one for one in told if one is not None]
 
     async def of_reference(
         self, reference: str, *, with_push: bool

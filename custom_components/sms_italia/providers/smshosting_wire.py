@@ -10,7 +10,7 @@ from yarl import URL
 
 from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import Cause, Encoding, ErrorKind
-from .reading import as_code, as_object
+from .reading import as_code, as_count, as_list, as_object
 from .transport import (
     MAX_ANSWER_BYTES,
     Answer,
@@ -129,7 +129,10 @@ class Wire:
 
 
 def accepted_body(answer: Answer) -> Mapping[str, Json]:
-    """Return the JSON object of a 2xx answer; raise what any other answer says."""
+    """Return the JSON object of a 2xx answer; raise what any other answer says.
+
+    An error beside messages that were taken is none of the whole: their rows decide.
+    """
     try:
         body = as_object(answer.json())
     except OutcomeUnknownError:
@@ -142,6 +145,8 @@ def accepted_body(answer: Answer) -> Mapping[str, Json]:
         else []
     )
     if answer.status < 500:  # noqa: PLR2004 - a 5xx proves nothing
+        if _has_taken_some(body):
+            return body
         for code in codes:
             if code in REFUSALS:
                 raise NotAcceptedError(
@@ -154,6 +159,13 @@ def accepted_body(answer: Answer) -> Mapping[str, Json]:
             raise OutcomeUnknownError(GENERIC_ERROR)
     refuse_http_error(answer, as_code(codes[0]) if codes else None)
     return body
+
+
+def _has_taken_some(body: Mapping[str, Json]) -> bool:
+    """Tell whether an answer says that some messages were taken."""
+    rows = [as_object(item) for item in as_list(body.get("sms"))]
+    counts = [as_count(body.get(name)) for name in ("smsInserted", "pushInserted")]
+    return any(row.get("status") == "INSERTED" for row in rows) or any(counts)
 
 
 def without_plus(number: str) -> str:

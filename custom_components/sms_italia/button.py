@@ -1,0 +1,78 @@
+"""A button on each recipient's device that sends a test message."""
+
+from typing import override
+
+from homeassistant.components.button import ButtonEntity
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
+from .entity import RecipientEntity
+from .runtime import SmsItaliaConfigEntry
+from .sending import Request, recipient_targets, send
+
+# The messenger bounds the requests on the wire, as for all that is sent.
+PARALLEL_UPDATES = 0
+
+_CONF_SANDBOX = "sandbox"
+"""The option of a provider with which nothing is really sent."""
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the buttons of the recipients."""
+    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
+        async_add_entities(
+            [SendTestButton(hass, entry, subentry)],
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class SendTestButton(RecipientEntity, ButtonEntity):
+    """Sends a test message to all numbers of a recipient.
+
+    The answer is the recipient's delivery status, which stands on the same device.
+    """
+
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: SmsItaliaConfigEntry,
+        subentry: ConfigSubentry,
+    ) -> None:
+        """Stand for a recipient; without use where nothing is really sent."""
+        super().__init__(hass, entry, subentry, "send_test")
+        self._attr_entity_registry_enabled_default = not entry.options.get(
+            _CONF_SANDBOX, False
+        )
+
+    @override
+    async def async_press(self) -> None:
+        """Send; raises a translated HomeAssistantError if nothing was taken."""
+        await send(
+            self.hass,
+            self.entry,
+            Request(message=await self._text()),
+            await recipient_targets(self.hass, self.entry, self.recipient),
+        )
+
+    async def _text(self) -> str:
+        """Return the text, in the language of Home Assistant.
+
+        It tells the time: providers refuse a text that they have just sent.
+        """
+        texts = await async_get_translations(
+            self.hass, self.hass.config.language, "common", {DOMAIN}
+        )
+        return texts[f"component.{DOMAIN}.common.test_message"].format(
+            time=f"{dt_util.now():%H:%M:%S}"
+        )

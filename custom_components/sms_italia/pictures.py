@@ -1,0 +1,207 @@
+"""Pictures out of Home Assistant's cameras, media and folders, and into them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import mimetypes
+from pathlib import Path
+
+from homeassistant.components import image, media_source
+from homeassistant.core import HomeAssistant, split_entity_id, valid_entity_id
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+
+from .const import DOMAIN
+from .providers.model import Picture
+from .providers.pictures import picture_type
+
+_CAMERA = "camera"
+_LOCAL_MEDIA = "local"
+
+_LARGEST = 16 * 1024 * 1024
+"""Bytes that are read of a file at most; no provider takes as many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPicture:
+    """Where a picture was written, and what the media call it if they have it."""
+
+    path: Path
+    media_content_id: str | None
+
+
+async def read_picture(hass: HomeAssistant, given: str) -> Picture:
+    """Return the picture that an action names.
+
+    That is a `camera` or `image` entity, whose picture of this moment it is, a media
+    content id, or the path of a file in a folder that Home Assistant allows; a relative
+    one begins in the configuration folder.
+
+    Raises a translated HomeAssistantError if there is none. Whether anybody can take it
+    is not looked at; of a file that is too big for everybody only the first part is
+    read.
+    """
+    if (entity_id := _entity_of(given)) is not None:
+        content = await _snapshot(hass, entity_id)
+        name = f"{split_entity_id(entity_id)[1]}.jpg"
+    elif given.startswith(media_source.URI_SCHEME):
+        path = await _media_path(hass, given)
+        content = await hass.async_add_executor_job(_content, given, path)
+        name = path.name
+    else:
+        path = Path(hass.config.path(given))
+        content = await hass.async_add_executor_job(_allowed_content, hass, given, path)
+        name = path.name
+    return Picture(
+        content=content,
+        filename=name,
+        # What is no picture is refused by its type, with what may be sent.
+        content_type=picture_type(content) or "application/octet-stream",
+    )
+
+
+async def save_picture(
+    hass: HomeAssistant, filename: str, picture: Picture
+) -> SavedPicture:
+    """Write a picture to a new file; the name gets the picture's extension if need be.
+
+    A relative name begins in the folder of the local media and cannot leave it; any
+    other must be in a folder that Home Assistant allows. Nothing is ever overwritten.
+    Raises a translated HomeAssistantError.
+    """
+    return await hass.async_add_executor_job(_write, hass, filename, picture)
+
+
+def _entity_of(given: str) -> str | None:
+    """Return the entity whose picture is meant, None if it is none that has one."""
+    for domain in (_CAMERA, image.DOMAIN):
+        entity_id = given.removeprefix(f"{media_source.URI_SCHEME}{domain}/")
+        if valid_entity_id(entity_id) and split_entity_id(entity_id)[0] == domain:
+            return entity_id
+    return None
+
+
+async def _snapshot(hass: HomeAssistant, entity_id: str) -> bytes:
+    """Return the picture that an entity shows now."""
+    try:
+        match split_entity_id(entity_id)[0]:
+            case domain if domain not in hass.config.components:
+                pass
+            case image.DOMAIN:
+                return (await image.async_get_image(hass, entity_id)).content
+            case _:
+                # It needs a library that is there only where cameras are.
+                from homeassistant.components import camera  # noqa: PLC0415 - as above
+
+                return (await camera.async_get_image(hass, entity_id)).content
+    except HomeAssistantError:
+        pass
+    raise HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key="picture_unavailable",
+        translation_placeholders={"entity": entity_id},
+    )
+
+
+async def _media_path(hass: HomeAssistant, given: str) -> Path:
+    """Return the file that a media content id stands for."""
+    try:
+        media = await media_source.async_resolve_media(hass, given, None)
+    except HomeAssistantError, AssertionError:
+        # The local media assert that they can tell the type by the file's name.
+        raise _not_found(given) from None
+    if media.path is None:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="picture_not_local",
+            translation_placeholders={"picture": given},
+        )
+    return media.path
+
+
+def _not_found(given: str) -> ServiceValidationError:
+    """Return the error of a picture that is not there."""
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key="picture_not_found",
+        translation_placeholders={"picture": given},
+    )
+
+
+def _not_allowed(given: str) -> ServiceValidationError:
+    """Return the error of a path outside the folders that are allowed."""
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key="path_not_allowed",
+        translation_placeholders={"path": given},
+    )
+
+
+# What follows reads and writes files, and must not run in the event loop.
+
+
+def _content(given: str, path: Path) -> bytes:
+    """Return what stands in a file, up to a byte more than the bound."""
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(_LARGEST + 1)
+    except OSError:
+        pass
+    raise _not_found(given)
+
+
+def _allowed_content(hass: HomeAssistant, given: str, path: Path) -> bytes:
+    """Return what stands in a file that an action may read."""
+    try:
+        # What is looked at is what is read, whatever a link says later.
+        path = path.resolve()
+    except ValueError:
+        raise _not_found(given) from None
+    if not hass.config.is_allowed_path(str(path)):
+        raise _not_allowed(given)
+    return _content(given, path)
+
+
+def _write(hass: HomeAssistant, filename: str, picture: Picture) -> SavedPicture:
+    """Write a picture; see `save_picture`."""
+    folders = hass.config.media_dirs
+    home = folders.get(_LOCAL_MEDIA) or next(iter(folders.values()), "")
+    try:
+        name = Path(filename)
+        if mimetypes.guess_type(filename)[0] != picture.content_type:
+            name = name.with_name(name.name + Path(picture.filename).suffix)
+        folder = Path(home).resolve()
+        path = (folder / name).resolve()
+        if not (
+            hass.config.is_allowed_path(str(path))
+            if name.is_absolute()
+            else home and path.is_relative_to(folder)
+        ):
+            raise _not_allowed(filename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="file_exists",
+                translation_placeholders={"path": filename},
+            )
+        with path.open("xb") as file:
+            file.write(picture.content)
+    except (OSError, RuntimeError, ValueError) as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="picture_not_saved",
+            translation_placeholders={"path": filename, "detail": type(err).__name__},
+        ) from None
+    return SavedPicture(path=path, media_content_id=_media_id(folders, path))
+
+
+def _media_id(folders: Mapping[str, str], path: Path) -> str | None:
+    """Return what the media call a file, None if it is in none of their folders."""
+    for name, folder in folders.items():
+        base = Path(folder).resolve()
+        if path.is_relative_to(base):
+            inside = path.relative_to(base).as_posix()
+            return media_source.generate_media_source_id(
+                media_source.DOMAIN, f"{name}/{inside}"
+            )
+    return None

@@ -1,0 +1,61 @@
+"""What the page of system information tells: counts and states, nothing private."""
+
+from typing import Any
+
+from homeassistant.components.system_health import (
+    SystemHealthRegistration,
+    async_check_can_reach_url,
+)
+from homeassistant.const import CONF_URL
+from homeassistant.core import HomeAssistant, callback
+from yarl import URL
+
+from .const import CONF_PROVIDER, DOMAIN
+from .providers.model import Status
+from .runtime import MESSENGER, SmsItaliaConfigEntry
+
+
+@callback
+def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> None:
+    """Register what is told, and the page where it is managed."""
+    register.async_register_info(_info, f"/config/integrations/integration/{DOMAIN}")
+
+
+async def _info(hass: HomeAssistant) -> dict[str, Any]:
+    """Return the figures of all accounts, and whether their providers answer."""
+    messenger = hass.data[MESSENGER]
+    entries = hass.config_entries.async_entries(DOMAIN)
+    loaded: list[SmsItaliaConfigEntry] = hass.config_entries.async_loaded_entries(
+        DOMAIN
+    )
+    trouble = messenger.ledger_trouble
+    hosts: dict[str, set[URL]] = {}
+    for entry in entries:
+        url = URL(entry.data[CONF_URL]).origin()
+        hosts.setdefault(entry.data[CONF_PROVIDER], set()).add(url)
+    return {
+        "accounts": len(entries),
+        "accounts_loaded": len(loaded),
+        "messages_queued": sum(
+            message.status is Status.QUEUED
+            for entry in loaded
+            for message in messenger.open_messages(entry.entry_id)
+        ),
+        "ledger": "ok" if trouble is None else {"type": "failed", "error": trouble},
+        "webhook_reachable": any(
+            entry.runtime_data.webhook.is_reachable for entry in loaded
+        ),
+        **{
+            f"reach_{provider}": _reach(hass, urls)
+            for provider, urls in sorted(hosts.items())
+        },
+    }
+
+
+async def _reach(hass: HomeAssistant, urls: set[URL]) -> str | dict[str, str]:
+    """Return "ok" if all addresses answer, whatever they do, else what is wrong."""
+    for url in sorted(urls):
+        answer = await async_check_can_reach_url(hass, str(url))
+        if answer != "ok":
+            return answer
+    return "ok"

@@ -1,0 +1,788 @@
+"""A storm of messages to one number: few texts, and nothing lost."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, override
+
+import aiohttp
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.sms_italia.messaging.account import Account, AccountOptions
+from custom_components.sms_italia.messaging.book import Book, MessagesChanged
+from custom_components.sms_italia.messaging.bundling import Bundler, join_texts
+from custom_components.sms_italia.messaging.clock import Clock
+from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
+from custom_components.sms_italia.messaging.ledger import Ledger, Query
+from custom_components.sms_italia.messaging.model import (
+    Dispatch,
+    Message,
+    Stage,
+    Wishes,
+)
+from custom_components.sms_italia.messaging.pacing import Pace
+from custom_components.sms_italia.providers.model import (
+    Channel,
+    Encoding,
+    ErrorKind,
+    Mode,
+    Picture,
+    Status,
+)
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers.transport import DEFAULT_TIMEOUTS
+from simulator import Status as Fate
+
+from .helpers import NUMBER, OTHER, TEXT, House, Time, a_dispatch, a_message, until
+
+KEY = "smsviainternet"
+WINDOW = 60
+HOUR = 3600
+PNG = Picture(content=b"\x89PNG", filename="a.png", content_type="image/png")
+
+
+class Standing(Time):
+    """A time that stands until a test moves it."""
+
+    @override
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        return 1_794_657_600.0 + self.shift
+
+
+@dataclass(slots=True, kw_only=True)
+class Brake:
+    """A bundler between the sends of a test and an outbox that a test empties."""
+
+    accounts: dict[str, Account]
+    time: Standing = field(default_factory=Standing)
+    clock: Clock = field(init=False)
+    ledger: Ledger = field(init=False)
+    book: Book = field(init=False)
+    bundler: Bundler = field(init=False)
+    gone: list[Message] = field(default_factory=list)
+    rounds: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Make the book, which `begin` opens."""
+        self.clock = Clock(now=self.time.now)
+        self.ledger = Ledger(Path(":memory:"), lambda _: None)
+        self.begin()
+
+    def begin(self, *held: Message) -> None:
+        """Begin with what is held, as after a restart."""
+        self.book = Book(self.ledger, self.clock)
+        self.book.load(held, {})
+        self.bundler = Bundler(
+            self.accounts,
+            self.book,
+            self.clock,
+            WINDOW,
+            spawn=self._spawn,
+            on_waiting=lambda: None,
+        )
+        self.bundler.follow(held)
+
+    def _spawn(
+        self, work: Coroutine[None, None, None], name: str
+    ) -> asyncio.Task[None]:
+        self.rounds.append(name)
+        return asyncio.create_task(work, name=name)
+
+    def restart(self) -> None:
+        """Begin again a moment later, with what the ledger would hold open."""
+        self.bundler.stop()
+        self.time.pass_by(1)
+        self.begin(*self.book)
+
+    def set_options(self, **options: Any) -> None:  # noqa: ANN401 - options of several types
+        """Let the account have these options."""
+        self.accounts[KEY] = replace(
+            self.accounts[KEY], options=AccountOptions(**options)
+        )
+
+    async def send(
+        self,
+        text: str = TEXT,
+        to: str = NUMBER,
+        *,
+        expires: float = HOUR,
+        **wishes: Any,  # noqa: ANN401 - fields of the wishes
+    ) -> Message:
+        """Do what a send does; return the message as it was entered."""
+        first, second = self.book.take_ids(2)
+        now = self.time.now()
+        message = Message(
+            id=second,
+            dispatch=Dispatch(
+                id=first,
+                account=KEY,
+                text=text,
+                encoding=Encoding.GSM7,
+                parts=1,
+                created=now,
+                expires=now + expires,
+                route=(KEY,),
+                wishes=Wishes(**wishes),
+            ),
+            number=to,
+            recipient=None,
+            status=Status.QUEUED,
+            stage=Stage.WAITING,
+            updated=now,
+            parts=1,
+            attempt_at=now,
+        )
+        (message,) = self.bundler.hold(self.accounts[KEY], [message])
+        await self.book.add(message.dispatch, [message])
+        self.bundler.follow([message])
+        return message
+
+    async def storm(self, *texts: str) -> list[Message]:
+        """Send texts to one number."""
+        return [await self.send(text) for text in texts]
+
+    async def go(self) -> list[Message]:
+        """Let all that waits in the outbox be delivered; return what went."""
+        went = list(self.book.waiting)
+        await self.book.change(
+            [
+                replace(
+                    one,
+                    status=Status.DELIVERED,
+                    stage=Stage.CLOSED,
+                    carrier=KEY,
+                    provider_id=str(one.id),
+                    cost=Decimal("0.05"),
+                )
+                for one in went
+            ]
+        )
+        self.gone += went
+        return went
+
+    async def after(self, seconds: float) -> list[str]:
+        """Let time go by; return the texts that go out then."""
+        self.time.pass_by(seconds)
+        await self.bundler.push()
+        return [one.dispatch.text for one in await self.go()]
+
+    async def kept(self) -> dict[int, Message]:
+        """Return all messages as the ledger has them, oldest first."""
+        found = await self.ledger.find(Query(limit=10_000))
+        return {one.id: one for one in found.messages[::-1]}
+
+
+@asynccontextmanager
+async def a_brake(**options: Any) -> AsyncGenerator[Brake]:  # noqa: ANN401 - options of several types
+    """Return a brake for one account."""
+    provider = PROVIDERS[KEY]
+    async with aiohttp.ClientSession() as session:
+        account = Account(
+            id=KEY,
+            name="Casa",
+            provider=provider,
+            client=provider.create(session, {"api_token": "-"}, DEFAULT_TIMEOUTS),
+            sender=None,
+            options=AccountOptions(**options),
+            recipients={},
+            bundle_heading="{} messaggi:".format,
+        )
+        brake = Brake(accounts={KEY: account})
+        await brake.ledger.open(brake.clock.today())
+        yield brake
+        brake.bundler.stop()
+        await brake.ledger.close()
+
+
+@pytest.fixture
+async def brake(socket_enabled: None) -> AsyncGenerator[Brake]:  # noqa: ARG001 - a client session
+    """Return a brake that joins what comes after two messages."""
+    async with a_brake(bundle_after=2) as brake:
+        yield brake
+
+
+# What is held
+
+
+async def test_what_comes_beyond_the_limit_within_a_minute_is_held(
+    brake: Brake,
+) -> None:
+    sent = await brake.storm("a", "b", "c", "d")
+    assert [one.stage for one in sent] == [Stage.WAITING] * 2 + [Stage.HELD] * 2
+    assert {one.status for one in sent} == {Status.QUEUED}
+    due = brake.time.now() + WINDOW
+    assert [one.attempt_at for one in sent[2:]] == [due, due]
+    assert [one.dispatch.text for one in await brake.go()] == ["a", "b"]
+
+
+async def test_few_messages_in_a_minute_are_no_storm(brake: Brake) -> None:
+    for text in "abcdef":
+        assert (await brake.send(text)).stage is Stage.WAITING
+        brake.time.pass_by(WINDOW / 2)
+
+
+async def test_each_number_has_a_storm_of_its_own(brake: Brake) -> None:
+    await brake.storm("a", "b", "c")
+    assert (await brake.send("d", OTHER)).stage is Stage.WAITING
+
+
+async def test_nothing_is_held_unless_the_option_is_on(brake: Brake) -> None:
+    brake.set_options(bundle_after=0)
+    sent = await brake.storm(*"abcdef")
+    assert {one.stage for one in sent} == {Stage.WAITING}
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"send_at": 1_794_661_200.0},
+        {"channel": Channel.PUSH},
+        {"channel": Channel.PUSH_THEN_SMS},
+        {"mode": Mode.TEST},
+        {"groups": ("7",)},
+        {"reference": "caldaia-7"},
+        {"picture": PNG},
+    ],
+    ids=["moment", "push", "push-then-sms", "test", "group", "reference", "picture"],
+)
+async def test_what_is_meant_to_go_out_itself_is_neither_held_nor_counted(
+    brake: Brake, wishes: dict[str, Any]
+) -> None:
+    for text in "abcd":
+        assert (await brake.send(text, **wishes)).stage is Stage.WAITING
+    assert (await brake.send("e")).stage is Stage.WAITING
+
+
+async def test_what_an_account_sends_as_push_is_not_held(brake: Brake) -> None:
+    brake.accounts[KEY] = replace(brake.accounts[KEY], channel=Channel.PUSH_THEN_SMS)
+    sent = await brake.storm(*"abcd")
+    assert {one.stage for one in sent} == {Stage.WAITING}
+    sms = [await brake.send(text, channel=Channel.SMS) for text in "efg"]
+    assert sms[-1].stage is Stage.HELD
+
+
+# When it goes out
+
+
+async def test_a_minute_later_what_was_held_goes_out_as_one_text(brake: Brake) -> None:
+    await brake.storm("a", "b", "c", "d", "e")
+    await brake.go()
+    assert await brake.after(WINDOW - 1) == []
+    assert await brake.after(1) == ["3 messaggi:\nc\nd\ne"]
+    assert not tuple(brake.book)
+
+
+async def test_what_comes_while_a_text_is_due_is_joined_in_it(brake: Brake) -> None:
+    await brake.storm("a", "b", "c")
+    await brake.go()
+    brake.time.pass_by(WINDOW - 1)
+    # By now it would be no storm any more.
+    late = await brake.send("d")
+    assert late.stage is Stage.HELD
+    assert late.attempt_at == brake.time.now() + 1
+    assert await brake.after(1) == ["2 messaggi:\nc\nd"]
+
+
+async def test_what_was_joined_counts_for_the_next_minute(brake: Brake) -> None:
+    await brake.storm("a", "b", "c")
+    await brake.go()
+    brake.time.pass_by(WINDOW - 1)
+    await brake.storm("d", "e")
+    assert await brake.after(1) == ["3 messaggi:\nc\nd\ne"]
+    assert (await brake.send("f")).stage is Stage.HELD
+
+
+async def test_messages_of_the_same_moment_go_out_together(brake: Brake) -> None:
+    await brake.storm("a", "b")
+    await brake.go()
+    # Both are found to be too much before either is on record.
+    together = []
+    for index, text in enumerate("cd"):
+        dispatch = a_dispatch(index, account=KEY, text=text, expires=2e9)
+        message = a_message(dispatch)
+        together += brake.bundler.hold(brake.accounts[KEY], [message])
+        brake.time.pass_by(1)
+    for message in together:
+        await brake.book.add(message.dispatch, [message])
+    brake.bundler.follow(together)
+    assert await brake.after(WINDOW - 2) == ["2 messaggi:\nc\nd"]
+
+
+async def test_while_the_storm_lasts_one_text_goes_out_a_minute(brake: Brake) -> None:
+    texts: list[str] = []
+    for _ in range(30):
+        await brake.send("x")
+        texts += [one.dispatch.text for one in await brake.go()]
+        texts += await brake.after(10)
+    assert [text.partition("\n")[0] for text in texts] == [
+        "x",
+        "x",
+        *["6 messaggi:"] * 4,
+    ]
+    # And when it is over, a message goes out at once again.
+    await brake.after(2 * WINDOW)
+    assert (await brake.send("y")).stage is Stage.WAITING
+
+
+async def test_a_message_that_was_held_alone_goes_out_as_it_is(brake: Brake) -> None:
+    *_, held = await brake.storm("a", "b", "c")
+    await brake.go()
+    assert await brake.after(WINDOW) == ["c"]
+    kept = (await brake.kept())[held.id]
+    assert (kept.status, kept.parts) == (Status.DELIVERED, 1)
+    assert kept.joined_in is None
+
+
+async def test_what_is_taken_out_of_a_storm_is_not_in_its_text(brake: Brake) -> None:
+    *_, first, second = await brake.storm("a", "b", "c", "d")
+    await brake.go()
+    await brake.book.change(
+        [
+            replace(
+                first,
+                status=Status.FAILED,
+                stage=Stage.CLOSED,
+                error=ErrorKind.CANCELLED,
+            )
+        ]
+    )
+    assert await brake.after(WINDOW) == ["d"]
+    assert (await brake.kept())[second.id].status is Status.DELIVERED
+
+
+async def test_what_was_held_before_a_restart_goes_out_after_it(brake: Brake) -> None:
+    await brake.storm("a", "b", "c", "d")
+    await brake.go()
+    brake.restart()
+    # It is joined by what comes then, though nothing was counted before.
+    await brake.send("e")
+    assert await brake.after(WINDOW) == ["3 messaggi:\nc\nd\ne"]
+
+
+async def test_what_is_held_goes_out_in_time_to_be_sent_before_it_expires(
+    brake: Brake,
+) -> None:
+    await brake.storm("a", "b")
+    await brake.go()
+    first = await brake.send("c", expires=30)
+    await brake.send("d", expires=HOUR)
+    assert first.attempt_at == brake.time.now() + 15
+    assert await brake.after(15) == ["2 messaggi:\nc\nd"]
+    # Nothing of it is sent later than it may be.
+    assert brake.gone[-1].dispatch.expires == first.dispatch.expires
+
+
+async def test_what_is_held_expires_while_its_account_is_away(brake: Brake) -> None:
+    *_, held = await brake.storm("a", "b", "c")
+    await brake.go()
+    del brake.accounts[KEY]
+    assert await brake.after(WINDOW) == []
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not brake.rounds, "it is looked at all the time"
+    assert await brake.after(HOUR) == []
+    kept = (await brake.kept())[held.id]
+    assert (kept.status, kept.stage) == (Status.EXPIRED, Stage.CLOSED)
+    assert kept.error is ErrorKind.UNAVAILABLE
+
+
+async def test_what_is_held_goes_out_when_its_account_comes_back(brake: Brake) -> None:
+    await brake.storm("a", "b", "c", "d")
+    await brake.go()
+    account = brake.accounts.pop(KEY)
+    assert await brake.after(10 * WINDOW) == []
+    brake.accounts[KEY] = account
+    brake.bundler.follow(tuple(brake.book))
+    assert await brake.after(0) == ["2 messaggi:\nc\nd"]
+
+
+async def test_a_clock_that_is_set_back_holds_nothing_for_long(brake: Brake) -> None:
+    await brake.storm("a", "b", "c", "d")
+    await brake.go()
+    assert await brake.after(-HOUR) == ["2 messaggi:\nc\nd"]
+    assert (await brake.send("e")).stage is Stage.WAITING
+
+
+# What is joined
+
+
+async def test_joined_messages_keep_their_texts_and_share_the_fate_of_their_carrier(
+    brake: Brake,
+) -> None:
+    *_, first, second = await brake.storm("a", "b", "c", "d")
+    await brake.go()
+    events: list[object] = []
+    brake.book.listen(KEY, events.append)
+    brake.time.pass_by(WINDOW)
+    await brake.bundler.push()
+    (bundle,) = brake.book.waiting
+    for joined in (first, second):
+        kept = (await brake.kept())[joined.id]
+        assert (kept.stage, kept.joined_in) == (Stage.JOINED, bundle.id)
+        assert (kept.status, kept.parts) == (Status.QUEUED, 0)
+    told = events.pop()
+    assert isinstance(told, MessagesChanged)
+    assert told.turned == (bundle,)
+    for status, stage in (
+        (Status.UNCERTAIN, Stage.DOUBTFUL),
+        (Status.QUEUED, Stage.WAITING),
+        (Status.QUEUED, Stage.SUBMITTING),
+        (Status.SENT, Stage.TAKEN),
+        (Status.FAILED, Stage.CLOSED),
+    ):
+        brake.time.pass_by(1)
+        bundle = replace(
+            bundle,
+            status=status,
+            stage=stage,
+            carrier="riserva",
+            provider_id="7" if stage in {Stage.TAKEN, Stage.CLOSED} else None,
+            cost=Decimal("0.05") if stage is Stage.TAKEN else None,
+            error=ErrorKind.REFUSED if status is Status.FAILED else None,
+            detail=stage,
+            updated=brake.time.now(),
+        )
+        await brake.book.change([bundle])
+        for joined in (first, second):
+            kept = (await brake.kept())[joined.id]
+            assert kept.status is status
+            assert kept.carrier == "riserva"
+            assert (kept.error, kept.detail) == (bundle.error, stage)
+            assert kept.joined_in == bundle.id
+            assert (kept.parts, kept.cost, kept.provider_id) == (0, None, None)
+            assert kept.dispatch.text == joined.dispatch.text
+    assert not tuple(brake.book)
+    turned = [
+        one.id
+        for event in events
+        if isinstance(event, MessagesChanged)
+        for one in event.turned
+    ]
+    assert turned.count(first.id) == turned.count(bundle.id) == 4
+    assert brake.book.spent_today("riserva").parts == 1
+
+
+async def test_a_restart_does_not_part_joined_messages_from_their_carrier(
+    brake: Brake,
+) -> None:
+    *_, first, second = await brake.storm("a", "b", "c", "d")
+    await brake.go()
+    brake.time.pass_by(WINDOW)
+    await brake.bundler.push()
+    brake.restart()
+    await brake.go()
+    for joined in (first, second):
+        assert (await brake.kept())[joined.id].status is Status.DELIVERED
+
+
+async def test_the_newest_sender_counts_and_what_one_insists_on_holds_for_all(
+    brake: Brake,
+) -> None:
+    await brake.storm("a", "b")
+    await brake.send("c", sender="Casa", channel=Channel.SMS)
+    await brake.send("d", sender="Caldaia", mode=Mode.LIVE)
+    await brake.after(WINDOW)
+    wishes = brake.gone[-1].dispatch.wishes
+    assert wishes == Wishes(sender="Caldaia", channel=Channel.SMS, mode=Mode.LIVE)
+
+
+async def test_joined_messages_take_no_more_of_the_day_than_they_would_have(
+    brake: Brake,
+) -> None:
+    await brake.storm("a", "b")
+    await brake.go()
+    await brake.storm("c" * 160, "d" * 160)
+    assert brake.book.committed_parts(KEY) == 4
+    brake.time.pass_by(WINDOW)
+    await brake.bundler.push()
+    assert brake.book.committed_parts(KEY) <= 4
+    await brake.go()
+    spent = brake.book.spent_today(KEY)
+    assert spent.parts == 2 + brake.gone[-1].parts
+    assert spent.cost == Decimal("0.15")
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"), [({}, 3), ({"max_parts": 1}, 1), ({"max_parts": 5}, 5)]
+)
+async def test_a_joined_text_has_as_many_parts_as_the_account_allows(
+    brake: Brake, options: dict[str, Any], parts: int
+) -> None:
+    brake.set_options(bundle_after=2, **options)
+    await brake.storm(*(f"{index} " + "x" * 100 for index in range(50)))
+    await brake.after(WINDOW)
+    assert brake.gone[-1].parts == parts
+
+
+# The text
+
+
+def test_all_lines_stand_in_full_where_they_fit() -> None:
+    text = join_texts("3 messaggi:", ["Allarme\nporta", "b", "c" * 100], 1).text
+    assert text == f"3 messaggi:\nAllarme porta\nb\n{'c' * 100}"
+
+
+def test_long_lines_are_cut_so_that_each_message_has_one() -> None:
+    prepared = join_texts("2 messaggi:", ["a" * 100, "b" * 100], 1)
+    assert prepared.text == f"2 messaggi:\n{'a' * 37}...\n{'b' * 37}..."
+    assert prepared.encoding is Encoding.GSM7
+
+
+def test_what_has_no_line_is_counted() -> None:
+    text = join_texts("9 messaggi:", [f"{index}{'x' * 60}" for index in range(9)], 1)
+    *lines, rest = text.text.split("\n")
+    assert len(lines) == 4
+    assert rest == "+6"
+    assert text.parts == 1
+
+
+def test_a_text_of_emoji_still_shows_a_line() -> None:
+    prepared = join_texts("12 messaggi:", ["🔥" * 60] * 12, 1)
+    assert prepared.text == f"12 messaggi:\n{'🔥' * 17}...\n+11"
+    assert prepared.encoding is Encoding.UCS2
+
+
+TEXTS = st.lists(
+    st.text(
+        st.one_of(st.characters(codec="utf-8"), st.sampled_from("abc €{}[\n🔥è")),
+        min_size=1,
+        max_size=200,
+    ).filter(str.strip),
+    min_size=2,
+    max_size=30,
+)
+
+
+@settings(deadline=None)
+@given(texts=TEXTS, most=st.integers(1, 5))
+def test_a_joined_text_fits_and_counts_every_message_once(
+    texts: list[str], most: int
+) -> None:
+    prepared = join_texts(f"{len(texts)} messaggi:", texts, most)
+    assert prepared.parts <= most
+    heading, *lines = prepared.text.split("\n")
+    assert heading == f"{len(texts)} messaggi:"
+    rest = 0
+    if len(lines) < len(texts):
+        rest = int(lines.pop().removeprefix("+"))
+    assert lines
+    assert len(lines) + rest == len(texts)
+
+
+# Whatever happens
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A text to a number."""
+
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """So many seconds go by."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """The outbox can be emptied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restarting:
+    """Home Assistant starts again."""
+
+
+type Step = Sending | Passing | Emptying | Restarting
+
+STEPS = st.lists(
+    st.one_of(
+        st.builds(Sending, st.sampled_from([NUMBER, NUMBER, OTHER])),
+        st.builds(Passing, st.integers(1, 70)),
+        st.just(Emptying()),
+        st.just(Restarting()),
+    ),
+    max_size=40,
+)
+
+
+async def _go_through(steps: list[Step], most: int) -> None:
+    async with a_brake(bundle_after=most) as brake:
+        sent: dict[int, Message] = {}
+        for step in steps:
+            match step:
+                case Sending(to=to):
+                    message = await brake.send(f"testo {len(sent)}", to)
+                    sent[message.id] = message
+                case Passing(seconds=seconds):
+                    brake.time.pass_by(seconds)
+                    await brake.bundler.push()
+                case Emptying():
+                    await brake.go()
+                case Restarting():
+                    brake.restart()
+        await brake.after(WINDOW)
+        assert not tuple(brake.book)
+        _check(brake, sent, await brake.kept())
+
+
+def _check(brake: Brake, sent: dict[int, Message], kept: dict[int, Message]) -> None:
+    """Compare what was sent, what went out and what the ledger says of it."""
+    gone = {one.id: one for one in brake.gone}
+    assert len(gone) == len(brake.gone)
+    assert kept.keys() == sent.keys() | gone.keys()
+    told: list[str] = []
+    for message in gone.values():
+        if message.id in sent:
+            assert message.dispatch.text == sent[message.id].dispatch.text
+            told.append(message.dispatch.text)
+            continue
+        inside = [one for one in kept.values() if one.joined_in == message.id]
+        assert len(inside) > 1
+        assert {one.number for one in inside} == {message.number}
+        told += [one.dispatch.text for one in inside]
+        heading, *lines = message.dispatch.text.split("\n")
+        assert heading == f"{len(inside)} messaggi:"
+        shown = lines[:-1] if lines[-1].startswith("+") else lines
+        assert shown == [one.dispatch.text for one in inside][: len(shown)]
+    assert sorted(told) == sorted(one.dispatch.text for one in sent.values())
+    for message in kept.values():
+        assert message.status is Status.DELIVERED
+        assert (message.joined_in is None) == (message.id in gone)
+
+
+@settings(max_examples=100, deadline=None)
+@given(steps=STEPS, most=st.integers(1, 3))
+@pytest.mark.usefixtures("socket_enabled")
+def test_every_text_goes_out_once_by_itself_or_within_one_other(
+    steps: list[Step], most: int
+) -> None:
+    with asyncio.Runner() as runner:
+        runner.run(_go_through(steps, most))
+
+
+# With a provider
+
+
+async def let_a_minute_pass(house: House) -> None:
+    """Let a minute pass, and the messenger notice: its timers know no other time."""
+    house.time.pass_by(WINDOW + 1)
+    await house.attach("inviosmart")
+
+
+async def storm(house: House, *texts: str) -> list[Message]:
+    """Send texts to one number."""
+    return [await house.one(KEY, text=text) for text in texts]
+
+
+async def test_a_storm_costs_few_requests_and_every_message_is_on_record(
+    house: House,
+) -> None:
+    house.simulator.set_price(KEY, "0.05")
+    await house.attach(KEY, bundle_after=2)
+    sent = await storm(house, "a", "b", "c", "d", "e")
+    assert house.arrived(KEY) == [(NUMBER, "a"), (NUMBER, "b")]
+    assert {one.status for one in sent} == {Status.QUEUED}
+    await let_a_minute_pass(house)
+    await until(lambda: len(house.accepted(KEY)) == 3)
+    assert house.arrived(KEY)[-1] == (NUMBER, "3\nc\nd\ne")
+    for arrived in house.accepted(KEY):
+        house.simulator.move(arrived.id, Fate.DELIVERED)
+    for message in sent:
+        kept = await house.until_kept(message, status=Status.DELIVERED)
+        assert kept.dispatch.text == message.dispatch.text
+    assert house.messenger.spent_today(KEY).parts == 3
+    assert house.messenger.spent_today(KEY).cost == Decimal("0.15")
+    assert len(await house.found()) == 6
+
+
+async def test_what_is_held_goes_out_by_itself_in_the_end(house: House) -> None:
+    house.use(pace=Pace(storm=0.5))
+    await house.attach(KEY, bundle_after=1)
+    for to in (NUMBER, OTHER):
+        await asyncio.gather(*(house.one(KEY, to, text) for text in "abc"))
+    await until(lambda: len(house.accepted(KEY)) == 4)
+    joined = {(to, "2\nb\nc") for to in (NUMBER, OTHER)}
+    assert set(house.arrived(KEY)) == {(NUMBER, "a"), (OTHER, "a"), *joined}
+
+
+async def test_a_storm_to_one_number_does_not_hold_the_others_of_an_order(
+    house: House,
+) -> None:
+    await house.attach(KEY, bundle_after=1)
+    await house.one(KEY)
+    held, free = await house.send(KEY, NUMBER, OTHER, text="b")
+    assert (held.stage, free.stage) == (Stage.HELD, Stage.TAKEN)
+    assert house.arrived(KEY) == [(NUMBER, TEXT), (OTHER, "b")]
+
+
+async def test_what_is_held_survives_the_end_and_the_next_start(house: House) -> None:
+    await house.attach(KEY, bundle_after=1)
+    sent = await storm(house, "a", "b", "c")
+    await house.messenger.close()
+    house.use()
+    house.time.pass_by(WINDOW + 1)
+    await house.attach(KEY, bundle_after=1)
+    await until(lambda: house.arrived(KEY)[1:] == [(NUMBER, "2\nb\nc")])
+    for message in sent[1:]:
+        assert (await house.until_not(message, Stage.HELD)).joined_in is not None
+
+
+async def test_held_messages_count_for_the_limit_of_the_day_and_are_not_refused_later(
+    house: House,
+) -> None:
+    await house.attach(KEY, bundle_after=1, daily_limit=3)
+    await storm(house, "a", "b", "c")
+    with pytest.raises(OrderRefusedError, match=Refusal.DAILY_LIMIT):
+        await house.one(KEY, OTHER)
+    await let_a_minute_pass(house)
+    await until(lambda: house.arrived(KEY)[1:] == [(NUMBER, "2\nb\nc")])
+
+
+async def test_a_message_of_a_storm_can_be_cancelled_until_it_is_joined(
+    house: House,
+) -> None:
+    await house.attach(KEY, url=house.line.url(KEY), bundle_after=1)
+    _, first, second, third = await storm(house, "a", "b", "c", "d")
+    cancelled = await house.messenger.cancel(first.id)
+    assert (cancelled.status, cancelled.error) == (
+        Status.FAILED,
+        ErrorKind.CANCELLED,
+    )
+    house.line.down()
+    await let_a_minute_pass(house)
+    waiting = await house.until_kept(second, error=ErrorKind.UNAVAILABLE)
+    with pytest.raises(OrderRefusedError, match=Refusal.TOO_LATE_TO_CANCEL):
+        await house.messenger.cancel(second.id)
+    # The text that carries them waits itself, and can be.
+    assert waiting.joined_in is not None
+    await house.messenger.cancel(waiting.joined_in)
+    for message in (second, third):
+        kept = await house.until_kept(message, stage=Stage.CLOSED)
+        assert (kept.status, kept.error) == (Status.FAILED, ErrorKind.CANCELLED)
+    assert house.arrived(KEY) == [(NUMBER, "a")]
+
+
+async def test_joined_messages_wait_with_their_carrier_and_expire_with_it(
+    house: House,
+) -> None:
+    await house.attach(KEY, url=house.line.url(KEY), bundle_after=1)
+    sent = await storm(house, "a", "b", "c")
+    house.line.down()
+    await let_a_minute_pass(house)
+    for message in sent[1:]:
+        waiting = await house.until_kept(message, error=ErrorKind.UNAVAILABLE)
+        assert waiting.status is Status.QUEUED
+    house.time.pass_by(HOUR)
+    for message in sent[1:]:
+        expired = await house.until_kept(message, status=Status.EXPIRED)
+        assert expired.stage is Stage.CLOSED
+    assert len(house.accepted(KEY)) == 1

@@ -1,0 +1,225 @@
+"""What a text would come to: asked where it can be, else from what was paid."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
+from custom_components.sms_italia.messaging.estimating import estimate_order
+from custom_components.sms_italia.messaging.model import (
+    BadTarget,
+    Order,
+    Target,
+    TextEstimate,
+    Wishes,
+)
+from custom_components.sms_italia.messaging.numbers import NumberProblem, PhoneNumber
+from custom_components.sms_italia.messaging.text import TextEncoding
+from custom_components.sms_italia.providers.model import Channel, Encoding
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from simulator import Fault
+
+from .helpers import NUMBER, OTHER, SHORT, TEXT, House, numbers, targets
+
+ASKED = "smshosting"
+"""The provider that tells a price beforehand."""
+PAID = "smsviainternet"
+PRICES = {"IT": Decimal("0.05"), "FR": Decimal("0.08")}
+ABROAD = "+33612345678"
+SATELLITE = Target(number=PhoneNumber("+881612345678", ""), recipient="anna")
+ALL = frozenset({"IT", "FR"})
+
+
+def an_order(
+    account: str,
+    *to: str | Target | BadTarget,
+    text: str = TEXT,
+    encoding: TextEncoding | None = None,
+    **wishes: Any,  # noqa: ANN401 - fields of the wishes
+) -> Order:
+    """Return an order; what is given as a string is a number of its country."""
+    return Order(
+        account=account,
+        targets=targets(to),
+        text=text,
+        encoding=encoding,
+        wishes=Wishes(**wishes),
+    )
+
+
+async def estimated(house: House, order: Order, **options: Any) -> TextEstimate:  # noqa: ANN401 - as in `House.account`
+    """Return the estimate of an order, where these prices were paid."""
+
+    async def prices() -> Mapping[str, Decimal]:
+        return PRICES
+
+    account = house.account(order.account, **options)
+    return await estimate_order(account, order, house.time.now(), prices)
+
+
+# The text
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_the_text_is_shown_as_a_send_would_send_it(
+    house: House, key: str
+) -> None:
+    await house.attach(key)
+    estimate = await house.messenger.estimate(an_order(key, NUMBER, text="21 °C “ok”"))
+    assert estimate.text == '21 C "ok"'
+    assert (estimate.encoding, estimate.parts) == (Encoding.GSM7, 1)
+    assert estimate.characters_left == 160 - len(estimate.text)
+    assert estimate.costly_characters == ()
+    assert not house.accepted(key)
+    await house.one(key, text="21 °C “ok”")
+    assert house.arrived(key) == [(NUMBER, estimate.text)]
+
+
+async def test_the_characters_that_cost_are_those_that_go_out(house: House) -> None:
+    text = "È caduta 🔥 linea"
+    smart = await estimated(house, an_order(PAID, NUMBER, text=text))
+    assert (smart.text, smart.encoding) == (text, Encoding.UCS2)
+    assert smart.costly_characters == ("È", "🔥")
+    plain = an_order(PAID, NUMBER, text=text, encoding=TextEncoding.GSM7)
+    forced = await estimated(house, plain)
+    assert forced.text == "E' caduta ? linea"
+    assert forced.costly_characters == ()
+
+
+async def test_the_encoding_of_the_account_is_the_default(house: House) -> None:
+    order = an_order(PAID, NUMBER, text="21 °C")
+    estimate = await estimated(house, order, encoding=TextEncoding.UNICODE)
+    assert (estimate.text, estimate.encoding) == ("21 °C", Encoding.UCS2)
+    assert estimate.costly_characters == ("°",)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (an_order(ASKED, NUMBER, text=" "), Refusal.EMPTY_TEXT),
+        (an_order(ASKED, NUMBER, text="x" * 200), Refusal.TOO_MANY_PARTS),
+        (an_order(ASKED, NUMBER, sender="Much too long"), Refusal.INVALID_SENDER),
+        (an_order(PAID, NUMBER, channel=Channel.PUSH), Refusal.UNSUPPORTED),
+        (an_order(ASKED, ABROAD), Refusal.COUNTRY_NOT_ALLOWED),
+    ],
+    ids=lambda value: value.name if isinstance(value, Refusal) else "",
+)
+async def test_what_a_send_would_refuse_is_refused(
+    house: House, order: Order, reason: Refusal
+) -> None:
+    await house.attach(order.account, max_parts=1)
+    with pytest.raises(OrderRefusedError, match=reason):
+        await house.messenger.estimate(order)
+    assert not house.simulator.requests.of(order.account)
+
+
+async def test_the_limit_of_the_day_refuses_no_question(house: House) -> None:
+    await house.attach(ASKED, daily_limit=1)
+    await house.one(ASKED)
+    estimate = await house.messenger.estimate(an_order(ASKED, NUMBER, OTHER))
+    assert estimate.parts == 1
+
+
+async def test_an_account_that_is_not_there_estimates_nothing(house: House) -> None:
+    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+        await house.messenger.estimate(an_order(ASKED, NUMBER))
+
+
+async def test_numbers_that_cannot_be_sent_to_do_not_count(house: House) -> None:
+    bad = BadTarget(given="niente", problem=NumberProblem.INVALID)
+    estimate = await estimated(house, an_order(PAID, NUMBER, bad, ABROAD, NUMBER))
+    assert estimate.cost == Decimal("0.05")
+
+
+# The cost, where it can be asked for
+
+
+async def test_the_provider_is_asked_with_all_that_it_is_sent(house: House) -> None:
+    house.simulator.set_price(ASKED, "0.07")
+    await house.attach(ASKED)
+    order = an_order(ASKED, NUMBER, OTHER, text="x" * 161, sender="Caldaia")
+    estimate = await house.messenger.estimate(order)
+    assert (estimate.parts, estimate.cost) == (2, Decimal("0.28"))
+    (request,) = house.simulator.requests.of(ASKED)
+    assert request.path == "/rest/api/sms/estimate"
+    assert request.fields["to"] == f"{NUMBER[1:]},{OTHER[1:]}"
+    assert request.fields["from"] == "Caldaia"
+    assert request.fields["text"] == "x" * 161
+    assert request.fields["encoding"] == "7BIT"
+
+
+async def test_thousands_of_numbers_are_as_few_questions_as_can_be(
+    house: House,
+) -> None:
+    house.simulator.set_price(ASKED, "0.07")
+    order = an_order(ASKED, *numbers(5001))
+    assert (await estimated(house, order)).cost == Decimal("350.07")
+    assert house.requests(ASKED, "other") == 2
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.SERVER_ERROR_EMPTY, Fault.THROTTLED, Fault.CUT_BEFORE_ACCEPT]
+)
+async def test_what_the_provider_does_not_tell_is_taken_from_what_was_paid(
+    house: House, fault: Fault
+) -> None:
+    house.simulator.inject(ASKED, fault, 1, "other")
+    order = an_order(ASKED, NUMBER, text="x" * 161)
+    estimate = await estimated(house, order, timeouts=SHORT)
+    assert estimate.cost == Decimal("0.10")
+    assert house.requests(ASKED, "other") == 1
+
+
+# The cost, from what was paid
+
+
+async def test_each_number_costs_what_was_last_paid_in_its_country(
+    house: House,
+) -> None:
+    order = an_order(PAID, NUMBER, OTHER, ABROAD, text="x" * 161)
+    estimate = await estimated(house, order, allowed_countries=ALL)
+    assert estimate.cost == Decimal("0.36")
+    assert not house.simulator.requests.of(PAID)
+
+
+async def test_a_country_never_sent_to_has_no_price(house: House) -> None:
+    estimate = await estimated(house, an_order(PAID, NUMBER, SATELLITE))
+    assert estimate.cost is None
+
+
+@pytest.mark.parametrize(
+    ("allowed", "cost"), [({"IT"}, "0.05"), ({"FR"}, "0.08"), ({"FR", "IT"}, "0.05")]
+)
+@pytest.mark.parametrize("key", [PAID, ASKED])
+async def test_without_a_number_it_is_the_cost_of_one_at_home(
+    house: House, key: str, allowed: set[str], cost: str
+) -> None:
+    options = {"allowed_countries": frozenset(allowed)}
+    estimate = await estimated(house, an_order(key), **options)
+    assert estimate.cost == Decimal(cost)
+    assert not house.simulator.requests.of(key)
+
+
+async def test_what_was_paid_for_sms_tells_nothing_of_a_push_or_a_group(
+    house: House,
+) -> None:
+    house.simulator.inject(ASKED, Fault.SERVER_ERROR_EMPTY, 2)
+    for wishes in ({"channel": Channel.PUSH}, {"groups": ("7",)}):
+        order = an_order(ASKED, NUMBER, **wishes)
+        assert (await estimated(house, order, timeouts=SHORT)).cost is None
+
+
+async def test_what_was_paid_is_known_of_the_messages_that_went_out(
+    house: House,
+) -> None:
+    house.simulator.set_price(PAID, "0.06")
+    await house.attach(PAID)
+    order = an_order(PAID, NUMBER, OTHER)
+    assert (await house.messenger.estimate(order)).cost is None
+    await house.one(PAID, text="x" * 200)
+    assert (await house.messenger.estimate(order)).cost == Decimal("0.12")

@@ -1,0 +1,129 @@
+"""What an answer to a send says of the account itself."""
+
+from pathlib import Path
+
+import pytest
+
+from custom_components.sms_italia.messaging.book import (
+    Book,
+    CredentialsRefused,
+    CreditChanged,
+    Event,
+)
+from custom_components.sms_italia.messaging.clock import Clock
+from custom_components.sms_italia.messaging.learning import learn
+from custom_components.sms_italia.messaging.ledger import Ledger
+from custom_components.sms_italia.messaging.pacing import Pace, Rests
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    Cause,
+    ErrorKind,
+    Mode,
+    NotSent,
+    Outcome,
+    SendResult,
+    Uncertain,
+)
+
+from .helpers import House, Time
+
+KEY = "smshosting"
+TAKEN = Accepted(provider_id="7")
+REFUSED = NotSent(kind=ErrorKind.REFUSED)
+UNASKED = [
+    NotSent(kind=ErrorKind.REFUSED, detail="no_push", cause=Cause.UNSUPPORTED),
+    NotSent(kind=ErrorKind.REFUSED, detail="picture_size", cause=Cause.PICTURE),
+]
+"""What our own client refuses without a request."""
+
+
+class Desk:
+    """An account that has failed twice, and what is told of it."""
+
+    def __init__(self, house: House, folder: Path) -> None:
+        """Let its second rest be over."""
+        self.account = house.account(KEY)
+        self.time = Time()
+        clock = Clock(now=self.time.now)
+        self.book = Book(Ledger(folder / "sms.db", print), clock)
+        self.events: list[Event] = []
+        self.book.listen(KEY, self.events.append)
+        self.rests = Rests(clock, Pace(first_rest=10, longest_rest=1000))
+        for _ in range(2):
+            self.rests.failed(KEY)
+            self.time.pass_by(100)
+
+    def learn(self, *outcomes: Outcome, mode: Mode | None = None) -> bool:
+        """Draw from an answer what it says."""
+        result = SendResult(outcomes={}, mode=mode)
+        return learn(self.book, self.rests, self.account, result, outcomes)
+
+    def next_rest(self) -> float:
+        """Return how long the account rests after one more failure."""
+        self.rests.failed(KEY)
+        until = self.rests.until(KEY)
+        assert until is not None
+        return until - self.time.now()
+
+
+@pytest.fixture
+def desk(house: House, tmp_path: Path) -> Desk:
+    return Desk(house, tmp_path)
+
+
+@pytest.mark.parametrize("outcome", [TAKEN, REFUSED])
+def test_an_account_that_answers_works(desk: Desk, outcome: Outcome) -> None:
+    assert desk.learn(outcome) is isinstance(outcome, Accepted)
+    assert desk.next_rest() < 20
+
+
+@pytest.mark.parametrize("outcome", UNASKED)
+def test_what_our_own_client_refused_does_not_show_that_an_account_works(
+    desk: Desk, outcome: Outcome
+) -> None:
+    assert not desk.learn(outcome)
+    assert desk.rests.until(KEY) is None
+    assert desk.next_rest() >= 40
+    assert not desk.events
+
+
+def test_one_message_that_was_taken_says_more_than_those_that_were_not(
+    desk: Desk,
+) -> None:
+    assert desk.learn(REFUSED, Uncertain(detail="no_result"), TAKEN)
+    assert CreditChanged(account=KEY) in desk.events
+
+
+def test_a_test_changes_no_credit(desk: Desk) -> None:
+    assert desk.learn(TAKEN, mode=Mode.TEST)
+    assert not desk.events
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [
+        (ErrorKind.AUTH, CredentialsRefused(account=KEY)),
+        (ErrorKind.CREDIT, CreditChanged(account=KEY)),
+    ],
+)
+def test_what_a_refusal_says_of_the_account_is_told(
+    desk: Desk, kind: ErrorKind, event: Event
+) -> None:
+    desk.learn(NotSent(kind=kind))
+    assert desk.events == [event]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rest"),
+    [
+        (Uncertain(detail="http_500"), 40),
+        (NotSent(kind=ErrorKind.UNAVAILABLE), 40),
+        (NotSent(kind=ErrorKind.THROTTLED, retry_after=900), 900),
+    ],
+)
+def test_an_account_that_fails_rests(desk: Desk, outcome: Outcome, rest: float) -> None:
+    before = desk.time.now()
+    assert not desk.learn(outcome)
+    until = desk.rests.until(KEY)
+    assert until is not None
+    assert until - before >= rest

@@ -1,0 +1,197 @@
+"""The page of system information: what it tells, and that nothing of it is private."""
+
+from collections.abc import Callable
+import json
+from pathlib import Path
+import sqlite3
+from typing import Any
+
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.components.system_health import DOMAIN as SYSTEM_HEALTH_DOMAIN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
+
+from custom_components.sms_italia.const import DOMAIN
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from simulator import Fault, Simulator
+
+from .accounts import Accounts
+
+ANNA = "+393331234567"
+
+
+class Page:
+    """What a person sees on the page."""
+
+    def __init__(self, hass: HomeAssistant, client: WebSocketGenerator) -> None:
+        """Look from here."""
+        self._hass = hass
+        self._client = client
+
+    async def read(self) -> dict[str, Any]:
+        """Return what is told in the end, by its key."""
+        assert await async_setup_component(self._hass, SYSTEM_HEALTH_DOMAIN, {})
+        client = await self._client(self._hass)
+        await client.send_json_auto_id({"type": "system_health/info"})
+        assert (await client.receive_json())["success"]
+        told: dict[str, Any] = {}
+        while (event := (await client.receive_json())["event"])["type"] != "finish":
+            if event["type"] == "initial":
+                assert event["data"][DOMAIN]["manage_url"].endswith(DOMAIN)
+                told = event["data"][DOMAIN]["info"]
+            elif event["domain"] == DOMAIN:
+                assert event["success"]
+                told[event["key"]] = event["data"]
+        return told
+
+
+async def send(hass: HomeAssistant, text: str) -> None:
+    """Send to one number through the account."""
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        "smshosting",
+        {"message": text, "target": [ANNA]},
+        blocking=True,
+    )
+
+
+@pytest.fixture
+def page(hass: HomeAssistant, hass_ws_client: WebSocketGenerator) -> Page:
+    """Return the page."""
+    return Page(hass, hass_ws_client)
+
+
+async def test_every_account_and_provider_is_told_of(
+    hass: HomeAssistant, accounts: Accounts, page: Page
+) -> None:
+    """Each line with its text, and no line without one."""
+    for key in PROVIDERS:
+        await accounts.set_up(key)
+    accounts.add("smshosting", settings={"auth_key": "un'altra"})
+
+    info = await page.read()
+
+    assert info == {
+        "accounts": 5,
+        "accounts_loaded": 4,
+        "messages_queued": 0,
+        "ledger": "ok",
+        "webhook_reachable": False,
+        **{f"reach_{key}": "ok" for key in PROVIDERS},
+    }
+    for language in ("en", "it"):
+        texts = await async_get_translations(hass, language, "system_health", {DOMAIN})
+        assert {f"component.{DOMAIN}.system_health.info.{key}" for key in info} == {
+            *texts
+        }
+
+
+async def test_without_an_account_there_is_little_to_tell(
+    hass: HomeAssistant, page: Page
+) -> None:
+    assert await async_setup_component(hass, DOMAIN, {})
+
+    assert await page.read() == {
+        "accounts": 0,
+        "accounts_loaded": 0,
+        "messages_queued": 0,
+        "ledger": "ok",
+        "webhook_reachable": False,
+    }
+
+
+async def test_a_message_that_waits_for_the_line_is_counted(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, page: Page
+) -> None:
+    await accounts.set_up("smshosting")
+    simulator.inject("smshosting", Fault.THROTTLED, operation="send")
+    await send(hass, "Allarme")
+
+    assert (await page.read())["messages_queued"] == 1
+
+
+async def test_a_provider_that_is_out_of_reach_is_told(
+    accounts: Accounts, unused_tcp_port: int, page: Page
+) -> None:
+    """Of two accounts at one provider it is enough that one is."""
+    await accounts.set_up("inviosmart")
+    await accounts.set_up(
+        "inviosmart",
+        title="Un altro",
+        settings={"url": f"http://127.0.0.1:{unused_tcp_port}"},
+    )
+    await accounts.set_up("smshosting")
+
+    info = await page.read()
+
+    assert info["reach_inviosmart"] == {"type": "failed", "error": "unreachable"}
+    assert info["reach_smshosting"] == "ok"
+
+
+async def test_providers_that_can_call_us_are_told(
+    hass: HomeAssistant, accounts: Accounts, page: Page
+) -> None:
+    hass.config.external_url = "https://casa.example"
+    await accounts.set_up("transactionale")
+
+    assert (await page.read())["webhook_reachable"] is True
+
+
+def ledger_of(hass: HomeAssistant) -> Path:
+    """Return where the ledger's file is."""
+    return Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db"))
+
+
+def rename_tables(path: Path, change: Callable[[str], str]) -> None:
+    """Rename the tables of a ledger in use, without what sensors read meanwhile."""
+    database = sqlite3.connect(path)
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    for (table,) in tables.fetchall():
+        if table == "totals":
+            continue
+        database.execute(f"ALTER TABLE {table} RENAME TO {change(table)}")
+    database.close()
+
+
+async def test_trouble_with_the_ledger_is_told_as_long_as_it_lasts(
+    hass: HomeAssistant, accounts: Accounts, page: Page
+) -> None:
+    await accounts.set_up("smshosting")
+    rename_tables(ledger_of(hass), lambda name: f"away_{name}")
+    await send(hass, "Questo non si scrive")
+    assert (await page.read())["ledger"] == {"type": "failed", "error": "unwritable"}
+
+    rename_tables(ledger_of(hass), lambda name: name.removeprefix("away_"))
+    await send(hass, "Questo si scrive")
+    assert (await page.read())["ledger"] == "ok"
+
+
+async def test_a_ledger_in_memory_is_told(
+    hass: HomeAssistant, accounts: Accounts, page: Page
+) -> None:
+    """Where there is no folder for the file, nor can be."""
+    ledger_of(hass).parent.write_bytes(b"")
+    await accounts.set_up("smshosting")
+
+    assert (await page.read())["ledger"] == {"type": "failed", "error": "in_memory"}
+
+
+async def test_nothing_private_is_told(
+    accounts: Accounts, simulator: Simulator, page: Page
+) -> None:
+    """It is made to be copied into a public report."""
+    for key in PROVIDERS:
+        await accounts.set_up(key, title=f"Casa {key}", recipients={"Anna": [ANNA]})
+
+    told = json.dumps(await page.read())
+
+    assert "Casa" not in told
+    assert "Anna" not in told
+    assert ANNA[3:] not in told
+    assert "127.0.0.1" not in told
+    for key in PROVIDERS:
+        assert not any(secret in told for secret in simulator.credentials(key).values())
