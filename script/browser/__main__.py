@@ -15,24 +15,27 @@ import time
 import aiohttp
 from playwright.async_api import ConsoleMessage, Error, Page, async_playwright, expect
 
-from script.development import accounts, folder
+from script.development import folder
 from script.development.home_assistant import (
     HomeAssistant,
     HomeAssistantError,
     wait_until_it_answers,
 )
 from script.development.processes import free_port, home_assistant
-from simulator import Provider, Simulator
+from simulator import Simulator
 
 from .album import HEIGHT, SCALE, WIDTH, Album
 from .chromium import ARGUMENTS, Chromium, NoChromiumError, find
-from .scenario import PROVIDER, STEP_SECONDS, Scenario
+from .scenario import steps
+from .screen import STEP_SECONDS, Screen
 from .words import WORDS, Language, OwnTexts
 
-RUN_SECONDS = 300
+RUN_SECONDS = 600
 EVIDENCE_SECONDS = 20
 DELIVER_AFTER_SECONDS = 1.0
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "images"
+_IMAGES = Path(__file__).parents[2] / "docs" / "images"
+DOCUMENTED = {Language.ENGLISH: _IMAGES, Language.ITALIAN: _IMAGES / "it"}
+"""Where the pictures of the manual are, in its two languages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +58,13 @@ def main() -> int:
         "--language",
         type=Language,
         choices=list(Language),
-        help="of the person; it, or en for the pictures of the documentation",
+        default=Language.ITALIAN,
+        help="of the person; it if left out",
     )
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     cache: Path = arguments.cache.absolute()
-    documented: bool = arguments.pictures
-    usual = Language.ENGLISH if documented else Language.ITALIAN
+    language: Language = arguments.language
     traces = cache / "e2e"
     shutil.rmtree(traces, ignore_errors=True)
     traces.mkdir(parents=True)
@@ -72,8 +75,8 @@ def main() -> int:
         return 1
     _say(f"Chromium: {chromium.origin}")
     run = Run(
-        language=arguments.language or usual,
-        pictures=DOCUMENTED if documented else traces,
+        language=language,
+        pictures=DOCUMENTED[language] if arguments.pictures else traces,
         traces=traces,
         chromium=chromium,
     )
@@ -87,7 +90,7 @@ async def _run(run: Run) -> int:
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     home, port = run.traces / "home", free_port()
-    folder.make(home, port)
+    folder.make(home, port, run.language)
     async with (
         Simulator(deliver_after=DELIVER_AFTER_SECONDS) as simulator,
         home_assistant(home) as process,
@@ -157,10 +160,7 @@ async def _browser_page(run: Run) -> AsyncIterator[Page]:
 
 
 async def _walk(run: Run, url: str, simulator: Simulator, page: Page) -> None:
-    """Prepare the house, then do the steps.
-
-    Three accounts are made without the browser: the dashboard shows all four.
-    """
+    """Make the first user of the house, then do the steps."""
     start = time.monotonic()
 
     def tell(what: str) -> None:
@@ -173,28 +173,14 @@ async def _walk(run: Run, url: str, simulator: Simulator, page: Page) -> None:
         await instance.command("config/core/update", language=run.language)
         await instance.wait_until_running()
         tell("Home Assistant runs")
-        others = [
-            await accounts.make(instance, simulator, provider)
-            for provider in Provider
-            if provider is not PROVIDER
-        ]
-        await instance.act(
-            "notify.send_message",
-            {"message": WORDS[run.language].alarm},
-            {"entity_id": [account.entities.notify for account in others]},
-        )
-        tell(f"{len(others)} other accounts are made")
-        scenario = Scenario(
+        screen = Screen(
             page=page,
             url=url,
-            home_assistant=instance,
-            simulator=simulator,
             album=Album(page=page, folder=run.pictures),
             words=WORDS[run.language],
             texts=OwnTexts(run.language),
-            others=len(others),
         )
-        for name, step in scenario.steps:
+        for name, step in steps(screen, simulator, instance):
             await step()
             tell(name)
 

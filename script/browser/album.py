@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 import re
 
+from PIL import Image
 from playwright.async_api import FloatRect, Locator, Page, expect
 
 from script.development.home_assistant import until
@@ -15,6 +17,12 @@ SCALE = 2
 """Pixels of a picture for one of the page: text stays sharp on any screen."""
 
 REST_SECONDS = 20
+
+COLOURS = 128
+"""As many as a flat design needs: a picture weighs a third of what it would."""
+
+MOST_BYTES = 150_000
+"""What a picture may weigh: it is downloaded with the repository."""
 
 _RAW = re.compile(r"\b(?:component|ui)\.[a-z_]+\.[\w.]+|\{[a-z_]+\}|Translation error")
 """A translation's key, or a placeholder, that no text took the place of."""
@@ -30,8 +38,8 @@ class Album:
     async def take(self, name: str, *subjects: Locator, margin: int = 0) -> None:
         """Picture the part of the page that holds the subjects, once nothing moves.
 
-        `margin` is in pixels of the page. Raises AssertionError if a text is missing
-        or an error is shown.
+        `margin` is in pixels of the page. Raises AssertionError if a text is missing,
+        an error is shown, or the picture is too heavy.
         """
         await self.check()
         await until(self._is_at_rest, REST_SECONDS, f"the picture {name} is at rest")
@@ -39,9 +47,12 @@ class Album:
         if len(boxes) < len(subjects):
             raise AssertionError(f"not all of the picture {name} is visible")
         picture = await self.page.screenshot(
-            clip=_around(boxes, margin), animations="disabled"
+            clip=self._around(boxes, margin), animations="disabled"
         )
-        (self.folder / f"{name}.png").write_bytes(picture)
+        light = _lighten(picture)
+        if len(light) > MOST_BYTES:
+            raise AssertionError(f"the picture {name} has {len(light)} bytes")
+        (self.folder / f"{name}.png").write_bytes(light)
 
     async def check(self) -> None:
         """Look for raw keys and error toasts on the page; raises AssertionError."""
@@ -55,11 +66,25 @@ class Album:
         await self.page.wait_for_function("document.fonts.status === 'loaded'")
         return before == await self.page.screenshot() or None
 
+    def _around(self, boxes: Sequence[FloatRect], margin: int) -> FloatRect:
+        """Return the smallest part of the page that holds all boxes and a margin."""
+        window = self.page.viewport_size or {"width": WIDTH, "height": HEIGHT}
+        left = max(0, min(box["x"] for box in boxes) - margin)
+        top = max(0, min(box["y"] for box in boxes) - margin)
+        right = max(box["x"] + box["width"] for box in boxes) + margin
+        bottom = max(box["y"] + box["height"] for box in boxes) + margin
+        return {
+            "x": left,
+            "y": top,
+            "width": min(window["width"], right) - left,
+            "height": min(window["height"], bottom) - top,
+        }
 
-def _around(boxes: Sequence[FloatRect], margin: int) -> FloatRect:
-    """Return the smallest part of the page that holds all boxes and a margin."""
-    left = max(0, min(box["x"] for box in boxes) - margin)
-    top = max(0, min(box["y"] for box in boxes) - margin)
-    right = min(WIDTH, max(box["x"] + box["width"] for box in boxes) + margin)
-    bottom = min(HEIGHT, max(box["y"] + box["height"] for box in boxes) + margin)
-    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
+
+def _lighten(picture: bytes) -> bytes:
+    """Return a PNG with few colours in place of a PNG with many."""
+    light = BytesIO()
+    with Image.open(BytesIO(picture)) as image:
+        flat = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        flat.save(light, "PNG", optimize=True)
+    return light.getvalue()

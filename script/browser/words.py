@@ -31,8 +31,14 @@ class Words:
     finish: str
     add_target: str
     perform: str
-    recipient: str
+    press: str
+    configure: str
+    reconfigure: str
+    options_saved: str
+    close: str
+    no_repairs: str
     alarm: str
+    greeting: str
 
 
 WORDS = {
@@ -45,8 +51,14 @@ WORDS = {
         finish="Finish",
         add_target="Add target",
         perform="Perform action",
-        recipient="Bruno",
+        press="Press",
+        configure="Configure",
+        reconfigure="Reconfigure",
+        options_saved="Options successfully saved.",
+        close="Close",
+        no_repairs="There are currently no repairs pending",
         alarm="Water leak in the laundry",
+        greeting="Back at eight",
     ),
     Language.ITALIAN: Words(
         locale="it-IT",
@@ -57,8 +69,14 @@ WORDS = {
         finish="Finito",
         add_target="Aggiungi destinazione",
         perform="Esegui azione",
-        recipient="Bruno",
+        press="Premi",
+        configure="Configura",
+        reconfigure="Riconfigurare",
+        options_saved="Opzioni salvate correttamente.",
+        close="Chiudi",
+        no_repairs="Al momento non ci sono riparazioni in sospeso",
         alarm="Perdita d'acqua in lavanderia",
+        greeting="Torno alle otto",
     ),
 }
 

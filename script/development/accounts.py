@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from homeassistant.util import slugify
 
@@ -9,6 +10,7 @@ from simulator import Provider, Simulator
 
 from .home_assistant import (
     ACCOUNTS,
+    OPTIONS,
     RECIPIENTS,
     Endpoint,
     Entry,
@@ -132,6 +134,17 @@ async def make(
         recipient=recipient,
         entities=await _find_entities(home_assistant, entry),
     )
+
+
+async def change_options(
+    home_assistant: HomeAssistant, account: Account, section: str, **options: object
+) -> None:
+    """Set options of one section of an account; all others get their defaults."""
+    flow = await home_assistant.start_flow(OPTIONS, account.entry_id)
+    form = cast("list[Fields]", cast("Fields", flow)["data_schema"])
+    answer: dict[str, object] = {str(part["name"]): {} for part in form}
+    answer[section] = options
+    await _answer(home_assistant, OPTIONS, flow["flow_id"], answer, "create_entry")
 
 
 async def _answer(

@@ -4,12 +4,19 @@ import json
 from pathlib import Path
 import shutil
 
+from .home_assistant import HOME
 from .requirements import CONFIGURED
 
 LOG_FILE = "home-assistant.out"
-INTEGRATION = Path(__file__).parents[2] / "custom_components" / "sms_italia"
+_ROOT = Path(__file__).parents[2]
+INTEGRATION = _ROOT / "custom_components" / "sms_italia"
 
-_CONFIGURATION = """\
+_HELPERS = "dashboard_helpers.yaml"
+
+_CONFIGURATION = f"""\
+homeassistant:
+  packages:
+    sms_italia_dashboard: !include {_HELPERS}
 automation: !include automations.yaml
 logger:
   default: warning
@@ -18,21 +25,38 @@ logger:
 """
 
 
-def make(folder: Path, port: int) -> None:
-    """Make the folder anew, for a Home Assistant on a port of this machine only."""
+def documented(name: str, language: str) -> Path:
+    """Return a file of the documentation in a language that has it, else in English."""
+    english = _ROOT / "docs" / name
+    translated = english.parent / language / name
+    return translated if translated.exists() else english
+
+
+def make(folder: Path, port: int, language: str = str(HOME["language"])) -> None:
+    """Make the folder anew, for a Home Assistant on a port of this machine only.
+
+    It has the helpers of the documented dashboard, as a user would put them there.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     storage = folder / ".storage"
     storage.mkdir(parents=True)
     (folder / "custom_components").mkdir()
     (folder / "custom_components" / INTEGRATION.name).symlink_to(INTEGRATION)
     (folder / "automations.yaml").write_text("[]\n", "utf-8")
+    shutil.copy(documented(_HELPERS, language), folder / _HELPERS)
     plain = (f"{name}:\n" for name in CONFIGURED if name != "automation")
     (folder / "configuration.yaml").write_text(_CONFIGURATION + "".join(plain), "utf-8")
-    # As its own store: an `http:` section in YAML is deprecated and only on trial.
-    # In the first version of the store, which every release migrates.
-    _store(storage, "http", 1, {"server_host": ["127.0.0.1"], "server_port": port})
+    set_port(folder, port)
     # That step would set up integrations which call their servers on the internet.
     _store(storage, "onboarding", 4, {"done": ["core_config"]})
+
+
+def set_port(folder: Path, port: int) -> None:
+    """Let the next start listen on a port of this machine only."""
+    # As its own store: an `http:` section in YAML is deprecated and only on trial.
+    # In the first version of the store, which every release migrates.
+    http = {"server_host": ["127.0.0.1"], "server_port": port}
+    _store(folder / ".storage", "http", 1, http)
 
 
 def _store(storage: Path, key: str, version: int, data: dict[str, object]) -> None:

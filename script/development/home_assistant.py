@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import NotRequired, Required, Self, TypedDict, cast
 
 import aiohttp
@@ -75,7 +74,6 @@ class Flow(TypedDict, total=False):
 
 
 class _Reply(TypedDict):
-    id: int
     success: bool
     result: NotRequired[object]
     error: NotRequired[dict[str, str]]
@@ -90,22 +88,18 @@ class Endpoint:
 
 ACCOUNTS = Endpoint(path="/api/config/config_entries/flow")
 RECIPIENTS = Endpoint(path="/api/config/config_entries/subentries/flow")
+OPTIONS = Endpoint(path="/api/config/config_entries/options/flow")
 
 
 class HomeAssistant:
-    """One running instance; make it with `onboard`."""
+    """One running instance; make it with `onboard` or `log_in`."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        url: str,
-        socket: aiohttp.ClientWebSocketResponse,
-    ) -> None:
-        """Speak over a session that is authorised and a socket that is, too."""
+    def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
+        """Speak over a session with an access token, good for half an hour."""
         self._session = session
         self._url = url
-        self._socket = socket
-        self._ids = count(1)
+        self._token = token
+        session.headers["Authorization"] = f"Bearer {token}"
 
     @classmethod
     async def onboard(cls, session: aiohttp.ClientSession, url: str) -> Self:
@@ -125,40 +119,70 @@ class HomeAssistant:
                 "language": HOME["language"],
             },
         )
-        token = cast(
-            "_Token",
-            await _post(
-                session,
-                f"{url}/auth/token",
-                data={
-                    **client,
-                    "grant_type": "authorization_code",
-                    "code": str(cast("Fields", user)["auth_code"]),
-                },
-            ),
-        )["access_token"]
-        session.headers["Authorization"] = f"Bearer {token}"
+        home_assistant = await cls._redeem(
+            session, url, str(cast("Fields", user)["auth_code"])
+        )
         await _post(session, f"{url}/api/onboarding/analytics", json={})
         await _post(
             session,
             f"{url}/api/onboarding/integration",
             json={**client, "redirect_uri": f"{url}/?auth_callback=1"},
         )
-        socket = await session.ws_connect(f"{url}/api/websocket", max_msg_size=0)
-        await socket.receive_json()
-        await socket.send_json({"type": "auth", "access_token": token})
-        if (await socket.receive_json())["type"] != "auth_ok":
-            raise HomeAssistantError("the websocket refused the access token")
-        home_assistant = cls(session, url, socket)
         await home_assistant.command("config/core/update", **HOME)
         return home_assistant
 
+    @classmethod
+    async def log_in(cls, session: aiohttp.ClientSession, url: str) -> Self:
+        """Log in as the user that `onboard` made. Raises HomeAssistantError."""
+        client = {"client_id": f"{url}/"}
+        flow = cast(
+            "Flow",
+            await _post(
+                session,
+                f"{url}/auth/login_flow",
+                json={
+                    **client,
+                    "handler": ["homeassistant", None],
+                    "redirect_uri": f"{url}/?auth_callback=1",
+                },
+            ),
+        )
+        end = await _post(
+            session,
+            f"{url}/auth/login_flow/{flow['flow_id']}",
+            json={**client, "username": USERNAME, "password": PASSWORD},
+        )
+        return await cls._redeem(session, url, str(cast("Fields", end).get("result")))
+
+    @classmethod
+    async def _redeem(cls, session: aiohttp.ClientSession, url: str, code: str) -> Self:
+        """Turn the code at the end of a login into an access token."""
+        token = await _post(
+            session,
+            f"{url}/auth/token",
+            data={
+                "client_id": f"{url}/",
+                "grant_type": "authorization_code",
+                "code": code,
+            },
+        )
+        return cls(session, url, cast("_Token", token)["access_token"])
+
     async def command(self, kind: str, **fields: object) -> object:
-        """Give one websocket command and return its result."""
-        number = next(self._ids)
-        await self._socket.send_json({"id": number, "type": kind, **fields})
-        reply: _Reply = await self._socket.receive_json()
-        if reply["id"] != number or not reply["success"]:
+        """Give one websocket command and return its result.
+
+        On a connection of its own: one that nobody reads from is soon closed.
+        """
+        async with self._session.ws_connect(
+            f"{self._url}/api/websocket", max_msg_size=0
+        ) as socket:
+            await socket.receive_json()
+            await socket.send_json({"type": "auth", "access_token": self._token})
+            if (await socket.receive_json())["type"] != "auth_ok":
+                raise HomeAssistantError("the websocket refused the access token")
+            await socket.send_json({"id": 1, "type": kind, **fields})
+            reply: _Reply = await socket.receive_json()
+        if not reply["success"]:
             raise HomeAssistantError(f"{kind}: {reply.get('error')}")
         return reply.get("result")
 
@@ -241,12 +265,14 @@ async def until[T](
     return found
 
 
-async def wait_until_it_answers(session: aiohttp.ClientSession, url: str) -> None:
-    """Wait until a fresh Home Assistant asks for its first user."""
+async def wait_until_it_answers(
+    session: aiohttp.ClientSession, url: str, path: str = "/api/onboarding"
+) -> None:
+    """Wait until Home Assistant serves a path: a fresh one asks for its first user."""
 
     async def asks() -> bool | None:
         try:
-            async with session.get(f"{url}/api/onboarding") as response:
+            async with session.get(f"{url}{path}") as response:
                 return response.ok or None
         except aiohttp.ClientError:
             return None

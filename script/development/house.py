@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import cast
 
+from . import dashboard
 from .accounts import Account
 from .home_assistant import Fields, HomeAssistant, until
 
 AUTOMATION = "perdita_acqua_sms"
-DASHBOARD = "sms-italia"
 TITLE = "Casa"
 ALARM = "Perdita d’acqua in lavanderia, 21 °C"  # noqa: RUF001 - as typed on a phone
 ALARM_SECONDS = 30
@@ -29,19 +29,7 @@ async def furnish(home_assistant: HomeAssistant, accounts: Sequence[Account]) ->
         AUTOMATION, _automation(alarm_entity, accounts)
     )
     automation = await _wait_for_automation(home_assistant)
-    await home_assistant.command(
-        "lovelace/dashboards/create",
-        url_path=DASHBOARD,
-        title="SMS Italia",
-        icon="mdi:message-text",
-        require_admin=False,
-        show_in_sidebar=True,
-    )
-    await home_assistant.command(
-        "lovelace/config/save",
-        url_path=DASHBOARD,
-        config=_dashboard(accounts, alarm_entity, automation),
-    )
+    await dashboard.make(home_assistant, _trial(alarm_entity, automation))
     return alarm_entity
 
 
@@ -74,46 +62,13 @@ def _automation(alarm: str, accounts: Sequence[Account]) -> Fields:
     }
 
 
-def _dashboard(accounts: Sequence[Account], alarm: str, automation: str) -> Fields:
-    """Return a dashboard of core cards: one section an account, one for the alarm."""
+def _trial(alarm: str, automation: str) -> Fields:
+    """Return the section of the dashboard that sets the alarm off."""
     return {
-        "views": [
-            {
-                "title": "SMS Italia",
-                "type": "sections",
-                "sections": [
-                    *(_section(account) for account in accounts),
-                    {
-                        "type": "grid",
-                        "cards": [
-                            _heading("Prova", "mdi:flask-outline"),
-                            {
-                                "type": "tile",
-                                "entity": alarm,
-                                "features": [{"type": "toggle"}],
-                            },
-                            {"type": "tile", "entity": automation},
-                        ],
-                    },
-                ],
-            }
-        ]
+        "type": "grid",
+        "cards": [
+            dashboard.heading("Prova", "mdi:flask-outline"),
+            {"type": "tile", "entity": alarm, "features": [{"type": "toggle"}]},
+            {"type": "tile", "entity": automation},
+        ],
     }
-
-
-def _section(account: Account) -> Fields:
-    """Return the cards of one account: credit, last delivery, recipient."""
-    entities = account.entities
-    cards: list[Fields] = [_heading(account.title, "mdi:message-text")]
-    if entities.credit is not None:
-        cards.append({"type": "tile", "entity": entities.credit})
-    cards += [
-        {"type": "tile", "entity": entity}
-        for entity in (entities.status, entities.notify, entities.recipient_status)
-    ]
-    return {"type": "grid", "cards": cards}
-
-
-def _heading(text: str, icon: str) -> Fields:
-    """Return the card that stands above a section."""
-    return {"type": "heading", "heading": text, "icon": icon}

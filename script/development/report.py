@@ -6,8 +6,8 @@ from pathlib import Path
 from simulator import Provider, Request, Simulator
 
 from .accounts import DOMAIN, Account
+from .dashboard import PATH
 from .home_assistant import PASSWORD, USERNAME
-from .house import DASHBOARD
 from .trial import Trial, accepted_sends
 
 LOG_TAIL = 40
@@ -58,11 +58,11 @@ def shown(accounts: Sequence[Account], trial: Trial) -> Iterator[str]:
                 yield f"   {entity:<50} {state['state']} {unit}"
 
 
-def verdict(trial: Trial) -> Iterator[str]:
+def verdict(faults: Sequence[str]) -> Iterator[str]:
     """Yield the one line that counts, after the reasons if it failed."""
     yield ""
-    yield from (f"FAILED: {fault}" for fault in trial.faults)
-    if not trial.faults:
+    yield from (f"FAILED: {fault}" for fault in faults)
+    if not faults:
         yield "Every SMS arrived once, and every sensor is right."
 
 
@@ -76,6 +76,6 @@ def log_lines(log: Path) -> list[str]:
 def addresses(home_assistant_url: str, simulator: Simulator) -> Iterator[str]:
     """Yield where a person goes on."""
     yield ""
-    yield f"Home Assistant  {home_assistant_url}/{DASHBOARD}"
+    yield f"Home Assistant  {home_assistant_url}/{PATH}"
     yield f"  log in as     {USERNAME} / {PASSWORD}"
     yield f"The phones      {simulator.address}/"

@@ -18,6 +18,9 @@ from homeassistant.requirements import DISCOVERY_INTEGRATIONS
 CONFIGURED = ("automation", "config", "history", "logbook", "recorder", "script")
 """The integrations that the development configuration asks for by name."""
 
+ADDED = ("local_file",)
+"""The integrations that the trial sets up beside ours, in the UI's way."""
+
 SOURCE_ONLY = ("pyspeex-noise",)
 """Distributions without a wheel, which need a C++ compiler.
 
@@ -66,6 +69,7 @@ def requirements() -> list[str]:
         *bootstrap.FRONTEND_INTEGRATIONS,
         *bootstrap.DEFAULT_INTEGRATIONS,
         *CONFIGURED,
+        *ADDED,
     }
     found = {
         requirement

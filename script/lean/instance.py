@@ -74,6 +74,11 @@ class Process:
         self._process.send_signal(number)
 
     @property
+    def pid(self) -> int:
+        """Its number in the system."""
+        return self._process.pid
+
+    @property
     def has_ended(self) -> bool:
         """Whether it does not run any more."""
         return self._process.returncode is not None

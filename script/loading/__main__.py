@@ -93,9 +93,11 @@ async def _call_back(
     """Post very many delivery callbacks; return what is wrong."""
     for provider, count in CALLBACKS.items():
         await instance.send(provider, list(_numbers(count)), "A ciascuno")
-    messages = [one for key in CALLBACKS for one in simulator.messages.of(key)]
-    for message in messages:
-        simulator.move(message.id, "delivered")
+    messages = [
+        simulator.move(one.id, "delivered")
+        for key in CALLBACKS
+        for one in simulator.messages.of(key)
+    ]
     instance.begin_to_measure(process)
     begin = time.perf_counter()
     statuses = await _post_all(instance, messages)

@@ -1,0 +1,172 @@
+"""Every day: sending, and reading what came of it."""
+
+from dataclasses import dataclass
+
+from playwright.async_api import Locator, expect
+
+from script.development import dashboard
+from script.development.accounts import RECIPIENTS_BY_PROVIDER, SENDER
+from script.development.home_assistant import HomeAssistant, until
+from simulator import Message, Operation, Provider, Simulator, Status
+
+from . import past
+from .album import HEIGHT, WIDTH
+from .screen import DELIVERY_SECONDS, MARGIN, Screen
+from .setting_up import PICTURED
+
+ACCOUNT = "Smshosting"
+
+WIDE, HIGH = 1700, 1500
+"""The window in which the whole dashboard is seen at once."""
+
+RECIPIENT = RECIPIENTS_BY_PROVIDER[PICTURED]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everyday:
+    """What is done once everything is set up."""
+
+    screen: Screen
+    simulator: Simulator
+    home_assistant: HomeAssistant
+
+    async def send(self) -> None:
+        """Send a message to the recipient with the form of notify.send_message."""
+        screen = self.screen
+        await screen.open("/config/tools/action?service=notify.send_message")
+        await screen.button(screen.words.add_target).click()
+        await screen.page.keyboard.type(RECIPIENT.name)
+        await (
+            screen.page.get_by_role("option")
+            .filter(has_text=RECIPIENT.name)
+            .filter(has=screen.page.locator("[data-domain=notify]"))
+            .click()
+        )
+        message = screen.page.locator("ha-service-control input[required]")
+        await message.fill(screen.words.alarm)
+        await screen.button(screen.words.perform).click()
+        await until(self._find_delivered, DELIVERY_SECONDS, "the SMS is on the phone")
+        await screen.album.check()
+        self._compare_requests()
+
+    async def _find_delivered(self) -> Message | None:
+        """Return the message that the phone got."""
+        for message in self.simulator.messages.of(PICTURED):
+            if (
+                message.text == self.screen.words.alarm
+                and message.status is Status.DELIVERED
+            ):
+                return message
+        return None
+
+    def _compare_requests(self) -> None:
+        """Compare what reached the provider with what was typed."""
+        sends = [
+            request
+            for request in self.simulator.requests.of(PICTURED)
+            if request.operation is Operation.SEND
+        ]
+        if len(sends) != 1:
+            raise AssertionError(f"{len(sends)} send requests instead of one")
+        (message,) = self.simulator.messages.of(PICTURED)
+        seen = (message.to, message.sender)
+        expected = (RECIPIENT.number, SENDER)
+        if seen != expected:
+            raise AssertionError(f"the provider got {seen} instead of {expected}")
+
+    async def read_phone(self) -> None:
+        """Read the SMS on the simulator's page of phones."""
+        phones = await self.screen.page.context.new_page()
+        await phones.goto(self.simulator.address)
+        phone = phones.locator("article").filter(has_text=RECIPIENT.number)
+        await expect(phone).to_contain_text(self.screen.words.alarm)
+        await phones.close()
+
+    async def read_device(self) -> None:
+        """Find credit and delivery status on the account's device page."""
+        screen = self.screen
+        await screen.open_device(ACCOUNT, ACCOUNT)
+        await screen.expect_delivered()
+        await expect(screen.row("credit")).to_contain_text(self._credit(PICTURED))
+        await screen.take_device("account-device")
+
+    async def send_tests(self) -> None:
+        """Press the test button of every recipient, and see the status move."""
+        screen = self.screen
+        for provider in Provider:
+            if provider is PICTURED:
+                continue
+            recipient = RECIPIENTS_BY_PROVIDER[provider]
+            account = screen.texts[f"config.step.user.menu_options.{provider}"]
+            await screen.open_device(account, recipient.name)
+            await screen.send_test()
+            await screen.expect_delivered()
+            await screen.album.check()
+            (message,) = self.simulator.messages.of(provider)
+            if message.to != recipient.number:
+                raise AssertionError(f"the test went to {message.to}")
+        await screen.take_device("recipient-device")
+
+    async def read_dashboard(self) -> None:
+        """Read the dashboard of the manual, and the one of all accounts."""
+        screen = self.screen
+        await dashboard.make(self.home_assistant)
+        for entity in await self.home_assistant.entities():
+            if entity["translation_key"] == "spent_month":
+                await past.invent(self.home_assistant, entity["entity_id"])
+        await screen.page.set_viewport_size({"width": WIDE, "height": HIGH})
+        await screen.open(f"/{dashboard.PATH}")
+        await expect(self._tiles(self._credit(PICTURED)).first).to_be_visible()
+        await expect(self._tiles(self._delivered)).to_have_count(2)
+        for failure in ("hui-error-card", "hui-warning"):
+            await expect(screen.page.locator(failure)).to_have_count(0)
+        for graph in await screen.page.locator("hui-statistics-graph-card").all():
+            await expect(graph.locator("canvas").first).to_be_visible()
+        await self._send_from_dashboard()
+        sections = await screen.page.locator("hui-grid-section").all()
+        await screen.album.take("dashboard", *sections, margin=MARGIN)
+        await screen.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+        await screen.open(f"/{dashboard.PATH}/{dashboard.ALL_ACCOUNTS}")
+        await expect(self._tiles(self._delivered)).to_have_count(
+            2 * len(Provider), timeout=DELIVERY_SECONDS * 1000
+        )
+        for provider in Provider:
+            if provider is not Provider.TRANSACTIONALE:
+                credit = self._credit(provider)
+                await expect(self._tiles(credit).first).to_be_visible()
+
+    async def _send_from_dashboard(self) -> None:
+        """Send to the recipient that is chosen, and begin another text."""
+        row = self.screen.page.locator("hui-input-text-entity-row input")
+        await row.fill(self.screen.words.greeting)
+        await row.press("Enter")
+        await self.screen.page.locator("hui-button-row").get_by_role("button").click()
+        await until(self._find_greeting, DELIVERY_SECONDS, "the SMS left the dashboard")
+        await expect(row).to_have_value("")
+        await row.fill(self.screen.words.alarm)
+        await row.press("Enter")
+        await expect(self._tiles(self._delivered)).to_have_count(
+            2, timeout=DELIVERY_SECONDS * 1000
+        )
+
+    async def _find_greeting(self) -> Message | None:
+        """Return the message that was sent from the dashboard."""
+        for message in self.simulator.messages:
+            if message.text == self.screen.words.greeting:
+                return message
+        return None
+
+    def _tiles(self, text: str) -> Locator:
+        """Return the tiles of a dashboard that show a text."""
+        return self.screen.page.locator("hui-tile-card").filter(has_text=text)
+
+    @property
+    def _delivered(self) -> str:
+        key = "entity.sensor.last_delivery_status.state.delivered"
+        return self.screen.texts[key]
+
+    def _credit(self, provider: Provider) -> str:
+        """Return the credit as the screen shows it."""
+        credit = self.simulator.account(provider).credit
+        return f"{credit:.2f}".replace(".", self.screen.words.decimal)

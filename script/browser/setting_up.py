@@ -1,0 +1,114 @@
+"""Setting up: an account at each provider with its recipient, then the options."""
+
+from dataclasses import dataclass
+
+from playwright.async_api import expect
+
+from script.development.accounts import RECIPIENTS_BY_PROVIDER, SENDER
+from script.development.home_assistant import PASSWORD, USERNAME
+from simulator import Provider, Simulator
+
+from .screen import MARGIN, Screen
+
+PICTURED = Provider.SMSHOSTING
+"""The provider whose forms are in the pictures, and whose options are changed."""
+
+LOW_CREDIT = "10"
+"""Euro below which the person wants to be warned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingUp:
+    """What is done before the first message."""
+
+    screen: Screen
+    simulator: Simulator
+
+    async def log_in(self) -> None:
+        """Log in through the form."""
+        screen = self.screen
+        await screen.open("/")
+        await screen.page.locator("input[name=username]").fill(USERNAME)
+        await screen.page.locator("input[name=password]").fill(PASSWORD)
+        await screen.button(screen.words.log_in).click()
+        await expect(screen.page.locator("home-assistant-main")).to_be_visible()
+
+    async def set_up(self, provider: Provider) -> None:
+        """Make an account at a provider, and its first recipient."""
+        await self._choose(provider)
+        await self._make_account(provider)
+        await self._make_recipient(provider)
+
+    async def _choose(self, provider: Provider) -> None:
+        """Go from the integrations to the menu of providers, and choose."""
+        screen = self.screen
+        await screen.open("/config/integrations/dashboard")
+        await screen.button(screen.words.add_integration).click()
+        adding = screen.page.locator("dialog-add-integration")
+        await adding.get_by_role("textbox").fill("SMS Italia")
+        await adding.get_by_text(screen.texts["title"], exact=True).click()
+        step = "config.step.user"
+        await expect(screen.dialog).to_contain_text(screen.texts[f"{step}.title"])
+        for each in Provider:
+            described = screen.texts[f"{step}.menu_option_descriptions.{each}"]
+            await expect(screen.dialog).to_contain_text(described)
+        if provider is PICTURED:
+            await screen.album.take("provider-menu", screen.dialog_box, margin=MARGIN)
+        name = screen.texts[f"{step}.menu_options.{provider}"]
+        await screen.dialog.get_by_text(name, exact=True).click()
+
+    async def _make_account(self, provider: Provider) -> None:
+        """Fill the account's form, with a wrong secret first."""
+        screen, form = self.screen, f"config.step.{provider}"
+        await expect(screen.dialog).to_contain_text(screen.texts[f"{form}.title"])
+        credentials = self.simulator.credentials(provider)
+        for name, value in {**credentials, "sender": SENDER}.items():
+            await screen.field(name).fill(value)
+        if provider is PICTURED:
+            await screen.album.take("account-form", screen.dialog_box, margin=MARGIN)
+        advanced = screen.texts[f"{form}.sections.advanced.name"]
+        await screen.dialog.get_by_text(advanced, exact=True).click()
+        await screen.field("url").fill(self.simulator.url(provider))
+        *_, secret = credentials
+        await screen.field(secret).fill("sbagliata")
+        await screen.submit()
+        await expect(screen.dialog).to_contain_text(
+            screen.texts["config.error.invalid_auth"]
+        )
+        await screen.album.check()
+        await screen.field(secret).fill(credentials[secret])
+        await screen.submit()
+
+    async def _make_recipient(self, provider: Provider) -> None:
+        """Fill the recipient's form, which opens by itself."""
+        screen, form = self.screen, "config_subentries.recipient.step.user"
+        recipient = RECIPIENTS_BY_PROVIDER[provider]
+        await expect(screen.dialog).to_contain_text(screen.texts[f"{form}.title"])
+        await screen.field("name").fill(recipient.name)
+        numbers = screen.dialog.locator("ha-input-multi")
+        await numbers.locator("input").fill(recipient.typed)
+        await screen.album.check()
+        await screen.submit()
+        await expect(screen.dialog).to_contain_text(recipient.name)
+        await screen.finish(screen.words.finish)
+
+    async def change_options(self) -> None:
+        """Be warned of a low credit earlier than usual."""
+        screen, step = self.screen, "options.step.init"
+        await screen.open_integration()
+        name = screen.texts[f"config.step.user.menu_options.{PICTURED}"]
+        account = screen.account(name)
+        configure = account.get_by_role(
+            "button", name=screen.words.configure, exact=True
+        )
+        await configure.first.click()
+        await expect(screen.dialog).to_contain_text(screen.texts[f"{step}.title"])
+        limits = f"{step}.sections.limits"
+        await screen.dialog.get_by_text(screen.texts[f"{limits}.name"]).click()
+        field = screen.number(screen.texts[f"{limits}.data.low_credit"])
+        await expect(field).to_have_value("5")
+        await field.fill(LOW_CREDIT)
+        await screen.album.take("options", screen.dialog_box, margin=MARGIN)
+        await screen.submit()
+        await expect(screen.dialog).to_contain_text(screen.words.options_saved)
+        await screen.finish(screen.words.finish)

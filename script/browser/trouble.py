@@ -1,0 +1,87 @@
+"""Trouble: a password that was changed elsewhere, and a credit that runs out."""
+
+from dataclasses import dataclass
+
+from playwright.async_api import Locator, expect
+
+from script.development.accounts import RECIPIENTS_BY_PROVIDER
+from simulator import Simulator
+
+from .everyday import ACCOUNT
+from .screen import DELIVERY_SECONDS, MARGIN, Screen
+from .setting_up import LOW_CREDIT, PICTURED
+
+RECIPIENT = RECIPIENTS_BY_PROVIDER[PICTURED].name
+NEW_SECRET = "nuovo-segreto"  # noqa: S105 - of the simulator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What goes wrong, how it is told, and how it is put right."""
+
+    screen: Screen
+    simulator: Simulator
+
+    async def sign_in_again(self) -> None:
+        """Read why nothing was sent, and give the new secret, a wrong one first."""
+        screen = self.screen
+        self.simulator.set_credentials(PICTURED, auth_secret=NEW_SECRET)
+        await screen.open_device(ACCOUNT, RECIPIENT)
+        await screen.send_test()
+        refused = screen.texts["exceptions.not_sent_auth.message"]
+        await expect(screen.page.locator("ha-toast")).to_contain_text(
+            refused.format(account=ACCOUNT)
+        )
+        failed = screen.texts["entity.sensor.last_delivery_status.state.failed"]
+        await expect(screen.row("last_delivery_status")).to_contain_text(failed)
+
+        await screen.open_integration()
+        await screen.button(screen.words.reconfigure).click()
+        await expect(screen.dialog).to_contain_text(
+            screen.texts["config.step.reauth_confirm.title"]
+        )
+        await screen.field("auth_secret").fill("sbagliata")
+        await screen.submit()
+        await expect(screen.dialog).to_contain_text(
+            screen.texts["config.error.invalid_auth"]
+        )
+        await screen.field("auth_secret").fill(NEW_SECRET)
+        await screen.submit()
+        await expect(screen.dialog).to_contain_text(
+            screen.texts["config.abort.reauth_successful"]
+        )
+        await screen.finish(screen.words.close)
+        await expect(screen.button(screen.words.reconfigure)).to_have_count(0)
+
+        await screen.open_device(ACCOUNT, RECIPIENT)
+        await screen.send_test()
+        await screen.expect_delivered()
+
+    async def run_out_of_credit(self) -> None:
+        """Find the repair, top up, and see it gone."""
+        screen = self.screen
+        self.simulator.set_credit(PICTURED, "4.27")
+        await screen.send_test()
+        await screen.open("/config/repairs")
+        await expect(self._repair).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
+        await self._repair.click()
+        dialog = screen.page.locator("dialog-repairs-issue")
+        euro = f"{float(LOW_CREDIT):.2f}".replace(".", screen.words.decimal)
+        await expect(dialog).to_contain_text(euro)
+        await screen.album.take(
+            "low-credit", dialog.locator("dialog[open]"), margin=MARGIN
+        )
+
+        self.simulator.set_credit(PICTURED, "50")
+        await screen.open_device(ACCOUNT, RECIPIENT)
+        await screen.send_test()
+        await screen.open("/config/repairs")
+        await expect(
+            screen.page.get_by_text(screen.words.no_repairs, exact=True)
+        ).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
+
+    @property
+    def _repair(self) -> Locator:
+        """Return the line of the low credit among the repairs."""
+        title = self.screen.texts["issues.low_credit.title"].format(account=ACCOUNT)
+        return self.screen.page.get_by_text(title, exact=True)
