@@ -1,0 +1,922 @@
+"""The blueprints, imported and run as a user's automations."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, override
+from urllib.parse import quote
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant import loader
+from homeassistant.components.automation import DOMAIN as AUTOMATION
+from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
+from homeassistant.components.blueprint.models import Blueprint
+from homeassistant.components.image import ImageEntity
+from homeassistant.components.notify import NotifyEntity, NotifyEntityFeature
+from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.helpers import entity_registry as er, restore_state
+from homeassistant.helpers.entity import Entity
+from homeassistant.helpers.entity_component import DATA_INSTANCES
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import load_yaml_dict
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
+    async_fire_time_changed,
+    async_test_home_assistant,
+)
+
+from custom_components.sms_italia.const import CONF_DAILY_LIMIT
+from simulator import Fault, Simulator
+
+from .accounts import Accounts, arrived, until
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "blueprints" / "automation" / "sms_italia"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+REPOSITORY = "https://github.com/sms-italia/sms-italia"
+
+ANNA = "+393331234567"
+BRUNO = "+393409876543"
+CARLA = "+393201112223"
+PEOPLE = {"Anna": [ANNA], "Bruno": [BRUNO], "Carla": [CARLA]}
+ALL_THREE = ["notify.anna", "notify.bruno", "notify.carla"]
+
+EACH = pytest.mark.parametrize("name", NAMES)
+
+
+class Telephone(NotifyEntity):
+    """An app on a phone, which is not ours: what other channels are tried with."""
+
+    _attr_should_poll = False
+    _attr_supported_features = NotifyEntityFeature.TITLE
+    _attr_unique_id = "telephone"
+    _attr_name = "Telephone"
+
+    def __init__(self) -> None:
+        """Have got nothing yet."""
+        self.got: list[tuple[str | None, str]] = []
+
+    @override
+    async def async_send_message(self, message: str, title: str | None = None) -> None:
+        self.got.append((title, message))
+
+
+async def add_entity(hass: HomeAssistant, domain: str, entity: Entity) -> None:
+    """Add an entity to its domain, as an integration would."""
+    assert await async_setup_component(hass, domain, {})
+    await hass.data[DATA_INSTANCES][domain].async_add_entities([entity])
+
+
+@pytest.fixture
+async def telephone(hass: HomeAssistant) -> Telephone:
+    """Return a phone that notify.telephone reaches."""
+    telephone = Telephone()
+    await add_entity(hass, "notify", telephone)
+    return telephone
+
+
+@pytest.fixture
+def imported(hass_config_dir: str) -> None:
+    """Put the blueprints where an import puts them."""
+    folder = Path(hass_config_dir) / "blueprints" / AUTOMATION / FOLDER.name
+    folder.mkdir(parents=True)
+    for path in FOLDER.glob("*.yaml"):
+        (folder / path.name).write_text(path.read_text("utf-8"), "utf-8")
+
+
+type Automate = Callable[[str, Mapping[str, object]], Awaitable[None]]
+
+
+async def make_automation(
+    hass: HomeAssistant, name: str, inputs: Mapping[str, object]
+) -> None:
+    """Make an automation of a blueprint, as the UI would."""
+    config = {
+        "id": "probe",
+        "alias": "Probe",
+        "use_blueprint": {
+            "path": f"{FOLDER.name}/{name}.yaml",
+            "input": dict(inputs),
+        },
+    }
+    assert await async_setup_component(hass, AUTOMATION, {AUTOMATION: [config]})
+    await hass.async_block_till_done()
+    state = hass.states.get("automation.probe")
+    assert state is not None
+    assert state.state == "on", state.attributes
+
+
+@pytest.fixture
+async def automate(
+    hass: HomeAssistant,
+    imported: None,  # noqa: ARG001 - it must be there
+) -> AsyncGenerator[Automate]:
+    """Return what makes an automation of a blueprint; it ends with the test."""
+    yield partial(make_automation, hass)
+    if hass.state is CoreState.running:
+        await rest(hass)
+
+
+async def rest(hass: HomeAssistant) -> None:
+    """End what would outlive the test: the automation, and a timer that runs."""
+    await act(hass, "automation.turn_off", "automation.probe")
+    if hass.states.get("timer.escalation"):
+        await act(hass, "timer.cancel", "timer.escalation")
+
+
+async def change(hass: HomeAssistant, entity: str, *states: str) -> None:
+    """Let an entity that is not ours take one state after the other."""
+    for state in states:
+        hass.states.async_set(entity, state, {"friendly_name": "Lavanderia"})
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def act(hass: HomeAssistant, action: str, entity: str) -> None:
+    """Call an action of an entity, and wait for what follows at once."""
+    domain, _, service = action.partition(".")
+    await hass.services.async_call(
+        domain, service, {"entity_id": entity}, blocking=True
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def act_with(
+    hass: HomeAssistant, action: str, entity: str, **data: object
+) -> None:
+    """Call an action of an entity with data."""
+    domain, _, service = action.partition(".")
+    await hass.services.async_call(
+        domain, service, {"entity_id": entity, **data}, blocking=True
+    )
+
+
+def status(hass: HomeAssistant, person: str) -> str:
+    """Return what became of the last message to a person."""
+    state = hass.states.get(f"sensor.{person}_last_delivery_status")
+    assert state is not None
+    return state.state
+
+
+async def reach(hass: HomeAssistant, time: str) -> None:
+    """Let the next time of the day with these hours and minutes come."""
+    hour, minute = map(int, time.split(":"))
+    now = dt_util.now()
+    then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if then <= now:
+        then += timedelta(days=1)
+    async_fire_time_changed(hass, then)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+# What every blueprint has
+
+
+def inputs_of(blueprint: Blueprint) -> dict[str, dict[str, Any]]:
+    """Return the inputs, and the sections, of a blueprint by name."""
+    given: dict[str, dict[str, Any]] = blueprint.data["blueprint"]["input"]
+    return given | blueprint.inputs
+
+
+@pytest.fixture
+def blueprint(name: str) -> Blueprint:
+    """Return a blueprint as Home Assistant reads it."""
+    return Blueprint(
+        load_yaml_dict(str(FOLDER / f"{name}.yaml")),
+        path=f"{FOLDER.name}/{name}.yaml",
+        expected_domain=AUTOMATION,
+        schema=AUTOMATION_BLUEPRINT_SCHEMA,
+    )
+
+
+@EACH
+async def test_a_blueprint_says_what_it_needs(blueprint: Blueprint) -> None:
+    """Its oldest release runs it; each input has a name, and each choice a selector."""
+    assert blueprint.validate() is None
+    assert blueprint.metadata["homeassistant"]["min_version"] == "2026.9.0"
+    assert blueprint.metadata["description"]
+    inputs = inputs_of(blueprint)
+    assert inputs
+    for name, given in inputs.items():
+        assert given["name"], name
+        assert "input" in given or "selector" in given, name
+
+
+@EACH
+async def test_every_input_is_used(name: str, blueprint: Blueprint) -> None:
+    text = (FOLDER / f"{name}.yaml").read_text("utf-8")
+    for key in blueprint.inputs:
+        assert f"!input {key}\n" in text, key
+
+
+@EACH
+@pytest.mark.parametrize("page", ["docs/automations.md", "docs/it/automations.md"])
+async def test_a_blueprint_is_imported_with_one_click(
+    name: str, blueprint: Blueprint, page: str
+) -> None:
+    """From the pages of both languages, and from where it says that it comes from."""
+    path = (FOLDER / f"{name}.yaml").relative_to(ROOT)
+    source = f"{REPOSITORY}/blob/main/{path.as_posix()}"
+
+    assert blueprint.metadata["source_url"] == source
+    link = (
+        "https://my.home-assistant.io/redirect/blueprint_import/"
+        f"?blueprint_url={quote(source, safe='')}"
+    )
+    assert f"]({link})" in (ROOT / page).read_text("utf-8")
+
+
+# Low credit
+
+LOW_CREDIT: Mapping[str, object] = {
+    "credit_low": ["binary_sensor.smshosting_credit_low"],
+    "notify_entities": ["notify.telephone"],
+}
+
+
+async def ask_credit(hass: HomeAssistant, hours: int) -> None:
+    """Let accounts ask for their credit, and some seconds go by.
+
+    `hours` counts from the real time.
+    """
+    for time in (timedelta(hours=hours, minutes=1), timedelta(seconds=10)):
+        async_fire_time_changed(hass, dt_util.utcnow() + time)
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_low_credit_is_told_through_another_channel(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    telephone: Telephone,
+    automate: Automate,
+) -> None:
+    """With what is left; once, and again each morning until the top-up."""
+    simulator.set_credit("smshosting", 50)
+    await accounts.set_up("smshosting", title="Casa mia")
+    await automate(
+        "low_credit",
+        {
+            "credit_low": ["binary_sensor.casa_mia_credit_low"],
+            "credit_sensors": ["sensor.casa_mia_credit"],
+            "notify_entities": ["notify.telephone"],
+            "reminder_time": "09:30:00",
+            "tell_top_up": True,
+        },
+    )
+    simulator.set_credit("smshosting", "4.2")
+    await ask_credit(hass, 1)
+    low = (
+        "SMS credit",
+        (
+            "The SMS credit of Casa mia is low: 4.20 €. "
+            "Top it up, so that alarms still go out."
+        ),
+    )
+    assert telephone.got == [low]
+
+    await reach(hass, "09:30")
+    assert telephone.got == [low, low]
+
+    simulator.set_credit("smshosting", 54)
+    await ask_credit(hass, 25)
+    fine = ("SMS credit", "The SMS credit of Casa mia is fine again: 54.00 €.")
+    assert telephone.got == [low, low, fine]
+    await reach(hass, "09:30")
+    assert telephone.got == [low, low, fine]
+
+
+async def test_an_outage_is_no_low_credit(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    telephone: Telephone,
+    automate: Automate,
+) -> None:
+    """Without the options nothing but the first time is told, to actions too."""
+    simulator.set_credit("smshosting", 1)
+    await accounts.set_up("smshosting")
+    told = async_capture_events(hass, "told")
+    await automate(
+        "low_credit",
+        {
+            "credit_low": ["binary_sensor.smshosting_credit_low"],
+            "remind": False,
+            "other_actions": [
+                {"event": "told", "event_data": {"text": "{{ title }}|{{ message }}"}}
+            ],
+        },
+    )
+
+    simulator.inject("smshosting", Fault.HTML, operation="credit")
+    await ask_credit(hass, 1)
+    await ask_credit(hass, 2)
+    await reach(hass, "09:00")
+    assert told == []
+    simulator.set_credit("smshosting", 50)
+    await ask_credit(hass, 27)
+    simulator.set_credit("smshosting", 2)
+    await ask_credit(hass, 28)
+
+    assert [event.data["text"] for event in told] == [
+        (
+            "SMS credit|The SMS credit of Smshosting is low. Top it up, so that alarms "
+            "still go out."
+        )
+    ]
+    assert telephone.got == []
+
+
+# Escalation
+
+HELPERS: Mapping[str, Mapping[str, object]] = {
+    "timer": {"escalation": {"restore": True}},
+    "counter": {"escalation": {}},
+    "input_boolean": {"taken_care_of": {}},
+    "input_button": {"ok": {}},
+    "homeassistant": {},
+}
+
+ESCALATION: Mapping[str, object] = {
+    "alert_entities": ["binary_sensor.leak", "binary_sensor.smoke"],
+    "people": ALL_THREE,
+    "minutes": 5,
+    "acknowledgement": ["input_boolean.taken_care_of", "input_button.ok"],
+    "timer": "timer.escalation",
+    "counter": "counter.escalation",
+    "on_acknowledged": [{"event": "settled"}],
+    "on_nobody": [{"event": "nobody"}],
+}
+
+ALERT = "Alert: Lavanderia"
+
+
+async def make_helpers(hass: HomeAssistant) -> None:
+    """Make the helpers that a user makes in the UI."""
+    for domain, config in HELPERS.items():
+        assert await async_setup_component(hass, domain, {domain: config})
+    await hass.async_block_till_done()
+
+
+@pytest.fixture
+async def house(hass: HomeAssistant, accounts: Accounts) -> None:
+    """Make the helpers, three people, and sensors that are dry."""
+    await accounts.set_up("inviosmart", entry_id="conto", recipients=PEOPLE)
+    await make_helpers(hass)
+    for sensor in ("leak", "smoke"):
+        hass.states.async_set(f"binary_sensor.{sensor}", "off")
+
+
+async def wait(hass: HomeAssistant, minutes: float) -> None:
+    """Let time pass, counted from the real time."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=minutes))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+def told(simulator: Simulator) -> list[str]:
+    """Return the names of those who got the alert, in order."""
+    names = {numbers[0]: name for name, numbers in PEOPLE.items()}
+    return [names[number] for number, text in arrived(simulator) if text == ALERT]
+
+
+@pytest.mark.usefixtures("house")
+async def test_one_after_the_other_is_told_until_nobody_is_left(
+    hass: HomeAssistant, simulator: Simulator, automate: Automate
+) -> None:
+    await automate("escalation", ESCALATION)
+    nobody, settled = (
+        async_capture_events(hass, kind) for kind in ("nobody", "settled")
+    )
+
+    await change(hass, "binary_sensor.leak", "on")
+    assert told(simulator) == ["Anna"]
+    await wait(hass, 4.9)
+    assert told(simulator) == ["Anna"]
+    await wait(hass, 5.1)
+    assert told(simulator) == ["Anna", "Bruno"]
+    await change(hass, "binary_sensor.smoke", "on")
+    await change(hass, "binary_sensor.smoke", "off")
+    await wait(hass, 5.1)
+    assert told(simulator) == ["Anna", "Bruno", "Carla"]
+    assert nobody == []
+    await wait(hass, 5.1)
+    await wait(hass, 5.1)
+
+    assert told(simulator) == ["Anna", "Bruno", "Carla"]
+    assert (len(nobody), len(settled)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("action", "entity"),
+    [
+        ("input_boolean.turn_on", "input_boolean.taken_care_of"),
+        ("input_button.press", "input_button.ok"),
+    ],
+)
+@pytest.mark.usefixtures("house")
+async def test_an_acknowledgement_ends_it(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    automate: Automate,
+    action: str,
+    entity: str,
+) -> None:
+    """Until another alert; one that was taken care of before counts as new."""
+    await automate("escalation", ESCALATION)
+    settled = async_capture_events(hass, "settled")
+    await act(hass, action, entity)
+    assert settled == []
+
+    await change(hass, "binary_sensor.leak", "on")
+    await wait(hass, 5.1)
+    await act(hass, "input_boolean.turn_off", "input_boolean.taken_care_of")
+    await act(hass, action, entity)
+    assert len(settled) == 1
+    await wait(hass, 5.1)
+    await change(hass, "binary_sensor.leak", "unavailable", "on")
+    assert told(simulator) == ["Anna", "Bruno"]
+
+    await change(hass, "binary_sensor.smoke", "on")
+    assert told(simulator) == ["Anna", "Bruno", "Anna"]
+    await act(hass, action, entity)
+    await change(hass, "binary_sensor.smoke", "off")
+    await change(hass, "binary_sensor.leak", "off", "on")
+    assert told(simulator) == ["Anna", "Bruno", "Anna", "Anna"]
+    assert len(settled) == 2
+
+
+@pytest.mark.usefixtures("quick", "house")
+@pytest.mark.parametrize("fate", ["failed", "expired"])
+async def test_who_cannot_be_reached_is_not_waited_for(
+    hass: HomeAssistant, simulator: Simulator, automate: Automate, fate: str
+) -> None:
+    """Also when the next one had been out of reach before."""
+    await automate("escalation", ESCALATION)
+    await act_with(hass, "notify.send_message", "notify.bruno", message="Prova")
+    simulator.move(simulator.messages[0].id, fate)
+    await until(lambda: status(hass, "bruno") == fate)
+
+    await change(hass, "binary_sensor.leak", "on")
+    simulator.move(simulator.messages[1].id, fate)
+    await until(lambda: told(simulator) == ["Anna", "Bruno"])
+    simulator.move(simulator.messages[2].id, fate)
+    await until(lambda: told(simulator) == ["Anna", "Bruno", "Carla"])
+
+
+async def test_a_refused_person_is_skipped(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    automate: Automate,
+) -> None:
+    """Whose account has no credit; if nobody at all can be told, that is the end."""
+    await accounts.set_up("inviosmart", recipients={"Anna": [ANNA]})
+    await accounts.set_up("smshosting", recipients={"Bruno": [BRUNO], "Carla": [CARLA]})
+    await make_helpers(hass)
+    hass.states.async_set("binary_sensor.leak", "off")
+    simulator.set_credit("inviosmart", 0)
+    await automate(
+        "escalation", {**ESCALATION, "alert_entities": ["binary_sensor.leak"]}
+    )
+    nobody = async_capture_events(hass, "nobody")
+
+    await change(hass, "binary_sensor.leak", "on")
+    assert told(simulator) == ["Bruno"]
+    assert nobody == []
+
+    simulator.set_credit("smshosting", 0)
+    await wait(hass, 5.1)
+    assert told(simulator) == ["Bruno"]
+    assert len(nobody) == 1
+
+
+@pytest.mark.usefixtures("quick", "house")
+async def test_the_delivery_can_be_enough(
+    hass: HomeAssistant, simulator: Simulator, automate: Automate
+) -> None:
+    """That of this message, not of one before."""
+    await automate("escalation", {**ESCALATION, "enough": "delivery"})
+    settled = async_capture_events(hass, "settled")
+    await act_with(hass, "notify.send_message", "notify.bruno", message="Prova")
+    simulator.move(simulator.messages[0].id, "delivered")
+    await until(lambda: status(hass, "bruno") == "delivered")
+
+    await change(hass, "binary_sensor.leak", "on")
+    await wait(hass, 5.1)
+    assert told(simulator) == ["Anna", "Bruno"]
+    assert settled == []
+    simulator.move(simulator.messages[2].id, "delivered")
+    await until(lambda: settled)
+    await wait(hass, 5.1)
+
+    assert told(simulator) == ["Anna", "Bruno"]
+
+
+@pytest.mark.usefixtures("house")
+@pytest.mark.parametrize("stops", [True, False])
+async def test_the_end_of_the_alert_ends_it_if_wished(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    automate: Automate,
+    stops: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """But not that a sensor is out of reach for a while."""
+    await automate("escalation", {**ESCALATION, "stop_when_over": stops})
+
+    await change(hass, "binary_sensor.leak", "on")
+    await change(hass, "binary_sensor.leak", "unavailable")
+    await wait(hass, 5.1)
+    assert told(simulator) == ["Anna", "Bruno"]
+    await change(hass, "binary_sensor.leak", "off")
+    await wait(hass, 5.1)
+
+    assert told(simulator) == ["Anna", "Bruno", *([] if stops else ["Carla"])]
+
+
+@pytest.mark.usefixtures("house")
+async def test_there_may_be_several_rounds(
+    hass: HomeAssistant, simulator: Simulator, automate: Automate
+) -> None:
+    await automate(
+        "escalation",
+        {**ESCALATION, "rounds": 2, "message": "{{ step }}: {{ alert_name }}"},
+    )
+
+    await change(hass, "binary_sensor.leak", "on")
+    for _ in range(7):
+        await wait(hass, 5.1)
+
+    assert arrived(simulator) == [
+        (number, f"{step}: Lavanderia")
+        for step, number in enumerate([ANNA, BRUNO, CARLA] * 2, start=1)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What is there again after a restart: an account, and a blueprint's automation."""
+
+    provider: str
+    name: str
+    inputs: Mapping[str, object]
+
+
+ESCALATING = Probe(provider="inviosmart", name="escalation", inputs=ESCALATION)
+
+
+async def stop(hass: HomeAssistant) -> None:
+    """End Home Assistant; the kit's one stores no state when it ends.
+
+    So what is there afterwards is what a power cut would have left.
+    """
+    await rest(hass)
+    await hass.config_entries.async_unload("conto")
+    await hass.async_stop(force=True)
+
+
+@asynccontextmanager
+async def restarted(
+    before: HomeAssistant, simulator: Simulator, probe: Probe, **sensors: str
+) -> AsyncGenerator[HomeAssistant]:
+    """Start Home Assistant anew on what was stored; the sensors stand as given."""
+    async with async_test_home_assistant(
+        config_dir=before.config.config_dir, initial_state=CoreState.not_running
+    ) as hass:
+        hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
+        # What is restored is found by the ids in the registry.
+        er.async_get(hass).entities.update(er.async_get(before).entities)
+        await restore_state.async_get(hass).async_load()
+        for sensor, state in sensors.items():
+            hass.states.async_set(
+                f"binary_sensor.{sensor}", state, {"friendly_name": "Lavanderia"}
+            )
+        await Accounts(hass, simulator).set_up(
+            probe.provider, entry_id="conto", recipients=PEOPLE
+        )
+        await make_helpers(hass)
+        await make_automation(hass, probe.name, probe.inputs)
+        await hass.async_start()
+        await hass.async_block_till_done(wait_background_tasks=True)
+        yield hass
+        await stop(hass)
+
+
+@pytest.mark.usefixtures("house")
+@pytest.mark.parametrize(
+    ("minutes", "at_start", "then"),
+    [
+        (3, ["Anna"], ["Anna", "Bruno"]),
+        (60, ["Anna", "Bruno"], ["Anna", "Bruno"]),
+    ],
+)
+async def test_a_restart_goes_on_with_the_person_whose_turn_it_is(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    simulator: Simulator,
+    automate: Automate,
+    freezer: FrozenDateTimeFactory,
+    minutes: int,
+    at_start: list[str],
+    then: list[str],
+) -> None:
+    """When the time is over: at once if that was while Home Assistant was off."""
+    await automate("escalation", ESCALATION)
+    await change(hass, "binary_sensor.leak", "on")
+    assert told(simulator) == ["Anna"]
+    await stop(hass)
+    freezer.tick(timedelta(minutes=minutes))
+
+    async with restarted(hass, simulator, ESCALATING, leak="on", smoke="off") as again:
+        assert told(simulator) == at_start
+        await wait(again, 2.1)
+        assert told(simulator) == then
+        await act(again, "input_button.press", "input_button.ok")
+        await wait(again, 5.1)
+        assert told(simulator) == then
+
+
+@pytest.mark.usefixtures("house")
+async def test_what_is_settled_stays_settled_over_a_restart(
+    hass: HomeAssistant, simulator: Simulator, automate: Automate
+) -> None:
+    """Though the alert goes on; once it is over, the next one counts."""
+    await automate("escalation", ESCALATION)
+    await change(hass, "binary_sensor.leak", "on")
+    await act(hass, "input_button.press", "input_button.ok")
+    await stop(hass)
+
+    async with restarted(
+        hass, simulator, ESCALATING, leak="on", smoke="unavailable"
+    ) as again:
+        await change(again, "binary_sensor.smoke", "off")
+        assert told(simulator) == ["Anna"]
+        await change(again, "binary_sensor.leak", "off", "unavailable", "on")
+        assert told(simulator) == ["Anna", "Anna"]
+
+
+@pytest.mark.usefixtures("house")
+async def test_an_alert_that_began_during_a_restart_is_told(
+    hass: HomeAssistant, simulator: Simulator, automate: Automate
+) -> None:
+    await automate("escalation", ESCALATION)
+    await stop(hass)
+
+    async with restarted(hass, simulator, ESCALATING, leak="off", smoke="on"):
+        assert told(simulator) == ["Anna"]
+
+
+# An alarm with a picture
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944"
+    "4154789c6360f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+)
+
+
+class Courtyard(ImageEntity):
+    """A picture that is always the same, and not ours."""
+
+    _attr_content_type = "image/png"
+    _attr_name = "Courtyard"
+    _attr_unique_id = "courtyard"
+
+    @override
+    async def async_image(self) -> bytes:
+        return PIXEL
+
+
+PICTURE_ALARM: Mapping[str, object] = {
+    "alert_entities": ["binary_sensor.door"],
+    "camera": "image.courtyard",
+    "recipients": ["notify.anna", "notify.bruno"],
+    "minutes": 2,
+}
+
+
+@pytest.fixture
+async def courtyard(hass: HomeAssistant, simulator: Simulator) -> None:
+    """Make a picture; Anna's and Bruno's phones have the app."""
+    simulator.switch_on("smshosting", "push_plan")
+    simulator.account("smshosting").push_phones |= {ANNA, BRUNO}
+    await add_entity(hass, "image", Courtyard(hass))
+
+
+def sent(simulator: Simulator) -> list[tuple[str, str]]:
+    """Return to whom, and how, the alarm went."""
+    names = {numbers[0]: name for name, numbers in PEOPLE.items()}
+    return [(names[message.to], message.channel) for message in simulator.messages]
+
+
+def open_door(hass: HomeAssistant) -> None:
+    """Set the alarm off; what follows waits, so nobody waits for its end."""
+    for state in ("off", "on"):
+        hass.states.async_set(
+            "binary_sensor.door", state, {"friendly_name": "Cancello"}
+        )
+
+
+BY_PUSH = [("Anna", "push"), ("Bruno", "push")]
+
+
+@pytest.mark.usefixtures("quick", "courtyard")
+async def test_the_picture_goes_by_push_and_an_sms_to_whom_it_does_not_reach(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    automate: Automate,
+) -> None:
+    """When the time for the delivery is over; nobody is told of the door twice."""
+    await accounts.set_up("smshosting", recipients=PEOPLE)
+    await automate("picture_alarm", PICTURE_ALARM)
+
+    open_door(hass)
+    await until(lambda: sent(simulator) == BY_PUSH)
+    anna, bruno = simulator.messages
+    assert anna.text == "Alarm\nCancello"
+    assert PIXEL in simulator.requests[-1].body
+    simulator.move(anna.id, "delivered")
+    await until(lambda: status(hass, "anna") == "delivered")
+    open_door(hass)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=2.1))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert sent(simulator) == [*BY_PUSH, ("Bruno", "sms")]
+    assert simulator.messages[2].text.startswith(bruno.text)
+
+
+@pytest.mark.usefixtures("quick", "courtyard")
+@pytest.mark.parametrize("fate", ["delivered", "failed"])
+async def test_the_alarm_ends_when_every_push_did(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    automate: Automate,
+    fate: str,
+) -> None:
+    """Long before the time is over; a failed one is followed by an SMS at once."""
+    await accounts.set_up("smshosting", recipients=PEOPLE)
+    await automate("picture_alarm", PICTURE_ALARM)
+
+    open_door(hass)
+    await until(lambda: sent(simulator) == BY_PUSH)
+    for push in simulator.messages:
+        simulator.move(push.id, fate)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    by_sms = [(name, "sms") for name, _ in BY_PUSH if fate == "failed"]
+    assert sorted(sent(simulator)) == sorted(BY_PUSH + by_sms)
+
+
+@pytest.mark.usefixtures("quick", "courtyard")
+@pytest.mark.parametrize("camera", ["image.courtyard", "camera.gone"])
+async def test_whom_no_push_can_reach_gets_an_sms_at_once(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    automate: Automate,
+    camera: str,
+) -> None:
+    """Without the app, at another provider, or if there is no picture."""
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA], "Carla": [CARLA]})
+    await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
+    await automate(
+        "picture_alarm", {**PICTURE_ALARM, "recipients": ALL_THREE, "camera": camera}
+    )
+
+    open_door(hass)
+    await until(lambda: len(simulator.messages) == 3)
+
+    anna = "sms" if camera == "camera.gone" else "push"
+    assert sent(simulator) == [("Anna", anna), ("Bruno", "sms"), ("Carla", "sms")]
+    for message in simulator.messages:
+        simulator.move(message.id, "delivered")
+    await wait(hass, 2.1)
+    assert len(simulator.messages) == 3
+
+
+@pytest.mark.usefixtures("courtyard")
+async def test_a_push_that_a_restart_came_between_is_followed_by_an_sms(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    automate: Automate,
+) -> None:
+    """Once: the history tells that one went out."""
+    await accounts.set_up("smshosting", entry_id="conto", recipients=PEOPLE)
+    await automate("picture_alarm", PICTURE_ALARM)
+    open_door(hass)
+    await until(lambda: sent(simulator) == BY_PUSH)
+    await stop(hass)
+
+    by_sms = [(name, "sms") for name, _ in BY_PUSH]
+    probe = Probe(provider="smshosting", name="picture_alarm", inputs=PICTURE_ALARM)
+    for _ in range(2):
+        async with restarted(hass, simulator, probe):
+            assert sorted(sent(simulator)) == sorted(BY_PUSH + by_sms)
+
+
+# The daily digest
+
+DIGEST: Mapping[str, object] = {
+    "notify_entities": ["notify.telephone"],
+    "credit_sensors": ["sensor.casa_mia_credit", "sensor.inviosmart_credit"],
+}
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_digest_counts_what_went_out(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    telephone: Telephone,
+    automate: Automate,
+) -> None:
+    """Of all accounts, with what it cost and what is left."""
+    await accounts.set_up("smshosting", title="Casa mia", recipients=PEOPLE)
+    await accounts.set_up("inviosmart", recipients={"Dario": ["+393331112223"]})
+    await automate("daily_digest", DIGEST)
+    fates = {
+        "anna": "delivered",
+        "bruno": "failed",
+        "carla": "sent",
+        "dario": "expired",
+    }
+    for person in fates:
+        await act_with(hass, "notify.send_message", f"notify.{person}", message="Ciao")
+    for message, fate in zip(simulator.messages, fates.values(), strict=True):
+        simulator.move(message.id, fate)
+    for person, fate in fates.items():
+        await until(lambda: status(hass, person) == fate)  # noqa: B023 - awaited here
+    await ask_credit(hass, 1)
+
+    await reach(hass, "20:00")
+
+    assert telephone.got == [
+        (
+            "SMS of the day",
+            (
+                "4 SMS: 1 delivered, 2 not delivered, 0 uncertain, 1 on their way.\n"
+                "Spent: 0.24 €\n"
+                "Casa mia: 45.31 €\n"
+                "Inviosmart: 112.18 €"
+            ),
+        )
+    ]
+
+
+@pytest.mark.parametrize("only_if_sent", [True, False])
+async def test_a_day_without_messages_need_not_be_told(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    telephone: Telephone,
+    automate: Automate,
+    only_if_sent: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    await accounts.set_up("transactionale")
+    told = async_capture_events(hass, "told")
+    await automate(
+        "daily_digest",
+        {
+            "time": "07:00:00",
+            "only_if_sent": only_if_sent,
+            "other_actions": [
+                {"event": "told", "event_data": {"text": "{{ title }}|{{ message }}"}}
+            ],
+        },
+    )
+
+    await reach(hass, "07:00")
+
+    text = (
+        "SMS of the day|0 SMS: 0 delivered, 0 not delivered, 0 uncertain, "
+        "0 on their way.\nSpent: 0.00 €"
+    )
+    texts = [event.data["text"] for event in told]
+    assert texts == ([] if only_if_sent else [text])
+    assert telephone.got == []
+
+
+async def test_more_messages_than_an_answer_holds_are_all_counted(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    telephone: Telephone,
+    automate: Automate,
+) -> None:
+    await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 0})
+    await automate("daily_digest", {**DIGEST, "message": "{{ total }} {{ waiting }}"})
+    await hass.services.async_call(
+        "sms_italia",
+        "send_sms",
+        {
+            "numbers": [f"+39333{number:07}" for number in range(1003)],
+            "message": "Ciao",
+        },
+        blocking=True,
+    )
+
+    await reach(hass, "20:00")
+
+    assert telephone.got == [("SMS of the day", "1003 1003")]

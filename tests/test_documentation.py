@@ -1,0 +1,555 @@
+"""What the pages for users tell them to copy: it works, in both languages."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+import re
+from textwrap import dedent
+from typing import Any, override
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.automation import DOMAIN as AUTOMATION
+from homeassistant.const import EVENT_CALL_SERVICE
+from homeassistant.core import HomeAssistant, valid_entity_id
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import load_yaml_dict, parse_yaml
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
+    async_fire_time_changed,
+)
+
+from simulator import Simulator
+
+from .accounts import Accounts, arrived, until
+from .yaml_reader import FOREIGN, Reader, trouble_with
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+ANNA = "+393331234567"
+BRUNO = "+393409876543"
+
+LANGUAGES = ("en", "it")
+EACH_LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
+
+
+# What is in the pages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """YAML that a page shows; `line` is where it begins."""
+
+    page: str
+    line: int
+    text: str
+
+    @override
+    def __str__(self) -> str:
+        """Say where it is."""
+        return f"{self.page}:{self.line}"
+
+    @property
+    def content(self) -> Any:  # noqa: ANN401 - any YAML
+        """Return what Home Assistant reads in it."""
+        return parse_yaml(self.text)
+
+
+def language_of(page: str) -> str:
+    """Return the language that a page is written in."""
+    return "it" if page == "README.it.md" or page.startswith("docs/it/") else "en"
+
+
+def twin_of(page: str) -> str:
+    """Return the Italian page that an English one has."""
+    if page == "README.md":
+        return "README.it.md"
+    return page.replace("docs/", "docs/it/")
+
+
+def read_block(page: str, phrase: str) -> Any:  # noqa: ANN401 - any YAML
+    """Return the one YAML block of a page that has a phrase in it."""
+    (block,) = (block for block in blocks_of(page) if phrase in block.text)
+    return block.content
+
+
+def blocks_of(page: str) -> list[Block]:
+    """Return the YAML of a page, in its order."""
+    text = (ROOT / page).read_text("utf-8")
+    fence = r"^( *)```ya?ml *\n(.*?)^\1```$"
+    return [
+        Block(
+            page=page,
+            line=text.count("\n", 0, found.start()) + 1,
+            text=dedent(found[2]),
+        )
+        for found in re.finditer(fence, text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+PAGES = [
+    page
+    for path in sorted([*ROOT.glob("README*.md"), *DOCS.glob("**/*.md")])
+    if blocks_of(page := path.relative_to(ROOT).as_posix())
+]
+
+
+# The house that they are tried in
+
+
+type Make = Callable[[str], Awaitable[None]]
+"""Makes something with the names of a language."""
+
+
+@pytest.fixture
+def make_house(hass: HomeAssistant, accounts: Accounts) -> Make:
+    """Return what makes the example of the pages."""
+
+    async def make_house(language: str) -> None:
+        hass.config.language = language
+        await accounts.set_up(
+            "smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]}
+        )
+
+    return make_house
+
+
+OURS = re.compile(
+    r"\b(?:binary_sensor|button|event|notify|sensor)\."
+    r"(?:smshosting|anna|bruno)(?:_[a-z0-9_]+)?\b"
+)
+"""The entities and the action of the example."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_what_a_page_shows_is_what_home_assistant_takes(
+    hass: HomeAssistant, make_house: Make, page: str
+) -> None:
+    """Every block of YAML, in a house with the account and the people of the example.
+
+    What its sentences name must be there too, as it is called in its language.
+    """
+    await make_house(language_of(page))
+    actions = hass.services.async_services_for_domain("notify")
+    known = {*hass.states.async_entity_ids(), *(f"notify.{name}" for name in actions)}
+    troubles = [
+        f"{page}: there is no {name}"
+        for name in OURS.findall((ROOT / page).read_text("utf-8"))
+        if name not in known
+    ]
+    troubles += [
+        f"{block}: {trouble}"
+        for block in blocks_of(page)
+        if (trouble := await trouble_with(hass, block.text)) is not None
+    ]
+    assert not troubles, "\n".join(troubles)
+
+
+async def test_what_is_wrong_is_found(hass: HomeAssistant, make_house: Make) -> None:
+    """So that the test above means something."""
+    await make_house("en")
+    wrong = {
+        "triggers: []\nactions: [{action: notify.send_message}]": "message",
+        "triggers: [{trigger: event.sent}]\nactions: []": "event.sent",
+        "action: sms_italia.send_sms\ndata: {message: Hi, flash: true}": "flash",
+        "action: sms_italia.call_a_taxi": "call_a_taxi",
+        "action: sms_italia.estimate\ndata: {title: '{{ 1 }}'}": "message",
+        "- delay: soon": "soon",
+        "sequence: [{wait_for: it}]": "determine action",
+        "alert: {leak: {name: Leak, entity_id: nothing, repeat: 1}}": "nothing",
+        "notify: [{platform: group, name: a, services: [{action: pony}]}]": "pony",
+        "homeassistant: {latitude: far}": "latitude",
+        "telegraph: {}": "no known kind",
+        "just a sentence": "no known kind",
+        "message: Alarm: 21 °C": "not allowed here",
+        "type: custom:mushroom-chips-card": "custom",
+        "type: tile\nentity: sensor.nothing": "sensor.nothing",
+        "type: tile\nentity: notify.anna\nfeatures: [{type: graph}]": "graph",
+        "type: heading\nbadges: [{type: sheriff}]": "sheriff",
+        "type: entities\nentities: [{type: oar}]": "oar",
+        "type: button\ntap_action: {perform_action: script.no}": "script.no",
+        "type: gauge\nentity: sensor.anna_last_delivery_status": "float",
+    }
+    for text, problem in wrong.items():
+        assert problem in str(await trouble_with(hass, text))
+
+
+# Two languages
+
+TEXTS = frozenset(
+    {
+        *("action_name", "alias", "done_message", "filename", "heading", "message"),
+        *("name", "response_variable", "text", "title"),
+    }
+)
+"""What is said or named, and differs from one language to the other."""
+
+
+def skeleton(key: str, content: object) -> object:
+    """Return what must be the same in both languages."""
+    match content:
+        case Mapping():
+            return {name: skeleton(name, value) for name, value in content.items()}
+        case list():
+            return [skeleton(key, item) for item in content]
+        case str():
+            return bones(key, content)
+        case _:
+            return content
+
+
+def bones(key: str, text: str) -> object:
+    """Return of a text under a key what does not differ by its language."""
+    if "{{" in text or "{%" in text:
+        # What a template does: neither its texts nor the names of entities.
+        return [
+            re.sub(r"'[^']*'|\bstates\.\w+\.\w+", "", " ".join(code.split()))
+            for code in re.findall(r"\{[{%].*?[}%]\}", text, re.DOTALL)
+        ]
+    if key in TEXTS:
+        return None
+    if text.startswith(FOREIGN):
+        return FOREIGN
+    if key != "action" and valid_entity_id(text):
+        return text.partition(".")[0]
+    return text
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if language_of(page) == "en"])
+def test_both_languages_show_the_same(page: str) -> None:
+    """The same blocks in the same order, apart from texts and names."""
+    english, italian = blocks_of(page), blocks_of(twin_of(page))
+
+    assert len(english) == len(italian)
+    for one, other in zip(english, italian, strict=True):
+        shown = skeleton("", one.content), skeleton("", other.content)
+        assert shown[0] == shown[1], f"{one} and {other}"
+
+
+# Links
+
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+
+
+def anchors_of(path: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md")])
+    ],
+)
+def test_every_link_leads_somewhere(page: str) -> None:
+    """To a file of the project, and to a heading that it has."""
+    here = ROOT / page
+    for name, anchor in LINK.findall(here.read_text("utf-8")):
+        there = here.parent / name if name else here
+        assert there.exists(), name
+        assert not anchor or anchor in anchors_of(there), f"{name}#{anchor}"
+
+
+# The dashboard
+
+
+def documented(name: str, language: str) -> Mapping[str, Any]:
+    """Return a YAML file of the documentation."""
+    folder = DOCS if language == "en" else DOCS / language
+    return load_yaml_dict(str(folder / name))
+
+
+@pytest.fixture
+def make_helpers(hass: HomeAssistant) -> Make:
+    """Return what makes the helpers of the dashboard, as the package would."""
+
+    async def make_helpers(language: str) -> None:
+        helpers = documented("dashboard_helpers.yaml", language)
+        for domain in helpers:
+            assert await async_setup_component(hass, domain, dict(helpers))
+        await hass.async_block_till_done()
+
+    return make_helpers
+
+
+@EACH_LANGUAGE
+async def test_the_dashboard_shows_what_there_is(
+    hass: HomeAssistant,
+    make_house: Make,
+    make_helpers: Make,
+    language: str,
+) -> None:
+    """With cards of core only; a message was sent, so that figures are there."""
+    await make_house(language)
+    await make_helpers(language)
+    await hass.services.async_call(
+        "notify", "smshosting", {"message": "Ciao"}, blocking=True
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    await Reader(hass).read(documented("dashboard.yaml", language))
+
+
+@pytest.mark.parametrize("name", ["dashboard.yaml", "dashboard_helpers.yaml"])
+def test_both_dashboards_are_the_same(name: str) -> None:
+    english, italian = (documented(name, language) for language in LANGUAGES)
+
+    assert skeleton("", english) == skeleton("", italian)
+
+
+@EACH_LANGUAGE
+async def test_the_dashboard_sends_a_message(
+    hass: HomeAssistant,
+    make_house: Make,
+    make_helpers: Make,
+    simulator: Simulator,
+    language: str,
+) -> None:
+    """To each of its recipients; the text stays if nothing was sent, and goes else."""
+    await make_house(language)
+    await make_helpers(language)
+
+    async def send(recipient: str, text: str) -> None:
+        for domain, service, data in (
+            ("input_select", "select_option", {"option": recipient}),
+            ("input_text", "set_value", {"value": text}),
+            ("script", "sms_send", {}),
+        ):
+            entity = {
+                "input_select": {"entity_id": "input_select.sms_recipient"},
+                "input_text": {"entity_id": "input_text.sms_text"},
+            }.get(domain, {})
+            await hass.services.async_call(
+                domain, service, {**entity, **data}, blocking=True
+            )
+
+    def text() -> str:
+        state = hass.states.get("input_text.sms_text")
+        assert state is not None
+        return state.state
+
+    await send("Anna", " ")
+    assert arrived(simulator) == []
+    await send("Anna", "Torno tardi")
+    assert text() == ""
+    await send("Bruno", "Anch'io")
+    assert arrived(simulator) == [(ANNA, "Torno tardi"), (BRUNO, "Anch'io")]
+
+    simulator.set_credit("smshosting", 0)
+    with pytest.raises(HomeAssistantError):
+        await send("Anna", "Ancora")
+    assert text() == "Ancora"
+
+
+# The recipes
+
+
+RECIPES = "docs/automations.md"
+
+
+@pytest.fixture
+def notes(hass: HomeAssistant) -> Callable[[], list[str]]:
+    """Return what tells the notes that were put on the screen."""
+    calls = async_capture_events(hass, EVENT_CALL_SERVICE)
+
+    def notes() -> list[str]:
+        return [
+            " ".join(call.data["service_data"]["message"].split())
+            for call in calls
+            if call.data["domain"] == "persistent_notification"
+        ]
+
+    return notes
+
+
+async def cook(hass: HomeAssistant, *phrases: str) -> None:
+    """Make the automations of the page that have these phrases in them."""
+    assert await async_setup_component(hass, "persistent_notification", {})
+    config = {AUTOMATION: [read_block(RECIPES, phrase) for phrase in phrases]}
+    assert await async_setup_component(hass, AUTOMATION, config)
+    await hass.async_block_till_done()
+
+
+async def run(hass: HomeAssistant, phrase: str) -> None:
+    """Do the actions of the page that have a phrase in them."""
+    assert await async_setup_component(hass, "persistent_notification", {})
+    config = {"script": {"recipe": {"sequence": read_block(RECIPES, phrase)}}}
+    assert await async_setup_component(hass, "script", config)
+    await hass.services.async_call("script", "recipe", blocking=True)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_end_of_a_message_sets_automations_off(
+    hass: HomeAssistant,
+    make_house: Make,
+    simulator: Simulator,
+    notes: Callable[[], list[str]],
+) -> None:
+    """With the recipient's name, or the number where there is none."""
+    await make_house("en")
+    assert await async_setup_component(
+        hass, "input_boolean", {"input_boolean": {"bruno_knows": {}}}
+    )
+    await cook(hass, "SMS that did not arrive", "Bruno has the message")
+
+    async def send(target: str, fate: str) -> None:
+        await hass.services.async_call(
+            "notify",
+            "smshosting",
+            {"message": "Ciao", "target": [target]},
+            blocking=True,
+        )
+        simulator.move(simulator.messages[-1].id, fate)
+
+    await send("Anna", "delivered")
+    await send("+393201112223", "failed")
+    await until(notes)
+    assert notes() == ["The SMS to ***223 did not arrive."]
+    assert hass.states.is_state("input_boolean.bruno_knows", "off")
+    await send("Bruno", "delivered")
+    await until(lambda: hass.states.is_state("input_boolean.bruno_knows", "on"))
+
+
+async def test_low_credit_is_told_with_what_it_is_enough_for(
+    hass: HomeAssistant,
+    make_house: Make,
+    notes: Callable[[], list[str]],
+) -> None:
+    await make_house("en")
+    await cook(hass, "SMS credit under 3 euro")
+
+    hass.states.async_set("sensor.smshosting_credit_lasts_for", "6.6")
+    hass.states.async_set("sensor.smshosting_credit", "2.95")
+    await hass.async_block_till_done()
+
+    assert notes() == ["2.95 euro are left, enough for 7 days."]
+
+
+@pytest.mark.parametrize(
+    ("broke", "told"),
+    [
+        ([], []),
+        (["inviosmart"], ["+393409876543: failed credit"]),
+        (["inviosmart", "smshosting"], ["Not one SMS went out for certain."]),
+    ],
+)
+async def test_an_sms_that_cannot_be_sent_is_told_another_way(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    notes: Callable[[], list[str]],
+    broke: list[str],
+    told: list[str],
+) -> None:
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
+    for key in broke:
+        simulator.set_credit(key, 0)
+
+    await run(hass, "Not one SMS")
+
+    assert notes() == told
+
+
+async def test_an_alert_is_told_by_the_accounts_own_action(
+    hass: HomeAssistant, make_house: Make, simulator: Simulator
+) -> None:
+    await make_house("en")
+    config = read_block(RECIPES, "laundry_leak:")
+    assert await async_setup_component(hass, "alert", config)
+
+    hass.states.async_set("binary_sensor.laundry_leak", "on")
+    await hass.async_block_till_done()
+
+    assert {number for number, _ in arrived(simulator)} == {ANNA, BRUNO}
+    for _, text in arrived(simulator):
+        assert re.fullmatch(r"Home\nWater leak since \d\d:\d\d", text)
+    hass.states.async_set("binary_sensor.laundry_leak", "off")
+    await hass.async_block_till_done()
+    assert arrived(simulator)[-1][1] == "Home\nThe laundry is dry again"
+
+
+async def test_the_burglar_alarm_names_what_set_it_off(
+    hass: HomeAssistant, make_house: Make, simulator: Simulator
+) -> None:
+    """One panel tells the sensors, another does not."""
+    await make_house("en")
+    await cook(hass, "alarm_control_panel.triggered")
+    panel = "alarm_control_panel.alarmo"
+    for number, name in enumerate(("Porta", "Finestra")):
+        hass.states.async_set(f"binary_sensor.s{number}", "on", {"friendly_name": name})
+
+    for sensors in ({"binary_sensor.s0": "on", "binary_sensor.s1": "on"}, None):
+        for state in ("armed_away", "triggered"):
+            hass.states.async_set(panel, state, {"open_sensors": sensors})
+            await hass.async_block_till_done()
+
+    texts = [
+        text.partition("\n") for number, text in arrived(simulator) if number == ANNA
+    ]
+    assert {title for title, _, _ in texts} == {"ALARM"}
+    assert [text.split(maxsplit=1)[1] for _, _, text in texts] == [
+        "Porta, Finestra",
+        "Triggered",
+    ]
+
+
+async def test_a_reminder_waits_until_its_time_and_can_be_cancelled(
+    hass: HomeAssistant,
+    make_house: Make,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    freezer.move_to(dt_util.now().replace(hour=18, minute=0, second=0))
+    await make_house("en")
+    for domain, name in (("input_text", "reminder_sms"), ("input_boolean", "bins_out")):
+        assert await async_setup_component(hass, domain, {domain: {name: {}}})
+    await cook(hass, "Remind Bruno of the bins", "The bins are out")
+
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    (message,) = simulator.messages
+    assert message.scheduled is not None
+    assert dt_util.as_local(message.scheduled).strftime("%H:%M") == "21:30"
+    freezer.tick(60)
+    await hass.services.async_call(
+        "input_boolean",
+        "turn_on",
+        {"entity_id": "input_boolean.bins_out"},
+        blocking=True,
+    )
+    await hass.async_block_till_done()
+
+    state = hass.states.get("sensor.bruno_last_delivery_status")
+    assert state is not None
+    assert (state.state, state.attributes["error"]) == ("failed", "cancelled")
+    await hass.services.async_call(
+        AUTOMATION, "turn_off", {"entity_id": "all"}, blocking=True
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Bora " * 9, "Bora " * 90, "Neve ❄ " * 30],
+    ids=["short", "long", "long and not plain"],
+)
+async def test_a_text_is_cut_so_that_it_is_one_part(
+    hass: HomeAssistant, make_house: Make, simulator: Simulator, text: str
+) -> None:
+    await make_house("en")
+    hass.states.async_set("sensor.weather_warning", "on", {"text": text})
+
+    await run(hass, "sms_italia.estimate")
+
+    (message,) = simulator.messages
+    assert message.parts == 1
+    assert message.text.startswith(text[:40])

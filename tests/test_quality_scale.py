@@ -1,0 +1,535 @@
+"""Home Assistant's quality scale: what is pledged, and the proof where one is possible.
+
+Each rule that is done is proved here, or by the test that `PROVED_BY` names, or by the
+chapter of the manual that `DOCUMENTED_IN` names.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+import json
+from pathlib import Path
+import struct
+import tomllib
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util.yaml import load_yaml_dict
+import pytest
+
+from custom_components import sms_italia
+from custom_components.sms_italia import PLATFORMS, config_flow
+from custom_components.sms_italia.const import DOMAIN
+from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.runtime import AccountRuntime
+
+from .accounts import Accounts
+
+BRONZE = (
+    "action-setup",
+    "appropriate-polling",
+    "brands",
+    "common-modules",
+    "config-flow",
+    "config-flow-test-coverage",
+    "dependency-transparency",
+    "docs-actions",
+    "docs-conditions",
+    "docs-high-level-description",
+    "docs-installation-instructions",
+    "docs-removal-instructions",
+    "docs-triggers",
+    "entity-event-setup",
+    "entity-unique-id",
+    "has-entity-name",
+    "runtime-data",
+    "test-before-configure",
+    "test-before-setup",
+    "unique-config-entry",
+)
+SILVER = (
+    "action-exceptions",
+    "config-entry-unloading",
+    "docs-configuration-parameters",
+    "docs-installation-parameters",
+    "entity-unavailable",
+    "integration-owner",
+    "log-when-unavailable",
+    "parallel-updates",
+    "reauthentication-flow",
+    "test-coverage",
+)
+GOLD = (
+    "devices",
+    "diagnostics",
+    "discovery",
+    "discovery-update-info",
+    "docs-data-update",
+    "docs-examples",
+    "docs-known-limitations",
+    "docs-supported-devices",
+    "docs-supported-functions",
+    "docs-troubleshooting",
+    "docs-use-cases",
+    "dynamic-devices",
+    "entity-category",
+    "entity-device-class",
+    "entity-disabled-by-default",
+    "entity-translations",
+    "exception-translations",
+    "icon-translations",
+    "reconfiguration-flow",
+    "repair-issues",
+    "stale-devices",
+)
+PLATINUM = ("async-dependency", "inject-websession", "strict-typing")
+
+HOUSE = Path(sms_italia.__file__).parent
+REPOSITORY = HOUSE.parents[1]
+SOURCES = sorted(HOUSE.rglob("*.py"))
+ROOMS = sorted(HOUSE.glob("*.py"))
+PROJECT: Mapping[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+MANIFEST: Mapping[str, Any] = json.loads((HOUSE / "manifest.json").read_text())
+ICONS: Mapping[str, Any] = json.loads((HOUSE / "icons.json").read_text())
+SCALE = load_yaml_dict(str(HOUSE / "quality_scale.yaml"))["rules"]
+
+PROVED_BY = {
+    "config-flow": "test_translations.test_every_field_of_an_account_is_described",
+    "config-flow-test-coverage": (
+        "test_config_flow.test_a_provider_in_trouble_keeps_the_form_open"
+    ),
+    "dependency-transparency": (
+        "test_manifest.test_the_requirements_are_those_that_are_tested"
+    ),
+    "entity-event-setup": "test_init.test_an_unloaded_account_leaves_nothing_behind",
+    "test-before-configure": (
+        "test_config_flow.test_wrong_credentials_keep_the_form_open"
+    ),
+    "unique-config-entry": "test_config_flow.test_the_same_account_is_not_made_twice",
+    "action-exceptions": (
+        "test_actions_send.test_the_action_fails_when_all_accounts_do"
+    ),
+    "entity-unavailable": (
+        "test_sensor.test_credit_is_unavailable_while_the_provider_is"
+    ),
+    "log-when-unavailable": "test_coordinator.test_a_lost_provider_is_logged_once",
+    "diagnostics": "test_diagnostics.test_the_diagnostics_of_each_provider",
+    "entity-disabled-by-default": (
+        "test_button.test_where_nothing_is_really_sent_the_button_is_switched_off"
+    ),
+    "entity-translations": ("test_manifest.test_every_entity_has_an_icon_and_a_name"),
+    "repair-issues": (
+        "test_repairs.test_low_credit_is_told_until_the_account_is_topped_up"
+    ),
+    "stale-devices": ("test_init.test_recipients_come_and_go_with_their_subentries"),
+}
+"""The tests of other rooms that prove a rule."""
+
+DOCUMENTED_IN = {
+    "docs-actions": (
+        ("docs/actions.md", "Send SMS", "Estimate", "Find messages", "Cancel"),
+        ("docs/it/actions.md", "Inviare un SMS", "Stima", "Cercare messaggi"),
+    ),
+    "docs-configuration-parameters": (
+        ("docs/options.md", "Text", "Limits and credit", "When sending fails"),
+        (
+            "docs/it/options.md",
+            "Testo",
+            "Limiti e credito",
+            "Quando l'invio non riesce",
+        ),
+    ),
+    "docs-data-update": (
+        ("docs/entities.md", "When they change"),
+        ("docs/it/entities.md", "Quando cambiano"),
+    ),
+    "docs-examples": (
+        ("docs/automations.md", "Blueprints", "When the credit gets low"),
+        ("docs/it/automations.md", "Blueprint", "Quando il credito sta per finire"),
+    ),
+    "docs-high-level-description": (
+        ("README.md", "SMS Italia", "What it does"),
+        ("README.it.md", "SMS Italia", "Che cosa fa"),
+    ),
+    "docs-installation-instructions": (
+        ("README.md", "Installation", "With HACS", "By hand"),
+        ("README.it.md", "Installazione", "Con HACS", "A mano"),
+    ),
+    "docs-installation-parameters": (
+        ("docs/setup.md", "Senders in Italy", "Recipients"),
+        ("docs/it/setup.md", "I mittenti in Italia", "Destinatari"),
+    ),
+    "docs-known-limitations": (
+        ("docs/delivery.md", "Limits"),
+        ("docs/it/delivery.md", "Limiti"),
+    ),
+    "docs-removal-instructions": (
+        ("docs/setup.md", "Removal"),
+        ("docs/it/setup.md", "Disinstallazione"),
+    ),
+    "docs-supported-functions": (
+        ("docs/entities.md", "The account", "The recipient", "Repairs"),
+        ("docs/it/entities.md", "L'account", "Il destinatario", "Riparazioni"),
+    ),
+    "docs-troubleshooting": (
+        ("docs/troubleshooting.md", "When something does not work"),
+        ("docs/it/troubleshooting.md", "Quando qualcosa non funziona"),
+    ),
+    "docs-use-cases": (
+        ("docs/automations.md", "When a message did not arrive", "The burglar alarm"),
+        ("docs/it/automations.md", "Quando un messaggio non è arrivato", "L'antifurto"),
+    ),
+}
+"""The page and the chapters of each rule about the manual, in both languages."""
+
+
+PROVED_HERE = {
+    "action-setup",
+    "appropriate-polling",
+    "brands",
+    "common-modules",
+    "entity-unique-id",
+    "has-entity-name",
+    "runtime-data",
+    "config-entry-unloading",
+    "integration-owner",
+    "parallel-updates",
+    "reauthentication-flow",
+    "test-coverage",
+    "devices",
+    "entity-category",
+    "entity-device-class",
+    "exception-translations",
+    "icon-translations",
+    "reconfiguration-flow",
+    "async-dependency",
+    "inject-websession",
+    "strict-typing",
+}
+
+
+# The pledge
+
+
+def test_every_rule_is_pledged() -> None:
+    """All 54, and no other."""
+    assert len({*BRONZE, *SILVER, *GOLD, *PLATINUM}) == 54
+    assert SCALE.keys() == {*BRONZE, *SILVER, *GOLD, *PLATINUM}
+
+
+def status_of(rule: str) -> str:
+    """Return what is pledged of a rule."""
+    pledge = SCALE[rule]
+    return str(pledge["status"] if isinstance(pledge, dict) else pledge)
+
+
+@pytest.mark.parametrize("rule", SCALE)
+def test_a_rule_is_done_or_it_is_argued_why_not(rule: str) -> None:
+    assert status_of(rule) in {"done", "exempt"}
+    if status_of(rule) == "exempt":
+        assert len(SCALE[rule]["comment"]) > 20
+
+
+def test_what_is_done_is_proved_somewhere() -> None:
+    """By exactly one of the three ways."""
+    done = [rule for rule in SCALE if status_of(rule) == "done"]
+
+    assert sorted(done) == sorted([*PROVED_BY, *PROVED_HERE, *DOCUMENTED_IN])
+
+
+@pytest.mark.parametrize("name", PROVED_BY.values())
+def test_the_named_proof_exists(name: str) -> None:
+    """Under that name, in that module."""
+    module, _, function = name.partition(".")
+    tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text())
+
+    assert function in {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+# Bronze
+
+
+async def test_actions_are_there_without_an_account(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """And stay when the last one is unloaded: a call then fails in words."""
+    assert await async_setup_component(hass, DOMAIN, {})
+    actions = {*hass.services.async_services_for_domain(DOMAIN)}
+    assert actions >= {"send_sms"}
+
+    account = await accounts.set_up("smshosting")
+    assert await hass.config_entries.async_unload(account.entry_id)
+
+    assert {*hass.services.async_services_for_domain(DOMAIN)} == actions
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_a_provider_is_not_asked_more_than_it_takes(
+    accounts: Accounts, key: str
+) -> None:
+    """The credit does not change by itself: an hour is soon enough."""
+    account = await accounts.set_up(key)
+
+    interval = account.runtime_data.coordinator.update_interval
+    assert interval is not None
+    assert interval.total_seconds() >= 1800
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("icon.png", 256),
+        ("icon@2x.png", 512),
+        ("dark_icon.png", 256),
+        ("dark_icon@2x.png", 512),
+    ],
+)
+def test_the_brand_has_pictures_of_the_right_size(name: str, size: int) -> None:
+    """Read from the head of the PNG file."""
+    head = (HOUSE / "brand" / name).read_bytes()[:24]
+
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", head[16:]) == (size, size)
+
+
+@pytest.mark.parametrize("module", ["coordinator", "entity"])
+def test_common_modules_have_their_usual_names(module: str) -> None:
+    assert HOUSE / f"{module}.py" in ROOMS
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_every_entity_is_one_of_ours_with_all_it_needs(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """A unique id, a name that is translated, a device, and its place there."""
+    account = await accounts.set_up(key, recipients={"Anna": ["+393331234567"]})
+    registry = er.async_get(hass)
+    entities = er.async_entries_for_config_entry(registry, account.entry_id)
+
+    assert {entity.domain for entity in entities} <= set(PLATFORMS)
+    assert len({entity.unique_id for entity in entities}) == len(entities)
+    for entity in entities:
+        assert entity.unique_id.startswith(account.entry_id)
+        assert entity.has_entity_name
+        assert entity.translation_key
+        assert entity.device_id
+    # What can be had for the asking: a test, which is no part of everyday life.
+    categories = {entity.translation_key: entity.entity_category for entity in entities}
+    assert categories["send_test"] == "diagnostic"
+    assert categories["last_delivery_status"] is None
+    classes = {
+        (entity.translation_key, entity.original_device_class) for entity in entities
+    }
+    assert ("last_delivery_status", "enum") in classes
+    if "credit" in categories:
+        assert {("credit", "monetary"), ("credit_low", "problem")} <= classes
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_an_account_and_its_recipients_are_devices_that_can_be_read(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """Whose they are, and where they are managed."""
+    account = await accounts.set_up(key, recipients={"Anna": ["+393331234567"]})
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), account.entry_id)
+
+    service, recipient = sorted(devices, key=lambda device: bool(device.via_device_id))
+    assert service.name == account.title
+    assert service.configuration_url == PROVIDERS[key].console_url
+    assert recipient.name == "Anna"
+    assert recipient.via_device_id == service.id
+    for device in devices:
+        assert device.manufacturer == PROVIDERS[key].manufacturer
+        assert device.entry_type is dr.DeviceEntryType.SERVICE
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_what_belongs_to_an_account_is_there_while_it_is_loaded(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """All of it as typed runtime data, all of it gone afterwards."""
+    account = await accounts.set_up(key, recipients={"Anna": ["+393331234567"]})
+    assert isinstance(account.runtime_data, AccountRuntime)
+
+    assert await hass.config_entries.async_unload(account.entry_id)
+    await hass.async_block_till_done()
+
+    assert account.state is ConfigEntryState.NOT_LOADED
+    states = [
+        state.state
+        for entity in er.async_entries_for_config_entry(
+            er.async_get(hass), account.entry_id
+        )
+        if (state := hass.states.get(entity.entity_id)) is not None
+    ]
+    assert states
+    assert set(states) == {STATE_UNAVAILABLE}
+
+
+# Silver
+
+
+def test_somebody_owns_the_integration() -> None:
+    assert all(owner.startswith("@") for owner in MANIFEST["codeowners"])
+    assert MANIFEST["codeowners"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_each_platform_says_how_many_updates_run_at_once(platform: str) -> None:
+    module = import_module(f"{sms_italia.__name__}.{platform}")
+
+    assert isinstance(module.PARALLEL_UPDATES, int)
+
+
+@pytest.mark.parametrize("step", ["user", "reauth", "reconfigure", *PROVIDERS])
+def test_an_account_can_be_made_changed_and_let_in_again(step: str) -> None:
+    flow = config_flow.SmsItaliaConfigFlow
+
+    assert hasattr(flow, f"async_step_{step}")
+    assert flow.async_get_options_flow is not None
+
+
+def test_little_is_left_uncovered() -> None:
+    """The test run itself fails below the mark, in branches as well as in lines."""
+    coverage = PROJECT["tool"]["coverage"]
+
+    assert coverage["run"]["branch"] is True
+    assert "custom_components/sms_italia" in coverage["run"]["source"]
+    assert coverage["report"]["fail_under"] >= 95
+
+
+# Gold
+
+
+TRANSLATED = {
+    "HomeAssistantError",
+    "ServiceValidationError",
+    "UpdateFailed",
+    "ConfigEntryAuthFailed",
+    "ConfigEntryError",
+    "ConfigEntryNotReady",
+}
+"""The exceptions whose text a person reads."""
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Yield each call in a file with the name of what is called."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case (
+                ast.Call(func=ast.Name(id=name))
+                | ast.Call(func=ast.Attribute(attr=name))
+            ):
+                yield name, node
+            case _:
+                pass
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: path.stem)
+def test_what_a_person_reads_of_an_error_is_translated(path: Path) -> None:
+    """No sentence stands in the code."""
+    for name, call in calls(path):
+        if name in TRANSLATED:
+            keywords = {keyword.arg for keyword in call.keywords}
+            assert not call.args
+            assert keywords >= {"translation_domain", "translation_key"}
+
+
+def test_icons_tell_states_and_ranges() -> None:
+    """Each another than when nothing is known; ranges from low to high."""
+    for entities in ICONS["entity"].values():
+        for icons in entities.values():
+            assert icons["default"] not in icons.get("state", {}).values()
+            limits = list(icons.get("range", {}))
+            assert limits == sorted(limits, key=float)
+    sensors = ICONS["entity"]["sensor"]
+    assert sensors["credit"]["range"].keys() >= {"0"}
+    assert sensors["last_delivery_status"]["state"]
+
+
+# Platinum
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_nothing_blocks_and_the_session_is_home_assistants(path: Path) -> None:
+    """No library that waits in the event loop, no session of our own."""
+    tree = ast.parse(path.read_text())
+    imported = {
+        name.partition(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+
+    assert not imported & {"requests", "urllib3", "httpx", "socket", "subprocess"}
+    assert not {"ClientSession", "async_create_clientsession"} & {
+        name for name, _ in calls(path)
+    }
+
+
+def test_everything_is_typed_strictly() -> None:
+    """And says so to whoever imports it."""
+    assert (HOUSE / "py.typed").exists()
+    mypy = PROJECT["tool"]["mypy"]
+    assert mypy["strict"] is True
+    assert "custom_components" in mypy["files"]
+    assert "ignore-without-code" in mypy["enable_error_code"]
+
+
+# The manual
+
+
+@pytest.mark.parametrize("rule", DOCUMENTED_IN)
+def test_the_manual_has_the_chapters(rule: str) -> None:
+    """In English and in Italian, with something in each."""
+    for page, *chapters in DOCUMENTED_IN[rule]:
+        lines = (REPOSITORY / page).read_text("utf-8").splitlines()
+        heads = {
+            line.lstrip("#").strip(): number
+            for number, line in enumerate(lines)
+            if line.startswith("#")
+        }
+        assert heads.keys() >= {*chapters}
+        assert all(any(lines[heads[chapter] + 1 :][:3]) for chapter in chapters)
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+@pytest.mark.parametrize("page", ["docs/setup.md", "docs/it/setup.md"])
+def test_each_provider_has_a_chapter_about_setting_it_up(page: str, key: str) -> None:
+    text = (REPOSITORY / page).read_text("utf-8")
+
+    assert f"\n## {PROVIDERS[key].name}\n" in text
+
+
+@pytest.mark.parametrize("page", ["docs/entities.md", "docs/it/entities.md"])
+def test_every_entity_is_in_the_manual(page: str) -> None:
+    """By the name that it has in the UI of that language."""
+    language = "it" if "/it/" in page else "en"
+    texts = json.loads((HOUSE / "translations" / f"{language}.json").read_text("utf-8"))
+    text = (REPOSITORY / page).read_text("utf-8")
+
+    for entities in texts["entity"].values():
+        for entity in entities.values():
+            assert entity["name"] in text
+
+
+@pytest.mark.parametrize("page", ["docs/actions.md", "docs/it/actions.md"])
+async def test_every_action_is_in_the_manual(hass: HomeAssistant, page: str) -> None:
+    assert await async_setup_component(hass, DOMAIN, {})
+    text = (REPOSITORY / page).read_text("utf-8")
+
+    for action in hass.services.async_services_for_domain(DOMAIN):
+        assert f"{DOMAIN}.{action}" in text
