@@ -1,0 +1,1 @@
+"""The body of script/benchmark: speed and size, measured side by side."""

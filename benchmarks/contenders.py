@@ -1,0 +1,39 @@
+"""Who is measured, and what all of them send."""
+
+from enum import StrEnum
+
+
+class Contender(StrEnum):
+    """A way to send a text to a provider, or to stop just short of it."""
+
+    BARE = "bare"
+    BARE_NEW_CONNECTION = "bare_new_connection"
+    CAREFUL = "careful"
+    REST_COMMAND = "rest_command"
+    REST_NOTIFY = "rest_notify"
+    IDLE_ENTITY = "idle_entity"
+    OUR_ACTION = "our_action"
+    OUR_ENTITY = "our_entity"
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything reaches a provider."""
+        return self is not Contender.IDLE_ENTITY
+
+
+OURS = (Contender.OUR_ACTION, Contender.OUR_ENTITY)
+
+TURN = 10
+UNCOUNTED = 3
+"""Texts that a contender sends in its turn, and before these: what another left
+behind is not its fault."""
+
+SENT_FOR_EACH_COUNTED = (TURN + UNCOUNTED) / TURN
+
+TEXT = "Porta d'ingresso aperta: {contender} {turn}"
+"""What is sent: one part of GSM-7, and no two are alike."""
+
+
+def number(turn: int) -> str:
+    """Return a number for each turn, in E.164."""
+    return f"+39333{turn:07}"

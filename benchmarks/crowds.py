@@ -1,0 +1,145 @@
+"""One text to very many numbers in one call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from script.lean.instance import Process
+from simulator import Operation, Provider, Simulator
+
+from . import system
+from .alerts import held
+from .figures import Chapter, Goal, Table, Wish, kib, ms
+from .house import House
+
+_TEXT = """\
+One call of `sms_italia.send_sms` with so many numbers, until its answer; each in a
+Home Assistant of its own, with an empty ledger. The memory is the most that the process
+had at once beyond what it had before the call; the answer lists every number.
+"""
+
+_LARGEST_GROWTH = 30 * 2**20
+_WARM = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """What came of one call: seconds, bytes, bytes, requests, seconds.
+
+    `answer` is what of the growth is the action's answer.
+    """
+
+    provider: Provider
+    count: int
+    took: float
+    growth: int
+    answer: int
+    requests: int
+    held: float
+
+
+async def measure(
+    house: House, simulator: Simulator, amounts: dict[Provider, Sequence[int]]
+) -> Chapter:
+    """Send to so many numbers each through the providers."""
+    calls: list[_Call] = []
+    for provider, counts in amounts.items():
+        for count in counts:
+            async with house.live_anew() as process:
+                calls.append(await _call(house, process, simulator, provider, count))
+    return Chapter(
+        title="Many numbers in one call",
+        text=_TEXT,
+        tables=[
+            Table(
+                columns=[
+                    "Provider",
+                    "Numbers",
+                    "Time",
+                    "A number",
+                    "Memory",
+                    "Answer alone",
+                    "Requests",
+                    "Event loop held",
+                ],
+                rows=[
+                    [
+                        call.provider,
+                        f"{call.count:,}",
+                        ms(call.took),
+                        ms(call.took / call.count),
+                        kib(call.growth),
+                        kib(call.answer),
+                        f"{call.requests:,}",
+                        ms(call.held),
+                    ]
+                    for call in calls
+                ],
+            )
+        ],
+        goals=[*_memory_goals(calls), *_growth_goals(calls)],
+    )
+
+
+async def _call(
+    house: House,
+    process: Process,
+    simulator: Simulator,
+    provider: Provider,
+    count: int,
+) -> _Call:
+    await house.in_one_call(provider, _WARM)
+    await house.ask("tidy")
+    before = system.memory(process.pid)
+    system.forget_peak(process.pid)
+    newest = max((one.number for one in simulator.newest_requests(1)), default=0)
+    house.begin_to_measure(process)
+    called = await house.in_one_call(provider, count)
+    figures = await house.measured(process)
+    return _Call(
+        provider=provider,
+        count=count,
+        took=called.took,
+        growth=system.peak_memory(process.pid) - before,
+        answer=called.answer,
+        requests=sum(
+            one.operation is Operation.SEND
+            and one.number > newest
+            and one.status in {HTTPStatus.OK, HTTPStatus.CREATED}
+            for one in simulator.requests.of(provider)
+        ),
+        held=held(figures),
+    )
+
+
+def _memory_goals(calls: Sequence[_Call]) -> list[Goal]:
+    """Return the goals for the largest calls."""
+    largest = max(call.count for call in calls)
+    return [
+        Goal(
+            name=f"{call.provider}: memory for {call.count:,} numbers",
+            value=call.growth / 2**20,
+            wish=Wish.AT_MOST,
+            wanted=_LARGEST_GROWTH / 2**20,
+            unit="MiB",
+            floor=call.answer / 2**20,
+        )
+        for call in calls
+        if call.count == largest
+    ]
+
+
+def _growth_goals(calls: Sequence[_Call]) -> list[Goal]:
+    """Return the goals that a number costs no more among many."""
+    goals: list[Goal] = []
+    for provider in dict.fromkeys(call.provider for call in calls):
+        costs = [call.took / call.count for call in calls if call.provider is provider]
+        goals.append(
+            Goal(
+                name=f"{provider}: time of a number, most numbers to fewest",
+                value=costs[-1] / costs[0],
+                wish=Wish.AT_MOST,
+                wanted=1.2,
+            )
+        )
+    return goals

@@ -1,0 +1,257 @@
+"""What a long history costs: a send, a start, a search, the disk."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import batched
+from pathlib import Path
+from statistics import median
+import time
+
+from custom_components.sms_italia.messaging.ledger import (
+    Entry,
+    Ledger,
+    Spent,
+    SubmissionIntent,
+)
+from custom_components.sms_italia.messaging.model import Dispatch, Message, Stage
+from custom_components.sms_italia.providers.model import Encoding, Status
+from script.lean.instance import Process
+
+from . import system
+from .contenders import SENT_FOR_EACH_COUNTED, TEXT, Contender, number
+from .figures import Chapter, Goal, Table, Wish, kib, ms, times
+from .house import MEASURED_PROVIDER, House
+
+_TEXT = """\
+Ledgers with so many delivered messages of the last 25 days, each sent alone; a Home
+Assistant of its own on each of them, all at the same time, measured in turns. A start
+is the set-up of the one account that opens the ledger. Bytes are those of an alert and
+its outcome, without the delivery report: what the process writes to its files, and what
+of that goes to the disk, in whole blocks.
+"""
+
+_DAYS = 25
+_ENTRIES_AT_ONCE = 5000
+_NUMBERS = 1000
+"""How many different ones stand in a history."""
+_PRICE = Decimal("0.05")
+_SENDS = 20
+"""In each round."""
+
+_FLAT = 1.2
+_LONGEST_START = 0.2
+_MOST_WRITTEN = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Search:
+    """Something that is looked up with `find_messages`."""
+
+    name: str
+    query: Mapping[str, object]
+
+
+_SEARCHES = (
+    _Search(name="the newest 50", query={}),
+    _Search(name="by number", query={"number": number(7)}),
+    _Search(name="by status", query={"status": Status.FAILED}),
+    _Search(name="by text", query={"text": "aperta: history 7"}),
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Ledger:
+    """A running house with a history, and the seconds that things took there."""
+
+    size: int
+    house: House
+    process: Process
+    sends: list[float] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+    searches: dict[_Search, list[float]] = field(
+        default_factory=lambda: {search: [] for search in _SEARCHES}
+    )
+    handed_over: float = 0
+    put_on_disk: float = 0
+
+
+async def measure(
+    model: House, place: Path, sizes: Sequence[int], rounds: int
+) -> Chapter:
+    """Measure houses like `model` in a folder, in so many rounds."""
+    async with AsyncExitStack() as stack:
+        ledgers: list[_Ledger] = []
+        for size in sizes:
+            house = model.copy(place / f"history_{size}")
+            house.clear_ledger()
+            await fill(house.ledger, size, house.accounts[MEASURED_PROVIDER])
+            process = await stack.enter_async_context(house.live())
+            await house.ask("tidy")
+            ledgers.append(_Ledger(size=size, house=house, process=process))
+        for _ in range(rounds):
+            for ledger in ledgers:
+                await _send(ledger)
+            for ledger in ledgers:
+                await _search(ledger)
+        for _ in range(rounds):
+            for ledger in ledgers:
+                await _start(ledger)
+    return _chapter(ledgers)
+
+
+async def fill(path: Path, size: int, account: str) -> None:
+    """Write a ledger with so many delivered messages of an account."""
+    now = time.time()
+    ledger = Ledger(path, lambda _trouble: None)
+    await ledger.open("")
+    for turns in batched(range(size), _ENTRIES_AT_ONCE, strict=False):
+        # What is recorded at the same time goes to the disk together.
+        await asyncio.gather(
+            *(
+                ledger.record(
+                    _entry(turn, account, now - _DAYS * 86_400 * (1 - turn / size))
+                )
+                for turn in turns
+            )
+        )
+    await ledger.close()
+
+
+def _entry(turn: int, account: str, created: float) -> Entry:
+    """Return all that is on record of a message that was delivered."""
+    dispatch = Dispatch(
+        id=int(created * 1000) << 20,
+        account=account,
+        text=TEXT.format(contender="history", turn=turn),
+        encoding=Encoding.GSM7,
+        parts=1,
+        created=created,
+        expires=created + 3600,
+        route=(account,),
+    )
+    submission = SubmissionIntent(
+        reference=f"{turn:032}", dispatch=dispatch.id, account=account, created=created
+    )
+    message = Message(
+        id=dispatch.id + 1,
+        dispatch=dispatch,
+        number=number(turn % _NUMBERS),
+        recipient=None,
+        status=Status.DELIVERED,
+        stage=Stage.CLOSED,
+        updated=created + 5,
+        parts=1,
+        carrier=account,
+        submission=submission.reference,
+        provider_id=f"{10**16 + turn}",
+        cost=_PRICE,
+    )
+    spent = Spent(
+        day=time.strftime("%Y-%m-%d", time.localtime(created)),
+        account=account,
+        parts=1,
+        cost=_PRICE,
+    )
+    return Entry(
+        dispatch=dispatch, added=[message], submissions=[submission], spent=[spent]
+    )
+
+
+async def _send(ledger: _Ledger) -> None:
+    """Send some alerts, and note what was written for them."""
+    pid = ledger.process.pid
+    handed_over, on_disk = system.handed_over(pid), system.put_on_disk(pid)
+    sent = await ledger.house.one_by_one([Contender.OUR_ACTION], _SENDS)
+    ledger.handed_over += system.handed_over(pid) - handed_over
+    ledger.put_on_disk += system.put_on_disk(pid) - on_disk
+    ledger.sends += [one.took for one in sent]
+
+
+async def _search(ledger: _Ledger) -> None:
+    for search, took in ledger.searches.items():
+        took.append(await ledger.house.took("find", query=search.query))
+
+
+async def _start(ledger: _Ledger) -> None:
+    entry = ledger.house.accounts[MEASURED_PROVIDER]
+    ledger.starts.append(await ledger.house.took("set_up", entries=[entry]))
+
+
+def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
+    sends = [median(ledger.sends) for ledger in ledgers]
+    starts = [median(ledger.starts) for ledger in ledgers]
+    searches = {
+        search: [median(ledger.searches[search]) for ledger in ledgers]
+        for search in _SEARCHES
+    }
+    # Those that are sent first and not counted are written as well.
+    alerts = [len(ledger.sends) * SENT_FOR_EACH_COUNTED for ledger in ledgers]
+    handed_over = [
+        ledger.handed_over / count
+        for ledger, count in zip(ledgers, alerts, strict=True)
+    ]
+    on_disk = [
+        ledger.put_on_disk / count
+        for ledger, count in zip(ledgers, alerts, strict=True)
+    ]
+    rows: list[tuple[str, list[str], float]] = [
+        ("A send", [ms(one) for one in sends], sends[-1] / sends[0]),
+        ("A start", [ms(one) for one in starts], starts[-1] / starts[0]),
+        *(
+            (
+                f"`find_messages`, {search.name}",
+                [ms(one) for one in took],
+                took[-1] / took[0],
+            )
+            for search, took in searches.items()
+        ),
+        (
+            "Written for an alert",
+            [kib(one) for one in handed_over],
+            handed_over[-1] / handed_over[0],
+        ),
+        (
+            "of that, on the disk",
+            [kib(one) for one in on_disk],
+            on_disk[-1] / max(on_disk[0], 1),
+        ),
+    ]
+    largest = f"{ledgers[-1].size:,} messages"
+    return Chapter(
+        title="A long history",
+        text=_TEXT,
+        tables=[
+            Table(
+                columns=["", *(f"{ledger.size:,}" for ledger in ledgers), ""],
+                rows=[[name, *shown, times(ratio)] for name, shown, ratio in rows],
+            )
+        ],
+        goals=[
+            *(
+                Goal(
+                    name=f"{name} with {largest}, to an empty ledger",
+                    value=ratio,
+                    wish=Wish.AT_MOST,
+                    wanted=_FLAT,
+                )
+                for name, _, ratio in rows[:-2]
+            ),
+            Goal(
+                name=f"A start with {largest}",
+                value=starts[-1] * 1000,
+                wish=Wish.AT_MOST,
+                wanted=_LONGEST_START * 1000,
+                unit="ms",
+            ),
+            Goal(
+                name=f"Written for an alert with {largest}",
+                value=handed_over[-1] / 1024,
+                wish=Wish.AT_MOST,
+                wanted=_MOST_WRITTEN / 1024,
+                unit="KiB",
+            ),
+        ],
+    )

@@ -1,0 +1,334 @@
+"""Linked into the measured Home Assistant: takes the times where things happen.
+
+Each action does one measurement and answers with what it took, in seconds.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+import gc
+from http import HTTPStatus
+from pathlib import Path
+import sys
+import time
+from types import MappingProxyType
+from typing import override
+import uuid
+
+from homeassistant.components.notify import DOMAIN as NOTIFY, NotifyEntity
+from homeassistant.components.notify.const import DATA_COMPONENT
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+)
+from homeassistant.helpers import config_validation as cv, entity_registry as er
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.typing import ConfigType, VolDictType
+from homeassistant.util.json import JsonObjectType, JsonValueType
+import voluptuous as vol
+
+from benchmarks.contenders import TEXT, TURN, UNCOUNTED, Contender, number
+
+from .careful import Notes
+
+DOMAIN = "measured"
+OURS = "sms_italia"
+
+type _Action = Callable[[ServiceCall], Coroutine[None, None, ServiceResponse]]
+
+type _Way = Callable[[str, str], Awaitable[object]]
+"""What sends a text (the second) to a number (the first)."""
+
+_CONTENDER = vol.Coerce(Contender)
+_ENTRIES = vol.All(cv.ensure_list, [cv.string])
+_RANGE: VolDictType = {vol.Required("first"): int, vol.Required("count"): int}
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the measurements, and add the notify entity that does nothing."""
+    idle = _Idle()
+    await hass.data[DATA_COMPONENT].async_add_entities([idle])
+    notes = await hass.async_add_executor_job(
+        Notes, Path(hass.config.path("measured.db"))
+    )
+    bench = _Bench(hass, config[DOMAIN], idle, notes)
+    fields: dict[_Action, VolDictType] = {
+        bench.one_by_one: {vol.Required("contenders"): [_CONTENDER], **_RANGE},
+        bench.at_once: {vol.Required("contender"): _CONTENDER, **_RANGE},
+        bench.in_one_call: {vol.Required("entry"): str, **_RANGE},
+        bench.set_up: {vol.Required("entries"): _ENTRIES},
+        bench.find: {vol.Required("query"): dict},
+        bench.multiply: {vol.Required("entry"): str, vol.Required("count"): int},
+        bench.reach: {vol.Required("url"): vol.Any(str, None)},
+        bench.tidy: {},
+    }
+    for action, schema in fields.items():
+        hass.services.async_register(
+            DOMAIN,
+            getattr(action, "__name__", ""),
+            action,
+            schema=vol.Schema(schema),
+            supports_response=SupportsResponse.ONLY,
+        )
+    return True
+
+
+class _Idle(NotifyEntity):
+    """What core's own action costs when nothing is sent."""
+
+    _attr_name = "Idle"
+    _attr_unique_id = "idle"
+
+    @override
+    async def async_send_message(self, message: str, title: str | None = None) -> None:
+        """Send nothing."""
+
+
+class _Bench:
+    """The measurements of one running Home Assistant."""
+
+    def __init__(
+        self, hass: HomeAssistant, config: ConfigType, idle: _Idle, notes: Notes
+    ) -> None:
+        """Send to the address, and as the account, that `config` names."""
+        self._hass = hass
+        self._url: str = config["url"]
+        self._headers: dict[str, str] = dict(config["headers"])
+        self._entry: str = config["entry"]
+        self._idle = idle
+        self._notes = notes
+
+    async def one_by_one(self, call: ServiceCall) -> ServiceResponse:
+        """Let the contenders send in turns, so many texts one after the other."""
+        ways = [(one, self._way(one)) for one in call.data["contenders"]]
+        sent: list[JsonValueType] = []
+        for begin in _turns(call)[::TURN]:
+            for contender, way in ways:
+                for turn in range(UNCOUNTED):
+                    await way(number(turn), f"Prima: {contender} {begin} {turn}")
+                sent += [
+                    await _timed(contender, way, turn)
+                    for turn in range(begin, begin + TURN)
+                ]
+        return {"sent": sent}
+
+    async def at_once(self, call: ServiceCall) -> ServiceResponse:
+        """Let one contender send many texts at the same time."""
+        contender: Contender = call.data["contender"]
+        way = self._way(contender)
+        begin = time.perf_counter()
+        await asyncio.gather(
+            *(
+                way(number(turn), TEXT.format(contender=contender, turn=turn))
+                for turn in _turns(call)
+            )
+        )
+        return {"took": time.perf_counter() - begin}
+
+    async def in_one_call(self, call: ServiceCall) -> ServiceResponse:
+        """Send one text to many numbers in one call.
+
+        Tells how many were taken, and the bytes of the answer alone.
+        """
+        turns = _turns(call)
+        data = {
+            "config_entry_id": call.data["entry"],
+            "numbers": [number(turn) for turn in turns],
+            "message": TEXT.format(contender="in_one_call", turn=turns.start),
+        }
+        begin = time.perf_counter()
+        answer = await self._hass.services.async_call(
+            OURS, "send_sms", data, blocking=True, return_response=True
+        )
+        took = time.perf_counter() - begin
+        messages = (answer or {})["messages"]
+        taken = sum(
+            isinstance(one, dict) and one["status"] in {"queued", "sent", "delivered"}
+            for one in (messages if isinstance(messages, list) else [])
+        )
+        return {"took": took, "taken": taken, "size": _size(answer, set())}
+
+    async def set_up(self, call: ServiceCall) -> ServiceResponse:
+        """Unload all accounts, then set some of them up at the same time."""
+        manager = self._hass.config_entries
+        for entry in manager.async_loaded_entries(OURS):
+            await manager.async_unload(entry.entry_id)
+        await self._hass.async_block_till_done()
+        begin = time.perf_counter()
+        await asyncio.gather(*map(manager.async_setup, call.data["entries"]))
+        return {"took": time.perf_counter() - begin}
+
+    async def find(self, call: ServiceCall) -> ServiceResponse:
+        """Look something up in the ledger; tell how much there was."""
+        begin = time.perf_counter()
+        answer = await self._hass.services.async_call(
+            OURS,
+            "find_messages",
+            call.data["query"],
+            blocking=True,
+            return_response=True,
+        )
+        return {"took": time.perf_counter() - begin, "total": (answer or {})["total"]}
+
+    async def multiply(self, call: ServiceCall) -> ServiceResponse:
+        """Make copies of an account, with its recipients; answer with their ids."""
+        manager = self._hass.config_entries
+        like = manager.async_get_known_entry(call.data["entry"])
+        made: list[JsonValueType] = []
+        for index in range(call.data["count"]):
+            entry = ConfigEntry(
+                data=like.data | {"webhook_id": uuid.uuid4().hex},
+                discovery_keys=MappingProxyType({}),
+                domain=like.domain,
+                minor_version=like.minor_version,
+                options=like.options,
+                source=like.source,
+                subentries_data=[
+                    {
+                        "data": one.data,
+                        "subentry_type": one.subentry_type,
+                        "title": one.title,
+                        "unique_id": one.unique_id,
+                    }
+                    for one in like.subentries.values()
+                ],
+                title=f"{like.title} {index}",
+                unique_id=f"{like.unique_id}_{index}",
+                version=like.version,
+            )
+            await manager.async_add(entry)
+            made.append(entry.entry_id)
+        return {"entries": made}
+
+    async def reach(self, call: ServiceCall) -> ServiceResponse:
+        """Change where providers could call us."""
+        await self._hass.config.async_update(external_url=call.data["url"])
+        return {}
+
+    async def tidy(self, _call: ServiceCall) -> ServiceResponse:
+        """Finish what goes on, and give back the memory that nobody uses.
+
+        What is in use then, the garbage collector does not look at any more: a pass
+        over all of Home Assistant would hit whoever happens to be measured.
+        """
+        await self._hass.async_block_till_done()
+        gc.collect()
+        gc.freeze()
+        return {}
+
+    def _way(self, contender: Contender) -> _Way:
+        """Return how a contender sends."""
+        match contender:
+            case Contender.BARE:
+                way = self._bare({})
+            case Contender.BARE_NEW_CONNECTION:
+                way = self._bare({"Connection": "close"})
+            case Contender.CAREFUL:
+                way = self._careful()
+            case Contender.REST_COMMAND:
+                way = self._action(
+                    "rest_command", "sms", lambda to, text: {"to": to, "text": text}
+                )
+            case Contender.REST_NOTIFY:
+                way = self._action(
+                    NOTIFY, "rest", lambda to, text: {"target": to, "message": text}
+                )
+            case Contender.IDLE_ENTITY:
+                way = self._entity(self._idle.entity_id)
+            case Contender.OUR_ACTION:
+                way = self._our_action
+            case Contender.OUR_ENTITY:
+                (entity_id,) = (
+                    one.entity_id
+                    for one in er.async_entries_for_config_entry(
+                        er.async_get(self._hass), self._entry
+                    )
+                    if one.domain == NOTIFY
+                )
+                way = self._entity(entity_id)
+        return way
+
+    def _bare(self, headers: dict[str, str]) -> _Way:
+        session = async_get_clientsession(self._hass)
+
+        async def send(to: str, text: str) -> None:
+            async with session.post(
+                self._url,
+                json={"numbers": to, "text": text},
+                headers=self._headers | headers,
+            ) as response:
+                await response.read()
+                if response.status != HTTPStatus.OK:
+                    raise RuntimeError(response.status)
+
+        return send
+
+    def _careful(self) -> _Way:
+        bare = self._bare({"Connection": "close"})
+
+        async def send(to: str, text: str) -> None:
+            await self._notes.write(f"{to} {text}")
+            await bare(to, text)
+            await self._notes.write(f"{to} sent")
+
+        return send
+
+    def _action(
+        self, domain: str, name: str, data: Callable[[str, str], JsonObjectType]
+    ) -> _Way:
+        def send(to: str, text: str) -> Awaitable[object]:
+            return self._hass.services.async_call(
+                domain, name, data(to, text), blocking=True
+            )
+
+        return send
+
+    def _entity(self, entity_id: str) -> _Way:
+        return self._action(
+            NOTIFY,
+            "send_message",
+            lambda _to, text: {"entity_id": entity_id, "message": text},
+        )
+
+    def _our_action(self, to: str, text: str) -> Awaitable[object]:
+        return self._hass.services.async_call(
+            OURS,
+            "send_sms",
+            {"config_entry_id": self._entry, "numbers": [to], "message": text},
+            blocking=True,
+            return_response=True,
+        )
+
+
+def _size(value: object, seen: set[int]) -> int:
+    """Return the bytes of a value and of what is in it, each counted once."""
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    size = sys.getsizeof(value)
+    match value:
+        case dict():
+            return size + sum(
+                _size(one, seen) for pair in value.items() for one in pair
+            )
+        case list():
+            return size + sum(_size(one, seen) for one in value)
+        case _:
+            return size
+
+
+def _turns(call: ServiceCall) -> range:
+    """Return the numbers of the texts that a call asks for."""
+    first: int = call.data["first"]
+    return range(first, first + call.data["count"])
+
+
+async def _timed(contender: Contender, way: _Way, turn: int) -> JsonObjectType:
+    """Send one text, and tell when and how long it took."""
+    text = TEXT.format(contender=contender, turn=turn)
+    at, begin = time.time(), time.perf_counter()
+    await way(number(turn), text)
+    took = time.perf_counter() - begin
+    return {"contender": contender, "text": text, "at": at, "took": took}

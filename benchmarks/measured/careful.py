@@ -1,0 +1,60 @@
+"""The least that a sender can do which must neither lose nor repeat a text.
+
+It writes down that it will send, sends, and writes down what became of it, each time
+so that a power cut cannot undo it. What many write at the same time goes to the disk
+together. It knows nothing of what stands around that: checks, parts, reports, sensors.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import sqlite3
+
+
+class Notes:
+    """A file with a line for each thing that is written down."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin a file. Blocking."""
+        self._executor = ThreadPoolExecutor(max_workers=1)
+        self._database = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False
+        )
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, note TEXT)"
+        )
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._work: asyncio.Future[None] | None = None
+
+    async def write(self, note: str) -> None:
+        """Write a line; returns when it is on disk."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((note, future))
+        self._write_next()
+        await future
+
+    def _write_next(self) -> None:
+        if self._work is not None or not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        self._work = asyncio.get_running_loop().run_in_executor(
+            self._executor, self._commit, [note for note, _ in batch]
+        )
+
+        def done(_work: asyncio.Future[None]) -> None:
+            self._work = None
+            for _, future in batch:
+                future.set_result(None)
+            self._write_next()
+
+        self._work.add_done_callback(done)
+
+    def _commit(self, notes: Sequence[str]) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.executemany(
+            "INSERT INTO notes (note) VALUES (?)", ((note,) for note in notes)
+        )
+        self._database.execute("COMMIT")

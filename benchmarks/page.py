@@ -1,0 +1,78 @@
+"""What a person reads of the figures: on a terminal and in docs/performance.md."""
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+import os
+from pathlib import Path
+import platform
+
+from .figures import Chapter, Goal, Table
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+_FINDINGS = Path(__file__).with_name("findings.md")
+
+_INTRODUCTION = """\
+# Performance
+
+This page is written by `script/benchmark`, which measures a real Home Assistant process
+that sends to simulated providers in another process, over real connections. Peers and
+SMS Italia take turns in one run. The figures are those of one machine: what counts
+elsewhere are the ratios.
+"""
+
+
+def write(chapters: Sequence[Chapter]) -> None:
+    """Write the page."""
+    PAGE.write_text(
+        "\n".join([*_lines(chapters), _FINDINGS.read_text("utf-8")]), "utf-8"
+    )
+
+
+def _lines(chapters: Sequence[Chapter]) -> Iterator[str]:
+    yield _INTRODUCTION
+    yield (
+        f"Measured with Home Assistant {version('homeassistant')} and Python "
+        f"{platform.python_version()} on {os.cpu_count()} processors of a "
+        f"{platform.machine()} machine.\n"
+    )
+    yield from lines(chapters)
+
+
+def lines(chapters: Sequence[Chapter]) -> Iterator[str]:
+    """Yield the goals and the tables, in Markdown."""
+    yield "## Goals\n"
+    yield from _table(_goals([goal for one in chapters for goal in one.goals]))
+    for chapter in chapters:
+        yield f"## {chapter.title}\n"
+        yield chapter.text
+        for table in chapter.tables:
+            yield from _table(table)
+
+
+def _goals(goals: Sequence[Goal]) -> Table:
+    return Table(
+        columns=["What", "Wanted", "Measured", "Least", "Met"],
+        rows=[
+            [
+                goal.name,
+                f"{goal.wish} {_figure(goal.wanted, goal.unit)}",
+                _figure(goal.value, goal.unit),
+                "" if goal.floor is None else _figure(goal.floor, goal.unit),
+                "yes" if goal.is_met else "**no**",
+            ]
+            for goal in goals
+        ],
+    )
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{value:.3g} {unit or 'x'}"
+
+
+def _table(table: Table) -> Iterator[str]:
+    first, *others = table.columns
+    yield f"| {' | '.join([first, *others])} |"
+    yield f"| {' | '.join(['---', *('---:' for _ in others)])} |"
+    for row in table.rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""

@@ -1,0 +1,109 @@
+"""What the integration costs when Home Assistant starts, and while it is idle."""
+
+import asyncio
+from pathlib import Path
+from statistics import median
+import sys
+from typing import cast
+
+from script.development.home_assistant import HomeAssistantError
+from script.lean.instance import Process
+
+from . import system
+from .figures import Chapter, Goal, Table, Wish, kib, ms
+from .house import MEASURED_PROVIDER, House
+
+_TEXT = """\
+The import is that of every module of the integration and its libraries, in a fresh
+process that has imported all of Home Assistant that they ask for. The set-up is that of
+accounts which were unloaded, one alone (which opens the ledger) and many at the same
+time; nothing is asked of a provider in it. The memory is what the process had more with
+so many accounts than before, for each.
+"""
+
+_LONGEST_IMPORT = 0.06
+_LONGEST_SET_UP = 0.01
+_MOST_MEMORY = 2**20
+
+
+async def measure(house: House, place: Path, accounts: int, rounds: int) -> Chapter:
+    """Measure an import, set-ups, and so many accounts."""
+    imports = await _imports(place, rounds)
+    async with house.live_anew() as process:
+        one = house.accounts[MEASURED_PROVIDER]
+        alone = [await house.took("set_up", entries=[one]) for _ in range(rounds)]
+        many, growth = await _multiply(house, process, one, accounts)
+        together = [await house.took("set_up", entries=many) for _ in range(rounds)]
+    each = [median(together) / accounts, growth / accounts]
+    return Chapter(
+        title="Start and rest",
+        text=_TEXT,
+        tables=[
+            Table(
+                columns=["", ""],
+                rows=[
+                    ["Import", ms(median(imports))],
+                    ["Set-up of one account", ms(median(alone))],
+                    [f"Set-up of {accounts} accounts", ms(median(together))],
+                    ["Set-up of each of them", ms(each[0])],
+                    ["Memory of an idle account", kib(each[1])],
+                ],
+            )
+        ],
+        goals=[
+            _goal("Import", median(imports), _LONGEST_IMPORT),
+            _goal("Set-up of one account", median(alone), _LONGEST_SET_UP),
+            _goal(f"Set-up of each of {accounts} accounts", each[0], _LONGEST_SET_UP),
+            Goal(
+                name="Memory of an idle account",
+                value=each[1] / 2**20,
+                wish=Wish.AT_MOST,
+                wanted=_MOST_MEMORY / 2**20,
+                unit="MiB",
+            ),
+        ],
+    )
+
+
+def _goal(name: str, seconds: float, wanted: float) -> Goal:
+    return Goal(
+        name=name,
+        value=seconds * 1000,
+        wish=Wish.AT_MOST,
+        wanted=wanted * 1000,
+        unit="ms",
+    )
+
+
+async def _multiply(
+    house: House, process: Process, like: str, accounts: int
+) -> tuple[list[str], int]:
+    """Add accounts; return them, and the bytes that the process has more."""
+    await house.ask("tidy")
+    before = system.memory(process.pid)
+    answer = await house.ask("multiply", entry=like, count=accounts)
+    await house.ask("tidy")
+    return cast("list[str]", answer["entries"]), system.memory(process.pid) - before
+
+
+async def _imports(place: Path, rounds: int) -> list[float]:
+    """Import the integration in fresh processes; return the seconds of each."""
+    known = place / "known.txt"
+    known.write_text(await _python("--known"), "utf-8")
+    await _python(str(known))  # the first one may have to compile
+    return [float(await _python(str(known))) for _ in range(rounds)]
+
+
+async def _python(argument: str) -> str:
+    """Run the import in a process of its own and return what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "benchmarks.importing",
+        argument,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    if process.returncode:
+        raise HomeAssistantError("the integration cannot be imported")
+    return printed.decode()

@@ -1,0 +1,72 @@
+"""The arithmetic behind docs/performance.md."""
+
+import pytest
+
+from benchmarks.figures import Goal, Wish, kib, medians, ms, times
+
+
+def goal(value: float, wish: Wish = Wish.AT_MOST, floor: float | None = None) -> Goal:
+    """Return a goal of two."""
+    return Goal(name="one", value=value, wish=wish, wanted=2, floor=floor)
+
+
+@pytest.mark.parametrize(
+    ("value", "wish", "is_met"),
+    [
+        (2, Wish.AT_MOST, True),
+        (2.1, Wish.AT_MOST, False),
+        (2, Wish.AT_LEAST, True),
+        (1.9, Wish.AT_LEAST, False),
+    ],
+)
+def test_a_goal_is_met_up_to_its_figure(
+    value: float, wish: Wish, *, is_met: bool
+) -> None:
+    assert goal(value, wish).is_met is is_met
+
+
+@pytest.mark.parametrize(
+    ("value", "wish", "is_far_off"),
+    [
+        (2.9, Wish.AT_MOST, False),
+        (3, Wish.AT_MOST, True),
+        (1.4, Wish.AT_LEAST, False),
+        (1.3, Wish.AT_LEAST, True),
+    ],
+)
+def test_a_goal_is_far_off_if_it_is_missed_by_half(
+    value: float, wish: Wish, *, is_far_off: bool
+) -> None:
+    assert goal(value, wish).is_far_off is is_far_off
+
+
+@pytest.mark.parametrize(
+    ("value", "wish", "floor", "is_far_off"),
+    [
+        # The least that could be takes 4: a quarter more is in order, and half of it.
+        (7.4, Wish.AT_MOST, 4, False),
+        (7.6, Wish.AT_MOST, 4, True),
+        (0.6, Wish.AT_LEAST, 1, False),
+        (0.5, Wish.AT_LEAST, 1, True),
+        # The least is well within the goal, and changes nothing.
+        (2.9, Wish.AT_MOST, 1, False),
+        (3, Wish.AT_MOST, 1, True),
+    ],
+)
+def test_no_more_is_asked_than_to_come_near_the_least_that_could_be(
+    value: float, wish: Wish, floor: float, *, is_far_off: bool
+) -> None:
+    found = goal(value, wish, floor)
+    assert found.is_far_off is is_far_off
+    assert found.is_met is goal(value, wish).is_met
+
+
+def test_the_median_is_taken_of_each_that_has_a_value() -> None:
+    values = {"odd": [3.0, 1.0, 2.0], "even": [1.0, 2.0], "none": []}
+    assert medians(list(values), lambda key: values[key]) == {"odd": 2, "even": 1.5}
+
+
+def test_figures_are_shown_in_a_unit_that_fits() -> None:
+    assert [ms(0.00123), ms(1.23)] == ["1.23 ms", "1.2 s"]
+    assert [kib(1536), kib(3 << 20)] == ["1.5 KiB", "3.0 MiB"]
+    assert times(2) == "2.00 x"
