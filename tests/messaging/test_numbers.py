@@ -1,10 +1,12 @@
 """How phone numbers are understood, refused and masked."""
 
-import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 import subprocess
 import sys
 import textwrap
+from threading import get_ident
+from typing import override
 
 from hypothesis import example, given, strategies as st
 import phonenumbers
@@ -178,6 +180,18 @@ def test_premium_numbers_are_refused(value: str) -> None:
     assert refused.value.reason is NumberProblem.PREMIUM
 
 
+@given(st.from_regex(r"\+393[0-9]{8,9}", fullmatch=True))
+def test_the_library_agrees_on_italian_mobiles_which_it_is_not_asked_about(
+    value: str,
+) -> None:
+    number = phonenumbers.parse(value)
+    assert phonenumbers.is_possible_number(number)
+    assert phonenumbers.number_type(number) != phonenumbers.PhoneNumberType.PREMIUM_RATE
+    assert phonenumbers.region_code_for_number(number) in {"IT", None}
+    assert parse_number(value, "FR") == PhoneNumber(value, "IT")
+    assert country_of(value) == "IT"
+
+
 @given(st.from_regex(r"(\+|00)?[0-9 ./-]{6,16}", fullmatch=True))
 @example("+3100000000")
 def test_a_number_in_e164_stays_what_it_is(value: str) -> None:
@@ -206,22 +220,24 @@ async def test_many_values_are_understood_as_each_is(times: int) -> None:
     )
 
 
-async def test_many_values_are_understood_beside_the_event_loop() -> None:
-    turns = 0
+class Noting(list[str]):
+    """Values that note who goes over them."""
 
-    async def go_round() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
+    thread: int | None = None
 
-    other = asyncio.create_task(go_round())
-    numbers = [f"+39333{index:07}" for index in range(5000)]
-    understood = await parse_numbers(numbers, "IT")
-    other.cancel()
-    assert [one.e164 for one in understood if isinstance(one, PhoneNumber)] == numbers
-    # On the loop itself there would be one turn at most.
-    assert turns > 10
+    @override
+    def __iter__(self) -> Iterator[str]:
+        self.thread = get_ident()
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(("count", "is_here"), [(1, True), (5000, False)])
+async def test_many_values_do_not_hold_up_the_event_loop(
+    count: int, *, is_here: bool
+) -> None:
+    values = Noting(f"+39333{index:07}" for index in range(count))
+    assert len(await parse_numbers(values, "IT")) == count
+    assert (values.thread == get_ident()) is is_here
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ What changes here goes to the ledger and to whoever listens. The rest of this
 layer decides and asks the book; it holds no message of its own.
 """
 
-from asyncio import Future
+import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -117,6 +117,26 @@ def _shown(message: Message) -> tuple[object, ...]:
     return message.status, message.error, message.parts, message.cost
 
 
+def _together(news: Iterable[Event]) -> Iterable[Event]:
+    """Return the news with all of a kind about an account as one; the last one counts.
+
+    Changed messages stay in the order in which they changed.
+    """
+    by_kind: dict[tuple[type, str], Event] = {}
+    for event in news:
+        kind = type(event), event.account
+        match event, by_kind.get(kind):
+            case MessagesChanged(), MessagesChanged() as before:
+                by_kind[kind] = replace(
+                    event,
+                    messages=before.messages + event.messages,
+                    turned=before.turned + event.turned,
+                )
+            case _:
+                by_kind[kind] = event
+    return by_kind.values()
+
+
 def _sharing(joined: Message, carrying: Message) -> Message:
     """Return a joined message with the fate of the one that carries it.
 
@@ -220,7 +240,8 @@ class Book:
         self._by_ref: dict[tuple[str | None, MessageRef], int] = {}
         self._by_submission: _Groups[str] = _Groups()
         self._unsent_parts: Counter[str | None] = Counter()
-        self._expected: dict[int, tuple[str, int]] = {}
+        self._expected: dict[int, int] = {}
+        self._expected_parts: Counter[str] = Counter()
         self._waiting: dict[int, Message] = {}
         self._waiting_numbers: _Groups[str] = _Groups()
         self._held: _Groups[tuple[str, str]] = _Groups()
@@ -228,6 +249,7 @@ class Book:
         self._day = clock.today()
         self._totals: dict[str, dict[str, DayTotal]] = {self._day: {}}
         self._listeners: dict[str, list[Listener]] = {}
+        self._news: list[Event] = []
         self._watched: dict[int, dict[int, Message]] = {}
         self._attended: set[str] = set()
         self._unheard: dict[str, deque[Message]] = {}
@@ -323,22 +345,24 @@ class Book:
 
     def committed_parts(self, account: str) -> int:
         """Return the parts spent today plus those still on their way out."""
-        expected = sum(
-            parts for asked, parts in self._expected.values() if asked == account
+        return (
+            self.spent_today(account).parts
+            + self._unsent_parts[account]
+            + self._expected_parts[account]
         )
-        return self.spent_today(account).parts + self._unsent_parts[account] + expected
 
     def expect(self, dispatch: Dispatch, count: int) -> Callable[[], None]:
         """Count the parts of `count` messages of a dispatch until they are added.
 
         Returns how to end that if they never are.
         """
-        self._expected[dispatch.id] = dispatch.account, dispatch.parts * count
+        self._expected[dispatch.id] = dispatch.parts * count
+        self._expected_parts[dispatch.account] += dispatch.parts * count
+        return partial(self._expect_no_more, dispatch)
 
-        def stop() -> None:
-            self._expected.pop(dispatch.id, None)
-
-        return stop
+    def _expect_no_more(self, dispatch: Dispatch) -> None:
+        """Stop to count the parts of a dispatch as expected, if it was."""
+        self._expected_parts[dispatch.account] -= self._expected.pop(dispatch.id, 0)
 
     async def add(
         self,
@@ -350,7 +374,7 @@ class Book:
 
         Nothing is counted for them until they change.
         """
-        self._expected.pop(dispatch.id, None)
+        self._expect_no_more(dispatch)
         for message in messages:
             self._enter(message)
         news = tuple(messages)
@@ -499,14 +523,30 @@ class Book:
         self._attended.discard(account)
 
     def tell(self, event: Event) -> None:
-        """Tell the listeners of the event's account; none can stop what it is about."""
+        """Tell the listeners of the event's account soon; none can stop what it is about.
+
+        What is recorded in this round of the event loop sets out for the disk first, so
+        that what listeners do costs no time on the way of a message.
+        """
+        if not self._news:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._tell_all)
+        self._news.append(event)
+
+    def _tell_all(self) -> None:
+        """Tell all that there is to tell: in a storm, of many messages at once."""
+        news, self._news = self._news, []
+        for event in _together(news):
+            self._tell_now(event)
+
+    def _tell_now(self, event: Event) -> None:
         if isinstance(event, MessagesChanged) and event.account not in self._attended:
             unheard = self._unheard.setdefault(event.account, deque(maxlen=_UNHEARD))
             unheard.extend(event.turned)
         for listener in tuple(self._listeners.get(event.account, ())):
             try:
                 listener(event)
-            except Exception as err:  # noqa: BLE001 - it is not on disk yet, and must be
+            except Exception as err:  # noqa: BLE001 - it must not keep it from the others
                 # The exception itself may carry what must not be logged.
                 _LOGGER.error(  # noqa: TRY400 - same reason
                     "A listener failed: %s\n%s",
@@ -534,7 +574,7 @@ class Book:
             return
         asked.add_done_callback(partial(self._take_totals, today))
 
-    def _take_totals(self, day: str, told: Future[dict[str, DayTotal]]) -> None:
+    def _take_totals(self, day: str, told: asyncio.Future[dict[str, DayTotal]]) -> None:
         """Add to a day's totals what the ledger held of it before."""
         if told.cancelled() or told.exception() is not None:
             return
