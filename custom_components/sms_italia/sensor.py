@@ -1,5 +1,7 @@
 """Sensors: an account's credit and its spending."""
 
+from abc import abstractmethod
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +42,9 @@ ATTR_PRICES = "prices"
 _EURO = Decimal("0.0001")
 _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
+
+_PAUSE = 1.0
+"""Seconds after a change until the ledger is looked into."""
 
 
 def _euro(value: Decimal) -> Decimal:
@@ -258,7 +263,65 @@ class TotalSensor(AccountEntity, SensorEntity):
         self._attr_native_value = self.entity_description.value(total)
 
 
-class SpentMonthSensor(AccountEntity, SensorEntity):
+class LedgerSensor(AccountEntity, SensorEntity):
+    """A figure of an account that stands in the ledger."""
+
+    def __init__(self, entry: SmsItaliaConfigEntry, key: str) -> None:
+        """Know of nothing yet."""
+        super().__init__(entry, key)
+        self._is_stale = False
+        self._is_reading = False
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow midnight, which changes every such figure."""
+        await super().async_added_to_hass()
+        self.async_on_remove(
+            async_track_time_change(
+                self.hass, self._turn_day, hour=0, minute=0, second=0
+            )
+        )
+        self._read_soon(pause=0)
+
+    @callback
+    def _turn_day(self, _now: datetime) -> None:
+        self._read_soon()
+
+    @callback
+    def _read_soon(self, pause: float = _PAUSE) -> None:
+        """Look into the ledger, off the event loop, and show what it says.
+
+        After a pause, and only once for all that changes until then: in the midst of
+        sending it would be in the way of what is recorded.
+        """
+        self._is_stale = True
+        if not self._is_reading:
+            self._is_reading = True
+            self.entry.async_create_background_task(
+                self.hass,
+                self._keep_reading(pause),
+                "sms_italia figures",
+                # What is told of now is written after it was told.
+                eager_start=False,
+            )
+
+    async def _keep_reading(self, pause: float) -> None:
+        try:
+            while self._is_stale:
+                await asyncio.sleep(pause)
+                pause = _PAUSE
+                self._is_stale = False
+                await self._read()
+                self.async_write_ha_state()
+        finally:
+            self._is_reading = False
+
+    @abstractmethod
+    async def _read(self) -> None:
+        """Take the figure from the ledger."""
+
+
+class SpentMonthSensor(LedgerSensor):
     """What an account spent since the first of the month; the ledger remembers it."""
 
     _attr_device_class = SensorDeviceClass.MONETARY
@@ -269,57 +332,20 @@ class SpentMonthSensor(AccountEntity, SensorEntity):
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
         """Know of nothing spent yet."""
         super().__init__(entry, "spent_month")
-        self._is_stale = False
-        self._is_reading = False
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the account's spending, and midnight."""
+        """Follow the account's spending."""
         await super().async_added_to_hass()
         runtime = self.entry.runtime_data
         self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
-        self.async_on_remove(
-            async_track_time_change(
-                self.hass, self._turn_day, hour=0, minute=0, second=0
-            )
-        )
-        self._read_soon()
 
     @callback
     def _hear(self, event: Event) -> None:
         if isinstance(event, TotalsChanged):
             self._read_soon()
 
-    @callback
-    def _turn_day(self, _now: datetime) -> None:
-        self._read_soon()
-
-    @callback
-    def _read_soon(self) -> None:
-        """Look into the ledger, off the event loop, and show what it says.
-
-        Only once for all that changes while it is looked into.
-        """
-        self._is_stale = True
-        if not self._is_reading:
-            self._is_reading = True
-            self.entry.async_create_background_task(
-                self.hass,
-                self._keep_reading(),
-                "sms_italia spending",
-                # What is told of now is written after it was told.
-                eager_start=False,
-            )
-
-    async def _keep_reading(self) -> None:
-        try:
-            while self._is_stale:
-                self._is_stale = False
-                await self._read()
-                self.async_write_ha_state()
-        finally:
-            self._is_reading = False
-
+    @override
     async def _read(self) -> None:
         messenger, account = self.entry.runtime_data.messenger, self.entry.entry_id
         prices = await messenger.prices(account)
@@ -333,9 +359,7 @@ class SpentMonthSensor(AccountEntity, SensorEntity):
         }
 
 
-class CreditDaysLeftSensor(
-    AccountEntity, CoordinatorEntity[AccountCoordinator], SensorEntity
-):
+class CreditDaysLeftSensor(LedgerSensor, CoordinatorEntity[AccountCoordinator]):
     """For how many days the credit lasts if the account goes on as in the last 30."""
 
     _attr_device_class = SensorDeviceClass.DURATION
@@ -344,37 +368,16 @@ class CreditDaysLeftSensor(
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
         """Know of no forecast yet."""
-        AccountEntity.__init__(self, entry, "credit_days_left")
+        LedgerSensor.__init__(self, entry, "credit_days_left")
         CoordinatorEntity.__init__(self, entry.runtime_data.coordinator)
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Make the first forecast, and one each day: the average changes with it."""
-        await super().async_added_to_hass()
-        self.async_on_remove(
-            async_track_time_change(
-                self.hass, self._turn_day, hour=0, minute=0, second=0
-            )
-        )
-        self._forecast_soon()
 
     @override
     @callback
     def _handle_coordinator_update(self) -> None:
-        self._forecast_soon()
+        self._read_soon()
 
-    @callback
-    def _turn_day(self, _now: datetime) -> None:
-        self._forecast_soon()
-
-    @callback
-    def _forecast_soon(self) -> None:
-        """Look into the ledger, off the event loop, and show the forecast."""
-        self.entry.async_create_background_task(
-            self.hass, self._forecast(), "sms_italia credit forecast"
-        )
-
-    async def _forecast(self) -> None:
+    @override
+    async def _read(self) -> None:
         runtime = self.entry.runtime_data
         credit = self.coordinator.data
         cost = await runtime.messenger.daily_cost(runtime.account.id)
@@ -383,4 +386,3 @@ class CreditDaysLeftSensor(
             if credit is None or cost is None
             else (max(credit.balance, Decimal(0)) / cost).quantize(_TENTH)
         )
-        self.async_write_ha_state()

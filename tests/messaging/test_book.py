@@ -14,6 +14,7 @@ import pytest
 from custom_components.sms_italia.messaging.book import (
     Book,
     CreditChanged,
+    CreditTold,
     Event,
     MessagesChanged,
     TotalsChanged,
@@ -36,6 +37,12 @@ FINAL = [Status.DELIVERED, Status.FAILED, Status.EXPIRED]
 ORDER = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2} | dict.fromkeys(
     FINAL, 3
 )
+
+
+async def told() -> None:
+    """Wait until what was told was heard: after what is recorded has set out."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 class AtNoon(Time):
@@ -217,8 +224,10 @@ async def test_a_listener_that_stopped_hears_no_more(desk: Desk) -> None:
     stop = desk.book.listen("casa", heard.append)
     event = CreditChanged(account="casa")
     desk.book.tell(event)
+    await told()
     stop()
     desk.book.tell(event)
+    await told()
     assert heard == [event]
 
 
@@ -232,8 +241,37 @@ async def test_a_listener_may_stop_while_it_is_told(desk: Desk) -> None:
     stop = desk.book.listen("casa", first)
     desk.book.listen("casa", lambda _: heard.append("second"))
     desk.book.tell(CreditChanged(account="casa"))
+    await told()
     desk.book.tell(CreditChanged(account="casa"))
+    await told()
     assert heard == ["first", "second", "second"]
+
+
+async def test_what_happens_at_the_same_time_is_told_together(desk: Desk) -> None:
+    """Each account hears of its own, and of many messages at once, in their order."""
+    dispatch = a_dispatch()
+    first, second = (a_message(dispatch, index) for index in (1, 2))
+    other = replace(a_dispatch(), id=100, account="mare")
+    third = a_message(other, 3)
+    elsewhere: list[Event] = []
+    desk.book.listen("mare", elsewhere.append)
+    await asyncio.gather(
+        desk.book.add(dispatch, [first, second]), desk.book.add(other, [third])
+    )
+    desk.events.clear()
+    sent = [replace(one, status=Status.SENT) for one in (first, second)]
+    longer = replace(sent[0], parts=2)
+    await asyncio.gather(*(desk.book.change([one]) for one in (*sent, longer)))
+    desk.book.tell(CreditTold(account="casa", balance=Decimal(2)))
+    desk.book.tell(CreditTold(account="casa", balance=Decimal(1)))
+    await told()
+    assert desk.events == [
+        MessagesChanged(account="casa", messages=(*sent, longer), turned=tuple(sent)),
+        CreditTold(account="casa", balance=Decimal(1)),
+    ]
+    assert elsewhere == [
+        MessagesChanged(account="mare", messages=(third,), turned=(third,))
+    ]
 
 
 async def test_a_listener_that_fails_stops_neither_the_others_nor_the_record(

@@ -523,7 +523,7 @@ class Book:
         self._attended.discard(account)
 
     def tell(self, event: Event) -> None:
-        """Tell the listeners of the event's account soon; none can stop what it is about.
+        """Tell the listeners of the event's account, soon; none can stop what it is of.
 
         What is recorded in this round of the event loop sets out for the disk first, so
         that what listeners do costs no time on the way of a message.
