@@ -361,6 +361,18 @@ async def test_what_was_spent_this_month_begins_anew_with_the_next(
     assert state_of(hass, month) == "0.00"
 
 
+async def test_what_is_spent_in_a_storm_is_shown_when_it_has_been_looked_up(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """The ledger is not asked each time, but for all of it in the end."""
+    account = await accounts.set_up("smsviainternet")
+    for _ in range(4):
+        await send(hass, account, ANNA)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert state_of(hass, "sensor.smsviainternet_spent_this_month") == "0.20"
+
+
 @pytest.mark.usefixtures("quick")
 async def test_what_the_last_part_cost_is_shown_by_country(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator

@@ -17,7 +17,9 @@ import uuid
 from homeassistant.components.notify import DOMAIN as NOTIFY, NotifyEntity
 from homeassistant.components.notify.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import (
+    Event,
     HomeAssistant,
     ServiceCall,
     ServiceResponse,
@@ -53,6 +55,11 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     notes = await hass.async_add_executor_job(
         Notes, Path(hass.config.path("measured.db"))
     )
+
+    async def close(_event: Event) -> None:
+        await hass.async_add_executor_job(notes.close)
+
+    hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, close)
     bench = _Bench(hass, config[DOMAIN], idle, notes)
     fields: dict[_Action, VolDictType] = {
         bench.one_by_one: {vol.Required("contenders"): [_CONTENDER], **_RANGE},

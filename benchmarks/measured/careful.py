@@ -36,6 +36,11 @@ class Notes:
         self._write_next()
         await future
 
+    def close(self) -> None:
+        """End the thread, which Home Assistant would wait for. Blocking."""
+        self._executor.shutdown()
+        self._database.close()
+
     def _write_next(self) -> None:
         if self._work is not None or not self._waiting:
             return

@@ -201,9 +201,10 @@ def _notify_entities(call: ServiceCall) -> list[RecipientNotifyEntity]:
 
     Raises ServiceValidationError for an entity that was named and is none of them.
     """
-    selected = async_extract_referenced_entity_ids(
-        call.hass, TargetSelection(call.data)
-    )
+    selection = TargetSelection(call.data)
+    if not selection.has_any_target:
+        return []
+    selected = async_extract_referenced_entity_ids(call.hass, selection)
     ours = {
         entity_id: entity
         for platform in async_get_platforms(call.hass, DOMAIN)

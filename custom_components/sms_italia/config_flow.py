@@ -235,7 +235,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 error=AccountError.CANNOT_CONNECT, detail=err.detail or err.kind
             )
         except ProviderError as err:
-            return _Refusal(error=AccountError.CANNOT_CONNECT, detail=err.detail or "")
+            return _Refusal(error=AccountError.CANNOT_CONNECT, detail=err.detail or "-")
         except Exception as err:  # noqa: BLE001 - whatever it is, the form stays open
             # Without the exception's text, which may hold credentials.
             _LOGGER.error(  # noqa: TRY400 - same reason

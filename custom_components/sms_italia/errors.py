@@ -46,6 +46,8 @@ def delivery_error(
     if not in_doubt:
         # What the kind alone does not tell stands in the detail.
         reason = first.detail if first.detail in set(Cause) else first.error
+        # Taken and then reported as failed, it has no error of its own.
+        reason = reason or ErrorKind.REFUSED
         key = f"not_sent_{reason}"
     elif first.stage is Stage.DOUBTFUL:
         key = "outcome_being_settled"

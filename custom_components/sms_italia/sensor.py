@@ -1,7 +1,6 @@
 """Sensors: an account's credit and its spending."""
 
 from abc import abstractmethod
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +15,10 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.const import Platform, UnitOfTime
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.event import async_track_time_change
+from homeassistant.helpers.event import async_call_later, async_track_time_change
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from homeassistant.util import dt as dt_util
 
@@ -43,8 +42,8 @@ _EURO = Decimal("0.0001")
 _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
 
-_PAUSE = 1.0
-"""Seconds after a change until the ledger is looked into."""
+_REST = 1.0
+"""Seconds between looks into the ledger."""
 
 
 def _euro(value: Decimal) -> Decimal:
@@ -264,13 +263,17 @@ class TotalSensor(AccountEntity, SensorEntity):
 
 
 class LedgerSensor(AccountEntity, SensorEntity):
-    """A figure of an account that stands in the ledger."""
+    """A figure of an account that stands in the ledger.
+
+    In a storm it is looked up every second only, so as not to hold up what is sent.
+    """
 
     def __init__(self, entry: SmsItaliaConfigEntry, key: str) -> None:
         """Know of nothing yet."""
         super().__init__(entry, key)
         self._is_stale = False
         self._is_reading = False
+        self._end_of_rest: CALLBACK_TYPE | None = None
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -278,43 +281,66 @@ class LedgerSensor(AccountEntity, SensorEntity):
         await super().async_added_to_hass()
         self.async_on_remove(
             async_track_time_change(
-                self.hass, self._turn_day, hour=0, minute=0, second=0
+                self.hass, self._read_now, hour=0, minute=0, second=0
             )
         )
-        self._read_soon(pause=0)
+        self.async_on_remove(self._end_rest)
+        self._read_now()
 
     @callback
-    def _turn_day(self, _now: datetime) -> None:
-        self._read_soon()
+    def _end_rest(self) -> None:
+        if self._end_of_rest is not None:
+            self._end_of_rest()
+            self._end_of_rest = None
 
     @callback
-    def _read_soon(self, pause: float = _PAUSE) -> None:
-        """Look into the ledger, off the event loop, and show what it says.
+    def _read_now(self, _now: datetime | None = None) -> None:
+        """Look into the ledger at once, and again whenever something changes."""
+        self._end_rest()
+        self._begin(rest=0)
 
-        After a pause, and only once for all that changes until then: in the midst of
-        sending it would be in the way of what is recorded.
-        """
+    @callback
+    def _read_soon(self) -> None:
+        """Look into the ledger now, or when what was looked up last is a second old."""
+        self._is_stale = True
+        if self._end_of_rest is None:
+            self._begin(rest=_REST)
+
+    @callback
+    def _begin(self, rest: float) -> None:
+        """Look into the ledger, off the event loop, unless somebody does."""
         self._is_stale = True
         if not self._is_reading:
             self._is_reading = True
             self.entry.async_create_background_task(
                 self.hass,
-                self._keep_reading(pause),
+                self._look(rest),
                 "sms_italia figures",
                 # What is told of now is written after it was told.
                 eager_start=False,
             )
 
-    async def _keep_reading(self, pause: float) -> None:
+    async def _look(self, rest: float) -> None:
+        """Show what the ledger says, and rest for some seconds then."""
         try:
-            while self._is_stale:
-                await asyncio.sleep(pause)
-                pause = _PAUSE
-                self._is_stale = False
-                await self._read()
-                self.async_write_ha_state()
+            self._is_stale = False
+            await self._read()
+            self.async_write_ha_state()
         finally:
             self._is_reading = False
+        if self._is_stale:
+            rest = _REST
+        if rest:
+            self._end_of_rest = async_call_later(
+                self.hass, rest, HassJob(self._go_on, cancel_on_shutdown=True)
+            )
+
+    @callback
+    def _go_on(self, _now: datetime) -> None:
+        """Look again if anything has changed while it rested."""
+        self._end_of_rest = None
+        if self._is_stale:
+            self._read_soon()
 
     @abstractmethod
     async def _read(self) -> None:

@@ -1,5 +1,6 @@
 """What an answer to a send says of the account itself."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,14 @@ class Desk:
             self.rests.failed(KEY)
             self.time.pass_by(100)
 
-    def learn(self, *outcomes: Outcome, mode: Mode | None = None) -> bool:
+    async def learn(self, *outcomes: Outcome, mode: Mode | None = None) -> bool:
         """Draw from an answer what it says."""
         result = SendResult(outcomes={}, mode=mode)
-        return learn(self.book, self.rests, self.account, result, outcomes)
+        recovered = learn(self.book, self.rests, self.account, result, outcomes)
+        # Listeners hear of it in one of the next rounds of the event loop.
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return recovered
 
     def next_rest(self) -> float:
         """Return how long the account rests after one more failure."""
@@ -72,30 +77,30 @@ def desk(house: House, tmp_path: Path) -> Desk:
 
 
 @pytest.mark.parametrize("outcome", [TAKEN, REFUSED])
-def test_an_account_that_answers_works(desk: Desk, outcome: Outcome) -> None:
-    assert desk.learn(outcome) is isinstance(outcome, Accepted)
+async def test_an_account_that_answers_works(desk: Desk, outcome: Outcome) -> None:
+    assert await desk.learn(outcome) is isinstance(outcome, Accepted)
     assert desk.next_rest() < 20
 
 
 @pytest.mark.parametrize("outcome", UNASKED)
-def test_what_our_own_client_refused_does_not_show_that_an_account_works(
+async def test_what_our_own_client_refused_does_not_show_that_an_account_works(
     desk: Desk, outcome: Outcome
 ) -> None:
-    assert not desk.learn(outcome)
+    assert not await desk.learn(outcome)
     assert desk.rests.until(KEY) is None
     assert desk.next_rest() >= 40
     assert not desk.events
 
 
-def test_one_message_that_was_taken_says_more_than_those_that_were_not(
+async def test_one_message_that_was_taken_says_more_than_those_that_were_not(
     desk: Desk,
 ) -> None:
-    assert desk.learn(REFUSED, Uncertain(detail="no_result"), TAKEN)
+    assert await desk.learn(REFUSED, Uncertain(detail="no_result"), TAKEN)
     assert CreditChanged(account=KEY) in desk.events
 
 
-def test_a_test_changes_no_credit(desk: Desk) -> None:
-    assert desk.learn(TAKEN, mode=Mode.TEST)
+async def test_a_test_changes_no_credit(desk: Desk) -> None:
+    assert await desk.learn(TAKEN, mode=Mode.TEST)
     assert not desk.events
 
 
@@ -106,10 +111,10 @@ def test_a_test_changes_no_credit(desk: Desk) -> None:
         (ErrorKind.CREDIT, CreditChanged(account=KEY)),
     ],
 )
-def test_what_a_refusal_says_of_the_account_is_told(
+async def test_what_a_refusal_says_of_the_account_is_told(
     desk: Desk, kind: ErrorKind, event: Event
 ) -> None:
-    desk.learn(NotSent(kind=kind))
+    await desk.learn(NotSent(kind=kind))
     assert desk.events == [event]
 
 
@@ -121,9 +126,11 @@ def test_what_a_refusal_says_of_the_account_is_told(
         (NotSent(kind=ErrorKind.THROTTLED, retry_after=900), 900),
     ],
 )
-def test_an_account_that_fails_rests(desk: Desk, outcome: Outcome, rest: float) -> None:
+async def test_an_account_that_fails_rests(
+    desk: Desk, outcome: Outcome, rest: float
+) -> None:
     before = desk.time.now()
-    assert not desk.learn(outcome)
+    assert not await desk.learn(outcome)
     until = desk.rests.until(KEY)
     assert until is not None
     assert until - before >= rest

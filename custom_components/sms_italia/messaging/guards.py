@@ -5,7 +5,7 @@ from ..providers.model import Channel, Mode
 from .account import Account
 from .errors import OrderRefusedError, Refusal
 from .model import BadTarget, Target, Wishes
-from .numbers import NumberProblem
+from .numbers import NumberProblem, shown
 from .text import PreparedText
 
 _MIB = 1024 * 1024
@@ -25,7 +25,7 @@ def check_text(account: Account, prepared: PreparedText) -> None:
 def check_sender(account: Account, sender: str | None) -> None:
     """Raise OrderRefusedError for a sender that the account's provider refuses."""
     if sender and not account.provider.capabilities.sender.allows(sender):
-        raise OrderRefusedError(Refusal.INVALID_SENDER, {"sender": sender})
+        raise OrderRefusedError(Refusal.INVALID_SENDER, {"sender": shown(sender)})
 
 
 def check_wishes(account: Account, wishes: Wishes) -> None:

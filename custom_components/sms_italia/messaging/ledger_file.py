@@ -41,7 +41,7 @@ _UNWRITABLE = (sqlite3.Error, ValueError, ArithmeticError)
 _PAGE = 512
 """Bytes of a page; each that a message touches is written whole.
 
-Measured in docs/performance.md.
+Measured by script/benchmark.
 """
 _LOG_PAGES = 4 * 1024 * 1024 // _PAGE
 """Pages of the write-ahead file after which SQLite tidies it up."""

@@ -412,31 +412,38 @@ class Messenger:
 
         Not what somebody wished to cancel.
         """
-        now = self._clock.now()
         for message in messages:
-            account = self._accounts.get(message.dispatch.account)
             route = accounts_after(message.dispatch.route, message.carrier)
-            if (
-                account is not None
-                and message.error is not ErrorKind.CANCELLED
-                and account.options.failover_on_failed_delivery
-                and route
-                and now < message.dispatch.expires
-            ):
-                first, second = self._book.take_ids(2)
-                dispatch = replace(message.dispatch, id=first, route=route)
-                again = Message(
-                    id=second,
-                    dispatch=dispatch,
-                    number=message.number,
-                    recipient=message.recipient,
-                    status=Status.QUEUED,
-                    stage=Stage.WAITING,
-                    updated=now,
-                    parts=dispatch.parts,
-                    attempt_at=now,
-                )
-                self._spawn(self._deliver(dispatch, [again], ()), "sms_italia failover")
+            if route and message.error is not ErrorKind.CANCELLED:
+                self._spawn(self._fail_over(message, route), "sms_italia failover")
+
+    async def _fail_over(self, message: Message, route: Sequence[str]) -> None:
+        """Send a failed message through the accounts of a route, if that is wanted.
+
+        The account that was asked says so; it may be in the midst of a reload.
+        """
+        try:
+            account = await self._loaded(message.dispatch.account)
+        except OrderRefusedError:
+            return
+        now = self._clock.now()
+        is_wanted = account.options.failover_on_failed_delivery
+        if not is_wanted or now >= message.dispatch.expires:
+            return
+        first, second = self._book.take_ids(2)
+        dispatch = replace(message.dispatch, id=first, route=tuple(route))
+        again = Message(
+            id=second,
+            dispatch=dispatch,
+            number=message.number,
+            recipient=message.recipient,
+            status=Status.QUEUED,
+            stage=Stage.WAITING,
+            updated=now,
+            parts=dispatch.parts,
+            attempt_at=now,
+        )
+        await self._deliver(dispatch, [again], ())
 
     async def _loaded(self, account_id: str) -> Account:
         """Return an account, if need be when it is there again."""

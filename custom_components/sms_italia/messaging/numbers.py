@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MIN_DIGITS: Final = 8
 _MAX_DIGITS: Final = 15
 _SHOWN_DIGITS: Final = 3
+# What has as many digits may be somebody's number.
+_DIGITS_OF_A_NUMBER: Final = 6
 # Parsing one takes some 50 µs: more than so many would hold up the event loop.
 _AT_ONCE: Final = 50
 
@@ -178,6 +180,15 @@ def _country(number: phonenumbers.PhoneNumber) -> str:
         number
     ) or phonenumbers.region_code_for_country_code(number.country_code or 0)
     return "" if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else country
+
+
+def shown(given: str) -> str:
+    """Return what was given as an error may name it.
+
+    Of what may be somebody's number only the last digits are shown.
+    """
+    digits = sum(character.isdecimal() for character in given)
+    return mask_number(given) if digits >= _DIGITS_OF_A_NUMBER else given
 
 
 def mask_number(e164: str) -> str:

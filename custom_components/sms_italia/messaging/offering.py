@@ -27,6 +27,7 @@ from .clock import Clock
 from .groups import settle_group
 from .learning import learn
 from .ledger import Query, SubmissionIntent
+from .ledger_model import LedgerUnreadableError
 from .model import Dispatch, Message, Stage
 from .pacing import Rests
 from .routing import time_may_cure
@@ -160,8 +161,9 @@ class Offer:
         _LOGGER.error("Sending failed: %s", name)
         refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=name)
         untried = [one for one in attempts if one.message.stage is Stage.WAITING]
+        retry_at = self._ground.clock.now() + self._ground.rests.pace.first_rest
         for attempt in untried:
-            attempt.refused(self._carrier.id, refusal, self._ground.clock.now())
+            attempt.refused(self._carrier.id, refusal, retry_at)
         on_the_wire = [
             one
             for one in attempts
@@ -395,6 +397,8 @@ class Offer:
                     )
                     self._ground.on_taken(members)
                 case Uncertain() if self._cargo.asked.options.resend_uncertain:
+                    # What an account before this one refused as a repeat is another.
+                    attempt.is_duplicate = False
                     attempt.doubt = in_doubt(message, carrier, outcome, now)
                     attempt.message = attempt.doubt
                     left.append(attempt)
@@ -423,13 +427,15 @@ class Offer:
             or self._carrier.id not in message.unanswered
         ):
             return False
-        found = await self._book.find(
-            Query(
-                number=message.number,
-                text=message.dispatch.text,
-                since=self._ground.clock.now() - _REPEATED_WITHIN,
-            )
+        query = Query(
+            number=message.number,
+            text=message.dispatch.text,
+            since=self._ground.clock.now() - _REPEATED_WITHIN,
         )
+        try:
+            found = await self._book.find(query)
+        except LedgerUnreadableError:
+            return True
         return not any(
             one.id != message.id
             and one.provider_id is not None

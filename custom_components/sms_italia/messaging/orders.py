@@ -24,14 +24,11 @@ from .model import (
     Wishes,
     group_address,
 )
-from .numbers import mask_number
+from .numbers import shown
 from .text import PreparedText, prepare_text
 
 _FIRST_PASSAGE = 120
 """Seconds that the only way along a route may take, where there is no retrying."""
-
-_DIGITS_OF_A_NUMBER = 6
-"""What has as many digits may be somebody's number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,16 +151,8 @@ def sort_targets(
             refused.pop(number, None)
         return list(good.values()), list(refused.values())
     for target, refusal in refused.values():
-        placeholders = {"number": _told(target)}
+        placeholders = {"number": shown(target.given)}
         if isinstance(target, Target):
             placeholders["country"] = target.number.country
         raise OrderRefusedError(refusal, placeholders)
     raise OrderRefusedError(Refusal.NO_TARGETS)
-
-
-def _told(target: Target | BadTarget) -> str:
-    """Return a target as an error may name it: a number shows its last digits only."""
-    digits = sum(character.isdecimal() for character in target.given)
-    if digits < _DIGITS_OF_A_NUMBER:
-        return target.given
-    return mask_number(target.given)

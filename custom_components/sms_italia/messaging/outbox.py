@@ -12,6 +12,9 @@ from .clock import Clock
 from .model import Message, Stage
 from .router import Router
 
+_LOOK_AGAIN = 60
+"""Seconds after which the clock is looked at again at the latest."""
+
 
 class Outbox:
     """Tries waiting messages again when they are due, and lets them expire on time.
@@ -62,6 +65,8 @@ class Outbox:
         moments = [self._due(message) for message in self._book.waiting]
         if moments:
             delay = max(0, min(moments) - self._clock.now())
+            # The clock may be set, or the machine sleep: it is looked at in between.
+            delay = min(delay, _LOOK_AGAIN)
             self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
 
     def hurry(self) -> None:

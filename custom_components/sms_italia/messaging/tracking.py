@@ -40,6 +40,11 @@ _QUESTIONS_AT_ONCE = 4
 _PORTION = 100
 """Reports put on record at once."""
 
+_DAY = 86_400
+
+_LOOK_AGAIN = 60
+"""Seconds after which the clock is looked at again at the latest: it may be set."""
+
 
 class Tracker:
     """Asks one account's provider about its messages: often at first, then ever rarer.
@@ -76,6 +81,7 @@ class Tracker:
         self._queue: list[tuple[float, int]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._round: asyncio.Task[None] | None = None
+        self._is_stopped = False
 
     def follow(self, messages: Sequence[Message]) -> None:
         """Begin to ask about the messages that this account's provider knows."""
@@ -123,6 +129,7 @@ class Tracker:
 
     def stop(self) -> None:
         """Ask no more; a question that is on the wire is finished."""
+        self._is_stopped = True
         self._due.clear()
         self._told_early.clear()
         self._hinted.clear()
@@ -179,8 +186,11 @@ class Tracker:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._is_stopped:
+            return
         if self._queue and (self._round is None or self._round.done()):
             delay = max(0, self._queue[0][0] - self._clock.now())
+            delay = min(delay, _LOOK_AGAIN)
             self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
 
     def _begin(self) -> None:
@@ -271,8 +281,13 @@ class Tracker:
 
     async def look_up(self, submission: str) -> None:
         """Ask now for the ids of a submission's messages; raises ProviderError."""
-        if self._can_look_up:
-            await self._look_up(submission, self._book.of_submission(submission))
+        messages = [
+            message
+            for message in self._book.of_submission(submission)
+            if message.provider_id is None
+        ]
+        if messages and self._can_look_up:
+            await self._look_up(submission, messages)
 
     async def _look_up(self, reference: str, messages: Sequence[Message]) -> None:
         """Find messages of a submission at their provider by our reference.
@@ -283,7 +298,13 @@ class Tracker:
         channel = messages[0].dispatch.wishes.channel
         doubted = self._doubted.get(reference, inf)
         elapsed = self._clock.monotonic() - doubted
-        reports = await self._account.client.lookup(reference, channel)
+        # The user may have given the same name to a message of long ago.
+        oldest = messages[0].dispatch.created - _DAY
+        reports = [
+            report
+            for report in await self._account.client.lookup(reference, channel)
+            if report.at is None or report.at.timestamp() >= oldest
+        ]
         found = {report.ref.recipient: report for report in reports}
         never_came = elapsed >= self._pause_for(reference, found.keys())
         for portion in batched(messages, _PORTION, strict=False):
@@ -416,7 +437,8 @@ def _asked_from(message: Message) -> float:
     """Return the moment from which on a message is asked about."""
     if message.stage is Stage.DOUBTFUL or message.error is ErrorKind.CANCELLED:
         return message.updated
-    return message.dispatch.due
+    # What waited in our outbox is as young as on the day it was taken.
+    return max(message.dispatch.due, message.updated)
 
 
 def _unsent(message: Message, now: float) -> Message:
@@ -426,6 +448,7 @@ def _unsent(message: Message, now: float) -> Message:
         status=Status.QUEUED,
         stage=Stage.WAITING,
         submission=None,
+        provider_id=None,
         detail=None,
         attempt_at=now,
         updated=now,
