@@ -43,14 +43,14 @@ def test_a_goal_is_far_off_if_it_is_missed_by_half(
 @pytest.mark.parametrize(
     ("value", "wish", "floor", "is_far_off"),
     [
-        # The least that could be takes 4: a quarter more is in order, and half of it.
-        (7.4, Wish.AT_MOST, 4, False),
-        (7.6, Wish.AT_MOST, 4, True),
-        (0.6, Wish.AT_LEAST, 1, False),
-        (0.5, Wish.AT_LEAST, 1, True),
+        # The least that could be takes 4: twice that is in order, and half of it more.
+        (11.9, Wish.AT_MOST, 4, False),
+        (12, Wish.AT_MOST, 4, True),
+        (0.34, Wish.AT_LEAST, 1, False),
+        (0.33, Wish.AT_LEAST, 1, True),
         # The least is well within the goal, and changes nothing.
-        (2.9, Wish.AT_MOST, 1, False),
-        (3, Wish.AT_MOST, 1, True),
+        (2.9, Wish.AT_MOST, 0.9, False),
+        (3, Wish.AT_MOST, 0.9, True),
     ],
 )
 def test_no_more_is_asked_than_to_come_near_the_least_that_could_be(

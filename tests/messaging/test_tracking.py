@@ -414,6 +414,26 @@ async def test_a_doubt_about_a_message_that_never_came_sends_it_again_once(
     assert house.arrived("smshosting") == [(NUMBER, TEXT)]
 
 
+async def test_an_account_that_may_have_sent_it_is_not_asked_when_a_later_one_did_not(
+    house: House,
+) -> None:
+    """Rather twice than never, but not twice by the same account."""
+    house.simulator.inject("smsviainternet", Fault.CUT_AFTER_ACCEPT)
+    house.simulator.inject("smshosting", Fault.CUT_BEFORE_ACCEPT, 1, "send")
+    await house.attach("smshosting")
+    await house.attach(
+        "smsviainternet", fallback=("smshosting",), resend_uncertain=True
+    )
+    message = await house.one("smsviainternet")
+    assert (message.status, message.carrier) == (Status.UNCERTAIN, "smshosting")
+
+    await until(lambda: house.requests("smshosting", "status") >= 2)
+    house.time.pass_by(house.pace.never_came)
+    await house.until_kept(message, stage=Stage.TAKEN)
+    assert house.arrived("smshosting") == [(NUMBER, TEXT)]
+    assert house.arrived("smsviainternet") == [(NUMBER, TEXT)]
+
+
 async def test_a_clock_that_is_set_does_not_settle_a_doubt(house: House) -> None:
     """Right after a start without a clock of its own, hours may seem to pass."""
     house.simulator.inject("smshosting", Fault.CUT_BEFORE_ACCEPT)

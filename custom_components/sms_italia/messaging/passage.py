@@ -12,6 +12,7 @@ from .attempt import Attempt
 from .ledger import SubmissionIntent
 from .model import Dispatch, Message, Stage
 from .offering import Cargo, Ground, Offer
+from .routing import accounts_after
 
 _SOON = 15
 """Seconds before its time from which a message is scheduled nowhere, and waits here.
@@ -84,10 +85,21 @@ class Passage:
     def _may_go_to(self, account_id: str, attempt: Attempt) -> bool:
         """Tell whether an account may be asked to take a message.
 
-        A group is one of the account that was asked, and means nothing elsewhere.
+        A group is one of the account that was asked, and means nothing elsewhere. An
+        account before the one where the message was last, which may have sent it, is
+        never asked again: "rather twice than never" is for the accounts behind it.
         """
+        if attempt.hopeless or self._may_have_sent(account_id, attempt.message):
+            return False
         is_asked = account_id == self._dispatch.account
-        return not attempt.hopeless and (is_asked or attempt.message.group is None)
+        return is_asked or attempt.message.group is None
+
+    def _may_have_sent(self, account_id: str, message: Message) -> bool:
+        """Tell whether a message was sent on in spite of a doubt at an account."""
+        if not self._cargo.asked.options.resend_uncertain:
+            return False
+        behind = accounts_after(self._dispatch.route, account_id)
+        return account_id in message.unanswered and message.carrier in behind
 
     def _pass_over(self, account_id: str, attempts: Sequence[Attempt]) -> None:
         """Go past an account that is not loaded: for good, or until it is."""
