@@ -8,8 +8,8 @@ from statistics import median
 _CLEARLY_WORSE = 1.5
 """Worse by half: beyond what chance does to a ratio within one run."""
 
-_WITHIN_REACH = 1.25
-"""What may come on top of a limit."""
+_WITH_ALL_ELSE = 2
+"""How many times the least that could do a job all of the job may take."""
 
 
 class Wish(StrEnum):
@@ -23,8 +23,8 @@ class Wish(StrEnum):
 class Goal:
     """A figure and what it should be, both in the `unit` ("" for a ratio).
 
-    `floor` is the same figure of the least that could do the job, where that was
-    measured: no more can be asked of us than to come near it.
+    `floor` is the same figure of the least that could do the heart of the job, where
+    that was measured: where it is beyond the goal already, nobody can meet that.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Goal:
 
     @property
     def is_far_off(self) -> bool:
-        """Whether it is worse than its goal, or its floor if that is worse, by half."""
+        """Whether it is worse by half than its goal, or than twice its floor."""
         excess = self._excess(self.wanted)
         if self.floor is not None:
-            excess = min(excess, self._excess(self.floor) / _WITHIN_REACH)
+            excess = min(excess, self._excess(self.floor) / _WITH_ALL_ELSE)
         return excess >= _CLEARLY_WORSE
 
     def _excess(self, other: float) -> float:
