@@ -171,7 +171,6 @@ async def test_a_recipient_is_changed_in_place(
 
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
-    assert result.get("translation_domain") is None  # the text is ours
     assert account.subentries["bruno"].title == "bruno"
     assert recipients_of(account) == {"bruno": ["+393409876543", ANNA]}
 

@@ -81,8 +81,6 @@ class RecipientFlow(ConfigSubentryFlow):
                     recipient,
                     title=name,
                     data=data,
-                    # Named, the text is ours: core's is not there in every language.
-                    reason="reconfigure_successful",
                 )
         elif recipient is not None:
             shown = {
