@@ -72,6 +72,35 @@ def _was_no_number(message: Message) -> bool:
     return message.error is ErrorKind.RECIPIENT and message.carrier is None
 
 
+class _Text:
+    """The messages of one text, and which of them most needs attention.
+
+    There may be thousands, of which one after the other changes: what a change costs
+    must not depend on how many there are.
+    """
+
+    def __init__(self) -> None:
+        self._ranks: dict[int, int] = {}
+        self._by_rank: dict[int, dict[int, Message]] = {}
+        self.order: _Order | None = None
+
+    def put(self, message: Message) -> None:
+        """Put a message in the place of what was known of it."""
+        rank = _BY_ATTENTION.index(message.status)
+        if _was_no_number(message):
+            rank += len(_BY_ATTENTION)
+        if (before := self._ranks.get(message.id)) is not None:
+            del self._by_rank[before][message.id]
+        self._ranks[message.id] = rank
+        self._by_rank.setdefault(rank, {})[message.id] = message
+        self.order = max(self.order or _order(message), _order(message))
+
+    def first(self) -> Message:
+        """Return the message that most needs attention; there must be one."""
+        rank = min(rank for rank, messages in self._by_rank.items() if messages)
+        return next(iter(self._by_rank[rank].values()))
+
+
 class DeliverySensor(RestoreSensor):
     """What became of the last text; of its messages, the one that needs attention.
 
@@ -85,13 +114,13 @@ class DeliverySensor(RestoreSensor):
         options=[status.value for status in Status],
     )
     entry: SmsItaliaConfigEntry
-    _messages: dict[int, Message]
+    _text: _Text
 
     @override
     async def async_added_to_hass(self) -> None:
         """Show what was last known, and follow the account's messages."""
         await super().async_added_to_hass()
-        self._messages = {}
+        self._text = _Text()
         last = await self.async_get_last_state()
         if last is not None and last.state in Status:
             self._attr_native_value = last.state
@@ -102,9 +131,8 @@ class DeliverySensor(RestoreSensor):
         self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
         # What happened while nobody listened stands in the ledger.
         latest = await runtime.messenger.latest(runtime.account.id, self._recipient)
-        if latest and not self._messages and not self._is_older(latest):
-            self._messages = {message.id: message for message in latest}
-            self._show()
+        if latest and self._text.order is None and not self._is_older(latest):
+            self._take(latest)
 
     def _is_older(self, messages: Iterable[Message]) -> bool:
         """Tell whether something newer than these is shown, restored after a start.
@@ -137,27 +165,19 @@ class DeliverySensor(RestoreSensor):
         if not news:
             return
         last = max(_order(message) for message in news)
-        known = max(map(_order, self._messages.values()), default=last)
+        known = self._text.order or last
         if known.dispatch != last.dispatch:
             if last < known:
                 return
-            self._messages = {}
-        self._messages.update(
-            (message.id, message)
-            for message in news
-            if message.dispatch.id == last.dispatch
-        )
-        self._show()
+            self._text = _Text()
+        self._take(one for one in news if one.dispatch.id == last.dispatch)
         self.async_write_ha_state()
 
-    def _show(self) -> None:
-        """Show the message that most needs attention."""
-        messages = self._messages.values()
-        tried = [message for message in messages if not _was_no_number(message)]
-        message = min(
-            tried or messages,
-            key=lambda message: _BY_ATTENTION.index(message.status),
-        )
+    def _take(self, messages: Iterable[Message]) -> None:
+        """Take in messages of the text, and show the one that most needs attention."""
+        for one in messages:
+            self._text.put(one)
+        message = self._text.first()
         send_at = message.dispatch.wishes.send_at
         self._attr_native_value = message.status
         self._attr_extra_state_attributes = {
