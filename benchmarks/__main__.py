@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 import sys
 import tempfile
+import time
 
 import aiohttp
 
@@ -79,11 +80,22 @@ async def _check(house: House) -> int:
 async def _measure_all(
     house: House, place: Path, simulator: Simulator
 ) -> list[Chapter]:
+    begin = time.monotonic()
+
+    def tell(what: str) -> None:
+        print(f"[{time.monotonic() - begin:3.0f} s] {what}", flush=True)
+
+    tell("alerts")
     chapters = await alerts.measure(house, _FULL)
+    tell("many numbers in one call")
     chapters.append(await crowds.measure(house, simulator, _CROWDS))
+    tell("a long history")
     chapters.append(await history.measure(house, place, _HISTORIES, _ROUNDS))
+    tell("start and rest")
     chapters.append(await starting.measure(house, place, _ACCOUNTS, _ROUNDS))
+    tell("delivery")
     chapters.append(await delivery.measure(house, simulator, _TOLD, _ASKED))
+    tell("done")
     return chapters
 
 

@@ -93,7 +93,8 @@ async def _told(
     provider: Provider,
     count: int,
 ) -> _Deliveries:
-    messages = await _send(house, simulator, provider, count)
+    await house.in_one_call(provider, count)
+    messages = _deliver(simulator, provider, count)
     await house.ask("tidy")
     begin, began = time.perf_counter(), datetime.now(UTC)
     house.begin_to_measure(process)
@@ -112,10 +113,14 @@ async def _told(
 async def _asked(
     house: House, simulator: Simulator, provider: Provider, count: int
 ) -> _Deliveries:
-    async with house.live_anew():
-        await _send(house, simulator, provider, count)
+    async with house.live_anew() as process:
         await house.ask("reach", url=None)
+        await house.in_one_call(provider, count)
+        # A polite end would wait for questions that are being asked.
+        await process.kill()
+    _deliver(simulator, provider, count)
     async with house.live() as process:
+        await house.ask("tidy")
         began = datetime.now(UTC)
         house.begin_to_measure(process)
         await _until_delivered(house, count)
@@ -132,11 +137,8 @@ async def _asked(
     )
 
 
-async def _send(
-    house: House, simulator: Simulator, provider: Provider, count: int
-) -> Sequence[Message]:
-    """Send so many messages, which then arrive; return them."""
-    await house.in_one_call(provider, count)
+def _deliver(simulator: Simulator, provider: Provider, count: int) -> list[Message]:
+    """Let the newest messages arrive; return them."""
     return [
         simulator.move(message.id, Status.DELIVERED)
         for message in list(simulator.messages.of(provider))[-count:]
