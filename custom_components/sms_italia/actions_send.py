@@ -1,6 +1,5 @@
 """The actions that send, and the one that tells what sending would come to."""
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -30,6 +29,7 @@ from .errors import delivery_error, order_error
 from .loading import async_settle_accounts
 from .messaging.errors import OrderRefusedError, Refusal
 from .messaging.model import BadTarget, Message, Target, group_address
+from .messaging.together import results_of
 from .notify import RecipientNotifyEntity
 from .providers.model import Status
 from .runtime import SmsItaliaConfigEntry
@@ -73,12 +73,9 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     orders = await _orders(call, entities)
     whole = await _request(call)
     requests = [_request_for(call, entry, whole) for entry, _ in orders.values()]
-    results = await asyncio.gather(
-        *(
-            submit(hass, entry, request, targets)
-            for (entry, targets), request in zip(orders.values(), requests, strict=True)
-        ),
-        return_exceptions=True,
+    results = await results_of(
+        submit(hass, entry, request, targets)
+        for (entry, targets), request in zip(orders.values(), requests, strict=True)
     )
     messages: list[Message] = []
     answers: list[JsonValueType] = []

@@ -46,6 +46,10 @@ async def async_settle_accounts(call: ServiceCall) -> None:
     names, or the only one there is.
     """
     hass = call.hass
+    entries = hass.config_entries.async_entries(DOMAIN)
+    # Home Assistant holds the lock all through a reload.
+    if not any(entry.setup_lock.locked() for entry in entries):
+        return
     selected = async_extract_referenced_entity_ids(hass, TargetSelection(call.data))
     registry = er.async_get(hass)
     meant = {
@@ -54,12 +58,10 @@ async def async_settle_accounts(call: ServiceCall) -> None:
         if (entity := registry.async_get(entity_id)) is not None
     }
     meant.add(call.data.get(ATTR_CONFIG_ENTRY_ID))
-    entries = hass.config_entries.async_entries(DOMAIN)
     with suppress(TimeoutError):
         async with asyncio.timeout(_LONGEST):
             for entry in entries:
                 is_meant = entry.entry_id in meant or len(entries) == 1
-                # Home Assistant holds the lock all through a reload.
                 if is_meant and entry.setup_lock.locked():
                     async with entry.setup_lock:
                         pass

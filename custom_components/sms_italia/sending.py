@@ -201,8 +201,10 @@ async def named_targets(
             numbers = account.recipients[recipient]
             given += [(number, recipient) for number in numbers]
     return [
-        replace(target, recipient=owners.get(target.number.e164))
-        if isinstance(target, Target) and target.recipient is None
+        replace(target, recipient=owners[target.number.e164])
+        if isinstance(target, Target)
+        and target.recipient is None
+        and target.number.e164 in owners
         else target
         for target in await _targets(hass, given)
     ]

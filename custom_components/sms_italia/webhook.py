@@ -4,6 +4,7 @@ from contextlib import suppress
 from http import HTTPStatus
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from aiohttp.web import Request, Response
 from homeassistant.components import webhook
@@ -43,7 +44,7 @@ class DeliveryWebhook:
         self._hass = hass
         self._entry = entry
         self._messenger = messenger
-        self._url: URL | None = None
+        self._address: str | None = None
         self._searches = 0
         self.heard = 0
         self.ignored = 0
@@ -51,13 +52,13 @@ class DeliveryWebhook:
     @property
     def is_reachable(self) -> bool:
         """Whether providers can call us at the moment."""
-        return self._url is not None
+        return self._address is not None
 
     def callback_url(self, reference: str) -> str | None:
         """Return where delivery of a submission is to be told, None if nowhere."""
-        if self._url is None:
+        if self._address is None:
             return None
-        return str(self._url.update_query({_SUBMISSION: reference}))
+        return f"{self._address}{quote(reference, safe='')}"
 
     @callback
     def async_setup(self) -> None:
@@ -96,7 +97,7 @@ class DeliveryWebhook:
                     hass, self._id, self._cloudhook_changed
                 )
             )
-        self._url = self._external_url()
+        self._address = self._external_address()
         self._search()
 
     @property
@@ -108,15 +109,15 @@ class DeliveryWebhook:
         """Find the address: the cloud's, else the external one if it is https."""
         self._searches += 1
         mine = self._searches
-        url = _https(await self._cloudhook()) or self._external_url()
+        address = _address(await self._cloudhook()) or self._external_address()
         if mine == self._searches:
             # What an older search finds is out of date.
-            self._url = url
+            self._address = address
 
-    def _external_url(self) -> URL | None:
+    def _external_address(self) -> str | None:
         """Return the address of Home Assistant's own that is https, if there is one."""
         with suppress(NoURLAvailableError):
-            return _https(
+            return _address(
                 webhook.async_generate_url(
                     self._hass, self._id, allow_internal=False, allow_ip=False
                 )
@@ -185,10 +186,12 @@ class DeliveryWebhook:
         )
 
 
-def _https(url: str | None) -> URL | None:
-    """Return an address that providers may be given, None for any other."""
+def _address(url: str | None) -> str | None:
+    """Return what a submission's reference is added to, None unless it is https."""
     found = URL(url) if url else None
-    return found if found is not None and found.scheme == "https" else None
+    if found is None or found.scheme != "https":
+        return None
+    return str(found.update_query({_SUBMISSION: ""}))
 
 
 async def async_forget_webhook(hass: HomeAssistant, entry: ConfigEntry) -> None:

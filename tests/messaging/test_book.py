@@ -21,7 +21,13 @@ from custom_components.sms_italia.messaging.book import (
     may_follow,
 )
 from custom_components.sms_italia.messaging.clock import Clock
-from custom_components.sms_italia.messaging.ledger import Entry, Ledger, Query, Spent
+from custom_components.sms_italia.messaging.ledger import (
+    Entry,
+    Ledger,
+    Query,
+    Spent,
+    SubmissionIntent,
+)
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
     Message,
@@ -29,13 +35,18 @@ from custom_components.sms_italia.messaging.model import (
 )
 from custom_components.sms_italia.providers.model import MessageRef, Status
 
-from .helpers import NUMBER, OTHER, THIRD, Time, a_dispatch, a_message
+from .helpers import NUMBER, OTHER, THIRD, Time, a_dispatch, a_message, until
 
 NOON = 1_794_657_600.0  # 2026-11-14 12:00 UTC
 DAY = 86_400
 FINAL = [Status.DELIVERED, Status.FAILED, Status.EXPIRED]
 ORDER = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2} | dict.fromkeys(
     FINAL, 3
+)
+
+
+INTENT = SubmissionIntent(
+    reference="uno", dispatch=10_000, account="casa", created=NOON
 )
 
 
@@ -205,6 +216,41 @@ async def test_a_change_that_nobody_sees_is_not_told(desk: Desk) -> None:
     told = len(desk.told())
     await desk.book.change([replace(message, stage=Stage.SUBMITTING, updated=NOON)])
     assert len(desk.told()) == told
+
+
+async def test_a_message_that_sets_out_is_told_with_what_comes_next(
+    desk: Desk,
+) -> None:
+    dispatch = a_dispatch()
+    message = a_message(dispatch, stage=Stage.SUBMITTING, carrier="casa")
+    await desk.book.add(dispatch, [message], [INTENT])
+    assert not desk.events
+    sent = replace(message, stage=Stage.TAKEN, status=Status.SENT)
+    desk.book.note([sent])
+    await told()
+    first, *_ = desk.events
+    assert first == MessagesChanged(
+        account="casa", messages=(message, sent), turned=(message, sent)
+    )
+
+
+async def test_a_message_that_sets_out_is_told_in_a_moment_if_nothing_comes(
+    desk: Desk,
+) -> None:
+    dispatch = a_dispatch()
+    message = a_message(dispatch, stage=Stage.SUBMITTING, carrier="casa")
+    await desk.book.add(dispatch, [message], [INTENT])
+    await until(lambda: desk.told() == [Status.QUEUED])
+
+
+async def test_what_was_not_told_yet_is_told_when_the_book_is_cleared(
+    desk: Desk,
+) -> None:
+    dispatch = a_dispatch()
+    message = a_message(dispatch, stage=Stage.SUBMITTING, carrier="casa")
+    await desk.book.add(dispatch, [message], [INTENT])
+    desk.book.clear()
+    assert desk.told() == [Status.QUEUED]
 
 
 async def test_only_those_whose_status_is_another_have_turned(desk: Desk) -> None:

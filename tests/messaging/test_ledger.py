@@ -54,6 +54,7 @@ from .helpers import (
     a_dispatch,
     a_message,
     copy_as_after_a_crash,
+    until,
 )
 
 TODAY = "2026-11-14"
@@ -96,6 +97,11 @@ class Shelf:
         message = a_message(dispatch, **changes)
         await self.ledger.record(Entry(dispatch=dispatch, added=[message]))
         return message
+
+    def note(self, index: int = 1, /) -> None:
+        """Note a dispatch of one message, and do not wait for it."""
+        dispatch = a_dispatch(index)
+        self.ledger.note(Entry(dispatch=dispatch, added=[a_message(dispatch)]))
 
     async def ids(self, **query: Any) -> list[int]:  # noqa: ANN401 - fields of a query
         """Return the numbers of the dispatches that are found, in order."""
@@ -266,6 +272,58 @@ async def test_a_caller_that_is_cancelled_does_not_take_its_record_along(
 
 
 # How it is written
+
+
+async def test_what_is_noted_goes_to_the_disk_with_what_is_recorded_next(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    before = commits_in(shelf.path)
+    shelf.note(1)
+    await shelf.add(2)
+    assert commits_in(shelf.path) == before + 1
+    assert await shelf.ids() == [2, 1]
+
+
+async def test_what_is_noted_goes_to_the_disk_in_a_moment_if_nothing_follows(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    before = commits_in(shelf.path)
+    shelf.note(1)
+    shelf.note(2)
+    await until(lambda: commits_in(shelf.path) == before + 1)
+    assert await shelf.ids() == [2, 1]
+
+
+async def test_what_was_noted_just_now_is_found(shelf: Shelf) -> None:
+    await shelf.open()
+    shelf.note()
+    assert await shelf.ids() == [1]
+
+
+async def test_what_was_noted_just_now_is_on_disk_when_the_ledger_is_closed(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    shelf.note()
+    opened = await shelf.reopen()
+    assert len(opened.open_messages) == 1
+
+
+async def test_of_what_is_committed_together_the_last_word_and_the_sum_are_kept(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    dispatch = a_dispatch()
+    message = a_message(dispatch)
+    spent = Spent(day=TODAY, account="casa", parts=2, cost=Decimal("0.1"))
+    shelf.ledger.note(Entry(dispatch=dispatch, added=[message], spent=[spent, spent]))
+    sent = replace(message, stage=Stage.TAKEN, status=Status.SENT)
+    await shelf.ledger.record(Entry(changed=[sent], spent=[spent]))
+    opened = await shelf.reopen()
+    assert opened.open_messages == (sent,)
+    assert opened.totals == {"casa": DayTotal(parts=6, cost=Decimal("0.3"))}
 
 
 async def test_records_made_at_the_same_time_are_committed_together(

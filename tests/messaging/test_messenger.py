@@ -13,6 +13,11 @@ import time
 import pytest
 
 from custom_components.sms_italia.messaging import messenger
+from custom_components.sms_italia.messaging.book import (
+    CreditTold,
+    MessagesChanged,
+    TotalsChanged,
+)
 from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
 from custom_components.sms_italia.messaging.ledger import (
     LedgerClosedError,
@@ -264,32 +269,28 @@ async def test_messages_not_on_the_wire_yet_wait_when_their_account_goes(
     assert house.requests(key) == 34
 
 
-async def test_an_order_in_the_moment_its_account_goes_is_refused_or_kept(
+async def test_whoever_has_the_answer_finds_that_listeners_know_of_it(
     house: House,
 ) -> None:
-    await house.attach("smshosting")
+    """What becomes of a message is shown by the time that its action ends."""
     await house.attach(KEY)
+    message = await house.one(KEY)
+    assert house.statuses[message.id][-1] is message.status
+    kinds = {type(event) for event in house.events}
+    assert {MessagesChanged, TotalsChanged, CreditTold} <= kinds
+
+
+@pytest.mark.parametrize("others", [("smshosting",), ()], ids=["one-of-two", "last"])
+async def test_an_order_in_the_moment_its_account_goes_is_sent_all_the_same(
+    house: House, others: tuple[str, ...]
+) -> None:
+    for key in (*others, KEY):
+        await house.attach(key)
     sending, _ = await asyncio.gather(
         house.one(KEY), house.messenger.detach(KEY), return_exceptions=True
     )
     assert isinstance(sending, Message)
-    kept = await house.latest(sending)
-    assert kept == sending
-    assert kept.status is Status.QUEUED
-    assert not house.accepted(KEY)
-    await house.attach(KEY)
-    await house.until_kept(sending, stage=Stage.TAKEN)
-
-
-async def test_an_order_in_the_moment_the_last_account_goes_is_kept(
-    house: House,
-) -> None:
-    await house.attach(KEY)
-    sending, _ = await asyncio.gather(
-        house.one(KEY), house.messenger.detach(KEY), return_exceptions=True
-    )
-    assert isinstance(sending, Message)
-    assert sending.status is Status.QUEUED
+    assert sending.status in TAKEN
     await house.attach(KEY)
     await house.until_kept(sending, stage=Stage.TAKEN)
     assert len(house.accepted(KEY)) == 1
@@ -398,18 +399,24 @@ async def test_what_does_not_end_in_time_is_left_in_doubt(
 async def test_an_order_that_is_stopped_before_it_is_on_record_is_refused(
     house: House,
 ) -> None:
-    await house.attach(KEY, daily_limit=1)
-    send = asyncio.create_task(house.one(KEY))
+    """It waited for one of the requests on the wire to end."""
+    key = "transactionale"
+    house.line.hold_answers()
+    await house.attach(key, url=house.line.url(key), daily_limit=33)
+    crowd = asyncio.create_task(house.send(key, *numbers(32)))
+    await until(lambda: house.requests(key) == 32)
+    before = asyncio.all_tasks()
+    send = asyncio.create_task(house.one(key, OTHER))
     await asyncio.sleep(0)
-    (work,) = [
-        task for task in asyncio.all_tasks() if task.get_name() == "sms_italia send"
-    ]
+    (work,) = asyncio.all_tasks() - before - {send}
     work.cancel()
     with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
         await send
-    assert not await house.found()
+    house.line.release_answers()
+    await crowd
+    assert len(await house.found()) == 32
     # What it would have spent is free again.
-    assert (await house.one(KEY)).status in TAKEN
+    assert (await house.one(key, OTHER)).status in TAKEN
 
 
 async def test_closing_twice_or_before_anything_was_there_does_no_harm(

@@ -77,6 +77,9 @@ type Event = (
 )
 type Listener = Callable[[Event], None]
 
+_PATIENCE = 0.01
+"""Seconds until listeners are told that a message sets out."""
+
 _UNHEARD = 1000
 """Messages of an account that are remembered as turned while nobody attended to it."""
 
@@ -122,19 +125,22 @@ def _together(news: Iterable[Event]) -> Iterable[Event]:
 
     Changed messages stay in the order in which they changed.
     """
-    by_kind: dict[tuple[type, str], Event] = {}
+    by_kind: dict[tuple[type, str], list[Event]] = {}
     for event in news:
-        kind = type(event), event.account
-        match event, by_kind.get(kind):
-            case MessagesChanged(), MessagesChanged() as before:
-                by_kind[kind] = replace(
-                    event,
-                    messages=before.messages + event.messages,
-                    turned=before.turned + event.turned,
-                )
-            case _:
-                by_kind[kind] = event
-    return by_kind.values()
+        by_kind.setdefault((type(event), event.account), []).append(event)
+    return [_as_one(events) for events in by_kind.values()]
+
+
+def _as_one(events: Sequence[Event]) -> Event:
+    """Return events of one kind about an account as one."""
+    if len(events) == 1 or not isinstance(events[-1], MessagesChanged):
+        return events[-1]
+    changes = [event for event in events if isinstance(event, MessagesChanged)]
+    return MessagesChanged(
+        account=events[-1].account,
+        messages=tuple(one for change in changes for one in change.messages),
+        turned=tuple(one for change in changes for one in change.turned),
+    )
 
 
 def _sharing(joined: Message, carrying: Message) -> Message:
@@ -250,6 +256,8 @@ class Book:
         self._totals: dict[str, dict[str, DayTotal]] = {self._day: {}}
         self._listeners: dict[str, list[Listener]] = {}
         self._news: list[Event] = []
+        self._is_telling = False
+        self._patience: asyncio.TimerHandle | None = None
         self._watched: dict[int, dict[int, Message]] = {}
         self._attended: set[str] = set()
         self._unheard: dict[str, deque[Message]] = {}
@@ -268,7 +276,8 @@ class Book:
         return Remembered(messages=tuple(self._open.values()), totals=self._totals)
 
     def clear(self) -> None:
-        """Forget all messages; the ledger has them."""
+        """Forget all messages; the ledger has them, and listeners know."""
+        self._tell_all()
         for index in (
             self._open,
             self._by_ref,
@@ -378,7 +387,11 @@ class Book:
         for message in messages:
             self._enter(message)
         news = tuple(messages)
-        self.tell(MessagesChanged(account=dispatch.account, messages=news, turned=news))
+        event = MessagesChanged(account=dispatch.account, messages=news, turned=news)
+        if submissions:
+            self._tell_with_next(event)
+        else:
+            self.tell(event)
         await self._ledger.record(
             Entry(dispatch=dispatch, added=messages, submissions=submissions)
         )
@@ -426,6 +439,25 @@ class Book:
         in one follow it. What it may cost its carrier goes into the total of today, and
         is taken back from the day it was counted if it was not sent after all.
         """
+        entry = self._put(messages, submissions)
+        if entry is not None:
+            await self._ledger.record(entry)
+
+    def note(self, messages: Sequence[Message]) -> None:
+        """Put messages in the place of what was known of them, as `change` does.
+
+        They are on disk a moment later: for what nobody has to wait for.
+        """
+        entry = self._put(messages)
+        if entry is not None:
+            self._ledger.note(entry)
+
+    def _put(
+        self,
+        messages: Sequence[Message],
+        submissions: Sequence[SubmissionIntent] = (),
+    ) -> Entry | None:
+        """Change what may change; return what is to be recorded, None if nothing is."""
         changed: list[Message] = []
         news: dict[str, list[Message]] = {}
         turned: set[int] = set()
@@ -441,7 +473,7 @@ class Book:
                 turned.add(message.id)
             self._count(spending, old, message)
         if not changed:
-            return
+            return None
         spent = spending.total()
         self._spend(spent)
         for account, messages_of_account in news.items():
@@ -454,9 +486,7 @@ class Book:
                     ),
                 )
             )
-        await self._ledger.record(
-            Entry(changed=changed, submissions=submissions, spent=spent)
-        )
+        return Entry(changed=changed, submissions=submissions, spent=spent)
 
     def _count(self, spending: _Spending, old: Message, new: Message) -> None:
         """Add to what is spent what a message costs more than before, or less."""
@@ -528,13 +558,28 @@ class Book:
         What is recorded in this round of the event loop sets out for the disk first, so
         that what listeners do costs no time on the way of a message.
         """
-        if not self._news:
+        self._news.append(event)
+        if not self._is_telling:
+            self._is_telling = True
             loop = asyncio.get_running_loop()
             loop.call_soon(loop.call_soon, self._tell_all)
+
+    def _tell_with_next(self, event: Event) -> None:
+        """Tell the listeners together with what comes next, or in a moment.
+
+        A message on its way to the wire should not have to wait for them.
+        """
         self._news.append(event)
+        if self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(_PATIENCE, self._tell_all)
 
     def _tell_all(self) -> None:
         """Tell all that there is to tell: in a storm, of many messages at once."""
+        self._is_telling = False
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         news, self._news = self._news, []
         for event in _together(news):
             self._tell_now(event)

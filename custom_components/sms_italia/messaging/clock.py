@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 import time
+
+_QUARTER = 900
+"""Seconds that no midnight of any time zone lies within."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,7 @@ class Clock:
 
     def today(self) -> str:
         """Return the local date as YYYY-MM-DD."""
-        return self.day(0)
+        return self.day_of(self.now())
 
     def day(self, ago: int) -> str:
         """Return the local date so many days ago as YYYY-MM-DD."""
@@ -33,4 +37,13 @@ class Clock:
 
     def day_of(self, moment: float) -> str:
         """Return the local date of a moment as YYYY-MM-DD."""
-        return datetime.fromtimestamp(moment, self.timezone()).date().isoformat()
+        return _day_of(int(moment // _QUARTER), self.timezone())
+
+
+@lru_cache(maxsize=4)
+def _day_of(quarter: int, timezone: tzinfo) -> str:
+    """Return the local date of a quarter of an hour, counted from the epoch.
+
+    It is asked for with every change of a message.
+    """
+    return datetime.fromtimestamp(quarter * _QUARTER, timezone).date().isoformat()

@@ -55,6 +55,13 @@ __all__ = [
 
 _LOGGER = logging.getLogger(__name__)
 
+_PATIENCE = 0.01
+"""Seconds until something is written that nobody waits for.
+
+Its thread would take the processor's time from the answer that is on its way, and in
+a storm the next message comes before that, and takes it along.
+"""
+
 _PORTION = 100
 """Dispatches that are forgotten in one go, so that no send waits for long."""
 
@@ -95,6 +102,7 @@ class Ledger:
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
         self._backlog = Backlog()
         self._work: asyncio.Task[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._damaged = False
         self._failing = False
         self._unreadable = False
@@ -138,13 +146,24 @@ class Ledger:
 
     async def record(self, entry: Entry) -> None:
         """Record an entry; returns when it is on disk."""
+        future = self._enqueue(entry)
+        self._set_to_work()
+        await future
+
+    def note(self, entry: Entry) -> None:
+        """Record an entry with the next one that is recorded, or in a moment."""
+        self._enqueue(entry)
+        if self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(_PATIENCE, self._set_to_work)
+
+    def _enqueue(self, entry: Entry) -> asyncio.Future[None]:
+        """Put an entry behind the others; the future is done when it is on disk."""
         if self._threads is None:
             raise LedgerClosedError
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
+        future = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, future))
-        self._set_to_work()
-        await asyncio.shield(future)
+        return future
 
     async def find(self, query: Query) -> Found:
         """Return the messages that match, newest first.
@@ -301,7 +320,7 @@ class Ledger:
 
         Raises LedgerUnreadableError, after a damaged file has been set aside.
         """
-        if self._is_at_work:
+        if self._is_at_work or self._waiting:
             # As in `close`: whoever was just told of a message finds it as it was told.
             await self.record(Entry())
         while self._damaged and self._work is not None:
@@ -340,6 +359,9 @@ class Ledger:
 
     def _set_to_work(self) -> None:
         """See to it that what is waiting is committed."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         if not self._is_at_work:
             # It begins in the next round of the loop: what is recorded in this one is
             # committed together.

@@ -164,8 +164,7 @@ class LedgerFile:
         """
         try:
             with self._transaction() as database:
-                for entry in entries:
-                    rows.write(database, entry)
+                rows.write(database, entries)
         except _UNWRITABLE as err:
             if len(entries) == 1 or is_damage(err):
                 return [err] * len(entries)

@@ -18,7 +18,7 @@ from ..providers.model import (
     Status,
 )
 from .ledger_model import Entry
-from .model import Dispatch, Message, Stage, Wishes
+from .model import DayTotal, Dispatch, Message, Stage, Wishes
 
 SELECT = """
 SELECT d.id, d.account, d.text, d.encoding, d.parts, d.created, d.expires, d.route,
@@ -65,19 +65,35 @@ MICRO = 1_000_000
 type Column = str | int | float | bytes | None
 
 
-def write(database: sqlite3.Connection, entry: Entry) -> None:
-    """Write an entry; the messages' dispatches too, as far as they are missing."""
-    messages = [*entry.added, *entry.changed]
-    dispatches = {message.dispatch.id: message.dispatch for message in messages}
-    if entry.dispatch is not None:
-        dispatches[entry.dispatch.id] = entry.dispatch
+def write(database: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Write entries in their order, table by table.
+
+    The messages' dispatches too, as far as they are missing. Between two rows SQLite
+    lets the event loop run, and has to wait for its turn then: of what comes to the
+    same row, only the sum or the last word is written.
+    """
+    messages: dict[int, Message] = {}
+    dispatches: dict[int, Dispatch] = {}
+    spent: dict[tuple[str, str], DayTotal] = {}
+    for entry in entries:
+        if entry.dispatch is not None:
+            dispatches[entry.dispatch.id] = entry.dispatch
+        for message in (*entry.added, *entry.changed):
+            messages[message.id] = message
+            dispatches[message.dispatch.id] = message.dispatch
+        for one in entry.spent:
+            total = spent.get((one.day, one.account), DayTotal())
+            spent[one.day, one.account] = DayTotal(
+                parts=total.parts + one.parts, cost=total.cost + one.cost
+            )
     _put(database, _PUT_DISPATCH, map(_dispatch_row, dispatches.values()))
-    _put(database, _PUT_MESSAGE, map(_message_row, messages))
+    _put(database, _PUT_MESSAGE, map(_message_row, messages.values()))
     _put(
         database,
         _PUT_SUBMISSION,
         (
             (intent.dispatch, intent.reference, intent.account, intent.created)
+            for entry in entries
             for intent in entry.submissions
         ),
     )
@@ -85,8 +101,8 @@ def write(database: sqlite3.Connection, entry: Entry) -> None:
         database,
         _ADD_SPENT,
         (
-            (spent.day, spent.account, spent.parts, _micro(spent.cost))
-            for spent in entry.spent
+            (day, account, total.parts, _micro(total.cost))
+            for (day, account), total in spent.items()
         ),
     )
     for dispatch in dispatches.values():

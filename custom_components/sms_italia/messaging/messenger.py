@@ -229,11 +229,15 @@ class Messenger:
         dispatch = draft.dispatch
         messages = self._bundler.hold(account, draft.messages)
         with self._book.watch(dispatch) as latest:
-            # Not awaited itself: a caller that is cancelled must not take it along.
-            task = self._spawn(
-                self._deliver(dispatch, messages, draft.closed), "sms_italia send"
-            )
             stop = self._book.expect(dispatch, len(messages))
+            # Not awaited itself: a caller that is cancelled must not take it along.
+            task = self._own(
+                asyncio.get_running_loop().create_task(
+                    self._deliver(dispatch, messages, draft.closed),
+                    name="sms_italia send",
+                    eager_start=True,
+                )
+            )
             task.add_done_callback(lambda _: stop())
             await asyncio.wait([task])
             if not task.cancelled():
@@ -293,15 +297,13 @@ class Messenger:
         self, dispatch: Dispatch, messages: Sequence[Message], closed: Sequence[Message]
     ) -> None:
         """Send new messages, but never past an older one to the same number."""
-        account = self._accounts.get(dispatch.account)
         if any(message.stage is Stage.HELD for message in messages):
             await self._book.add(dispatch, [*messages, *closed])
             self._bundler.follow(messages)
             if any(message.stage is Stage.WAITING for message in messages):
                 await self._outbox.push()
-        elif account is None or (
-            dispatch.due <= self._clock.now()
-            and any(self._outbox.holds(message.number) for message in messages)
+        elif dispatch.due <= self._clock.now() and any(
+            self._outbox.holds(message.number) for message in messages
         ):
             await self._book.add(dispatch, [*messages, *closed])
             await self._outbox.push()
@@ -401,8 +403,10 @@ class Messenger:
 
     def _on_taken(self, messages: Sequence[Message]) -> None:
         """Follow messages to their end."""
-        for tracker in self._trackers.values():
-            tracker.follow(messages)
+        carriers = dict.fromkeys(message.carrier for message in messages)
+        for carrier in carriers:
+            if (tracker := self._trackers.get(carrier or "")) is not None:
+                tracker.follow(messages)
 
     def _on_recovery(self) -> None:
         self._outbox.hurry()
@@ -509,7 +513,10 @@ class Messenger:
 
     def _spawn[R](self, work: Coroutine[None, None, R], name: str) -> asyncio.Task[R]:
         """Start a task that ends with us."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        return self._own(asyncio.get_running_loop().create_task(work, name=name))
+
+    def _own[R](self, task: asyncio.Task[R]) -> asyncio.Task[R]:
+        """Wait for a task before we stop."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

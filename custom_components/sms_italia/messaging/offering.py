@@ -32,6 +32,7 @@ from .model import Dispatch, Message, Stage
 from .pacing import Rests
 from .routing import time_may_cure
 from .text import TextEncoding, prepare_text
+from .together import results_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -131,9 +132,7 @@ class Offer:
         if len(batches) > 1:
             await prepare()
         # One that breaks must not leave the others without anybody to end them.
-        answers = await asyncio.gather(
-            *(self._offer(batch) for batch in batches), return_exceptions=True
-        )
+        answers = await results_of(self._offer(batch) for batch in batches)
         left: list[Attempt] = []
         for batch, answer in zip(batches, answers, strict=True):
             match answer:
@@ -350,6 +349,8 @@ class Offer:
 
     def _without_own_numbers(self, result: SendResult) -> SendResult:
         """Return a result without numbers of a group that have their own message."""
+        if not result.group_outcomes:
+            return result
         others = {
             number: outcome
             for number, outcome in result.group_outcomes.items()
@@ -411,7 +412,9 @@ class Offer:
                     attempt.refused(carrier.id, outcome, retry_at)
                     left.append(attempt)
         if settled:
-            await self._book.change(settled)
+            # Nobody waits until it is on disk: if we are killed before, the message is
+            # in doubt, as it is if that happens before the answer comes.
+            self._book.note(settled)
             self._ground.on_taken(settled)
         return left
 

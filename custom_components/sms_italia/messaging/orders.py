@@ -27,6 +27,8 @@ from .model import (
 from .numbers import shown
 from .text import PreparedText, prepare_text
 
+_NONE = Wishes()
+
 _FIRST_PASSAGE = 120
 """Seconds that the only way along a route may take, where there is no retrying."""
 
@@ -119,6 +121,8 @@ def check_order(
 
 def _plain(wishes: Wishes, now: float) -> Wishes:
     """Return wishes without what is none: a moment that is past is now."""
+    if wishes == _NONE:
+        return wishes
     send_at = wishes.send_at
     return replace(
         wishes,

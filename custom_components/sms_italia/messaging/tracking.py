@@ -86,16 +86,22 @@ class Tracker:
     def follow(self, messages: Sequence[Message]) -> None:
         """Begin to ask about the messages that this account's provider knows."""
         now = self._clock.now()
-        for message in messages:
-            if message.carrier != self._account.id or not self._follows(message):
-                continue
+        followed = [
+            message
+            for message in messages
+            if message.carrier == self._account.id and self._follows(message)
+        ]
+        later: list[Message] = []
+        for message in followed:
             if message.stage is Stage.DOUBTFUL and message.submission is not None:
                 self._doubted.setdefault(message.submission, self._clock.monotonic())
             if message.submission in self._told_early:
                 self._set_due(message.id, now)
             else:
-                self._put_off(message, now)
-        self._told_early.difference_update(one.submission for one in messages)
+                later.append(message)
+        self._put_off(later, now)
+        if self._told_early:
+            self._told_early.difference_update(one.submission for one in messages)
         self._set_timer()
 
     def hurry(self, submission: str) -> bool:
@@ -166,16 +172,17 @@ class Tracker:
     def _still_open(self, submissions: Iterable[str]) -> list[str]:
         return [one for one in submissions if self._book.of_submission(one)]
 
-    def _put_off(self, message: Message, now: float) -> None:
-        """Set when to ask about a message next."""
-        # Nothing calls back about a Push.
-        told = (
-            self._account.callback_url("") is not None
-            and message.type is not MessageType.PUSH
-        )
-        begin = _asked_from(message)
-        pause = self._pace.next_poll(max(0, now - begin), told=told)
-        self._set_due(message.id, max(now, begin) + pause)
+    def _put_off(self, messages: Sequence[Message], now: float) -> None:
+        """Set when to ask about messages next."""
+        if not messages:
+            return
+        calls_back = self._account.callback_url("") is not None
+        for message in messages:
+            # Nothing calls back about a Push.
+            told = calls_back and message.type is not MessageType.PUSH
+            begin = _asked_from(message)
+            pause = self._pace.next_poll(max(0, now - begin), told=told)
+            self._set_due(message.id, max(now, begin) + pause)
 
     def _set_due(self, message_id: int, moment: float) -> None:
         self._due[message_id] = moment
@@ -183,17 +190,26 @@ class Tracker:
 
     def _set_timer(self) -> None:
         """Set the timer for the next question, unless some are being asked."""
+        is_asking = self._round is not None and not self._round.done()
+        if self._is_stopped or is_asking or not self._queue:
+            self._clear_timer()
+            return
+        delay = max(0, self._queue[0][0] - self._clock.now())
+        loop = asyncio.get_running_loop()
+        moment = loop.time() + min(delay, _LOOK_AGAIN)
+        if self._timer is not None and self._timer.when() <= moment:
+            # In a storm it is nearly always another message that is due first.
+            return
+        self._clear_timer()
+        self._timer = loop.call_at(moment, self._begin)
+
+    def _clear_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_stopped:
-            return
-        if self._queue and (self._round is None or self._round.done()):
-            delay = max(0, self._queue[0][0] - self._clock.now())
-            delay = min(delay, _LOOK_AGAIN)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
 
     def _begin(self) -> None:
+        self._timer = None
         self._round = self._spawn(self._work(), "sms_italia tracking")
 
     async def _work(self) -> None:
@@ -220,8 +236,7 @@ class Tracker:
             message = self._book.get(message_id)
             if message is not None and self._follows(message):
                 taken.append(message)
-        for message in taken:
-            self._put_off(message, now)
+        self._put_off(taken, now)
         return taken
 
     async def _ask(self, messages: Sequence[Message]) -> None:

@@ -71,9 +71,8 @@ class Answer:
         Raises OutcomeUnknownError if it is none, whatever the content type says.
         """
         try:
-            value: Json = json.loads(
-                self.body, parse_float=Decimal, parse_constant=_refuse_constant
-            )
+            text = self.body.decode(json.detect_encoding(self.body))
+            value: Json = _DECODER.decode(text)
         except ValueError, ArithmeticError, RecursionError:
             raise OutcomeUnknownError("unreadable_answer") from None
         return value
@@ -82,6 +81,11 @@ class Answer:
 def _refuse_constant(name: str) -> Never:
     """Refuse NaN and the infinities, which JSON does not have."""
     raise ValueError(name)
+
+
+# Made once: the functions of the module would make one for each answer and message.
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class _InterruptedError(Exception):
@@ -206,7 +210,7 @@ def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
             body = urlencode(data).encode()
             all_headers["Content-Type"] = "application/x-www-form-urlencoded"
         if json_body is not None:
-            body = json.dumps(json_body, ensure_ascii=False).encode()
+            body = _ENCODER.encode(json_body).encode()
             all_headers["Content-Type"] = "application/json"
     except UnicodeEncodeError:
         raise NotAcceptedError(ErrorKind.REFUSED, detail="not_unicode") from None
