@@ -13,6 +13,7 @@ from .house import House
 _NAMES: Mapping[Contender, str] = {
     Contender.BARE: "A bare aiohttp call",
     Contender.BARE_NEW_CONNECTION: "A bare aiohttp call over a new connection",
+    Contender.OUR_CLIENT: "Our client alone, 32 requests at a time",
     Contender.CAREFUL: "The same between two notes on disk (the least for us)",
     Contender.REST_COMMAND: "`rest_command`",
     Contender.REST_NOTIFY: "`notify` of the `rest` integration",
@@ -29,6 +30,11 @@ _ONE_BY_ONE = """\
 Contenders take turns in one process and send the same request. The first time is from
 the call of the action until the provider has the whole request, the second until the
 caller has its answer. Medians; the ratios are to `rest_command`.
+
+The least for us is measured as well: what a sender cannot do without that may neither
+lose nor repeat a text. It writes down that it will send, waits until a power cut cannot
+undo that, sends by our client (a connection of its own for each request, which is
+bounded, never redirected and never repeated), and notes what became of it.
 """
 
 _AT_ONCE = """\

@@ -8,6 +8,7 @@ class Contender(StrEnum):
 
     BARE = "bare"
     BARE_NEW_CONNECTION = "bare_new_connection"
+    OUR_CLIENT = "our_client"
     CAREFUL = "careful"
     REST_COMMAND = "rest_command"
     REST_NOTIFY = "rest_notify"

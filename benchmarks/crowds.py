@@ -94,14 +94,15 @@ async def _call(
     system.forget_peak(process.pid)
     newest = max((one.number for one in simulator.newest_requests(1)), default=0)
     house.begin_to_measure(process)
-    called = await house.in_one_call(provider, count)
+    took = await house.in_one_call(provider, count)
     figures = await house.measured(process)
+    growth = system.peak_memory(process.pid) - before
     return _Call(
         provider=provider,
         count=count,
-        took=called.took,
-        growth=system.peak_memory(process.pid) - before,
-        answer=called.answer,
+        took=took,
+        growth=growth,
+        answer=await house.weigh_answer(),
         requests=sum(
             one.operation is Operation.SEND
             and one.number > newest

@@ -1,7 +1,7 @@
 """Delivery that is told by the providers, and delivery that is asked for."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from yarl import URL
 
 from script.development.home_assistant import HomeAssistantError, until
 from script.lean.instance import Process
-from script.lean.ledger import read
+from script.lean.ledger import Row, read
 from simulator import Message, Operation, Provider, Simulator, Status
 
 from .alerts import held
@@ -116,6 +116,7 @@ async def _asked(
     async with house.live_anew() as process:
         await house.ask("reach", url=None)
         await house.in_one_call(provider, count)
+        await _until_on_record(house, count, lambda row: row.stage == "taken")
         # A polite end would wait for questions that are being asked.
         await process.kill()
     _deliver(simulator, provider, count)
@@ -171,12 +172,19 @@ async def _post_all(house: House, messages: Sequence[Message]) -> None:
 
 async def _until_delivered(house: House, count: int) -> None:
     """Wait until the ledger has so many delivered messages."""
+    await _until_on_record(house, count, lambda row: row.status == "delivered")
 
-    async def delivered() -> bool | None:
+
+async def _until_on_record(
+    house: House, count: int, condition: Callable[[Row], bool]
+) -> None:
+    """Wait until the ledger has so many messages that are as they should be."""
+
+    async def there() -> bool | None:
         rows = await asyncio.to_thread(read, house.ledger)
-        return sum(row.status == "delivered" for row in rows) >= count or None
+        return sum(map(condition, rows)) >= count or None
 
-    await until(delivered, _SECONDS, "all are delivered")
+    await until(there, _SECONDS, "all are on record")
 
 
 def _questions(

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import batched
 from pathlib import Path
+import sqlite3
 from statistics import median
 import time
 
@@ -28,7 +29,8 @@ from .house import MEASURED_PROVIDER, House
 _TEXT = """\
 Ledgers with so many delivered messages of the last 25 days, each sent alone; a Home
 Assistant of its own on each of them, all at the same time, measured in turns. A start
-is the set-up of the one account that opens the ledger. Bytes are those of an alert and
+is the set-up of the one account that opens the ledger. Each search finds as much in
+each ledger: 50 messages, one or none. Bytes are those of an alert and
 its outcome, without the delivery report: what the process writes to its files, and what
 of that goes to the disk, in whole blocks.
 """
@@ -40,6 +42,14 @@ _NUMBERS = 1000
 _PRICE = Decimal("0.05")
 _SENDS = 20
 """In each round."""
+
+_TIMES = 3
+"""Each search in each round."""
+_RECENT = 60
+"""Messages that each ledger has beside its history, so that all find as much."""
+_RARE = 9_000_000
+"""The turn of the first of them: no number and no text of it is anywhere else."""
+_RARE_TEXT = TEXT.format(contender=Contender.OUR_ACTION, turn=_RARE)
 
 _FLAT = 1.2
 _LONGEST_START = 0.2
@@ -56,9 +66,9 @@ class _Search:
 
 _SEARCHES = (
     _Search(name="the newest 50", query={}),
-    _Search(name="by number", query={"number": number(7)}),
+    _Search(name="by number", query={"number": number(_RARE)}),
     _Search(name="by status", query={"status": Status.FAILED}),
-    _Search(name="by text", query={"text": "aperta: history 7"}),
+    _Search(name="by text", query={"text": _RARE_TEXT}),
 )
 
 
@@ -74,6 +84,7 @@ class _Ledger:
     searches: dict[_Search, list[float]] = field(
         default_factory=lambda: {search: [] for search in _SEARCHES}
     )
+    scans: list[float] = field(default_factory=list)
     handed_over: float = 0
     put_on_disk: float = 0
 
@@ -89,6 +100,9 @@ async def measure(
             house.clear_ledger()
             await fill(house.ledger, size, house.accounts[MEASURED_PROVIDER])
             process = await stack.enter_async_context(house.live())
+            await house.took(
+                "at_once", contender=Contender.OUR_ACTION, count=_RECENT, first=_RARE
+            )
             await house.ask("tidy")
             ledgers.append(_Ledger(size=size, house=house, process=process))
         for _ in range(rounds):
@@ -172,7 +186,20 @@ async def _send(ledger: _Ledger) -> None:
 
 async def _search(ledger: _Ledger) -> None:
     for search, took in ledger.searches.items():
-        took.append(await ledger.house.took("find", query=search.query))
+        for _ in range(_TIMES):
+            took.append(await ledger.house.took("find", query=search.query))
+    ledger.scans.append(await asyncio.to_thread(_scan, ledger.house.ledger))
+
+
+def _scan(path: Path) -> float:
+    """Have SQLite count the texts that contain some; return the seconds. Blocking."""
+    uri = f"{path.as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        begin = time.perf_counter()
+        database.execute(
+            "SELECT count(*) FROM dispatches WHERE instr(text, ?)", (_RARE_TEXT,)
+        ).fetchone()
+        return time.perf_counter() - begin
 
 
 async def _start(ledger: _Ledger) -> None:
@@ -197,6 +224,10 @@ def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
         ledger.put_on_disk / count
         for ledger, count in zip(ledgers, alerts, strict=True)
     ]
+    scans = [median(ledger.scans) for ledger in ledgers]
+    by_text = _SEARCHES[-1]
+    # A part of a text may stand anywhere: to count those that have it, all are read.
+    floors = {f"`find_messages`, {by_text.name}": scans[-1] / searches[by_text][0]}
     rows: list[tuple[str, list[str], float]] = [
         ("A send", [ms(one) for one in sends], sends[-1] / sends[0]),
         ("A start", [ms(one) for one in starts], starts[-1] / starts[0]),
@@ -207,6 +238,11 @@ def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
                 took[-1] / took[0],
             )
             for search, took in searches.items()
+        ),
+        (
+            "SQLite alone, to find a text",
+            [ms(one) for one in scans],
+            scans[-1] / scans[0],
         ),
         (
             "Written for an alert",
@@ -236,8 +272,9 @@ def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
                     value=ratio,
                     wish=Wish.AT_MOST,
                     wanted=_FLAT,
+                    floor=floors.get(name),
                 )
-                for name, _, ratio in rows[:-2]
+                for name, _, ratio in rows[:-3]
             ),
             Goal(
                 name=f"A start with {largest}",

@@ -54,14 +54,6 @@ notify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
-    """One call with many numbers: the seconds it took, the bytes of its answer."""
-
-    took: float
-    answer: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """A text that was sent alone, with the seconds from the call of its action.
 
@@ -187,8 +179,8 @@ class House(Instance):
             "at_once", contender=contender, count=count, first=self._take(count)
         )
 
-    async def in_one_call(self, provider: Provider, count: int) -> Called:
-        """Send a text to many numbers by one call.
+    async def in_one_call(self, provider: Provider, count: int) -> float:
+        """Send a text to many numbers by one call; return the seconds it took.
 
         Raises HomeAssistantError unless the provider took them all.
         """
@@ -200,9 +192,11 @@ class House(Instance):
         )
         if answer["taken"] != count:
             raise HomeAssistantError(f"{provider} took {answer['taken']} of {count}")
-        return Called(
-            took=cast("float", answer["took"]), answer=cast("int", answer["size"])
-        )
+        return cast("float", answer["took"])
+
+    async def weigh_answer(self) -> int:
+        """Return the bytes of the answer to the last such call."""
+        return cast("int", (await self.ask("weigh"))["size"])
 
     def _take(self, count: int) -> int:
         """Return the first of some texts that were never sent before."""

@@ -247,6 +247,8 @@ async def test_a_message_that_its_provider_holds_is_stopped_there(
     await accounts.set_up("smshosting")
     sent = await send(hass, "Domani", send_at=LATER)
     assert sent["provider_id"] == simulator.messages[0].provider_id
+    # The question about the credit, which follows, shall not come between.
+    await hass.async_block_till_done(wait_background_tasks=True)
 
     await hass.services.async_call(
         DOMAIN, "cancel", {"message_id": sent["id"]}, blocking=True

@@ -70,6 +70,8 @@ async def test_the_picture_of_a_message_is_saved(
     """By the message's id, or by the provider's id of the picture."""
     folder = await set_up_media(hass)
     message = await send_picture(hass)
+    # The questions about the credit, which follow, shall not come between.
+    await hass.async_block_till_done(wait_background_tasks=True)
 
     first = await call(
         hass,

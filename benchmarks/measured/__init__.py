@@ -32,11 +32,20 @@ from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
 from benchmarks.contenders import TEXT, TURN, UNCOUNTED, Contender, number
+from custom_components.sms_italia.messaging.account import Account
+from custom_components.sms_italia.providers.model import (
+    Accepted,
+    Encoding,
+    Submission,
+)
 
 from .careful import Notes
 
 DOMAIN = "measured"
 OURS = "sms_italia"
+
+_AT_ONCE = 32
+"""Requests on the wire to one account, as of ours."""
 
 type _Action = Callable[[ServiceCall], Coroutine[None, None, ServiceResponse]]
 
@@ -65,6 +74,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
         bench.one_by_one: {vol.Required("contenders"): [_CONTENDER], **_RANGE},
         bench.at_once: {vol.Required("contender"): _CONTENDER, **_RANGE},
         bench.in_one_call: {vol.Required("entry"): str, **_RANGE},
+        bench.weigh: {},
         bench.set_up: {vol.Required("entries"): _ENTRIES},
         bench.find: {vol.Required("query"): dict},
         bench.multiply: {vol.Required("entry"): str, vol.Required("count"): int},
@@ -106,6 +116,7 @@ class _Bench:
         self._entry: str = config["entry"]
         self._idle = idle
         self._notes = notes
+        self._answer: ServiceResponse = None
 
     async def one_by_one(self, call: ServiceCall) -> ServiceResponse:
         """Let the contenders send in turns, so many texts one after the other."""
@@ -137,7 +148,7 @@ class _Bench:
     async def in_one_call(self, call: ServiceCall) -> ServiceResponse:
         """Send one text to many numbers in one call.
 
-        Tells how many were taken, and the bytes of the answer alone.
+        Tells how many were taken; the answer is kept for `weigh`.
         """
         turns = _turns(call)
         data = {
@@ -155,7 +166,13 @@ class _Bench:
             isinstance(one, dict) and one["status"] in {"queued", "sent", "delivered"}
             for one in (messages if isinstance(messages, list) else [])
         )
-        return {"took": took, "taken": taken, "size": _size(answer, set())}
+        self._answer = answer
+        return {"took": took, "taken": taken}
+
+    async def weigh(self, _call: ServiceCall) -> ServiceResponse:
+        """Tell the bytes of the answer that was kept last, and drop it."""
+        answer, self._answer = self._answer, None
+        return {"size": await self._hass.async_add_executor_job(_size, answer, set())}
 
     async def set_up(self, call: ServiceCall) -> ServiceResponse:
         """Unload all accounts, then set some of them up at the same time."""
@@ -232,6 +249,8 @@ class _Bench:
                 way = self._bare({})
             case Contender.BARE_NEW_CONNECTION:
                 way = self._bare({"Connection": "close"})
+            case Contender.OUR_CLIENT:
+                way = self._our_client()
             case Contender.CAREFUL:
                 way = self._careful()
             case Contender.REST_COMMAND:
@@ -272,13 +291,35 @@ class _Bench:
 
         return send
 
+    def _our_client(self) -> _Way:
+        entry = self._hass.config_entries.async_get_known_entry(self._entry)
+        account: Account = entry.runtime_data.account
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def send(to: str, text: str) -> None:
+            async with gate:
+                result = await account.client.send(
+                    Submission(
+                        reference=to,
+                        recipients=(to,),
+                        text=text,
+                        encoding=Encoding.GSM7,
+                        sender=account.sender,
+                        callback_url=account.callback_url(to),
+                    )
+                )
+            if not isinstance(result.outcomes[to], Accepted):
+                raise TypeError(result.outcomes[to])
+
+        return send
+
     def _careful(self) -> _Way:
-        bare = self._bare({"Connection": "close"})
+        ours = self._our_client()
 
         async def send(to: str, text: str) -> None:
             await self._notes.write(f"{to} {text}")
-            await bare(to, text)
-            await self._notes.write(f"{to} sent")
+            await ours(to, text)
+            self._notes.write_later(f"{to} sent")
 
         return send
 

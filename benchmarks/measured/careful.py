@@ -1,8 +1,8 @@
 """The least that a sender can do which must neither lose nor repeat a text.
 
-It writes down that it will send, sends, and writes down what became of it, each time
-so that a power cut cannot undo it. What many write at the same time goes to the disk
-together. It knows nothing of what stands around that: checks, parts, reports, sensors.
+It writes down that it will send, so that a power cut cannot undo it, sends, and writes
+down what became of it. What many write at the same time goes to the disk together. It
+knows nothing of what stands around that: checks, parts, reports, sensors.
 """
 
 import asyncio
@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import sqlite3
+
+_PATIENCE = 0.01
+"""Seconds until something is written that nobody waits for."""
 
 
 class Notes:
@@ -35,6 +38,12 @@ class Notes:
         self._waiting.append((note, future))
         self._write_next()
         await future
+
+    def write_later(self, note: str) -> None:
+        """Write a line with the next one, or in a moment."""
+        loop = asyncio.get_running_loop()
+        self._waiting.append((note, loop.create_future()))
+        loop.call_later(_PATIENCE, self._write_next)
 
     def close(self) -> None:
         """End the thread, which Home Assistant would wait for. Blocking."""

@@ -67,7 +67,7 @@ async def async_find_messages(call: ServiceCall) -> ServiceResponse:
     query = Query(
         account=account,
         status=data.get(ATTR_STATUS),
-        number=parse_given(hass, number).e164 if number else None,
+        number=(await parse_given(hass, number)).e164 if number else None,
         text=data.get(ATTR_TEXT) or None,
         since=read_moment(data.get(ATTR_SINCE)),
         until=read_moment(data.get(ATTR_UNTIL)),

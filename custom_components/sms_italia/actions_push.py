@@ -48,7 +48,7 @@ async def async_create_push_invitation(call: ServiceCall) -> ServiceResponse:
 
     It is as the provider writes it, often without "https://" before it.
     """
-    number = parse_given(call.hass, call.data[ATTR_NUMBER])
+    number = await parse_given(call.hass, call.data[ATTR_NUMBER])
     entry, client = _client(call, Feature.PUSH)
     try:
         invitation = await client.create_invitation(number.e164)

@@ -23,7 +23,7 @@ from homeassistant.helpers.target import (
 from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
-from .answers import MESSAGE_KEYS, account_of, message_answer
+from .answers import MESSAGE_KEYS, account_of, message_answers
 from .const import DOMAIN
 from .errors import delivery_error, order_error
 from .loading import async_settle_accounts
@@ -64,7 +64,8 @@ type _Orders = dict[str, tuple[SmsItaliaConfigEntry, list[Target | BadTarget]]]
 async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     """Send to numbers and groups through an account, and to recipients through theirs.
 
-    Answers with `messages` and `credit` (euro, of the account if there is one only).
+    Answers, if asked to, with `messages` and `credit` (euro, of the account if there is
+    one only).
     Raises a translated HomeAssistantError if nothing was taken anywhere.
     """
     hass = call.hass
@@ -93,7 +94,8 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
                 raise result
             case _:
                 messages += result
-                answers += [message_answer(hass, message) for message in result]
+                if call.return_response:
+                    answers += await message_answers(hass, result)
                 error = delivery_error(result, partial(account_of, hass))
                 if error is not None:
                     errors.append(error)
@@ -107,6 +109,8 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     for entity in entities:
         if (entity.entry.entry_id, entity.recipient) in taken:
             entity.record_notification()
+    if not call.return_response:
+        return None
     return {
         "messages": answers,
         "credit": _credit([entry for entry, _ in orders.values()]),

@@ -1,11 +1,18 @@
 """What the actions answer of messages."""
 
+import asyncio
+from collections.abc import Sequence
+from itertools import batched
+
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
-from homeassistant.util.json import JsonObjectType
+from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from .messaging.model import Message
 from .providers.model import Status
+
+_PORTION = 500
+"""Messages that are told of before the event loop has its turn."""
 
 MESSAGE_KEYS = (
     "id",
@@ -44,6 +51,17 @@ def message_answer(hass: HomeAssistant, message: Message) -> JsonObjectType:
         "type": message.type.value if message.type else None,
         "send_at": None if send_at is None else _moment(send_at),
     }
+
+
+async def message_answers(
+    hass: HomeAssistant, messages: Sequence[Message]
+) -> list[JsonValueType]:
+    """Return messages as `message_answer` does; everything else goes on meanwhile."""
+    answers: list[JsonValueType] = []
+    for portion in batched(messages, _PORTION, strict=False):
+        answers += (message_answer(hass, message) for message in portion)
+        await asyncio.sleep(0)
+    return answers
 
 
 def account_of(hass: HomeAssistant, message: Message) -> str | None:

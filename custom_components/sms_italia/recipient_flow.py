@@ -22,7 +22,7 @@ import voluptuous as vol
 from .const import (
     CONF_NUMBERS,
 )
-from .messaging import numbers
+from .messaging.numbers import NumberProblem, PhoneNumber, parse_numbers
 from .options import default_country
 
 
@@ -135,17 +135,19 @@ class _Numbers:
 
 async def _async_parse(hass: HomeAssistant, given: Iterable[str]) -> _Numbers:
     """Read the numbers of a recipient."""
-    await hass.async_add_executor_job(numbers.load)
-    country = default_country(hass)
+    values = list(given)
     good: dict[str, None] = {}
     invalid: list[str] = []
     premium: list[str] = []
-    for value in given:
-        try:
-            good[numbers.parse_number(value, country).e164] = None
-        except numbers.NumberError as err:
-            bad = premium if err.reason is numbers.NumberProblem.PREMIUM else invalid
-            bad.append(value)
+    parsed = await parse_numbers(values, default_country(hass))
+    for value, number in zip(values, parsed, strict=True):
+        match number:
+            case PhoneNumber(e164=e164):
+                good[e164] = None
+            case NumberProblem.PREMIUM:
+                premium.append(value)
+            case NumberProblem.INVALID:
+                invalid.append(value)
     if invalid:
         return _Numbers(bad=invalid, error=RecipientError.INVALID_NUMBER)
     if premium:

@@ -19,11 +19,9 @@ from .errors import delivery_error, order_error
 from .messaging.errors import OrderRefusedError, Refusal
 from .messaging.model import BadTarget, Message, Order, Target, Wishes
 from .messaging.numbers import (
-    NumberError,
     NumberProblem,
     PhoneNumber,
     mask_number,
-    parse_number,
     parse_numbers,
 )
 from .messaging.text import TextEncoding, join_title
@@ -155,19 +153,19 @@ def read_moment(moment: datetime | None) -> float | None:
     return None if moment is None else dt_util.as_utc(moment).timestamp()
 
 
-def parse_given(hass: HomeAssistant, given: str) -> PhoneNumber:
+async def parse_given(hass: HomeAssistant, given: str) -> PhoneNumber:
     """Return the phone number that is meant, written in any form.
 
     Raises ServiceValidationError if it is none; a premium-rate number is one.
     """
-    try:
-        return parse_number(given, default_country(hass))
-    except NumberError:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="not_a_number",
-            translation_placeholders={"number": mask_number(given)},
-        ) from None
+    (number,) = await parse_numbers([given], default_country(hass))
+    if isinstance(number, PhoneNumber):
+        return number
+    raise ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key="not_a_number",
+        translation_placeholders={"number": mask_number(given)},
+    )
 
 
 async def recipient_targets(

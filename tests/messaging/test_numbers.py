@@ -337,3 +337,37 @@ def test_nothing_is_read_from_disk_once_the_plans_are_loaded() -> None:
         check=False,
     )
     assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_the_library_is_loaded_off_the_event_loop_and_only_when_it_is_needed() -> None:
+    program = """
+        import asyncio
+        import sys
+        from threading import get_ident
+        from custom_components.sms_italia.messaging.numbers import parse_numbers
+
+        threads = set()
+
+        def watch(event, arguments):
+            if event == "import" and arguments[0].startswith("phonenumbers"):
+                threads.add(get_ident())
+
+        async def main():
+            sys.addaudithook(watch)
+            for values in (["+393331234567"], ["+393331234567"] * 1000):
+                await parse_numbers(values, "IT")
+            assert "phonenumbers" not in sys.modules
+            for _ in range(2):
+                (number,) = await parse_numbers(["+41 79 123 45 67"], "IT")
+                assert (number.e164, number.country) == ("+41791234567", "CH")
+            assert threads and get_ident() not in threads
+
+        asyncio.run(main())
+    """
+    finished = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", textwrap.dedent(program)],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")

@@ -243,7 +243,7 @@ class Book:
         self._ledger = ledger
         self._clock = clock
         self._open: dict[int, Message] = {}
-        self._by_ref: dict[tuple[str | None, MessageRef], int] = {}
+        self._by_ref: dict[tuple[str | None, str, str], int] = {}
         self._by_submission: _Groups[str] = _Groups()
         self._unsent_parts: Counter[str | None] = Counter()
         self._expected: dict[int, int] = {}
@@ -309,7 +309,7 @@ class Book:
 
     def by_ref(self, carrier: str, ref: MessageRef) -> Message | None:
         """Return the open message that a provider knows by this ref."""
-        message_id = self._by_ref.get((carrier, ref))
+        message_id = self._by_ref.get((carrier, ref.provider_id, ref.recipient))
         return None if message_id is None else self._open[message_id]
 
     def of_submission(self, reference: str) -> list[Message]:
@@ -650,8 +650,9 @@ class Book:
         for account in _counting(message):
             self._unsent_parts[account] += message.parts
         if message.provider_id is not None:
-            ref = MessageRef(message.provider_id, message.number)
-            self._by_ref[message.carrier, ref] = message.id
+            self._by_ref[message.carrier, message.provider_id, message.number] = (
+                message.id
+            )
         if message.submission is not None:
             self._by_submission.add(message.submission, message)
 
@@ -661,8 +662,9 @@ class Book:
         for account in _counting(message):
             self._unsent_parts[account] -= message.parts
         if message.provider_id is not None:
-            ref = MessageRef(message.provider_id, message.number)
-            self._by_ref.pop((message.carrier, ref), None)
+            self._by_ref.pop(
+                (message.carrier, message.provider_id, message.number), None
+            )
         if message.submission is not None:
             self._by_submission.remove(message.submission, message)
         match message.stage:

@@ -58,11 +58,7 @@ def read_message(database: sqlite3.Connection, message_id: int) -> Message | Non
 def read_latest(
     database: sqlite3.Connection, account: str, recipient: str | None
 ) -> tuple[Message, ...]:
-    """Return the messages of the newest dispatch of an account, or of a recipient.
-
-    For a recipient only the newest rows are looked through: there is no index for this,
-    since it would have to be written with every message.
-    """
+    """Return the messages of the newest dispatch of an account, or of a recipient."""
     if recipient is None:
         if not _count(database, Query(account=account)):
             # Going over all of a long history would not find more.
@@ -72,15 +68,12 @@ def read_latest(
             "ORDER BY created DESC, id DESC LIMIT 1"
         )
     else:
-        newest = (
-            "SELECT max(dispatch) FROM (SELECT dispatch, recipient FROM messages "
-            "ORDER BY id DESC LIMIT :recent) WHERE recipient = :recipient"
-        )
+        newest = "SELECT max(dispatch) FROM messages WHERE recipient = :recipient"
     rows = database.execute(
         f"{SELECT} FROM dispatches d JOIN messages m ON m.dispatch = d.id "
         f"WHERE d.id = ({newest}) "
         "AND (:recipient IS NULL OR m.recipient = :recipient) ORDER BY m.id",
-        {"account": account, "recipient": recipient, "recent": _RECENT},
+        {"account": account, "recipient": recipient},
     ).fetchall()
     return tuple(messages_of(rows))
 
@@ -122,8 +115,10 @@ def _goes_by_time(query: Query) -> bool:
     Otherwise over the messages, which is right if most of them match, or few that an
     index of messages knows.
     """
+    if query.number is not None:
+        return False
     return _narrows(query.text, query.since, query.until) or (
-        query.account is not None and not _narrows(query.status, query.number)
+        query.account is not None and query.status is None
     )
 
 
@@ -186,7 +181,8 @@ def read_totals_between(
 def read_prices(database: sqlite3.Connection, account: str) -> dict[str, Decimal]:
     """Return what an account paid last for a part, in euro by country.
 
-    Only the newest messages are looked through, see `read_latest`.
+    Only the newest messages are looked through: there is no index for this, since it
+    would have to be written with every message.
     """
     rows = database.execute(
         "SELECT number, parts, cost FROM (SELECT carrier, number, parts, cost "

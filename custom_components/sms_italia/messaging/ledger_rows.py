@@ -3,7 +3,7 @@
 Everything here is blocking, and works on a connection of whoever calls.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 import sqlite3
@@ -17,7 +17,7 @@ from ..providers.model import (
     Picture,
     Status,
 )
-from .ledger_model import Entry
+from .ledger_model import Entry, SubmissionIntent
 from .model import DayTotal, Dispatch, Message, Stage, Wishes
 
 SELECT = """
@@ -86,48 +86,35 @@ def write(database: sqlite3.Connection, entries: Sequence[Entry]) -> None:
             spent[one.day, one.account] = DayTotal(
                 parts=total.parts + one.parts, cost=total.cost + one.cost
             )
-    _put(database, _PUT_DISPATCH, map(_dispatch_row, dispatches.values()))
-    _put(database, _PUT_MESSAGE, map(_message_row, messages.values()))
-    _put(
-        database,
-        _PUT_SUBMISSION,
-        (
-            (intent.dispatch, intent.reference, intent.account, intent.created)
-            for entry in entries
-            for intent in entry.submissions
-        ),
-    )
-    _put(
-        database,
-        _ADD_SPENT,
-        (
-            (day, account, total.parts, _micro(total.cost))
-            for (day, account), total in spent.items()
-        ),
-    )
+    submissions = [intent for entry in entries for intent in entry.submissions]
+    _put(database, _PUT_DISPATCH, _dispatch_row, dispatches.values())
+    _put(database, _PUT_MESSAGE, _message_row, messages.values())
+    _put(database, _PUT_SUBMISSION, _submission_row, submissions)
+    _put(database, _ADD_SPENT, _spent_row, spent.items())
     for dispatch in dispatches.values():
         if (picture := dispatch.wishes.picture) is not None:
-            row = (
-                dispatch.id,
-                picture.filename,
-                picture.content_type,
-                picture.content,
-            )
-            _put(database, _PUT_PICTURE, [row])
+            _put(database, _PUT_PICTURE, _picture_row, [(dispatch.id, picture)])
             database.execute(_DROP_PICTURE, {"id": dispatch.id})
 
 
-def _put(
-    database: sqlite3.Connection, sql: str, rows: Iterable[tuple[Column, ...]]
+def _put[T](
+    database: sqlite3.Connection,
+    sql: str,
+    row_of: Callable[[T], tuple[Column, ...]],
+    things: Collection[T],
 ) -> None:
-    """Write rows; characters that no file can hold become question marks."""
-    rows = list(rows)
-    if not rows:
+    """Write the rows of things, of which there may be thousands.
+
+    Characters that no file can hold become question marks.
+    """
+    if not things:
         return
     try:
-        database.executemany(sql, rows)
+        database.executemany(sql, map(row_of, things))
     except UnicodeEncodeError:
-        database.executemany(sql, [tuple(map(_storable, row)) for row in rows])
+        database.executemany(
+            sql, (tuple(map(_storable, row_of(one))) for one in things)
+        )
 
 
 def _storable(column: Column) -> Column:
@@ -139,6 +126,20 @@ def _storable(column: Column) -> Column:
 
 def _micro(cost: Decimal) -> int:
     return int(cost * MICRO)
+
+
+def _submission_row(intent: SubmissionIntent) -> tuple[Column, ...]:
+    return intent.dispatch, intent.reference, intent.account, intent.created
+
+
+def _spent_row(spent: tuple[tuple[str, str], DayTotal]) -> tuple[Column, ...]:
+    (day, account), total = spent
+    return day, account, total.parts, _micro(total.cost)
+
+
+def _picture_row(of_dispatch: tuple[int, Picture]) -> tuple[Column, ...]:
+    dispatch, picture = of_dispatch
+    return dispatch, picture.filename, picture.content_type, picture.content
 
 
 def _dispatch_row(dispatch: Dispatch) -> tuple[Column, ...]:

@@ -43,6 +43,9 @@ CREATE TABLE messages (
     unanswered TEXT
 );
 CREATE INDEX messages_by_dispatch ON messages (dispatch);
+CREATE INDEX messages_by_number ON messages (number);
+CREATE INDEX messages_by_recipient ON messages (recipient, dispatch)
+    WHERE recipient IS NOT NULL;
 CREATE INDEX messages_open ON messages (dispatch) WHERE stage <> 'closed';
 -- Most messages never are in it, so that it is written seldom.
 CREATE INDEX messages_in_trouble ON messages (status)

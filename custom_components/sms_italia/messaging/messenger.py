@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from ..providers.model import ErrorKind, Status
-from . import numbers
 from .account import Account
 from .book import Book, Listener
 from .bundling import Bundler
@@ -468,7 +467,6 @@ class Messenger:
 
     async def _start(self) -> None:
         """Open the ledger and take over what was open when it was closed."""
-        await asyncio.get_running_loop().run_in_executor(None, numbers.load)
         opened = await self._ledger.open(self._clock.today())
         self._running = True
         self._book.load(opened.open_messages, opened.totals)

@@ -411,11 +411,13 @@ class Offer:
                         retry_at = self._ground.rests.until(carrier.id) or now
                     attempt.refused(carrier.id, outcome, retry_at)
                     left.append(attempt)
-        if settled:
-            # Nobody waits until it is on disk: if we are killed before, the message is
+        if len(settled) == 1:
+            # An alert does not wait until it is on disk: if we are killed before, it is
             # in doubt, as it is if that happens before the answer comes.
             self._book.note(settled)
-            self._ground.on_taken(settled)
+        else:
+            await self._book.change(settled)
+        self._ground.on_taken(settled)
         return left
 
     async def _has_come_before(self, message: Message, refusal: NotSent) -> bool:

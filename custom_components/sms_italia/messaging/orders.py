@@ -69,33 +69,34 @@ def draw_up(order: Order, account: Account, book: Book, now: float) -> Draft:
         route=account.route,
         wishes=wishes,
     )
-    message = Message(
-        id=first,
-        dispatch=dispatch,
-        number="",
-        recipient=None,
-        status=Status.QUEUED,
-        stage=Stage.WAITING,
-        updated=now,
-        parts=prepared.parts,
-        attempt_at=now,
-    )
     return Draft(
         dispatch=dispatch,
         messages=tuple(
-            replace(message, id=id_, number=number, recipient=recipient)
+            Message(
+                id=id_,
+                dispatch=dispatch,
+                number=number,
+                recipient=recipient,
+                status=Status.QUEUED,
+                stage=Stage.WAITING,
+                updated=now,
+                parts=prepared.parts,
+                attempt_at=now,
+            )
             for id_, (number, recipient) in zip(ids, addresses, strict=False)
         ),
         closed=tuple(
-            replace(
-                message,
+            Message(
                 id=id_,
+                dispatch=dispatch,
                 number=target.given,
+                recipient=None,
                 status=Status.FAILED,
                 stage=Stage.CLOSED,
+                updated=now,
+                parts=prepared.parts,
                 error=ErrorKind.RECIPIENT,
                 detail=refusal,
-                attempt_at=None,
             )
             for id_, (target, refusal) in zip(
                 ids[len(addresses) :], refused, strict=True
