@@ -84,11 +84,11 @@ def find(database: sqlite3.Connection, query: Query) -> Found:
     wanted = min(query.limit, total - query.offset)
     if wanted <= 0:
         return Found(messages=(), total=total)
-    source, values = _source(query)
-    order = "d.created DESC, m.id DESC" if _goes_by_time(query) else "m.id DESC"
+    where, values = _where(query)
     # Asking for no more than there is lets SQLite stop at the last one.
     rows = database.execute(
-        f"{SELECT} {source} ORDER BY {order} LIMIT ? OFFSET ?",
+        f"{SELECT} FROM {_tables(query)} WHERE {where} "
+        f"ORDER BY {_order(query)} LIMIT ? OFFSET ?",
         (*values, wanted, query.offset),
     ).fetchall()
     return Found(messages=tuple(messages_of(rows)), total=total)
@@ -103,14 +103,26 @@ def _count(database: sqlite3.Connection, query: Query) -> int:
         )
         values: Sequence[Column] = (query.account, query.status)
     else:
-        source, values = _source(query)
-        sql = f"SELECT count(*) {source}"
+        where, values = _where(query)
+        tables = _tables(query) if "d." in where else "messages m"
+        sql = f"SELECT count(*) FROM {tables} WHERE {where}"  # noqa: S608 - values are bound
     (count,) = database.execute(sql, values).fetchone()
     return int(count)
 
 
-def _goes_by_time(query: Query) -> bool:
-    """Tell whether to go over the dispatches by time and look at their messages.
+def _order(query: Query) -> str:
+    """Return what the messages are sorted by, newest first: as they are gone over."""
+    if not _goes_by_dispatch(query):
+        return "m.id DESC"
+    if query.text is None or _narrows(query.since, query.until):
+        return "d.created DESC, m.id DESC"
+    # The id grows with time as well. No two have the same, so that SQLite, when it has
+    # enough, does not look through all other texts for more of the same moment.
+    return "d.id DESC, m.id DESC"
+
+
+def _goes_by_dispatch(query: Query) -> bool:
+    """Tell whether to go over the dispatches and look at their messages.
 
     Otherwise over the messages, which is right if most of them match, or few that an
     index of messages knows.
@@ -127,12 +139,15 @@ def _narrows(*filters: Column) -> bool:
     return any(value is not None for value in filters)
 
 
-def _source(query: Query) -> tuple[str, list[Column]]:
-    """Return where to look for messages, as SQL, and the values in it."""
-    if _goes_by_time(query):
-        tables = "dispatches d CROSS JOIN messages m ON m.dispatch = d.id"
-    else:
-        tables = "messages m CROSS JOIN dispatches d ON d.id = m.dispatch"
+def _tables(query: Query) -> str:
+    """Return where to look for messages, as SQL."""
+    if _goes_by_dispatch(query):
+        return "dispatches d CROSS JOIN messages m ON m.dispatch = d.id"
+    return "messages m CROSS JOIN dispatches d ON d.id = m.dispatch"
+
+
+def _where(query: Query) -> tuple[str, list[Column]]:
+    """Return what must be true of a message, as SQL, and the values in it."""
     # A text of ASCII alone, which most are, needs no help from Python.
     folded = (
         "CASE WHEN length(d.text) = length(CAST(d.text AS BLOB)) "
@@ -151,7 +166,7 @@ def _source(query: Query) -> tuple[str, list[Column]]:
     if query.status in _IN_TROUBLE:
         # In the words of the index, without which SQLite does not take it.
         where.append("m.status IN ('failed', 'expired', 'uncertain')")
-    return f"FROM {tables} WHERE {' AND '.join(where) or 1}", list(asked.values())
+    return " AND ".join(where) or "1", list(asked.values())
 
 
 def read_totals(database: sqlite3.Connection, day: str) -> dict[str, DayTotal]:

@@ -4,8 +4,10 @@
 which also means that there is no Push to find.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from types import MappingProxyType
 
 from .errors import NotAcceptedError, OutcomeUnknownError
@@ -94,15 +96,18 @@ class Search:
                 if not _has_no_push(err):
                     raise
         reports: dict[str, Report] = {}
-        for row in rows:
-            number = as_number(row.get("to"))
-            provider_id = as_identifier(row.get("id"))
-            if number is None or provider_id is None:
-                raise OutcomeUnknownError("unreadable_row")
-            told = report(MessageRef(provider_id, number), row)
-            if told is None:
-                raise OutcomeUnknownError("unknown_status")
-            reports[provider_id] = told
+        # As many as of one page at a time: of thousands, all would hold up the others.
+        for portion in batched(rows, PAGE, strict=False):
+            for row in portion:
+                number = as_number(row.get("to"))
+                provider_id = as_identifier(row.get("id"))
+                if number is None or provider_id is None:
+                    raise OutcomeUnknownError("unreadable_row")
+                told = report(MessageRef(provider_id, number), row)
+                if told is None:
+                    raise OutcomeUnknownError("unknown_status")
+                reports[provider_id] = told
+            await asyncio.sleep(0)
         return list(reports.values())
 
     async def pictures(
