@@ -51,6 +51,7 @@ from custom_components.sms_italia.providers.model import (
 from .helpers import (
     NUMBER,
     OTHER,
+    TEXT,
     a_dispatch,
     a_message,
     copy_as_after_a_crash,
@@ -784,6 +785,33 @@ async def test_what_is_recorded_while_damage_is_set_aside_counts_once(
     assert shelf.troubles == [LedgerTrouble.SET_ASIDE]
     opened = await shelf.reopen()
     assert opened.totals == {"casa": DayTotal(parts=len(spending))}
+
+
+async def test_a_fault_of_ours_while_damage_is_set_aside_keeps_nobody_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither whoever met the damage, nor what is recorded meanwhile."""
+    meanwhile: list[asyncio.Task[Message]] = []
+
+    def break_down(_trouble: LedgerTrouble) -> None:
+        raise RuntimeError(TEXT)
+
+    def remember() -> Remembered:
+        meanwhile.append(asyncio.create_task(shelf.add(50)))
+        return Remembered()
+
+    shelf = Shelf(tmp_path / "sms.db")
+    shelf.ledger = Ledger(shelf.path, break_down)
+    await a_spoilt(shelf)
+    shelf.ledger.remember_with(remember)
+    async with asyncio.timeout(5):
+        with pytest.raises(LedgerUnreadableError):
+            await shelf.ledger.find(Query(text="y"))
+        await asyncio.gather(*meanwhile)
+        assert await shelf.ids() == [50]
+    assert "RuntimeError" in caplog.text
+    assert TEXT not in caplog.text
+    await shelf.ledger.close()
 
 
 async def test_where_damage_cannot_be_set_aside_the_ledger_goes_on_in_memory(

@@ -372,13 +372,18 @@ class Ledger:
     async def _do_all(self) -> None:
         """Commit all that is waiting; begin anew when the file is damaged."""
         while self._waiting or self._damaged:
-            if self._damaged:
-                await self._begin_anew()
             batch, self._waiting = self._waiting, []
+            entries = [entry for entry, _ in batch]
             try:
-                await self._commit([entry for entry, _ in batch])
                 if self._damaged:
-                    await self._begin_anew()
+                    await self._begin_anew(entries)
+                await self._commit(entries)
+                if self._damaged:
+                    await self._begin_anew(())
+            except Exception as err:  # noqa: BLE001 - no send may wait for ever
+                # What is missing now is written when the messages change again.
+                _LOGGER.error("The SMS ledger failed: %s", name_of(err))  # noqa: TRY400 - its words may quote a text
+                self._damaged = False
             finally:
                 for _, future in batch:
                     if not future.done():
@@ -406,18 +411,19 @@ class Ledger:
             self._on_trouble(LedgerTrouble.UNWRITABLE)
         self._failing = bool(errors)
 
-    async def _begin_anew(self) -> None:
+    async def _begin_anew(self, next_entries: Sequence[Entry]) -> None:
         """Set the file aside, and write what is known of it to a new one.
 
-        Nothing is read meanwhile, so that no connection to the old file is left.
+        `next_entries` and those that are waiting come after it. Nothing is read
+        meanwhile, so that no connection to the old file is left.
         """
         if self._threads is not None:
             await asyncio.get_running_loop().run_in_executor(
                 self._threads.reading, self._reader.close
             )
         trouble = await self._write(self._file.begin_anew)
-        waiting = [entry for entry, _ in self._waiting]
-        self._backlog.begin_anew(self._remember(), waiting)
+        to_come = [*next_entries, *(entry for entry, _ in self._waiting)]
+        self._backlog.begin_anew(self._remember(), to_come)
         await self._commit(())
         # If the new file is bad as well, the next entry finds out.
         self._damaged = False
