@@ -14,7 +14,7 @@ from .model import Dispatch, Message, Stage
 from .offering import Cargo, Ground, Offer
 from .routing import accounts_after
 
-_SOON = 15
+_SOON = 120
 """Seconds before its time from which a message is scheduled nowhere, and waits here.
 
 When the request arrives, or by the provider's clock, its time might be past.
