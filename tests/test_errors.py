@@ -285,6 +285,7 @@ async def test_a_refusal_says_what_to_do(
 ELSEWHERE: Mapping[Refusal, dict[str, str]] = {
     Refusal.ACCOUNT_NOT_LOADED: {},
     Refusal.UNSUPPORTED: {"field": "picture", "provider": "Transactionale"},
+    Refusal.PICTURE_NEEDS_PUSH: {},
     Refusal.INVALID_PICTURE: {"types": "JPEG, PNG", "megabytes": "2"},
     Refusal.UNKNOWN_MESSAGE: {"message_id": "00a1"},
     Refusal.TOO_LATE_TO_CANCEL: {},

@@ -156,21 +156,23 @@ async def test_an_account_that_sends_by_push_where_there_is_none_is_refused(
     assert refusal.placeholders["field"] == "channel"
 
 
-@pytest.mark.parametrize(
-    ("key", "settings", "wishes"),
-    [
-        ("inviosmart", {}, {}),
-        ("smshosting", {}, {}),
-        ("smshosting", {"channel": "push"}, {"channel": Channel.SMS}),
-    ],
-)
-async def test_a_picture_that_cannot_go_with_the_message_is_refused(
-    house: House, key: str, settings: dict[str, str], wishes: dict[str, Any]
-) -> None:
-    account = await house.attach(key, settings=settings)
-    refusal = await refused(house, account, picture=PNG, **wishes)
+async def test_a_picture_for_a_provider_that_has_none_is_refused(house: House) -> None:
+    account = await house.attach("inviosmart")
+    refusal = await refused(house, account, picture=PNG)
     assert refusal.reason is Refusal.UNSUPPORTED
     assert refusal.placeholders["field"] == "picture"
+
+
+@pytest.mark.parametrize(
+    ("settings", "wishes"),
+    [({}, {}), ({"channel": "push"}, {"channel": Channel.SMS})],
+)
+async def test_a_picture_that_would_go_by_sms_is_refused(
+    house: House, settings: dict[str, str], wishes: dict[str, Any]
+) -> None:
+    account = await house.attach("smshosting", settings=settings)
+    refusal = await refused(house, account, picture=PNG, **wishes)
+    assert refusal.reason is Refusal.PICTURE_NEEDS_PUSH
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ class Refusal(StrEnum):
     ACCOUNT_NOT_LOADED = "account_not_loaded"
     UNSUPPORTED = "unsupported"
     """The provider has no such thing: `field` (design.md, 8) and `provider`."""
+    PICTURE_NEEDS_PUSH = "picture_needs_push"
+    """The account can send it, but by Push alone."""
     INVALID_PICTURE = "invalid_picture"
     """The provider would not take it: `types` and `megabytes` say which it takes."""
     UNKNOWN_MESSAGE = "unknown_message"

@@ -48,8 +48,6 @@ def check_wishes(account: Account, wishes: Wishes) -> None:
         for field, (feature, is_wanted) in needed.items()
         if is_wanted and feature not in capabilities.features
     ]
-    if wishes.picture is not None and channel is Channel.SMS:
-        lacking.append("picture")
     if length > capabilities.reference_length:
         lacking.append("transaction_id")
     if lacking:
@@ -57,6 +55,8 @@ def check_wishes(account: Account, wishes: Wishes) -> None:
             Refusal.UNSUPPORTED,
             {"field": lacking[0], "provider": account.provider.name},
         )
+    if wishes.picture is not None and channel is Channel.SMS:
+        raise OrderRefusedError(Refusal.PICTURE_NEEDS_PUSH)
     rule = capabilities.picture
     if rule is not None and wishes.picture is not None and rule.fault(wishes.picture):
         types = (type_.removeprefix("image/").upper() for type_ in rule.types)
