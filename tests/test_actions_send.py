@@ -572,7 +572,6 @@ async def test_where_the_provider_cannot_wait_we_do(
         ("transactionale", {"test": True}, "test"),
         ("inviosmart", {"transaction_id": "x"}, "transaction_id"),
         ("inviosmart", {"picture": CAMERA}, "picture"),
-        ("smshosting", {"picture": CAMERA}, "picture"),
     ],
 )
 async def test_what_the_provider_cannot_do_is_refused(  # noqa: PLR0913, PLR0917 - a table
@@ -583,7 +582,7 @@ async def test_what_the_provider_cannot_do_is_refused(  # noqa: PLR0913, PLR0917
     extras: dict[str, object],
     told: str,
 ) -> None:
-    """By the name that the field has here; a picture does not go by SMS."""
+    """By the name that the field has here."""
     await set_up_camera(hass)
     await accounts.set_up(key)
     asked = len(push.requests)
@@ -594,6 +593,21 @@ async def test_what_the_provider_cannot_do_is_refused(  # noqa: PLR0913, PLR0917
     assert caught.value.translation_key == "unsupported"
     placeholders = caught.value.translation_placeholders
     assert placeholders == {"field": told, "provider": PROVIDERS[key].name}
+    assert len(push.requests) == asked
+
+
+async def test_a_picture_does_not_go_by_sms(
+    hass: HomeAssistant, accounts: Accounts, push: Simulator
+) -> None:
+    """The provider can send it; the sentence says how."""
+    await set_up_camera(hass)
+    await accounts.set_up("smshosting")
+    asked = len(push.requests)
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await send_sms(hass, numbers=[ANNA], message="Ciao", picture=CAMERA)
+
+    assert caught.value.translation_key == "picture_needs_push"
     assert len(push.requests) == asked
 
 
