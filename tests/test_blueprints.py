@@ -793,6 +793,8 @@ async def test_whom_no_push_can_reach_gets_an_sms_at_once(
     assert sent(simulator) == [("Anna", anna), ("Bruno", "sms"), ("Carla", "sms")]
     for message in simulator.messages:
         simulator.move(message.id, "delivered")
+    names = ("anna", "bruno", "carla")
+    await until(lambda: {status(hass, name) for name in names} == {"delivered"})
     await wait(hass, 2.1)
     assert len(simulator.messages) == 3
 

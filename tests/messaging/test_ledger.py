@@ -797,21 +797,21 @@ async def test_a_fault_of_ours_while_damage_is_set_aside_keeps_nobody_waiting(
         raise RuntimeError(TEXT)
 
     def remember() -> Remembered:
-        meanwhile.append(asyncio.create_task(shelf.add(50)))
+        meanwhile.append(asyncio.create_task(broken.add(50)))
         return Remembered()
 
-    shelf = Shelf(tmp_path / "sms.db")
-    shelf.ledger = Ledger(shelf.path, break_down)
-    await a_spoilt(shelf)
-    shelf.ledger.remember_with(remember)
+    broken = Shelf(tmp_path / "sms.db")
+    broken.ledger = Ledger(broken.path, break_down)
+    await a_spoilt(broken)
+    broken.ledger.remember_with(remember)
     async with asyncio.timeout(5):
         with pytest.raises(LedgerUnreadableError):
-            await shelf.ledger.find(Query(text="y"))
+            await broken.ledger.find(Query(text="y"))
         await asyncio.gather(*meanwhile)
-        assert await shelf.ids() == [50]
+        assert await broken.ids() == [50]
     assert "RuntimeError" in caplog.text
     assert TEXT not in caplog.text
-    await shelf.ledger.close()
+    await broken.ledger.close()
 
 
 async def test_where_damage_cannot_be_set_aside_the_ledger_goes_on_in_memory(

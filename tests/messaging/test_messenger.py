@@ -296,6 +296,30 @@ async def test_an_order_in_the_moment_its_account_goes_is_sent_all_the_same(
     assert len(house.accepted(KEY)) == 1
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_messages_keep_their_order_whenever_their_account_is_loaded_again(
+    house: House, turns: int
+) -> None:
+    """Also in the midst of a round of the outbox, before or after a message's turn."""
+    key, texts = "transactionale", ["primo", "secondo", "terzo"]
+    await house.attach(key, url=house.line.url(key), retry_for=10 * HOUR)
+    house.line.down()
+    for text in texts:
+        await house.send(key, NUMBER, OTHER, text=text)
+    await house.line.up()
+    house.time.pass_by(HOUR)
+    # With each account that is loaded, a round begins.
+    await house.attach("smshosting")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await house.messenger.detach(key)
+    await house.attach(key, url=house.line.url(key), retry_for=10 * HOUR)
+    await until(lambda: len(house.accepted(key)) == 2 * len(texts))
+    for number in (NUMBER, OTHER):
+        arrived = [text for to, text in house.arrived(key) if to == number]
+        assert arrived == texts
+
+
 async def test_one_account_that_goes_breaks_no_other_accounts_waiting_messages(
     house: House,
 ) -> None:

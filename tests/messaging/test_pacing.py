@@ -207,3 +207,16 @@ def test_a_message_is_asked_about_a_bounded_number_of_times_by_default() -> None
         age += pace.next_poll(age)
         polls += 1
     assert 50 < polls < 120
+
+
+def test_an_account_that_was_let_go_is_left_alone_in_the_round_that_goes_on() -> None:
+    time = Stopped()
+    rests = Rests(Clock(now=time.now), PACE)
+    began = time.now()
+    time.pass_by(1)
+    rests.gone("a")
+    rests.forgive("a")
+    assert rests.has_failed_since("a", began)
+    assert rests.until("a") is None
+    time.pass_by(1)
+    assert not rests.has_failed_since("a", time.now())

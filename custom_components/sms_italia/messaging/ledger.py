@@ -299,6 +299,8 @@ class Ledger:
         if self._threads is None:
             self._file.hold()
         else:
+            # With all that happened before.
+            await self.record(Entry())
             await self._write(self._file.hold)
 
     async def release(self) -> None:

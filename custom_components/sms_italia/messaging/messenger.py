@@ -149,6 +149,7 @@ class Messenger:
         """
         async with self._lock:
             self._let_go(account_id)
+            self._rests.gone(account_id)
             self._book.leave(account_id)
             if self._accounts:
                 return

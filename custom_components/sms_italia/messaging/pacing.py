@@ -71,7 +71,7 @@ class Rests:
         return until if until is not None and until > self._clock.now() else None
 
     def has_failed_since(self, account: str, moment: float) -> bool:
-        """Tell whether an account rested at this time or failed later."""
+        """Tell whether an account rested at this time, or failed or was gone later."""
         never = float("-inf")
         return (
             self._failed_at.get(account, never) >= moment
@@ -95,6 +95,14 @@ class Rests:
             asked = self._asked.get(account, now)
             self._asked[account] = max(asked, now + retry_after)
         self._until[account] = max(until, now + (retry_after or 0))
+
+    def gone(self, account: str) -> None:
+        """Note that an account was let go, as `has_failed_since` tells.
+
+        It may be there again before the round of the outbox ends in which a message
+        could not go out for that.
+        """
+        self._failed_at[account] = self._clock.now()
 
     def worked(self, account: str) -> bool:
         """End an account's rest; tell whether it had been failing."""

@@ -71,7 +71,8 @@ class Answer:
         Raises OutcomeUnknownError if it is none, whatever the content type says.
         """
         try:
-            text = self.body.decode(json.detect_encoding(self.body))
+            encoding = json.detect_encoding(self.body)
+            text = self.body.decode(encoding, "surrogatepass")
             value: Json = _DECODER.decode(text)
         except ValueError, ArithmeticError, RecursionError:
             raise OutcomeUnknownError("unreadable_answer") from None
