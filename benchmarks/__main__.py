@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+import os
 from pathlib import Path
 import sys
 import tempfile
@@ -18,6 +19,9 @@ from . import alerts, crowds, delivery, history, page, starting
 from .alerts import Amounts
 from .figures import Chapter
 from .house import House
+
+_CACHE = "SMS_ITALIA_CACHE"
+"""The name in the environment of the project's folder for what is made anew."""
 
 _SHORT = Amounts(alone=100, together=500, rounds=3)
 _FULL = Amounts(alone=300, together=500, rounds=7)
@@ -38,11 +42,16 @@ _ROUNDS = 9
 def main() -> int:
     """Read the arguments; the answer is the exit code."""
     parser = argparse.ArgumentParser(prog="script/benchmark")
-    parser.add_argument("--short", action="store_true", help="only alerts, to check")
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="only the alerts; print, and fail if a ratio is far off",
+    )
     arguments = parser.parse_args()
     with (
         suppress(KeyboardInterrupt, asyncio.CancelledError),
-        tempfile.TemporaryDirectory() as folder,
+        # On a disk, where a commit costs what it does elsewhere.
+        tempfile.TemporaryDirectory(dir=os.environ.get(_CACHE)) as folder,
     ):
         return asyncio.run(_run(Path(folder), short=arguments.short))
     return 130
@@ -73,8 +82,11 @@ async def _check(house: House) -> int:
     chapters = await alerts.measure(house, _SHORT)
     print(*page.lines(chapters), sep="\n")
     far_off = [goal.name for goal in alerts.ratios(chapters) if goal.is_far_off]
-    print(*(f"FAILED: far from its goal: {name}" for name in far_off), sep="\n")
-    return 1 if far_off else 0
+    if far_off:
+        print(*(f"FAILED: far from its goal: {name}" for name in far_off), sep="\n")
+        return 1
+    print("OK: no ratio is worse by half than its goal, or three times its bound.")
+    return 0
 
 
 async def _measure_all(

@@ -10,7 +10,7 @@ from simulator import Operation, Provider, Simulator
 from . import system
 from .alerts import held
 from .figures import Chapter, Goal, Table, Wish, kib, ms
-from .house import House
+from .house import House, title
 
 _TEXT = """\
 One call of `sms_italia.send_sms` with so many numbers, until its answer; each in a
@@ -71,7 +71,7 @@ async def measure(
                 ],
                 rows=[
                     [
-                        call.provider,
+                        title(call.provider),
                         f"{call.count:,}",
                         ms(call.took),
                         ms(call.took / call.count),
@@ -125,7 +125,7 @@ def _memory_goals(calls: Sequence[_Call]) -> list[Goal]:
     largest = max(call.count for call in calls)
     return [
         Goal(
-            name=f"{call.provider}: memory for {call.count:,} numbers",
+            name=f"{title(call.provider)}: memory for {call.count:,} numbers",
             value=call.growth / 2**20,
             wish=Wish.AT_MOST,
             wanted=_LARGEST_GROWTH / 2**20,
@@ -144,7 +144,7 @@ def _growth_goals(calls: Sequence[_Call]) -> list[Goal]:
         costs = [call.took / call.count for call in calls if call.provider is provider]
         goals.append(
             Goal(
-                name=f"{provider}: time of a number, most numbers to fewest",
+                name=f"{title(provider)}: time of a number, most numbers to fewest",
                 value=costs[-1] / costs[0],
                 wish=Wish.AT_MOST,
                 wanted=1.2,

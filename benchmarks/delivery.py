@@ -17,7 +17,7 @@ from simulator import Message, Operation, Provider, Simulator, Status
 
 from .alerts import held
 from .figures import Chapter, Goal, Table, Wish, ms
-from .house import REACHABLE, House
+from .house import REACHABLE, House, title
 
 _TEXT = """\
 Delivery of messages that were taken before. Told: so many callbacks at Home Assistant's
@@ -102,7 +102,7 @@ async def _told(
     await _until_delivered(house, count)
     took = time.perf_counter() - begin
     return _Deliveries(
-        name=f"Told, {provider}",
+        name=f"Told by {title(provider)}",
         count=count,
         took=took,
         questions=len(_questions(simulator, provider, began)),
@@ -130,7 +130,7 @@ async def _asked(
         await house.ask("reach", url=REACHABLE)
     questions = _questions(simulator, provider, began)
     return _Deliveries(
-        name=f"Asked, {provider}",
+        name=f"Asked of {title(provider)}",
         count=count,
         took=(ended - questions[0]).total_seconds(),
         questions=len(questions),

@@ -11,6 +11,7 @@ from typing import Self, cast
 
 import aiohttp
 
+from custom_components.sms_italia.providers.registry import PROVIDERS
 from script.development.home_assistant import HomeAssistantError
 from script.development.processes import free_port
 from script.lean.instance import Instance, Process
@@ -51,6 +52,11 @@ notify:
     headers:
       X-Api-Token: {token}
 """
+
+
+def title(provider: Provider) -> str:
+    """Return the name of a provider as it writes it."""
+    return PROVIDERS[provider].name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
