@@ -11,7 +11,6 @@ from custom_components.sms_italia.messaging.book import (
     CreditChanged,
     Event,
 )
-from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.learning import learn
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.messaging.pacing import Pace, Rests
@@ -45,7 +44,7 @@ class Desk:
         """Let its second rest be over."""
         self.account = house.account(KEY)
         self.time = Time()
-        clock = Clock(now=self.time.now)
+        clock = self.time.clock()
         self.book = Book(Ledger(folder / "sms.db", print), clock)
         self.events: list[Event] = []
         self.book.listen(KEY, self.events.append)

@@ -320,6 +320,20 @@ async def test_messages_keep_their_order_whenever_their_account_is_loaded_again(
         assert arrived == texts
 
 
+async def test_a_clock_that_is_set_back_after_a_reload_keeps_no_message_waiting(
+    house: House,
+) -> None:
+    key = "transactionale"
+    await house.attach(key)
+    await house.messenger.detach(key)
+    await house.attach(key)
+    house.time.set_forward(-600)
+    (message,) = await house.send(key, send_at=house.time.now() + 0.2)
+    assert message.stage is Stage.WAITING
+    await until(lambda: house.accepted(key))
+    await house.until_kept(message, stage=Stage.TAKEN)
+
+
 async def test_one_account_that_goes_breaks_no_other_accounts_waiting_messages(
     house: House,
 ) -> None:

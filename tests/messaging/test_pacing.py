@@ -5,7 +5,6 @@ from typing import override
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.pacing import Pace, Rests
 
 from .helpers import Time
@@ -19,8 +18,13 @@ class Stopped(Time):
 
     @override
     def now(self) -> float:
-        """Return the seconds that passed by."""
+        """Return the seconds that passed by, and by which the clock was set."""
         return self.shift
+
+    @override
+    def monotonic(self) -> float:
+        """Return the seconds that passed by."""
+        return self.passed
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def time() -> Stopped:
 
 @pytest.fixture
 def rests(time: Stopped) -> Rests:
-    return Rests(Clock(now=time.now), PACE)
+    return Rests(time.clock(), PACE)
 
 
 def rest_of(rests: Rests, time: Stopped, account: str = "a") -> float:
@@ -88,7 +92,7 @@ def test_what_is_forgiven_is_the_failures_and_not_the_wait_that_was_asked_for(
 
 
 def test_failures_without_end_are_counted_without_end(time: Stopped) -> None:
-    rests = Rests(Clock(now=time.now), Pace(first_rest=0.5, longest_rest=2.5))
+    rests = Rests(time.clock(), Pace(first_rest=0.5, longest_rest=2.5))
     for _ in range(3000):
         rests.failed("a")
         time.pass_by(rest_of(rests, time))
@@ -211,12 +215,24 @@ def test_a_message_is_asked_about_a_bounded_number_of_times_by_default() -> None
 
 def test_an_account_that_was_let_go_is_left_alone_in_the_round_that_goes_on() -> None:
     time = Stopped()
-    rests = Rests(Clock(now=time.now), PACE)
-    began = time.now()
+    rests = Rests(time.clock(), PACE)
+    began = time.monotonic()
     time.pass_by(1)
     rests.gone("a")
     rests.forgive("a")
     assert rests.has_failed_since("a", began)
     assert rests.until("a") is None
     time.pass_by(1)
-    assert not rests.has_failed_since("a", time.now())
+    assert not rests.has_failed_since("a", time.monotonic())
+
+
+@pytest.mark.parametrize("seconds", [-7200, -5, 5, 7200])
+def test_a_rest_is_as_long_as_it_is_whatever_the_clock_is_set_to(
+    rests: Rests, time: Stopped, seconds: float
+) -> None:
+    rests.failed("a", retry_after=50)
+    time.set_forward(seconds)
+    assert rest_of(rests, time) == pytest.approx(50)
+    time.pass_by(50)
+    assert rests.until("a") is None
+    assert not rests.has_failed_since("a", time.monotonic())

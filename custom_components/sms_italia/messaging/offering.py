@@ -81,7 +81,8 @@ class Record(Protocol):
 class Cargo:
     """What is offered along a route: messages of a dispatch to these numbers.
 
-    Accounts that failed since `round_began` are left alone; `asked` is the account
+    Accounts that failed since `round_began`, a moment of the monotonic clock, are left
+    alone; `asked` is the account
     that was asked. `is_open` tells that nobody has cancelled a message meanwhile.
     """
 

@@ -152,7 +152,7 @@ class Outbox:
     async def _deliver_in_order(self, messages: Sequence[Message]) -> None:
         """Deliver dispatch by dispatch, each number's messages one after another."""
         self._trying = frozenset(one.number for one in messages)
-        began = self._clock.now()
+        began = self._clock.monotonic()
         last: dict[str, asyncio.Task[None]] = {}
         tasks: list[asyncio.Task[None]] = []
         for _, dispatched in groupby(messages, lambda one: one.dispatch.id):

@@ -53,7 +53,8 @@ class Rests:
     """Which accounts rest after a failure, and until when.
 
     While an account rests nothing is tried with it: in a storm of alerts only the
-    first one waits for its timeout.
+    first one waits for its timeout. All is reckoned by the monotonic clock: a rest is
+    no longer because the time was set.
     """
 
     def __init__(self, clock: Clock, pace: Pace) -> None:
@@ -66,12 +67,23 @@ class Rests:
         self._failed_at: dict[str, float] = {}
 
     def until(self, account: str) -> float | None:
-        """Return the time until which an account rests, None if it does not."""
-        until = self._until.get(account)
-        return until if until is not None and until > self._clock.now() else None
+        """Return the time until which an account rests, None if it does not.
+
+        In seconds since the epoch, by what the clock shows now.
+        """
+        left = self._left(account)
+        return None if left is None else self._clock.now() + left
+
+    def _left(self, account: str) -> float | None:
+        """Return for how many seconds an account rests, None if it does not."""
+        left = self._until.get(account, 0) - self._clock.monotonic()
+        return left if left > 0 else None
 
     def has_failed_since(self, account: str, moment: float) -> bool:
-        """Tell whether an account rested at this time, or failed or was gone later."""
+        """Tell whether an account rested at this moment, or failed or was gone later.
+
+        The moment is one of the monotonic clock.
+        """
         never = float("-inf")
         return (
             self._failed_at.get(account, never) >= moment
@@ -83,18 +95,18 @@ class Rests:
 
         What fails while it rests was on the wire before: a storm is one failure.
         """
-        now, until = self._clock.now(), self.until(account)
+        now = self._clock.monotonic()
         self._failed_at[account] = now
-        if until is None:
+        if self._left(account) is None:
             failures = self._failures.get(account, 0)
             self._failures[account] = failures + 1
             doubled = self.pace.first_rest * 2 ** min(failures, _MOST_DOUBLINGS)
             rest = min(doubled, self.pace.longest_rest)
-            until = now + rest * random.uniform(1, 1.2)  # noqa: S311 - spreads attempts, no secret
+            self._until[account] = now + rest * random.uniform(1, 1.2)  # noqa: S311 - spreads attempts, no secret
         if retry_after is not None:
             asked = self._asked.get(account, now)
             self._asked[account] = max(asked, now + retry_after)
-        self._until[account] = max(until, now + (retry_after or 0))
+            self._until[account] = max(self._until[account], now + retry_after)
 
     def gone(self, account: str) -> None:
         """Note that an account was let go, as `has_failed_since` tells.
@@ -102,7 +114,7 @@ class Rests:
         It may be there again before the round of the outbox ends in which a message
         could not go out for that.
         """
-        self._failed_at[account] = self._clock.now()
+        self._failed_at[account] = self._clock.monotonic()
 
     def worked(self, account: str) -> bool:
         """End an account's rest; tell whether it had been failing."""

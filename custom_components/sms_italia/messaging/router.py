@@ -23,8 +23,9 @@ class Router(Ground):
         """Send those messages of one dispatch that still wait in the book.
 
         One that is under way already has its turn first, and may wait no more then.
-        An account that rested when the round of the outbox began, or failed since, is
-        left alone until the next one: otherwise a message could get past an older one.
+        An account that rested when the round of the outbox began (by the monotonic
+        clock), or failed or was gone since, is left alone until the next one: otherwise
+        a message could get past an older one.
         """
         for message in messages:
             if (end := self.under_way.get(message.id)) is not None:
