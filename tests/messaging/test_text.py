@@ -4,6 +4,8 @@ from hypothesis import example, given, strategies as st
 import pytest
 
 from custom_components.sms_italia.messaging.text import (
+    BASIC_TABLE,
+    EXTENSION_TABLE,
     PreparedText,
     TextEncoding,
     join_title,
@@ -15,8 +17,8 @@ from custom_components.sms_italia.providers.model import Encoding
 
 SMART, GSM7, UNICODE = TextEncoding
 
-# The tables of providers.md section 6, typed here and not taken from the package;
-# without the controls that a text never needs (carriage return, escape, form feed).
+# The tables of 3GPP TS 23.038, typed here and not taken from the code; without
+# the controls that a text never needs (carriage return, escape, form feed).
 BASIC = set(
     "@£$¥èéùìòÇ\nØøÅå"
     "Δ_ΦΓΛΩΠΨΣΘΞÆæßÉ"
@@ -25,6 +27,18 @@ BASIC = set(
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 EXTENSION = set("^{}\\[~]|€")
+
+
+def test_the_tables_of_gsm7_have_the_positions_of_the_standard() -> None:
+    known = {0x00: "@", 0x0A: "\n", 0x10: "Δ", 0x1B: "\x1b", 0x1F: "É", 0x24: "¤"}
+    known |= {0x30: "0", 0x40: "¡", 0x5F: "§", 0x60: "¿", 0x61: "a", 0x7F: "à"}
+    assert len(BASIC_TABLE) == len(set(BASIC_TABLE)) == 128
+    assert {at: BASIC_TABLE[at] for at in known} == known
+    assert len(EXTENSION_TABLE) == len(set(EXTENSION_TABLE.values())) == 10
+    assert not set(BASIC_TABLE) & set(EXTENSION_TABLE.values())
+    assert [EXTENSION_TABLE[code] for code in (0x3C, 0x3E, 0x65)] == ["[", "]", "€"]
+    assert set(BASIC_TABLE) - {"\x1b", "\r"} == BASIC
+    assert set(EXTENSION_TABLE.values()) - {"\f"} == EXTENSION
 
 
 def slow_parts(text: str, encoding: Encoding) -> list[list[str]]:

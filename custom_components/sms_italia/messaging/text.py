@@ -1,7 +1,6 @@
 """From the text a person wrote to the text that goes on the air, and its parts.
 
-Facts: providers.md section 6 (alphabet, sizes of a part) and why.md, "Text
-handling" (what costs Italian users money).
+The alphabet and the sizes of a part: docs/development/provider-apis/common.md 6.
 """
 
 from collections.abc import Callable
@@ -11,11 +10,7 @@ import re
 from typing import Final
 import unicodedata
 
-from gsm0338 import Codec
-
 from ..providers.model import Encoding
-
-_ESCAPE: Final = 0x1B
 
 
 class TextEncoding(StrEnum):
@@ -43,22 +38,38 @@ class PreparedText:
     costly_characters: tuple[str, ...] = field(default=(), repr=False)
 
 
-def _alphabet(codec: Codec, *prefix: int) -> frozenset[str]:
-    """Return the printable characters (and the line feed) behind `prefix`."""
-    codes = (bytes((*prefix, code)) for code in range(0x80) if code != _ESCAPE)
-    characters = {codec.decode(code, "ignore")[0] for code in codes}
-    # Carriage return and form feed are in the tables, but a text never needs them.
-    return frozenset(characters - {"", "\r", "\f"})
+# The tables of 3GPP TS 23.038, 6.2.1, sixteen positions a line, with the escape at
+# position 0x1B. The extension table goes by the position behind the escape.
+BASIC_TABLE: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅå"
+    "Δ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ"
+    " !\"#¤%&'()*+,-./"
+    "0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNO"
+    "PQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmno"
+    "pqrstuvwxyzäöñüà"
+)
+EXTENSION_TABLE: Final = {
+    0x0A: "\f",
+    0x14: "^",
+    0x28: "{",
+    0x29: "}",
+    0x2F: "\\",
+    0x3C: "[",
+    0x3D: "~",
+    0x3E: "]",
+    0x40: "|",
+    0x65: "€",
+}
 
-
-# An instance of our own: the package also registers its codec by name for the whole
-# process, and we do not depend on that.
-_BASIC: Final = _alphabet(Codec())
-_EXTENSION: Final = _alphabet(Codec(), _ESCAPE)
+# Escape, carriage return and form feed are in the tables, but a text never needs them.
+_BASIC: Final = frozenset(BASIC_TABLE) - {"\x1b", "\r"}
+_EXTENSION: Final = frozenset(EXTENSION_TABLE.values()) - {"\f"}
 _GSM7: Final = _BASIC | _EXTENSION
 _GSM7_CLASS: Final = "".join(map(re.escape, sorted(_GSM7)))
 
-# Septets that fit: alone, and in each part of several (providers.md section 6).
+# Septets that fit: alone, and in each part of several.
 _SEPTETS: Final = (160, 153)
 _UTF16_UNITS: Final = (70, 67)
 
