@@ -26,16 +26,10 @@ from simulator import Fault, Operation, Simulator
 
 from .canned import Canned
 from .helpers import NUMBER, client_at, client_of, only, submission
-from .proofs import proves
 
 KEY = "inviosmart"
-SEND = "GET /sendsms/"
-STATUS = "GET /smsstatus/"
-BALANCE = "GET /account-balance/"
 
 
-@proves(KEY, SEND, of="parameter")
-@proves(KEY, "every request", "username", "password")
 async def test_the_request_is_that_of_the_page(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -65,9 +59,6 @@ async def test_a_number_as_sender_goes_without_its_plus(
     assert [message.sender for message in simulator.messages] == [NUMBER[1:]]
 
 
-@proves(KEY, SEND, "OK ID")
-@proves(KEY, "every request", "1010", "1019", "1026", "1043")
-@proves(KEY, "every request", "1033", "1039", "1040", "1041")
 @pytest.mark.parametrize(
     ("body", "status", "expected"),
     [
@@ -118,41 +109,6 @@ async def test_only_the_line_itself_says_what_became_of_a_message(
     assert outcome == expected
 
 
-@proves(
-    KEY,
-    "every request",
-    "1001",
-    "1002",
-    "1012",
-    "1014",
-    "1038",
-    "1042",
-    "1013",
-    "1018",
-    "1023",
-    "1003",
-    "1004",
-    "1005",
-    "1017",
-    "1006",
-    "1007",
-    "1008",
-    "1015",
-    "1016",
-    "1021",
-    "1036",
-    "1009",
-    "1024",
-    "1029",
-    "1020",
-    "1025",
-    "1031",
-    "1032",
-    "1011",
-    "1022",
-    "1027",
-    "1028",
-)
 @pytest.mark.parametrize("word", ["Error", "Status"])
 @pytest.mark.parametrize(
     ("numbers", "kind"),
@@ -197,7 +153,6 @@ async def test_a_cut_get_reaches_the_wire_once_even_after_a_good_one(
     assert len(simulator.requests) == 2
 
 
-@proves(KEY, BALANCE)
 @pytest.mark.parametrize(
     ("line", "credit"),
     [
@@ -226,7 +181,6 @@ async def test_the_balance_line_is_read(
     assert canned.seen[0].query["countryprefix"] == "39"
 
 
-@proves(KEY, BALANCE, "countryprefix")
 async def test_another_country_is_asked_by_its_digits(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -257,10 +211,6 @@ async def test_a_line_without_a_balance_is_no_balance_of_zero(
         await client_at(KEY, session, canned.url).credit()
 
 
-@proves(KEY, STATUS, of="parameter")
-@proves(KEY, STATUS, of="answer field")
-@proves(KEY, STATUS, "1", "2", "4", "8", "16", "32")
-@proves(KEY, STATUS, "64", "128", "256", "512", "1024", "2048")
 @pytest.mark.parametrize(
     ("number", "status"),
     [
@@ -300,7 +250,6 @@ async def test_each_number_has_its_status_with_parts_and_cost(
     assert canned.seen[0].query["SMSId"] == "2345"
 
 
-@proves(KEY, STATUS, "4096", "8192", "16384", "32768")
 @pytest.mark.parametrize("number", ["3", "4096", "8192", "16384", "32768", "", "x"])
 async def test_an_unknown_number_claims_nothing(
     number: str, canned: Canned, session: aiohttp.ClientSession
@@ -312,7 +261,6 @@ async def test_an_unknown_number_claims_nothing(
     )
 
 
-@proves(KEY, STATUS, of="answer field")
 @pytest.mark.parametrize(
     "line",
     [
@@ -351,7 +299,6 @@ async def test_a_status_question_can_be_refused(
     assert refusal.value.kind is kind
 
 
-@proves(KEY, "GET /help")
 def test_the_page_of_an_account_is_the_provider_s_help_and_no_request_asks_for_it() -> (
     None
 ):
@@ -361,7 +308,6 @@ def test_the_page_of_an_account_is_the_provider_s_help_and_no_request_asks_for_i
 @pytest.mark.parametrize(
     ("count", "expected"), [("-9999", None), ("-1", None), ("0", 0), ("2877", 2877)]
 )
-@proves(KEY, BALANCE, "SmsRemainCount")
 async def test_a_negative_count_is_not_told_and_none_left_is_zero(
     count: str, expected: int | None, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -370,7 +316,6 @@ async def test_a_negative_count_is_not_told_and_none_left_is_zero(
     assert (await client_at(KEY, session, canned.url).credit()).sms_left == expected
 
 
-@proves(KEY, "every request", "password")
 async def test_https_is_used_where_the_address_says_so(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:

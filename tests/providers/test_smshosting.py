@@ -38,10 +38,8 @@ from .helpers import (
     refs_of,
     submission,
 )
-from .proofs import proves
 
 KEY = "smshosting"
-SEND = "POST /sms/send"
 
 
 def result(
@@ -73,7 +71,6 @@ def found(*rows: Json, limit: int = 100) -> dict[str, Json]:
     }
 
 
-@proves(KEY, SEND, "to", "text", "from", "encoding", "transactionId")
 @pytest.mark.parametrize(
     ("encoding", "word"), [(Encoding.GSM7, "7BIT"), (Encoding.UCS2, "UCS2")]
 )
@@ -119,7 +116,6 @@ async def test_the_reference_names_the_submission_at_the_provider(
     assert simulator.messages[0].reference == "riferimento-1"
 
 
-@proves(KEY, SEND, "sandbox")
 async def test_in_the_sandbox_nothing_is_sent_and_nothing_is_an_error(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -133,8 +129,6 @@ async def test_in_the_sandbox_nothing_is_sent_and_nothing_is_an_error(
     assert not simulator.messages
 
 
-@proves(KEY, SEND, of="answer field")
-@proves(KEY, SEND, "INSERTED", "NOT_INSERTED")
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
@@ -181,7 +175,6 @@ async def test_the_row_of_a_number_decides_and_not_http_200(
     assert outcome == expected
 
 
-@proves(KEY, SEND, "BADNUMBERFORMAT", "BLACKLIST", "DUPLICATESMS")
 async def test_each_number_has_its_own_result(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -223,8 +216,6 @@ async def test_only_bad_numbers_may_also_be_one_refusal(
     assert outcome == NotSent(kind=ErrorKind.RECIPIENT, detail="NO_VALID_RECIPIENT")
 
 
-@proves(KEY, SEND, of="error")
-@proves(KEY, "every request", "errorMsg", "errorCode", "HTTP 400")
 @pytest.mark.parametrize(
     ("codes", "kind", "detail"),
     [
@@ -267,7 +258,6 @@ async def test_each_code_of_a_refusal_has_its_kind(
     assert outcome == NotSent(kind=kind, detail=detail or str(codes))
 
 
-@proves(KEY, "*", "GENERIC_ERROR", "HTTP 500")
 @pytest.mark.parametrize(
     ("code", "status", "detail"),
     [
@@ -291,7 +281,6 @@ async def test_an_internal_error_does_not_say_that_nothing_was_sent(
     assert outcome == Uncertain(detail=detail)
 
 
-@proves(KEY, "every request", "HTTP 401", "errorMsg")
 async def test_a_refusal_under_http_200_is_a_refusal(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -355,7 +344,6 @@ async def test_a_key_with_a_colon_is_a_wrong_key(
     assert not canned.seen
 
 
-@proves(KEY, "GET /user", "credit", "italysms")
 @pytest.mark.parametrize(
     ("user", "credit"),
     [
@@ -390,9 +378,6 @@ async def test_a_profile_without_credit_is_no_credit_of_zero(
         await client_at(KEY, session, canned.url).credit()
 
 
-@proves(KEY, "GET /sms/search", of="status")
-@proves(KEY, "GET /push/search", of="status")
-@proves(KEY, "GET /sms/search", "smsList[].price", "smsList[].status")
 @pytest.mark.parametrize(
     ("word", "status"),
     [
@@ -427,7 +412,6 @@ async def test_an_unknown_word_claims_nothing(
     )
 
 
-@proves(KEY, "GET /sms/search", "id", "limit", "smsList[].id", "smsList[].to")
 async def test_a_hundred_messages_are_one_search(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -447,7 +431,6 @@ async def test_a_hundred_messages_are_one_search(
     assert len(simulator.requests) == asked_before + 1
 
 
-@proves(KEY, "GET /sms/search", "offset", "metadata.limit", "metadata.offset")
 async def test_a_search_goes_on_where_a_page_ended(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:

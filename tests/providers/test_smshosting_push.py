@@ -35,13 +35,10 @@ from .helpers import (
     only,
     submission,
 )
-from .proofs import proves
 
 KEY = "smshosting"
-SEND = "POST /push/send"
 
 
-@proves(KEY, SEND, of="parameter")
 async def test_every_field_of_a_push_with_sms_is_on_the_wire(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -81,7 +78,6 @@ async def test_every_field_of_a_push_with_sms_is_on_the_wire(
     assert {message.scheduled for message in push.messages} == {tomorrow}
 
 
-@proves(KEY, SEND, "onlyPush", "sandbox", "text")
 async def test_a_push_alone_is_a_plain_form_without_the_fields_of_an_sms(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -121,7 +117,6 @@ async def test_a_channel_that_is_none_is_a_value_error(
         client_of(push, KEY, session, changed={"channel": "piccione"})
 
 
-@proves(KEY, SEND, of="answer field")
 async def test_each_message_tells_whether_it_is_a_push_or_an_sms(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -144,7 +139,6 @@ async def test_each_message_tells_whether_it_is_a_push_or_an_sms(
     }
 
 
-@proves(KEY, SEND, "pushInserted", "smsInserted", "smsNotInserted")
 async def test_who_has_no_app_is_left_out_of_a_push_alone(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -180,22 +174,6 @@ async def test_a_number_missing_from_a_list_that_is_not_whole_is_uncertain(
     assert result.outcomes[OTHER_NUMBER] == Uncertain(detail="no_result")
 
 
-@proves(
-    KEY,
-    SEND,
-    "BAD_TRANSACTIONID",
-    "BAD_DATE",
-    "BAD_CONTENT_PUSH",
-    "BAD_ENCODING",
-    "BAD_TEXT",
-    "BAD_FROM",
-    "BAD_GROUP",
-    "BAD_CREDIT",
-    "NO_PUSH",
-    "NO_VALID_RECIPIENT",
-    "PUSH_UNAVAILABLE",
-    "GENERIC_ERROR",
-)
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
@@ -239,8 +217,6 @@ async def test_each_code_of_a_refused_push_has_its_kind_and_cause(
     assert len(canned.seen) == 1
 
 
-@proves(KEY, SEND, "INSERTED", "NOT_INSERTED", "BADNUMBERFORMAT", "DUPLICATESMS")
-@proves(KEY, SEND, "sms[].id", "sms[].to", "sms[].status", "sms[].statusDetail")
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [

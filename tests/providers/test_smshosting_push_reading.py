@@ -40,15 +40,10 @@ from .helpers import (
     refs_of,
     submission,
 )
-from .proofs import proves
 
 KEY = "smshosting"
-ESTIMATE = "POST /push/estimate"
-SEARCH = "GET /push/search"
 
 
-@proves(KEY, ESTIMATE, of="parameter")
-@proves(KEY, ESTIMATE, of="answer field")
 async def test_an_estimate_has_the_fields_of_the_send_and_sends_nothing(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -98,7 +93,6 @@ async def test_without_a_plan_an_estimate_is_that_of_the_sms(
     assert refusal.value.cause is Cause.NO_PUSH_PLAN
 
 
-@proves(KEY, ESTIMATE, "pushAvailable")
 async def test_the_credit_tells_the_push_left_and_when_the_plan_comes_and_goes(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -134,7 +128,6 @@ async def test_a_failed_question_for_the_push_left_does_not_lose_the_credit(
     assert (credit.push_plan, credit.push_left) == (PushPlan.NOT_TOLD, None)
 
 
-@proves(KEY, SEARCH, "id", "limit", "offset", "smsList[].type")
 async def test_the_report_of_a_push_comes_from_the_search_that_knows_it(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -164,7 +157,6 @@ async def test_the_report_of_a_push_comes_from_the_search_that_knows_it(
     }
 
 
-@proves(KEY, SEARCH, "PUSH_UNAVAILABLE")
 async def test_a_plan_that_ended_leaves_the_reports_of_sms_alone(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -179,7 +171,6 @@ async def test_a_plan_that_ended_leaves_the_reports_of_sms_alone(
     assert [report.ref.recipient for report in reports] == [OTHER_NUMBER]
 
 
-@proves(KEY, SEARCH, "BAD_ID")
 async def test_an_id_that_one_search_refuses_is_asked_of_the_other(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -193,7 +184,6 @@ async def test_an_id_that_one_search_refuses_is_asked_of_the_other(
     assert (report.status, report.type) == (Status.SENT, MessageType.PUSH)
 
 
-@proves(KEY, SEARCH, "transactionId", "metadata.count", "smsList[].transactionId")
 @pytest.mark.parametrize("channel", [Channel.PUSH, Channel.PUSH_THEN_SMS])
 async def test_a_submission_in_doubt_is_found_among_push_and_sms(
     channel: Channel, push: Simulator, session: aiohttp.ClientSession
@@ -262,7 +252,6 @@ async def test_a_submission_of_sms_is_looked_for_among_sms_only(
     }
 
 
-@proves(KEY, SEARCH, of="answer field")
 async def test_the_page_s_own_row_of_a_push_is_read(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -291,8 +280,6 @@ async def test_the_page_s_own_row_of_a_push_is_read(
     assert await client.find_pictures([ref]) == {ref: report.picture}
 
 
-@proves(KEY, "GET /push/multimedia/{id}", "id", "the picture")
-@proves(KEY, SEARCH, "smsList[].multimediaContent.id")
 async def test_a_picture_can_be_found_and_read_back(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -310,7 +297,6 @@ async def test_a_picture_can_be_found_and_read_back(
     assert push.requests[-1].path == f"/rest/api/push/multimedia/{found[ref].id}"
 
 
-@proves(KEY, "GET /push/multimedia/{id}", of="error")
 @pytest.mark.parametrize("code", ["PUSH_UNAVAILABLE", "NO_PARAMS", "BAD_ID"])
 async def test_a_picture_that_is_refused_is_an_error(
     code: str, canned: Canned, session: aiohttp.ClientSession
@@ -346,7 +332,6 @@ async def test_what_is_no_picture_is_not_taken_for_one(
         await client_at(KEY, session, canned.url).picture("x")
 
 
-@proves(KEY, "POST /push/invitation", "to", "url")
 async def test_an_invitation_is_a_link_for_a_number(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -361,7 +346,6 @@ async def test_an_invitation_is_a_link_for_a_number(
 
 
 @pytest.mark.parametrize("code", ["PUSH_UNAVAILABLE", "NO_PARAMS", "BAD_TO"])
-@proves(KEY, "POST /push/invitation", of="error")
 async def test_a_refused_invitation_is_an_error(
     code: str, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -401,17 +385,6 @@ async def test_only_a_web_address_for_the_number_is_an_invitation(
             await client.create_invitation(NUMBER)
 
 
-@proves(KEY, SEARCH, "msisdn", "fromDate", "toDate", "status", "offset", "limit")
-@proves(
-    KEY,
-    "GET /sms/search",
-    "msisdn",
-    "fromDate",
-    "toDate",
-    "status",
-    "offset",
-    "limit",
-)
 @pytest.mark.parametrize("api", ["push", "sms"])
 async def test_a_search_has_every_filter_of_the_page_with_and_without_a_plan(
     api: str, push: Simulator, session: aiohttp.ClientSession
@@ -453,11 +426,6 @@ async def test_a_search_has_every_filter_of_the_page_with_and_without_a_plan(
     assert asked[1]["offset"] == "1"
 
 
-@proves(KEY, SEARCH, of="status")
-@proves(KEY, SEARCH, "smsList[].insertDate", "smsList[].sentDate")
-@proves(KEY, SEARCH, "smsList[].deliveryDate", "smsList[].price")
-@proves(KEY, "GET /sms/search", "smsList[].insertDate", "smsList[].sentDate")
-@proves(KEY, "GET /sms/search", "smsList[].deliveryDate", "smsList[].price")
 @pytest.mark.parametrize(
     ("word", "status", "at"),
     [
@@ -498,7 +466,6 @@ async def test_each_word_of_a_search_has_its_status_time_and_price(  # noqa: PLR
     assert found.total is None
 
 
-@proves(KEY, ESTIMATE, of="error")
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
@@ -529,8 +496,6 @@ async def test_a_refused_estimate_is_an_error_of_its_kind(
     assert getattr(refusal.value, "kind", None) is kind
 
 
-@proves(KEY, SEARCH, "NO_PARAMS", "BAD_ID", "BAD_MSISDN", "BAD_DATE", "BAD_STATUS")
-@proves(KEY, "GET /sms/search", of="error")
 @pytest.mark.parametrize(
     "code", ["NO_PARAMS", "BAD_ID", "BAD_MSISDN", "BAD_DATE", "BAD_STATUS"]
 )

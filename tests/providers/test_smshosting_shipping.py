@@ -41,14 +41,8 @@ from .helpers import (
     refs_of,
     submission,
 )
-from .proofs import proves
 
 KEY = "smshosting"
-SEND = "POST /sms/send"
-BULK = "POST /sms/sendbulk"
-ESTIMATE = "POST /sms/estimate"
-SEARCH = "GET /sms/search"
-CANCEL = "POST /sms/cancel"
 CHRISTMAS = datetime(2035, 12, 25, 8, tzinfo=UTC)
 CALLBACK = "https://casa.example/dlr"
 
@@ -71,7 +65,6 @@ def found(*rows: Json, count: int | None = None) -> dict[str, Json]:
     }
 
 
-@proves(KEY, SEND, of="parameter")
 async def test_every_field_of_a_send_is_on_the_wire(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -105,7 +98,6 @@ async def test_every_field_of_a_send_is_on_the_wire(
     assert result.mode is Mode.LIVE
 
 
-@proves(KEY, SEND, "group")
 async def test_a_group_alone_is_a_submission_whose_members_are_told(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -120,7 +112,6 @@ async def test_a_group_alone_is_a_submission_whose_members_are_told(
     }
 
 
-@proves(KEY, SEND, "BAD_GROUP")
 async def test_of_a_group_alone_a_refusal_and_a_doubt_are_told_too(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -136,7 +127,6 @@ async def test_of_a_group_alone_a_refusal_and_a_doubt_are_told_too(
     assert doubtful.refusal is None
 
 
-@proves(KEY, SEND, "sandbox")
 async def test_a_submission_can_be_a_test_and_can_be_none(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -164,7 +154,6 @@ async def test_a_moment_that_is_past_is_now(
     assert "date" not in simulator.requests[-1].fields
 
 
-@proves(KEY, BULK)
 async def test_a_thousand_recipients_go_in_bulk_and_are_queued(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -195,7 +184,6 @@ async def test_a_thousand_recipients_go_in_bulk_and_are_queued(
     assert len(simulator.messages) == 1000
 
 
-@proves(KEY, BULK, "sandbox")
 async def test_a_bulk_can_be_a_test(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -219,7 +207,6 @@ async def test_999_recipients_are_each_answered_for(
     assert len(set(result.outcomes.values())) == 999
 
 
-@proves(KEY, SEARCH, "transactionId", "smsList[].to")
 async def test_messages_of_a_bulk_are_reported_once_the_provider_worked_on_it(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -246,7 +233,6 @@ async def test_messages_of_a_bulk_are_reported_once_the_provider_worked_on_it(
 
 
 @pytest.mark.parametrize("told", ["altro", None, 7])
-@proves(KEY, BULK, "transactionId")
 async def test_a_bulk_under_another_transaction_is_uncertain(
     told: Json, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -257,7 +243,6 @@ async def test_a_bulk_under_another_transaction_is_uncertain(
     assert set(result.outcomes.values()) == {Uncertain(detail="no_transaction")}
 
 
-@proves(KEY, ESTIMATE)
 async def test_an_estimate_of_sms_has_the_fields_of_the_send_and_sends_nothing(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -292,8 +277,6 @@ async def test_an_estimate_without_a_cost_is_no_cost_of_zero(
         await client_at(KEY, session, canned.url).estimate(submission())
 
 
-@proves(KEY, CANCEL, of="parameter")
-@proves(KEY, CANCEL, of="answer field")
 async def test_scheduled_messages_are_cancelled_one_by_one(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -319,7 +302,6 @@ async def test_scheduled_messages_are_cancelled_one_by_one(
     ]
 
 
-@proves(KEY, CANCEL, "transactionId")
 async def test_a_submission_is_cancelled_by_our_reference(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -335,7 +317,6 @@ async def test_a_submission_is_cancelled_by_our_reference(
     ]
 
 
-@proves(KEY, CANCEL, "transactionId")
 async def test_messages_of_a_bulk_are_cancelled_with_all_of_it(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -352,7 +333,6 @@ async def test_messages_of_a_bulk_are_cancelled_with_all_of_it(
     assert len(simulator.requests) == asked_before + 1
 
 
-@proves(KEY, CANCEL, "smsList[].status")
 @pytest.mark.parametrize(
     ("word", "result"),
     [
@@ -376,7 +356,6 @@ async def test_only_a_clear_word_says_that_a_message_was_stopped(
     assert cancellation == Cancellation(ref=ref, result=result)
 
 
-@proves(KEY, CANCEL, of="error")
 @pytest.mark.parametrize("code", ["NO_PARAMS", "BAD_ID", "BAD_CREDENTIALS"])
 async def test_a_refused_cancel_is_an_error_unless_the_id_is_none(
     code: str, canned: Canned, session: aiohttp.ClientSession
@@ -404,7 +383,6 @@ async def test_an_unreadable_answer_to_a_cancel_claims_nothing(
         await client_at(KEY, session, canned.url).cancel([MessageRef("1", NUMBER)])
 
 
-@proves(KEY, SEARCH, of="answer field")
 async def test_a_submission_in_doubt_is_found_by_its_reference(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -440,7 +418,6 @@ async def test_a_look_up_goes_on_until_a_page_brings_nothing_new(
     assert [seen.query["offset"] for seen in canned.seen] == ["0", "1", "3"]
 
 
-@proves(KEY, SEARCH, "metadata.count", "smsList[].id", "smsList[].to")
 @pytest.mark.parametrize(
     "page",
     [
@@ -462,7 +439,6 @@ async def test_a_look_up_that_is_not_whole_proves_nothing(
         await client_at(KEY, session, canned.url).lookup("riferimento-1", Channel.SMS)
 
 
-@proves(KEY, SEARCH, "smsList[].transactionId")
 async def test_a_message_of_another_submission_is_not_taken_for_ours(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -487,7 +463,6 @@ async def test_a_server_that_invents_messages_for_ever_is_given_up(
     assert len(canned.seen) == 100
 
 
-@proves(KEY, "GET /user", "msisdn", "phone")
 @pytest.mark.parametrize("name", ["msisdn", "phone"])
 async def test_the_account_s_own_number_is_asked_about_and_forgotten(
     name: str, canned: Canned, session: aiohttp.ClientSession
@@ -509,7 +484,6 @@ async def test_the_account_s_own_number_is_asked_about_and_forgotten(
     assert "393400009999" not in repr(vars(client))
 
 
-@proves(KEY, "every request", "HTTP 405")
 async def test_a_method_that_is_not_allowed_sent_nothing(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:

@@ -32,11 +32,8 @@ from .helpers import (
     refs_of,
     submission,
 )
-from .proofs import proves
 
 KEY = "smsviainternet"
-SEND = "POST /api/rest/v1/sms"
-DELIVERY = "GET /api/rest/v1/sms/delivery"
 QUEUE = "15066049200263637"
 
 
@@ -75,8 +72,6 @@ def row(
     }
 
 
-@proves(KEY, SEND, "text", "numbers", "sender")
-@proves(KEY, "every request", "X-Api-Token")
 async def test_the_request_is_that_of_the_page(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -108,9 +103,6 @@ async def test_without_a_sender_the_panel_decides(
     assert "sender" not in canned.seen[0].json
 
 
-@proves(KEY, SEND, "gateway")
-@proves(KEY, "every request", "username", "password")
-@proves(KEY, DELIVERY, "from_date", "limit")
 async def test_gateway_and_user_travel_where_the_settings_have_them(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -139,7 +131,6 @@ async def test_a_token_that_asks_for_its_user_gets_it(
     await client_of(simulator, KEY, session).validate()
 
 
-@proves(KEY, SEND, "queue_id", "credit", "sending_sms_count", "sending_cost")
 async def test_parts_cost_and_credit_are_read_in_euro(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -168,7 +159,6 @@ async def test_parts_that_cannot_be_shared_out_are_not_told(
     assert accepted.parts is None
 
 
-@proves(KEY, SEND, "async", "queue_id")
 @pytest.mark.parametrize("is_async", [True, 1])
 async def test_an_asynchronous_shipment_tells_only_that_it_is_accepted(
     is_async: Json, canned: Canned, session: aiohttp.ClientSession
@@ -202,7 +192,6 @@ async def test_a_count_that_makes_no_sense_is_uncertain_but_can_be_followed(
     assert len(canned.seen) == 1
 
 
-@proves(KEY, SEND, "sending_contacts_count")
 async def test_no_contact_at_all_means_that_every_number_was_dropped(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -217,8 +206,6 @@ async def test_no_contact_at_all_means_that_every_number_was_dropped(
     assert len(canned.seen) == 1
 
 
-@proves(KEY, SEND, "sending_contacts_count")
-@proves(KEY, DELIVERY, "queue_id", "deliveries[].receiver")
 async def test_delivery_rows_tell_which_number_was_dropped(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -285,24 +272,6 @@ async def test_a_failed_look_at_the_rows_leaves_all_uncertain_but_followed(
     assert {report.ref.recipient for report in reports} == {NUMBER, OTHER_NUMBER}
 
 
-@proves(
-    KEY,
-    "every request",
-    "1",
-    "2",
-    "3",
-    "4",
-    "5",
-    "6",
-    "10",
-    "11",
-    "12",
-    "13",
-    "14",
-    "15",
-    "20",
-    "100",
-)
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -333,7 +302,6 @@ async def test_an_error_number_names_the_kind_with_either_http_status(
     assert outcome == NotSent(kind=kind, detail=str(error))
 
 
-@proves(KEY, "every request", "999")
 @pytest.mark.parametrize(
     ("body", "status", "expected"),
     [
@@ -372,8 +340,6 @@ async def test_an_object_without_delivery_rows_proves_no_token(
         await client_at(KEY, session, canned.url).validate()
 
 
-@proves(KEY, DELIVERY, of="status")
-@proves(KEY, DELIVERY, "deliveries[].delivery_status")
 @pytest.mark.parametrize(
     ("word", "status"),
     [
@@ -441,7 +407,6 @@ async def test_the_worst_part_speaks_for_the_message(
     assert [report.status for report in reports] == ([status] if status else [])
 
 
-@proves(KEY, DELIVERY, "deliveries[].reason_code")
 async def test_a_failure_carries_the_reason_code(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -470,7 +435,6 @@ async def test_a_long_message_with_one_row_a_part_fails_with_its_last_part(
     assert report.status is Status.FAILED
 
 
-@proves(KEY, DELIVERY, of="answer field")
 async def test_messages_of_one_shipment_are_one_question(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -488,7 +452,6 @@ async def test_messages_of_one_shipment_are_one_question(
     assert len(simulator.requests) == asked_before + 1
 
 
-@proves(KEY, DELIVERY, "limit", "offset", "queue_id", "delivery_status", "user_id")
 async def test_a_shipment_of_more_than_a_page_is_read_whole(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -509,7 +472,6 @@ async def test_a_shipment_of_more_than_a_page_is_read_whole(
     assert len(simulator.requests) == asked_before + 3
 
 
-@proves(KEY, DELIVERY, "limit", "count", "offset")
 async def test_a_smaller_page_than_asked_for_is_not_taken_for_the_last(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:

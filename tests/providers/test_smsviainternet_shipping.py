@@ -39,12 +39,8 @@ from .helpers import (
     refs_of,
     submission,
 )
-from .proofs import proves
 
 KEY = "smsviainternet"
-SEND = "POST /api/rest/v1/sms"
-BATCH = "POST /api/rest/v1/sms-batch"
-DELIVERY = "GET /api/rest/v1/sms/delivery"
 WALLETS = "GET /api/rest/v1/users/wallets"
 CALLBACK = "https://casa.example/dlr"
 WINTER = datetime(2035, 12, 25, 7, 30, tzinfo=UTC)
@@ -56,7 +52,6 @@ def many(count: int) -> list[str]:
     return [f"+393400{number:06}" for number in range(count)]
 
 
-@proves(KEY, SEND, of="parameter")
 async def test_every_field_of_a_send_is_on_the_wire(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -80,7 +75,6 @@ async def test_every_field_of_a_send_is_on_the_wire(
     assert {message.scheduled for message in simulator.messages} == {WINTER}
 
 
-@proves(KEY, SEND, "async")
 async def test_five_hundred_recipients_are_counted_in_the_answer(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -96,7 +90,6 @@ async def test_five_hundred_recipients_are_counted_in_the_answer(
     } == {Decimal("0.05")}
 
 
-@proves(KEY, SEND, "async", "queue_id")
 async def test_an_asynchronous_shipment_is_queued_and_settled_by_its_rows(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -134,7 +127,6 @@ async def test_a_count_in_an_asynchronous_answer_is_not_believed(
     assert outcome == Accepted(provider_id="7")
 
 
-@proves(KEY, SEND, "send_at")
 @pytest.mark.parametrize(
     ("moment", "written"),
     [
@@ -168,7 +160,6 @@ async def test_a_moment_that_is_past_is_now(
     assert len(simulator.messages) == 1
 
 
-@proves(KEY, SEND, "delivery_callback")
 @pytest.mark.parametrize(
     ("url", "expected"), [(None, "anna@casa.example"), (CALLBACK, CALLBACK)]
 )
@@ -188,8 +179,6 @@ async def test_receipts_go_to_the_url_else_to_the_e_mail_address(
     assert simulator.requests[-1].fields["delivery_callback"] == expected
 
 
-@proves(KEY, BATCH, of="parameter")
-@proves(KEY, BATCH, of="answer field")
 async def test_texts_that_differ_are_one_batch(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -235,7 +224,6 @@ async def test_texts_that_differ_are_one_batch(
     assert result.credit == Decimal("49.85")
 
 
-@proves(KEY, DELIVERY, "sending_batch_id")
 async def test_messages_of_a_batch_are_reported_by_its_id(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -259,7 +247,6 @@ async def test_messages_of_a_batch_are_reported_by_its_id(
     assert "queue_id" not in simulator.requests[-1].query
 
 
-@proves(KEY, BATCH, "async")
 async def test_more_than_a_hundred_personal_texts_are_asynchronous(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -272,7 +259,6 @@ async def test_more_than_a_hundred_personal_texts_are_asynchronous(
     assert len(refs_of(result)) == 101
 
 
-@proves(KEY, BATCH, "error", "sending_batch_id", "sending_contacts_count")
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -314,7 +300,6 @@ async def test_the_answer_to_a_batch_is_read_as_carefully(
     assert outcome == expected
 
 
-@proves(KEY, BATCH, "gateway")
 async def test_a_test_goes_where_the_test_gateway_is_documented(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -331,7 +316,6 @@ async def test_a_test_goes_where_the_test_gateway_is_documented(
     assert not await client.reports(refs_of(result))
 
 
-@proves(KEY, SEND, "gateway")
 async def test_a_live_message_does_not_go_through_the_test_gateway(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -345,7 +329,6 @@ async def test_a_live_message_does_not_go_through_the_test_gateway(
     assert simulator.requests[-1].fields["gateway"] == 0
 
 
-@proves(KEY, WALLETS)
 @pytest.mark.parametrize("user", [None, "anna"])
 async def test_the_wallet_tells_the_credit_in_euro_where_it_may_be_asked(
     user: str | None, simulator: Simulator, session: aiohttp.ClientSession
@@ -361,7 +344,6 @@ async def test_the_wallet_tells_the_credit_in_euro_where_it_may_be_asked(
     assert len(simulator.requests) == 1
 
 
-@proves(KEY, WALLETS, "wallets[].amount")
 async def test_an_account_that_may_not_ask_says_so_and_is_still_proved(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:

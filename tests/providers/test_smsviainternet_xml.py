@@ -27,10 +27,8 @@ from .helpers import (
     refs_of,
     submission,
 )
-from .proofs import proves
 
 KEY = "smsviainternet"
-SEND = "POST /api/rest/v1/sms"
 XML = {"Content-Type": "text/xml; charset=utf-8"}
 PAGE_EXAMPLE = b"""<response>
 <queue_id>15066117504253693</queue_id>
@@ -47,7 +45,6 @@ def many(count: int) -> list[str]:
     return [f"+393400{number:06}" for number in range(count)]
 
 
-@proves(KEY, SEND, "response")
 async def test_the_page_s_own_xml_gives_the_values_of_its_json(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -72,7 +69,6 @@ async def test_xml_with_the_content_type_of_json_is_unreadable(
     assert outcome == Uncertain(detail="unreadable_answer")
 
 
-@proves(KEY, SEND, "response")
 async def test_a_proxy_that_speaks_only_xml_is_understood_in_all(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:

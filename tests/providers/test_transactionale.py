@@ -35,12 +35,8 @@ from .helpers import (
     only,
     submission,
 )
-from .proofs import proves
 
 KEY = "transactionale"
-SEND = "POST /platform/api/sms/send"
-READ = "GET /platform/api/sms/send/{id}"
-WEBHOOK = "delivery webhook"
 CALLBACK = "https://casa.example/dlr"
 PATH = "/platform/api/sms/send"
 
@@ -62,8 +58,6 @@ def described(**changed: Json) -> dict[str, Json]:
     }
 
 
-@proves(KEY, SEND, "phone", "sender_id", "body")
-@proves(KEY, "every request", "Authorization")
 async def test_the_request_is_that_of_the_page(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -89,8 +83,6 @@ async def test_a_number_as_sender_goes_without_its_plus(
     assert canned.seen[0].json["sender_id"] == "4850123456"
 
 
-@proves(KEY, SEND, of="answer field")
-@proves(KEY, SEND, of="status")
 @pytest.mark.parametrize("status", [200, 201, 202])
 @pytest.mark.parametrize(
     ("word", "expected"),
@@ -115,7 +107,6 @@ async def test_any_2xx_with_an_id_is_accepted(
     assert outcome == Accepted(provider_id="123", status=expected)
 
 
-@proves(KEY, SEND, "401")
 @pytest.mark.parametrize(
     ("body", "status", "expected"),
     [
@@ -148,7 +139,6 @@ async def test_what_is_no_acceptance_is_told_apart(
     assert outcome == expected
 
 
-@proves(KEY, SEND, of="error")
 @pytest.mark.parametrize("nested", ["flat", "nested"])
 @pytest.mark.parametrize(
     "refused",
@@ -242,7 +232,6 @@ async def test_the_key_is_proved_by_a_message_that_cannot_be_sent(
     assert [seen.json for seen in canned.seen] == [{}]
 
 
-@proves(KEY, READ)
 @pytest.mark.parametrize(
     ("delivery", "progress", "status"),
     [
@@ -300,7 +289,6 @@ async def test_an_id_cannot_lead_out_of_the_path(
     assert not canned.seen[0].query
 
 
-@proves(KEY, SEND, "webhook_url", "receive_dlr")
 @pytest.mark.parametrize(
     ("option", "of_message", "with_address", "expected"),
     [
@@ -331,14 +319,6 @@ async def test_the_rule_of_the_message_comes_before_that_of_the_account(  # noqa
     assert fields.get("webhook_url") == with_address
 
 
-@proves(
-    KEY,
-    SEND,
-    "receive_dlr: default",
-    "receive_dlr: always",
-    "receive_dlr: on_error",
-    "receive_dlr: off",
-)
 @pytest.mark.parametrize("rule", list(CallbackRule))
 @pytest.mark.parametrize("end", ["delivered", "failed"])
 async def test_each_rule_calls_back_as_the_page_says(
@@ -370,8 +350,6 @@ async def test_a_rule_that_is_none_is_a_value_error(
         client_of(simulator, KEY, session, changed={"receive_dlr": "sometimes"})
 
 
-@proves(KEY, SEND, "url")
-@proves(KEY, READ, "url")
 @pytest.mark.parametrize(
     ("told", "asked"),
     [
@@ -401,7 +379,6 @@ async def test_the_address_of_an_answer_is_followed_only_on_the_account_s_own_ho
     assert canned.seen[1].path == asked
 
 
-@proves(KEY, WEBHOOK)
 @pytest.mark.parametrize("word", ["delivered", "failed", "expired"])
 async def test_the_page_s_own_callback_is_read(
     word: str, canned: Canned, session: aiohttp.ClientSession

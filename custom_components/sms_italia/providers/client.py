@@ -12,7 +12,6 @@ import aiohttp
 from yarl import URL
 
 from .errors import NotAcceptedError, OutcomeUnknownError
-from .facts import Fact
 from .model import (
     Cancellation,
     Cause,
@@ -421,7 +420,7 @@ class Provider:
     `identity` names the fields that tell one account from another. `options` are
     those that only this provider has, and so are `further_options`. `create` takes the
     session, the settings and the timeouts and returns a client; it raises ValueError if
-    the URL is none. `facts` is all that the provider documents, and how it is used.
+    the URL is none.
     """
 
     key: str
@@ -434,7 +433,6 @@ class Provider:
     create: Callable[[aiohttp.ClientSession, Settings, Timeouts], ProviderClient]
     options: tuple[ProviderOption, ...] = ()
     further_options: tuple[FurtherOption, ...] = ()
-    facts: tuple[Fact, ...] = ()
 
 
 def parse_url(value: str) -> URL:

@@ -43,7 +43,6 @@ from .model import (
     Submission,
 )
 from .reading import as_count, as_euro, as_identifier, as_number, as_object
-from .smshosting_facts import FACTS
 from .smshosting_push import PICTURE, Push, addressed, read_estimate
 from .smshosting_results import sent, sent_in_bulk
 from .smshosting_search import PAGE, STATUSES, Search
@@ -370,5 +369,4 @@ PROVIDER = Provider(
             choices=(Channel.SMS, Channel.PUSH_THEN_SMS, Channel.PUSH),
         ),
     ),
-    facts=FACTS,
 )

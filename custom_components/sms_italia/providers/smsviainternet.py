@@ -49,7 +49,6 @@ from .reading import (
     as_thousandths,
 )
 from .smsviainternet_delivery import BATCH, Deliveries, Row, worst
-from .smsviainternet_facts import FACTS
 from .smsviainternet_wire import Login, Wire, accepted_body, written
 from .transport import Json, Timeouts
 
@@ -391,5 +390,4 @@ PROVIDER = Provider(
     create=_create,
     options=(NumberOption(key="gateway", default=0, minimum=0, maximum=9999),),
     further_options=(EmailOption(key="delivery_email"),),
-    facts=FACTS,
 )

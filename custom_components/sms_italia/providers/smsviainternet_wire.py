@@ -30,8 +30,6 @@ REFUSALS: Mapping[int, ErrorKind] = MappingProxyType(
 999, an internal error, is not here: it does not say that nothing was sent.
 """
 
-INTERNAL_ERROR = 999
-
 
 def _rome() -> tzinfo:
     """Return the provider's time zone, or UTC on a system that knows none."""

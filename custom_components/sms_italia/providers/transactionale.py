@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 import re
+from types import MappingProxyType
 from typing import override
 from urllib.parse import quote
 
@@ -36,7 +37,6 @@ from .model import (
     Submission,
 )
 from .reading import as_code, as_identifier, as_moment, as_number, as_object
-from .transactionale_facts import DELIVERY, FACTS, FIELDS, PROGRESS
 from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
 
 DEFAULT_URL = "https://api.transactionale.com"
@@ -46,6 +46,29 @@ _SEND = "platform/api/sms/send"
 The page's heading for reading, /api/v1/send, is a leftover of the old address: the
 `url` of an answer shows this path (providers.md, 3.2).
 """
+
+FIELDS: Mapping[str, ErrorKind] = MappingProxyType(
+    {
+        "phone": ErrorKind.RECIPIENT,
+        "sender_id": ErrorKind.SENDER,
+        "body": ErrorKind.TEXT,
+    }
+)
+"""What a refused field means; where several are refused the first one counts."""
+
+PROGRESS: Mapping[str, Status] = MappingProxyType(
+    {"pending": Status.QUEUED, "sent": Status.SENT}
+)
+"""The words of `status`."""
+
+DELIVERY: Mapping[str, Status] = MappingProxyType(
+    {
+        "delivered": Status.DELIVERED,
+        "failed": Status.FAILED,
+        "expired": Status.EXPIRED,
+    }
+)
+"""The words of `delivery_status`, and `expired` of the delivery webhook."""
 
 _MAX_ADDRESSES = 1000
 """Addresses of messages that are remembered; the oldest are forgotten."""
@@ -327,5 +350,4 @@ PROVIDER = Provider(
     further_options=(
         ChoiceOption(key="receive_dlr", default=_AUTO, choices=(_AUTO, *CallbackRule)),
     ),
-    facts=FACTS,
 )
