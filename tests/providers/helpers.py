@@ -9,7 +9,6 @@ import aiohttp
 from custom_components.sms_italia.providers.client import Feature, ProviderClient
 from custom_components.sms_italia.providers.model import (
     Accepted,
-    CallbackRule,
     Channel,
     Encoding,
     MessageRef,
@@ -81,12 +80,9 @@ class Details(TypedDict, total=False):
     callback_url: str | None
     send_at: datetime | None
     channel: Channel | None
-    push_text: str | None
     picture: Picture | None
     groups: tuple[str, ...]
-    texts: Mapping[str, str]
     mode: Mode | None
-    callback_rule: CallbackRule | None
     max_parts: int | None
 
 

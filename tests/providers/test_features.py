@@ -21,7 +21,6 @@ from custom_components.sms_italia.providers.model import (
     ErrorKind,
     MessageRef,
     Mode,
-    Query,
     Status,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
@@ -50,7 +49,6 @@ NEEDS: dict[Feature, Details] = {
     Feature.PICTURE_PUSH: {"picture": PICTURE},
     Feature.GROUPS: {"groups": ("7",)},
     Feature.TEST_MODE: {"mode": Mode.TEST},
-    Feature.PERSONAL_TEXTS: {"texts": {NUMBER: "Ciao"}},
 }
 """What a submission must not have where the feature is missing."""
 
@@ -92,14 +90,9 @@ CALLS: dict[str, tuple[Feature, Callable[[ProviderClient], Awaitable[object]]]] 
         lambda client: client.lookup("riferimento-1", Channel.PUSH),
     ),
     "estimate": (Feature.ESTIMATE, lambda client: client.estimate(submission())),
-    "search": (Feature.SEARCH, lambda client: client.search(Query(number=NUMBER))),
     "cancel": (
         Feature.CANCEL,
         lambda client: client.cancel([MessageRef("1", NUMBER)]),
-    ),
-    "cancel_submission": (
-        Feature.CANCEL,
-        lambda client: client.cancel_submission("riferimento-1"),
     ),
     "create_invitation": (
         Feature.PUSH,

@@ -13,8 +13,8 @@ from custom_components.sms_italia.providers.model import (
     Accepted,
     Channel,
     MessageRef,
+    Mode,
     NotSent,
-    Query,
     Status,
     Uncertain,
 )
@@ -154,20 +154,17 @@ async def ask_everything(
     pushed = await client.send(
         submission(*recipients, channel=Channel.PUSH_THEN_SMS, picture=PICTURE)
     )
-    personal = await client.send(submission(*recipients, texts={NUMBER: "Ciao"}))
+    tried = await client.send(submission(*recipients, mode=Mode.TEST))
 
-    for answered in (result, pushed, personal):
+    for answered in (result, pushed, tried):
         assert tuple(answered.outcomes) == recipients
-    for outcome in [
-        *result.outcomes.values(),
-        *pushed.outcomes.values(),
-        *personal.outcomes.values(),
-    ]:
-        match outcome:
-            case Accepted(provider_id=provider_id):
-                assert provider_id
-            case NotSent() | Uncertain():
-                assert NUMBER[1:] not in repr(outcome)
+        for outcome in answered.outcomes.values():
+            match outcome:
+                case Accepted(provider_id=provider_id):
+                    # Of a test, the sandbox tells no id.
+                    assert provider_id or answered is tried
+                case NotSent() | Uncertain():
+                    assert NUMBER[1:] not in repr(outcome)
     with suppress(ProviderError):
         reports = await client.reports([MessageRef("7", NUMBER)])
         assert {report.ref for report in reports} <= {MessageRef("7", NUMBER)}
@@ -175,9 +172,7 @@ async def ask_everything(
     with suppress(ProviderError):
         assert (await client.credit_with_push()).balance.is_finite()
     with suppress(ProviderError):
-        estimate = await client.estimate(submission(*recipients))
-        assert estimate.cost is not None
-        assert estimate.cost >= 0
+        assert await client.estimate(submission(*recipients)) >= 0
     ref = MessageRef("7", NUMBER)
     with suppress(ProviderError):
         assert [one.ref for one in await client.cancel([ref])] == [ref]
@@ -187,9 +182,6 @@ async def ask_everything(
         assert (await client.picture("7")).content_type.startswith("image/")
     with suppress(ProviderError):
         assert (await client.create_invitation(NUMBER)).number == NUMBER
-    with suppress(ProviderError):
-        found = await client.search(Query(number=NUMBER))
-        assert all(report.ref.provider_id for report in found.reports)
     with suppress(ProviderError):
         await client.lookup("riferimento-1", Channel.PUSH)
 

@@ -1,6 +1,6 @@
 """The words of the contract: what they refuse, and what they do not show."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
@@ -8,7 +8,6 @@ from custom_components.sms_italia.providers.model import (
     Encoding,
     Invitation,
     Picture,
-    Query,
     Submission,
 )
 from custom_components.sms_italia.providers.pictures import (
@@ -17,7 +16,7 @@ from custom_components.sms_italia.providers.pictures import (
     plain_filename,
 )
 
-from .helpers import NUMBER, OTHER_NUMBER, TEXT, submission
+from .helpers import NUMBER, TEXT, submission
 
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
 NAIVE = datetime(2035, 1, 1)  # noqa: DTZ001 - a moment without its zone is the case
@@ -31,35 +30,18 @@ def test_a_submission_without_anybody_to_send_to_is_a_value_error() -> None:
 def test_a_moment_without_its_time_zone_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="time zone"):
         submission(send_at=NAIVE)
-    with pytest.raises(ValueError, match="time zone"):
-        Query(since=NAIVE)
-    with pytest.raises(ValueError, match="time zone"):
-        Query(number=NUMBER, until=NAIVE)
-
-
-def test_a_search_for_nothing_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="nothing"):
-        Query(until=datetime(2035, 1, 1, tzinfo=UTC))
-
-
-def test_each_recipient_has_its_text_or_that_of_all() -> None:
-    personal = submission(NUMBER, OTHER_NUMBER, texts={NUMBER: "Ciao Anna"})
-
-    assert personal.text_for(NUMBER) == "Ciao Anna"
-    assert personal.text_for(OTHER_NUMBER) == TEXT
 
 
 def test_no_representation_shows_texts_numbers_or_pictures() -> None:
     picture = Picture(content=JPEG, filename="cucina.jpg", content_type="image/jpeg")
     shown = repr(
         [
-            submission(texts={NUMBER: "Ciao Anna"}, push_text="Fumo!", picture=picture),
-            Query(number=NUMBER),
+            submission(picture=picture),
             Invitation(number=NUMBER, url="cqui.it/5izKw2"),
         ]
     )
 
-    for secret in (TEXT, NUMBER[1:], "Anna", "Fumo", "cucina", "JFIF", "5izKw2"):
+    for secret in (TEXT, NUMBER[1:], "cucina", "JFIF", "5izKw2"):
         assert secret not in shown
 
 

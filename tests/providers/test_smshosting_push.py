@@ -49,7 +49,6 @@ async def test_every_field_of_a_push_with_sms_is_on_the_wire(
             NUMBER,
             OTHER_NUMBER,
             channel=Channel.PUSH_THEN_SMS,
-            push_text="🔥 Fumo in cucina",
             send_at=tomorrow,
             picture=PICTURE,
             groups=("7",),
@@ -64,7 +63,7 @@ async def test_every_field_of_a_push_with_sms_is_on_the_wire(
     assert request.fields == {
         "to": f"{NUMBER[1:]},{OTHER_NUMBER[1:]}",
         "group": "7",
-        "text": "🔥 Fumo in cucina",
+        "text": TEXT,
         "onlyPush": "false",
         "date": "2035-12-25T08:00:00+0000",
         "transactionId": "riferimento-1",

@@ -1,6 +1,6 @@
 """What Smshosting's Push tells: prices, reports, pictures, links, what is left."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import aiohttp
@@ -15,13 +15,11 @@ from custom_components.sms_italia.providers.model import (
     Cause,
     Channel,
     ErrorKind,
-    Estimate,
     Invitation,
     MessageRef,
     MessageType,
     PictureRef,
     PushPlan,
-    Query,
     Status,
 )
 from custom_components.sms_italia.providers.transport import Json
@@ -68,13 +66,7 @@ async def test_an_estimate_has_the_fields_of_the_send_and_sends_nothing(
         "smsEncoding": "7BIT",
     }
     assert b'name="file"; filename="cortile.png"' in request.body
-    assert estimate == Estimate(
-        cost=Decimal("0.062"),
-        credit=Decimal("45.5"),
-        sms_count=1,
-        push_count=1,
-        push_left=900,
-    )
+    assert estimate == Decimal("0.062")
     assert not push.messages
 
 
@@ -87,9 +79,7 @@ async def test_without_a_plan_an_estimate_is_that_of_the_sms(
     with pytest.raises(NotAcceptedError) as refusal:
         await client.estimate(submission(channel=Channel.PUSH))
 
-    assert estimate == Estimate(
-        cost=Decimal("0.062"), credit=Decimal("45.5"), sms_count=1
-    )
+    assert estimate == Decimal("0.062")
     assert refusal.value.cause is Cause.NO_PUSH_PLAN
 
 
@@ -385,47 +375,6 @@ async def test_only_a_web_address_for_the_number_is_an_invitation(
             await client.create_invitation(NUMBER)
 
 
-@pytest.mark.parametrize("api", ["push", "sms"])
-async def test_a_search_has_every_filter_of_the_page_with_and_without_a_plan(
-    api: str, push: Simulator, session: aiohttp.ClientSession
-) -> None:
-    if api == "sms":
-        push.switch_off(KEY, Toggle.PUSH_PLAN)
-    client = client_of(push, KEY, session)
-    await client.send(submission(NUMBER, OTHER_NUMBER, channel=Channel.PUSH_THEN_SMS))
-    now = push.messages[0].created
-
-    found = await client.search(
-        Query(
-            number=NUMBER,
-            since=now - timedelta(hours=1),
-            until=now + timedelta(hours=1),
-            status="PENDING",
-            limit=5,
-        )
-    )
-    rest = await client.search(Query(number=NUMBER, offset=1))
-
-    (report,) = found.reports
-    assert report.ref.recipient == NUMBER
-    assert report.type is (MessageType.PUSH if api == "push" else None)
-    assert (found.total, rest.reports, rest.total) == (1, (), 1)
-    asked = [
-        request.query
-        for request in push.requests
-        if request.path == f"/rest/api/{api}/search"
-    ]
-    assert asked[0] == {
-        "msisdn": NUMBER[1:],
-        "fromDate": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}+0000",
-        "toDate": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}+0000",
-        "status": "PENDING",
-        "offset": "0",
-        "limit": "5",
-    }
-    assert asked[1]["offset"] == "1"
-
-
 @pytest.mark.parametrize(
     ("word", "status", "at"),
     [
@@ -436,17 +385,17 @@ async def test_a_search_has_every_filter_of_the_page_with_and_without_a_plan(
         ("NOTDELIVERED", Status.FAILED, None),
     ],
 )
-@pytest.mark.parametrize("plan", ["plan", "no_plan"])
+@pytest.mark.parametrize("api", ["sms", "push"])
 async def test_each_word_of_a_search_has_its_status_time_and_price(  # noqa: PLR0913, PLR0917 - a table of cases
     word: str,
     status: Status,
     at: str | None,
-    plan: str,
+    api: str,
     canned: Canned,
     session: aiohttp.ClientSession,
 ) -> None:
-    if plan == "no_plan":
-        canned.answer({"errorMsg": "PUSH_UNAVAILABLE"}, status=400)
+    if api == "push":
+        canned.answer({"smsList": []})
     row: Json = {
         "id": 12,
         "to": NUMBER[1:],
@@ -458,12 +407,13 @@ async def test_each_word_of_a_search_has_its_status_time_and_price(  # noqa: PLR
     }
     canned.answer({"smsList": [row]})
 
-    found = await client_at(KEY, session, canned.url).search(Query(number=NUMBER))
+    (report,) = await client_at(KEY, session, canned.url).reports(
+        [MessageRef("12", NUMBER)]
+    )
 
-    (report,) = found.reports
+    assert canned.seen[-1].path == f"/{api}/search"
     assert (report.status, report.cost) == (status, Decimal("0.062"))
     assert report.at == (at and datetime.fromisoformat(at))
-    assert found.total is None
 
 
 @pytest.mark.parametrize(
@@ -505,7 +455,7 @@ async def test_a_refused_search_is_an_error(
     canned.answer({"errorCode": 400, "errorMsg": code}, status=400)
 
     with pytest.raises(NotAcceptedError) as refusal:
-        await client_at(KEY, session, canned.url).search(Query(status="X"))
+        await client_at(KEY, session, canned.url).lookup("riferimento-1")
 
     assert refusal.value.detail == code
     assert len(canned.seen) == 1

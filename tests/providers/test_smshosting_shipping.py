@@ -17,7 +17,6 @@ from custom_components.sms_italia.providers.model import (
     Channel,
     Encoding,
     ErrorKind,
-    Estimate,
     MessageRef,
     Mode,
     NotSent,
@@ -261,9 +260,7 @@ async def test_an_estimate_of_sms_has_the_fields_of_the_send_and_sends_nothing(
         "text": "a" * 200,
         "encoding": "7BIT",
     }
-    assert estimate == Estimate(
-        cost=Decimal("0.372"), credit=Decimal("45.5"), sms_count=6
-    )
+    assert estimate == Decimal("0.372")
     assert not simulator.messages
 
 
@@ -302,37 +299,6 @@ async def test_scheduled_messages_are_cancelled_one_by_one(
     ]
 
 
-async def test_a_submission_is_cancelled_by_our_reference(
-    simulator: Simulator, session: aiohttp.ClientSession
-) -> None:
-    client = client_of(simulator, KEY, session)
-    await client.send(submission(NUMBER, OTHER_NUMBER, send_at=CHRISTMAS))
-
-    results = await client.cancel_submission("riferimento-1")
-
-    assert simulator.requests[-1].fields == {"transactionId": "riferimento-1"}
-    assert [(one.ref.recipient, one.result) for one in results] == [
-        (NUMBER, Cancelling.CANCELLED),
-        (OTHER_NUMBER, Cancelling.CANCELLED),
-    ]
-
-
-async def test_messages_of_a_bulk_are_cancelled_with_all_of_it(
-    simulator: Simulator, session: aiohttp.ClientSession
-) -> None:
-    simulator.set_credit(KEY, 1000)
-    client = client_of(simulator, KEY, session)
-    numbers = many(1000)
-    await client.send(submission(*numbers, send_at=CHRISTMAS))
-    asked_before = len(simulator.requests)
-
-    results = await client.cancel_submission("riferimento-1")
-
-    assert [one.ref.recipient for one in results] == numbers
-    assert {one.result for one in results} == {Cancelling.CANCELLED}
-    assert len(simulator.requests) == asked_before + 1
-
-
 @pytest.mark.parametrize(
     ("word", "result"),
     [
@@ -362,12 +328,15 @@ async def test_a_refused_cancel_is_an_error_unless_the_id_is_none(
 ) -> None:
     canned.answer({"errorCode": 400, "errorMsg": code}, status=400)
     client = client_at(KEY, session, canned.url)
+    ref = MessageRef("1", NUMBER)
 
     if code == "BAD_ID":
-        assert not await client.cancel_submission("riferimento-1")
+        assert await client.cancel([ref]) == [
+            Cancellation(ref=ref, result=Cancelling.NOT_CANCELLED)
+        ]
         return
     with pytest.raises(NotAcceptedError) as refusal:
-        await client.cancel_submission("riferimento-1")
+        await client.cancel([ref])
     assert refusal.value.detail == code
 
 

@@ -32,7 +32,6 @@ from .helpers import (
     OTHER_NUMBER,
     SENDER,
     TEXT,
-    THIRD_NUMBER,
     client_at,
     client_of,
     only,
@@ -179,21 +178,21 @@ async def test_receipts_go_to_the_url_else_to_the_e_mail_address(
     assert simulator.requests[-1].fields["delivery_callback"] == expected
 
 
-async def test_texts_that_differ_are_one_batch(
+async def test_a_test_is_a_batch_and_its_text_a_placeholder(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(simulator, KEY, session, changed={"gateway": "3"})
-    texts = {NUMBER: "Ciao {{anna}} {{text}}", OTHER_NUMBER: "È tardi, Bruno"}
+    text = "Ciao {{anna}} {{text}}, è tardi"
 
     result = await client.send(
         submission(
             NUMBER,
             OTHER_NUMBER,
-            THIRD_NUMBER,
-            texts=texts,
+            text=text,
             encoding=Encoding.UCS2,
             send_at=WINTER,
             callback_url=CALLBACK,
+            mode=Mode.TEST,
             max_parts=3,
         )
     )
@@ -202,58 +201,53 @@ async def test_texts_that_differ_are_one_batch(
     assert (request.method, request.path) == ("POST", "/api/rest/v1/sms-batch.json")
     assert request.fields == {
         "sender": SENDER,
-        "gateway": 3,
+        "gateway": 99,
         "send_at": "2035-12-25T08:30:00+01:00",
         "delivery_callback": CALLBACK,
         "text_template": "{{text}}",
         "destinations": [
-            {"number": NUMBER, "placeholders": {"text": texts[NUMBER]}},
-            {"number": OTHER_NUMBER, "placeholders": {"text": texts[OTHER_NUMBER]}},
-            {"number": THIRD_NUMBER, "placeholders": {"text": TEXT}},
+            {"number": NUMBER, "placeholders": {"text": text}},
+            {"number": OTHER_NUMBER, "placeholders": {"text": text}},
         ],
         "async": False,
         "utf8_enabled": True,
         "max_sms_length": 3,
     }
-    assert {message.to: message.text for message in simulator.messages} == {
-        **texts,
-        THIRD_NUMBER: TEXT,
-    }
-    batch_id = simulator.messages[0].reference
-    assert set(result.outcomes.values()) == {Accepted(provider_id=f"batch:{batch_id}")}
-    assert result.credit == Decimal("49.85")
+    assert {type(outcome) for outcome in result.outcomes.values()} == {Accepted}
+    assert result.mode is Mode.TEST
+    assert not simulator.messages
+    assert not await client.reports(refs_of(result))
 
 
-async def test_messages_of_a_batch_are_reported_by_its_id(
-    simulator: Simulator, session: aiohttp.ClientSession
+async def test_a_number_dropped_from_a_batch_is_found_by_the_batch_s_rows(
+    canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    client = client_of(simulator, KEY, session)
-    result = await client.send(
-        submission(NUMBER, BAD_NUMBER, OTHER_NUMBER, texts={NUMBER: "Ciao Anna"})
+    canned.answer(
+        {"sending_batch_id": "7", "sending_contacts_count": 1, "credit": 8215}
     )
-    simulator.move(simulator.messages[0].id, "delivered")
-    refs = refs_of(result)
+    row: Json = {"receiver": NUMBER, "delivery_status": None}
+    canned.answer({"limit": 1000, "deliveries": [row]})
 
-    reports = await client.reports(refs)
-
-    assert result.outcomes[BAD_NUMBER] == NotSent(
-        kind=ErrorKind.RECIPIENT, detail="dropped"
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, BAD_NUMBER, mode=Mode.TEST)
     )
-    assert [report.ref for report in reports] == refs
-    assert reports[0].status is Status.DELIVERED
-    assert simulator.requests[-1].query["sending_batch_id"] == (
-        simulator.messages[0].reference
-    )
-    assert "queue_id" not in simulator.requests[-1].query
+
+    assert result.outcomes == {
+        NUMBER: Accepted(provider_id="batch:7"),
+        BAD_NUMBER: NotSent(kind=ErrorKind.RECIPIENT, detail="dropped"),
+    }
+    assert result.credit == Decimal("8.215")
+    assert canned.seen[-1].query["sending_batch_id"] == "7"
+    assert "queue_id" not in canned.seen[-1].query
 
 
-async def test_more_than_a_hundred_personal_texts_are_asynchronous(
+async def test_a_batch_of_more_than_a_hundred_is_asynchronous(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     numbers = many(101)
     client = client_of(simulator, KEY, session)
 
-    result = await client.send(submission(*numbers, texts={numbers[0]: "Ciao"}))
+    result = await client.send(submission(*numbers, mode=Mode.TEST))
 
     assert simulator.requests[-1].fields["async"] is True
     assert len(refs_of(result)) == 101
@@ -292,28 +286,10 @@ async def test_the_answer_to_a_batch_is_read_as_carefully(
     canned.answer(body)
 
     outcome = only(
-        await client_at(KEY, session, canned.url).send(
-            submission(texts={NUMBER: "Ciao"})
-        )
+        await client_at(KEY, session, canned.url).send(submission(mode=Mode.TEST))
     )
 
     assert outcome == expected
-
-
-async def test_a_test_goes_where_the_test_gateway_is_documented(
-    simulator: Simulator, session: aiohttp.ClientSession
-) -> None:
-    client = client_of(simulator, KEY, session)
-
-    result = await client.send(submission(mode=Mode.TEST))
-
-    request = simulator.requests[-1]
-    assert request.path == "/api/rest/v1/sms-batch.json"
-    assert request.fields["gateway"] == 99
-    assert isinstance(only(result), Accepted)
-    assert result.mode is Mode.TEST
-    assert not simulator.messages
-    assert not await client.reports(refs_of(result))
 
 
 async def test_a_live_message_does_not_go_through_the_test_gateway(

@@ -9,6 +9,7 @@ from custom_components.sms_italia.providers.model import (
     Credit,
     ErrorKind,
     MessageRef,
+    Mode,
     NotSent,
     Report,
     Status,
@@ -79,7 +80,7 @@ async def test_a_proxy_that_speaks_only_xml_is_understood_in_all(
     await client.validate()
     credit = await client.check()
     result = await client.send(submission(NUMBER, BAD_NUMBER, OTHER_NUMBER))
-    batch = await client.send(submission(texts={NUMBER: "Ciao"}))
+    batch = await client.send(submission(mode=Mode.TEST))
     simulator.move(simulator.messages[0].id, "failed")
     reports = await client.reports(refs_of(result))
 

@@ -12,7 +12,6 @@ from custom_components.sms_italia.providers.errors import (
 )
 from custom_components.sms_italia.providers.model import (
     Accepted,
-    CallbackRule,
     ErrorKind,
     MessageRef,
     NotSent,
@@ -290,21 +289,20 @@ async def test_an_id_cannot_lead_out_of_the_path(
 
 
 @pytest.mark.parametrize(
-    ("option", "of_message", "with_address", "expected"),
+    ("option", "with_address", "expected"),
     [
-        ({}, None, CALLBACK, "always"),
-        ({}, None, None, None),
-        ({"receive_dlr": "auto"}, None, CALLBACK, "always"),
-        ({"receive_dlr": "off"}, None, CALLBACK, "off"),
-        ({"receive_dlr": "on_error"}, None, None, "on_error"),
-        ({"receive_dlr": "off"}, CallbackRule.ALWAYS, CALLBACK, "always"),
-        ({}, CallbackRule.DEFAULT, CALLBACK, "default"),
-        ({}, CallbackRule.OFF, None, "off"),
+        ({}, CALLBACK, "always"),
+        ({}, None, None),
+        ({"receive_dlr": "auto"}, CALLBACK, "always"),
+        ({"receive_dlr": "auto"}, None, None),
+        ({"receive_dlr": "default"}, CALLBACK, "default"),
+        ({"receive_dlr": "off"}, CALLBACK, "off"),
+        ({"receive_dlr": "off"}, None, "off"),
+        ({"receive_dlr": "on_error"}, None, "on_error"),
     ],
 )
-async def test_the_rule_of_the_message_comes_before_that_of_the_account(  # noqa: PLR0913, PLR0917 - a table of cases
+async def test_the_account_s_rule_says_when_to_be_called_back(
     option: dict[str, str],
-    of_message: CallbackRule | None,
     with_address: str | None,
     expected: str | None,
     simulator: Simulator,
@@ -312,35 +310,39 @@ async def test_the_rule_of_the_message_comes_before_that_of_the_account(  # noqa
 ) -> None:
     client = client_of(simulator, KEY, session, changed=option)
 
-    await client.send(submission(callback_rule=of_message, callback_url=with_address))
+    await client.send(submission(callback_url=with_address))
 
     fields = simulator.requests[-1].fields
     assert fields.get("receive_dlr") == expected
     assert fields.get("webhook_url") == with_address
 
 
-@pytest.mark.parametrize("rule", list(CallbackRule))
+@pytest.mark.parametrize(
+    ("rule", "called_after"),
+    [
+        ("default", set[str]()),
+        ("always", {"delivered", "failed"}),
+        ("on_error", {"failed"}),
+        ("off", set[str]()),
+    ],
+)
 @pytest.mark.parametrize("end", ["delivered", "failed"])
 async def test_each_rule_calls_back_as_the_page_says(
-    rule: CallbackRule,
+    rule: str,
+    called_after: set[str],
     end: str,
     simulator: Simulator,
     session: aiohttp.ClientSession,
 ) -> None:
     simulator.account(KEY).receive_dlr = "off"
     simulator.account(KEY).webhook_url = "http://127.0.0.1:1/dlr"
-    await client_of(simulator, KEY, session).send(submission(callback_rule=rule))
+    client = client_of(simulator, KEY, session, changed={"receive_dlr": rule})
+    await client.send(submission())
 
     simulator.move(simulator.messages[0].id, end)
     await simulator.finish_callbacks()
 
-    called = {
-        CallbackRule.DEFAULT: False,
-        CallbackRule.ALWAYS: True,
-        CallbackRule.ON_ERROR: end == "failed",
-        CallbackRule.OFF: False,
-    }
-    assert bool(simulator.callbacks) == called[rule]
+    assert bool(simulator.callbacks) == (end in called_after)
 
 
 async def test_a_rule_that_is_none_is_a_value_error(

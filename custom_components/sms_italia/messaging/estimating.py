@@ -68,12 +68,9 @@ async def _asked_cost(
             groups=() if index else wishes.groups,
         )
         try:
-            answer = await account.client.estimate(submission)
+            costs.append(await account.client.estimate(submission))
         except ProviderError:
             return None
-        if answer.cost is None:
-            return None
-        costs.append(answer.cost)
     return sum(costs, Decimal(0)) if costs else None
 
 

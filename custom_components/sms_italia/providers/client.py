@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 import re
 from typing import ClassVar
@@ -18,15 +19,12 @@ from .model import (
     Channel,
     Credit,
     ErrorKind,
-    Estimate,
-    Found,
     Invitation,
     MessageRef,
     Mode,
     Outcome,
     Picture,
     PictureRef,
-    Query,
     Report,
     SendResult,
     Submission,
@@ -62,18 +60,12 @@ class Feature(StrEnum):
     """The price of a submission can be asked for beforehand."""
     PUSH = "push"
     """Messages can go to the provider's app, and numbers be invited to it."""
-    SEARCH = "search"
-    """Messages can be searched for that were not sent from here."""
     PICTURE_PUSH = "picture_push"
     """A Push can have a picture, which can be read back."""
     TEST_MODE = "test_mode"
     """A submission can be tried out without sending."""
     GROUPS = "groups"
     """Groups of the provider's phonebook can be recipients."""
-    PERSONAL_TEXTS = "personal_texts"
-    """One submission can have a text of its own for each recipient."""
-    CALLBACK_RULE = "callback_rule"
-    """Which deliveries are called back about can be chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +101,6 @@ class Capabilities:
     Beyond, the provider works on the submission after it has answered: all are
     Accepted then, and a number that it drops gets no report.
     """
-    personal_texts_told_at_once: int = 0
-    """The same, where texts differ by recipient (feature PERSONAL_TEXTS)."""
     refs_per_report_query: int = 1
     """How many messages one status request can ask about."""
     reference_length: int = 60
@@ -293,7 +283,6 @@ class ProviderClient(ABC):
             Feature.PUSH: submission.channel is Channel.PUSH,
             Feature.GROUPS: bool(submission.groups),
             Feature.TEST_MODE: submission.mode is Mode.TEST,
-            Feature.PERSONAL_TEXTS: bool(submission.texts),
             # Who gets an SMS instead of the Push could not see the picture anyway.
             Feature.PICTURE_PUSH: submission.picture is not None
             and submission.channel is not Channel.PUSH_THEN_SMS,
@@ -313,13 +302,16 @@ class ProviderClient(ABC):
     async def _send(self, submission: Submission) -> SendResult:
         """Send; a ProviderError holds for every recipient."""
 
-    async def estimate(self, submission: Submission) -> Estimate:
-        """Ask what a submission would cost, sending nothing (feature ESTIMATE)."""
+    async def estimate(self, submission: Submission) -> Decimal:
+        """Return what a submission would cost in euro (feature ESTIMATE).
+
+        Nothing is sent. Raises ProviderError.
+        """
         submission = _timely(submission)
         self._refuse_unfit(submission)
         return await self._estimate(submission)
 
-    async def _estimate(self, submission: Submission) -> Estimate:  # noqa: ARG002 - for those that can
+    async def _estimate(self, submission: Submission) -> Decimal:  # noqa: ARG002 - for those that can
         """Ask; the submission was found fit for the provider."""
         raise unsupported("no_estimate")
 
@@ -336,25 +328,10 @@ class ProviderClient(ABC):
         """
         raise unsupported("no_client_reference")
 
-    async def search(self, query: Query) -> Found:  # noqa: ARG002 - for those that can
-        """Search for sent messages, also those of the panel (feature SEARCH).
-
-        Raises ProviderError.
-        """
-        raise unsupported("no_search")
-
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:  # noqa: ARG002 - for those that can
         """Stop scheduled messages, each of which gets its result (feature CANCEL).
 
         Raises ProviderError; asking again does no harm.
-        """
-        raise unsupported("no_cancel")
-
-    async def cancel_submission(self, reference: str) -> Sequence[Cancellation]:  # noqa: ARG002 - for those that can
-        """Stop a scheduled submission by our reference (feature CANCEL).
-
-        That needs the feature CLIENT_REFERENCE too. The answer has the messages that
-        the provider lists; raises ProviderError.
         """
         raise unsupported("no_cancel")
 

@@ -71,17 +71,6 @@ class Mode(StrEnum):
     """The provider checks it, sends nothing and charges nothing."""
 
 
-class CallbackRule(StrEnum):
-    """When a provider calls back about the delivery of a message."""
-
-    DEFAULT = "default"
-    """As the account is set up in the provider's panel."""
-    ALWAYS = "always"
-    ON_ERROR = "on_error"
-    """Only if it was not delivered."""
-    OFF = "off"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A picture with the name of its file and its content type ("image/jpeg")."""
@@ -107,15 +96,13 @@ class Submission:
 
     `send_at` (SCHEDULE) is when the provider shall send; a moment that is past is
     now. `channel` (PUSH) None leaves it to the account's option; PUSH_THEN_SMS is
-    plain SMS where there is no Push. `push_text` is what a Push says, None for
-    `text`; `picture` (PICTURE_PUSH) goes with it. `groups` (GROUPS) are ids of the
-    provider's phonebook; with them `recipients` may be empty. `texts`
-    (PERSONAL_TEXTS) has the recipients whose text is not `text`. `mode` (TEST_MODE)
-    None leaves it to the account's option.
+    plain SMS where there is no Push. `picture` (PICTURE_PUSH) goes with a Push.
+    `groups` (GROUPS) are ids of the provider's phonebook; with them `recipients` may be
+    empty. `mode` (TEST_MODE) None leaves it to the account's option.
 
-    `callback_rule` None leaves it to the account's option, and `max_parts` is the
-    most parts that a message may take; providers without such a parameter ignore
-    both. Raises ValueError without a recipient, or if `send_at` has no time zone.
+    `max_parts` is the most parts that a message may take; providers without such a
+    parameter ignore it. Raises ValueError without a recipient, or if `send_at` has no
+    time zone.
     """
 
     reference: str
@@ -126,12 +113,9 @@ class Submission:
     callback_url: str | None = field(default=None, repr=False)
     send_at: datetime | None = None
     channel: Channel | None = None
-    push_text: str | None = field(default=None, repr=False)
     picture: Picture | None = None
     groups: tuple[str, ...] = ()
-    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     mode: Mode | None = None
-    callback_rule: CallbackRule | None = None
     max_parts: int | None = None
 
     def __post_init__(self) -> None:
@@ -140,10 +124,6 @@ class Submission:
             raise ValueError("nobody to send to")
         if self.send_at is not None and self.send_at.utcoffset() is None:
             raise ValueError("a moment without its time zone")
-
-    def text_for(self, recipient: str) -> str:
-        """Return what this recipient shall read."""
-        return self.texts.get(recipient, self.text)
 
 
 class Cause(StrEnum):
@@ -253,21 +233,6 @@ class Credit:
     push_plan: PushPlan = PushPlan.NOT_TOLD
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What a submission would cost; each value None where the provider is silent.
-
-    `cost` and `credit` (the balance now) are in euro; the counts are of messages
-    that would go out, in parts for SMS; `push_left` is what the plan still has.
-    """
-
-    cost: Decimal | None = None
-    credit: Decimal | None = None
-    sms_count: int | None = None
-    push_count: int | None = None
-    push_left: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class MessageRef:
     """How a provider knows one of our messages.
@@ -305,39 +270,6 @@ class Report:
     at: datetime | None = None
     type: MessageType | None = None
     picture: PictureRef | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which sent messages to search for; what is None does not narrow the search.
-
-    `number` is E.164, `status` is a word of the provider. `offset` messages are left
-    out, and at most `limit` listed. Raises ValueError if nothing narrows the search, or
-    a moment has no time zone.
-    """
-
-    number: str | None = field(default=None, repr=False)
-    since: datetime | None = None
-    until: datetime | None = None
-    status: str | None = None
-    offset: int = 0
-    limit: int = 100
-
-    def __post_init__(self) -> None:
-        """Refuse what no provider could be asked for."""
-        if self.number is None and self.since is None and self.status is None:
-            raise ValueError("nothing to search for")
-        for moment in (self.since, self.until):
-            if moment is not None and moment.utcoffset() is None:
-                raise ValueError("a moment without its time zone")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A page of what a search found; `total` is None where it is not told."""
-
-    reports: tuple[Report, ...]
-    total: int | None = None
 
 
 class Cancelling(StrEnum):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import override
 
 import aiohttp
@@ -29,21 +30,18 @@ from .model import (
     Channel,
     Credit,
     ErrorKind,
-    Estimate,
-    Found,
     Invitation,
     MessageRef,
     Mode,
     Picture,
     PictureRef,
-    Query,
     Report,
     SendResult,
     Status,
     Submission,
 )
 from .reading import as_count, as_euro, as_identifier, as_number, as_object
-from .smshosting_push import PICTURE, Push, addressed, read_estimate
+from .smshosting_push import PICTURE, Push, addressed, read_cost
 from .smshosting_results import sent, sent_in_bulk
 from .smshosting_search import PAGE, STATUSES, Search
 from .smshosting_wire import ENCODINGS, Login, Wire, accepted_body, written
@@ -77,7 +75,6 @@ class SmshostingClient(ProviderClient):
                 Feature.SCHEDULE,
                 Feature.CANCEL,
                 Feature.ESTIMATE,
-                Feature.SEARCH,
                 Feature.PUSH,
                 Feature.PICTURE_PUSH,
                 Feature.TEST_MODE,
@@ -190,7 +187,7 @@ class SmshostingClient(ProviderClient):
         return channel
 
     @override
-    async def _estimate(self, submission: Submission) -> Estimate:
+    async def _estimate(self, submission: Submission) -> Decimal:
         """Ask for the price of what `send` would do."""
         channel = self._channel_of(submission)
         sender = submission.sender or self._sender
@@ -201,33 +198,28 @@ class SmshostingClient(ProviderClient):
                 if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
                     raise
         form = _sms_form(submission, sender)
-        return read_estimate(await self._wire.post("sms/estimate", form))
+        return read_cost(await self._wire.post("sms/estimate", form))
 
     @override
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:
         """Stop messages one by one."""
         results: list[Cancellation] = []
         for ref in refs:
-            listed = await self._cancel({"id": ref.provider_id})
+            listed = await self._cancel(ref.provider_id)
             same = [one for one in listed if one.ref.provider_id == ref.provider_id]
             result = same[0].result if same else Cancelling.NOT_CANCELLED
             results.append(Cancellation(ref=ref, result=result))
         return results
 
-    @override
-    async def cancel_submission(self, reference: str) -> Sequence[Cancellation]:
-        """Stop what still waits of a submission. Raises ProviderError."""
-        return await self._cancel({"transactionId": reference})
-
-    async def _cancel(self, form: Mapping[str, str]) -> list[Cancellation]:
-        """Return what the provider lists of the messages that were to be stopped.
+    async def _cancel(self, provider_id: str) -> list[Cancellation]:
+        """Return what the provider lists of the message that was to be stopped.
 
         The answer lists messages with their status, and no page says which one a
         stopped message has: only NOSENT proves it, and only a message that has gone
         out proves the contrary.
         """
         try:
-            body = await self._wire.post("sms/cancel", form)
+            body = await self._wire.post("sms/cancel", {"id": provider_id})
         except NotAcceptedError as err:
             if err.detail == "BAD_ID":
                 return []
@@ -238,13 +230,13 @@ class SmshostingClient(ProviderClient):
         listed: list[Cancellation] = []
         for item in rows:
             row = as_object(item)
-            provider_id = as_identifier(row.get("id"))
+            listed_id = as_identifier(row.get("id"))
             number = as_number(row.get("to"))
-            if provider_id is None or number is None:
+            if listed_id is None or number is None:
                 raise OutcomeUnknownError("unreadable_row")
             listed.append(
                 Cancellation(
-                    ref=MessageRef(provider_id, number),
+                    ref=MessageRef(listed_id, number),
                     result=_cancelling(row.get("status")),
                 )
             )
@@ -262,11 +254,6 @@ class SmshostingClient(ProviderClient):
         return await self._search.of_reference(
             reference, with_push=channel is not Channel.SMS
         )
-
-    @override
-    async def search(self, query: Query) -> Found:
-        """Search by number, time and status, also what the panel sent."""
-        return await self._search.matching(query)
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 import re
 from urllib.parse import quote
 
@@ -9,7 +10,6 @@ from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
 from .model import (
     Cause,
     Channel,
-    Estimate,
     Invitation,
     MessageRef,
     Mode,
@@ -20,7 +20,7 @@ from .model import (
     Submission,
 )
 from .pictures import PictureRule, picture_type, plain_filename
-from .reading import as_count, as_euro, as_number, as_price
+from .reading import as_count, as_number, as_price
 from .smshosting_results import sent
 from .smshosting_search import Search
 from .smshosting_wire import ENCODINGS, Wire, accepted_body, without_plus, written
@@ -64,11 +64,11 @@ class Push:
 
     async def estimate(
         self, submission: Submission, channel: Channel, sender: str | None
-    ) -> Estimate:
-        """Ask what a Push, with its SMS, would cost."""
+    ) -> Decimal:
+        """Return what a Push, with its SMS, would cost in euro."""
         form = _form(submission, channel, sender)
         body = await self.wire.post("push/estimate", form, _upload(submission))
-        return read_estimate(body)
+        return read_cost(body)
 
     async def left(self, number: str | None) -> tuple[PushPlan, int | None]:
         """Return whether there is a plan and how many messages it still has.
@@ -125,18 +125,12 @@ class Push:
         return Invitation(number=number, url=url.strip())
 
 
-def read_estimate(body: Mapping[str, Json]) -> Estimate:
-    """Read the answer to an estimate; that of plain SMS has the first three only."""
-    estimate = Estimate(
-        cost=as_price(body.get("cost")),
-        credit=as_euro(body.get("userCredit")),
-        sms_count=as_count(body.get("smsCount")),
-        push_count=as_count(body.get("pushCount")),
-        push_left=as_count(body.get("pushAvailable")),
-    )
-    if estimate.cost is None:
+def read_cost(body: Mapping[str, Json]) -> Decimal:
+    """Return the cost (euro) that an estimate of SMS or Push names."""
+    cost = as_price(body.get("cost"))
+    if cost is None:
         raise OutcomeUnknownError("no_cost")
-    return estimate
+    return cost
 
 
 def addressed(submission: Submission) -> dict[str, str]:
@@ -154,8 +148,8 @@ def _form(
 ) -> dict[str, str]:
     """Return what a send and an estimate have in common."""
     form = addressed(submission)
-    if text := submission.push_text or submission.text:
-        form["text"] = text
+    if submission.text:
+        form["text"] = submission.text
     if channel is Channel.PUSH:
         return {**form, "onlyPush": "true"}
     form |= {

@@ -13,11 +13,9 @@ from types import MappingProxyType
 from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import (
     Cause,
-    Found,
     MessageRef,
     MessageType,
     PictureRef,
-    Query,
     Report,
     Status,
 )
@@ -30,7 +28,7 @@ from .reading import (
     as_object,
     as_price,
 )
-from .smshosting_wire import Wire, accepted_body, without_plus, written
+from .smshosting_wire import Wire, accepted_body
 from .transport import Json
 
 PAGE = 100
@@ -121,35 +119,6 @@ class Search:
                 found[ref] = picture
         return found
 
-    async def matching(self, query: Query) -> Found:
-        """Return a page of the messages that match, Push too if there is a plan.
-
-        Raises ProviderError. A row that cannot be understood is left out.
-        """
-        asked = {"offset": str(query.offset)}
-        if query.number is not None:
-            asked["msisdn"] = without_plus(query.number)
-        if query.since is not None:
-            asked["fromDate"] = written(query.since)
-        if query.until is not None:
-            asked["toDate"] = written(query.until)
-        if query.status is not None:
-            asked["status"] = query.status
-        try:
-            rows, total = await self._page(_PUSH, asked, query.limit)
-        except NotAcceptedError as err:
-            if not _has_no_push(err):
-                raise
-            rows, total = await self._page(_SMS, asked, query.limit)
-        reports: list[Report] = []
-        for row in rows:
-            number = as_number(row.get("to"))
-            provider_id = as_identifier(row.get("id"))
-            if number is not None and provider_id is not None:
-                told = report(MessageRef(provider_id, number), row)
-                reports += [told] if told else []
-        return Found(reports=tuple(reports), total=total)
-
     async def _rows_of(
         self, by_id: Mapping[str, MessageRef]
     ) -> list[tuple[MessageRef, Row]]:
@@ -218,10 +187,10 @@ class Search:
         raise OutcomeUnknownError("too_many_pages")
 
     async def _page(
-        self, path: str, query: Mapping[str, str], limit: int = PAGE
+        self, path: str, query: Mapping[str, str]
     ) -> tuple[list[Row], int | None]:
         """Return a page of messages and how many the search finds, if told."""
-        answer = await self.wire.get(path, {**query, "limit": str(limit)})
+        answer = await self.wire.get(path, {**query, "limit": str(PAGE)})
         body = accepted_body(answer)
         rows = body.get("smsList")
         if not isinstance(rows, list):

@@ -64,7 +64,7 @@ cost, is worth the wait; beyond, a server that needs 60 ms for each number would
 answer within our 30 seconds, and all would be uncertain.
 """
 _BATCH_TOLD_AT_ONCE = 100
-"""The same for personal texts, here by the page of sms-batch (providers.md, 1.2)."""
+"""The same for a batch, here by its page (providers.md, 1.2)."""
 _TEST_GATEWAY = 99
 """Sends nothing. That it does so is documented for sms-batch only."""
 _CENTRE = Decimal("0.000001")
@@ -86,12 +86,10 @@ class SmsViaInternetClient(ProviderClient):
                 Feature.DELIVERY_PUSH,
                 Feature.SCHEDULE,
                 Feature.TEST_MODE,
-                Feature.PERSONAL_TEXTS,
             }
         ),
         recipients_per_submission=_MAX_RECIPIENTS,
         recipients_told_at_once=_TOLD_AT_ONCE,
-        personal_texts_told_at_once=_BATCH_TOLD_AT_ONCE,
         max_parts=_MAX_PARTS,
         refs_per_report_query=_MAX_RECIPIENTS,
     )
@@ -163,23 +161,18 @@ class SmsViaInternetClient(ProviderClient):
 
         If some were dropped, the delivery rows tell which. Where they do not tell
         either, those recipients are uncertain under the shipment's id. Of more than
-        500 numbers (100 with texts of their own) the answer tells the shipment only.
+        500 numbers (100 in test mode) the answer tells the shipment only.
 
         Test mode goes as a batch, where the test gateway is documented.
         """
-        is_test = submission.mode is Mode.TEST
         message = self._common(submission)
-        if submission.texts or is_test:
+        if submission.mode is Mode.TEST:
             prefix = BATCH
-            body = await self._wire.post(
-                "sms-batch.json", message | _personal(submission)
-            )
+            body = await self._wire.post("sms-batch.json", message | _batch(submission))
             number = as_identifier(body.get("sending_batch_id"))
         else:
             prefix = ""
-            body = await self._wire.post(
-                "sms.json", message | _plain(submission, _TOLD_AT_ONCE)
-            )
+            body = await self._wire.post("sms.json", message | _plain(submission))
             number = as_identifier(body.get("queue_id"))
         if number is None:
             raise OutcomeUnknownError("no_batch_id" if prefix else "no_queue_id")
@@ -231,7 +224,7 @@ class SmsViaInternetClient(ProviderClient):
             return same_for_all(submission, doubt)
         if contacts == 0:
             return same_for_all(submission, _DROPPED)
-        accepted = _share(submission, body, contacts, shipment)
+        accepted = _share(body, contacts, shipment)
         if contacts == asked:
             return same_for_all(submission, accepted)
         listed = await self._listed(submission, shipment)
@@ -283,29 +276,26 @@ class SmsViaInternetClient(ProviderClient):
         return reports
 
 
-def _plain(submission: Submission, told_at_once: int) -> dict[str, Json]:
+def _plain(submission: Submission) -> dict[str, Json]:
     """Return one text for all, as sms.json wants it."""
     message: dict[str, Json] = {
         "text": submission.text,
         "numbers": ",".join(submission.recipients),
     }
-    if len(submission.recipients) > told_at_once:
+    if len(submission.recipients) > _TOLD_AT_ONCE:
         message["async"] = True
     return message
 
 
-def _personal(submission: Submission) -> dict[str, Json]:
-    """Return a text for each recipient, as sms-batch.json wants it.
+def _batch(submission: Submission) -> dict[str, Json]:
+    """Return one text for all, as sms-batch.json wants it.
 
     All of the text is a placeholder: nothing in it can be taken for the template's.
     The two bounds are named because their defaults are not the same everywhere;
     leaving unicode out would drop a recipient.
     """
     destinations: list[Json] = [
-        {
-            "number": recipient,
-            "placeholders": {"text": submission.text_for(recipient)},
-        }
+        {"number": recipient, "placeholders": {"text": submission.text}}
         for recipient in submission.recipients
     ]
     return {
@@ -317,15 +307,8 @@ def _personal(submission: Submission) -> dict[str, Json]:
     }
 
 
-def _share(
-    submission: Submission, body: Mapping[str, Json], contacts: int, shipment: str
-) -> Accepted:
-    """Return what one of the accepted contacts is of the whole shipment.
-
-    Personal texts are of different lengths, and cannot be told apart.
-    """
-    if submission.texts:
-        return Accepted(provider_id=shipment)
+def _share(body: Mapping[str, Json], contacts: int, shipment: str) -> Accepted:
+    """Return what one of the accepted contacts is of the whole shipment."""
     parts = as_count(body.get("sending_sms_count"))
     price = as_price(body.get("sending_cost"))
     return Accepted(

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from http import HTTPStatus
 import re
 from types import MappingProxyType
@@ -28,7 +29,6 @@ from .client import (
 from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import (
     Accepted,
-    CallbackRule,
     ErrorKind,
     MessageRef,
     Report,
@@ -73,6 +73,18 @@ DELIVERY: Mapping[str, Status] = MappingProxyType(
 _MAX_ADDRESSES = 1000
 """Addresses of messages that are remembered; the oldest are forgotten."""
 
+
+class CallbackRule(StrEnum):
+    """When the provider calls back about the delivery of a message."""
+
+    DEFAULT = "default"
+    """As the account is set up in the provider's panel."""
+    ALWAYS = "always"
+    ON_ERROR = "on_error"
+    """Only if it was not delivered."""
+    OFF = "off"
+
+
 _AUTO = "auto"
 """The callback rule of an account that leaves it to us: where Home Assistant can be
 called back, it always is, and elsewhere the provider's panel decides.
@@ -98,9 +110,7 @@ class TransactionaleClient(ProviderClient):
     """Speaks to one Transactionale account."""
 
     capabilities = Capabilities(
-        features=frozenset(
-            {Feature.DELIVERY_POLL, Feature.DELIVERY_PUSH, Feature.CALLBACK_RULE}
-        ),
+        features=frozenset({Feature.DELIVERY_POLL, Feature.DELIVERY_PUSH}),
         recipients_per_submission=1,
         max_parts=_MAX_PARTS,
         # Letters, digits, dot and spaces, 11 at most, of a number too; no "+".
@@ -120,9 +130,9 @@ class TransactionaleClient(ProviderClient):
         sender: str | None,
         callback_rule: CallbackRule | None,
     ) -> None:
-        """Take `sender` and `callback_rule` where a submission names none.
+        """Use `sender` where a submission names none.
 
-        Without any rule, an address of ours is always called back.
+        Without a callback rule, an address of ours is always called back.
         """
         super().__init__(session, url, timeouts)
         self._login = login
@@ -159,8 +169,10 @@ class TransactionaleClient(ProviderClient):
             message["sender_id"] = sender.removeprefix("+")
         if submission.callback_url is not None:
             message["webhook_url"] = submission.callback_url
-        if rule := self._rule_for(submission):
-            message["receive_dlr"] = rule.value
+            if self._callback_rule is None:
+                message["receive_dlr"] = CallbackRule.ALWAYS.value
+        if self._callback_rule is not None:
+            message["receive_dlr"] = self._callback_rule.value
         body = _accepted_body(await self._post(message))
         provider_id = as_identifier(body.get("id"))
         if provider_id is None:
@@ -169,13 +181,6 @@ class TransactionaleClient(ProviderClient):
         status = _progress(body) or Status.QUEUED
         accepted = Accepted(provider_id=provider_id, status=status)
         return SendResult(outcomes={recipient: accepted})
-
-    def _rule_for(self, submission: Submission) -> CallbackRule | None:
-        """Return when to be called back, None to leave it to the panel."""
-        rule = submission.callback_rule or self._callback_rule
-        if rule is None and submission.callback_url is not None:
-            return CallbackRule.ALWAYS
-        return rule
 
     def _remember(self, provider_id: str, body: Mapping[str, Json]) -> None:
         """Keep the address of a message, unless it leads away from the account's host.
