@@ -115,7 +115,7 @@ async def test_nothing_private_is_told(
     """Neither credentials nor numbers, texts, names, senders, the webhook's id."""
     mail = {
         option.key: MAIL
-        for option in PROVIDERS[key].further_options
+        for option in PROVIDERS[key].options
         if isinstance(option, EmailOption)
     }
     account = await set_up(hass, accounts, key, {CONF_RETRY_FOR: 60, **mail})

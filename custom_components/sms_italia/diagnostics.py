@@ -27,7 +27,7 @@ async def async_get_config_entry_diagnostics(
     }
     private |= {
         option.key
-        for option in account.provider.further_options
+        for option in account.provider.options
         if isinstance(option, EmailOption)
     }
     open_messages = runtime.messenger.open_messages(account.id)

@@ -89,14 +89,13 @@ def read_settings(
         field.key: data[field.key] for field in provider.fields if field.key in data
     }
     chosen = {
-        option.key: json.dumps(options[option.key])
+        option.key: _setting(options[option.key])
         for option in provider.options
         if option.key in options
     }
-    # Words, as they stand.
-    further = {
-        option.key: options[option.key]
-        for option in provider.further_options
-        if option.key in options
-    }
-    return fields | chosen | further
+    return fields | chosen
+
+
+def _setting(value: str | float) -> str:
+    """Return an option's value as a setting: a word as it stands, else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)

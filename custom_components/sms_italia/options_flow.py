@@ -51,7 +51,7 @@ from .options import default_country
 from .providers.client import (
     ChoiceOption,
     EmailOption,
-    FurtherOption,
+    NumberOption,
     Provider,
     ProviderOption,
     SwitchOption,
@@ -207,15 +207,7 @@ def options_fields(
                 whole_number(1, 3650, "days")
             ),
         },
-        SECTION_PROVIDER: {
-            **{
-                vol.Required(option.key, default=option.default): _option_selector(
-                    option
-                )
-                for option in provider.options
-            },
-            **dict(map(_further_field, provider.further_options)),
-        },
+        SECTION_PROVIDER: dict(map(_option_field, provider.options)),
     }
 
 
@@ -228,16 +220,13 @@ def _select(key: str, options: Sequence[str]) -> object:
     )
 
 
-def _option_selector(option: ProviderOption) -> object:
-    """Return what an option of a provider is set with."""
-    if isinstance(option, SwitchOption):
-        return BooleanSelector()
-    return whole_number(option.minimum, option.maximum)
-
-
-def _further_field(option: FurtherOption) -> tuple[vol.Marker, object]:
-    """Return the field of an option of a provider that is set in words."""
+def _option_field(option: ProviderOption) -> tuple[vol.Marker, object]:
+    """Return the field of an option of a provider."""
     match option:
+        case SwitchOption(key=key, default=default):
+            return vol.Required(key, default=default), BooleanSelector()
+        case NumberOption(key=key, default=default, minimum=minimum, maximum=maximum):
+            return vol.Required(key, default=default), whole_number(minimum, maximum)
         case ChoiceOption(key=key, default=default, choices=choices):
             return vol.Required(key, default=default), _select(key, list(choices))
         case EmailOption(key=key):

@@ -164,9 +164,6 @@ class NumberOption:
     maximum: int
 
 
-type ProviderOption = SwitchOption | NumberOption
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceOption:
     """An option of one provider that is one of some words; its setting is the word."""
@@ -183,7 +180,7 @@ class EmailOption:
     key: str
 
 
-type FurtherOption = ChoiceOption | EmailOption
+type ProviderOption = SwitchOption | NumberOption | ChoiceOption | EmailOption
 
 
 type Settings = Mapping[str, str]
@@ -395,9 +392,8 @@ class Provider:
     """All that the rest of the house needs to know of a provider.
 
     `identity` names the fields that tell one account from another. `options` are
-    those that only this provider has, and so are `further_options`. `create` takes the
-    session, the settings and the timeouts and returns a client; it raises ValueError if
-    the URL is none.
+    those that only this provider has. `create` takes the session, the settings and the
+    timeouts and returns a client; it raises ValueError if the URL is none.
     """
 
     key: str
@@ -409,7 +405,6 @@ class Provider:
     capabilities: Capabilities
     create: Callable[[aiohttp.ClientSession, Settings, Timeouts], ProviderClient]
     options: tuple[ProviderOption, ...] = ()
-    further_options: tuple[FurtherOption, ...] = ()
 
 
 def parse_url(value: str) -> URL:

@@ -348,8 +348,6 @@ PROVIDER = Provider(
         SwitchOption(key="sandbox", default=False),
         # Carried out by the messaging layer, where it is an account's option.
         SwitchOption(key="repeat_marker", default=True),
-    ),
-    further_options=(
         ChoiceOption(
             key="channel",
             default=Channel.SMS,

@@ -371,6 +371,8 @@ PROVIDER = Provider(
     identity=("api_token", "username"),
     capabilities=SmsViaInternetClient.capabilities,
     create=_create,
-    options=(NumberOption(key="gateway", default=0, minimum=0, maximum=9999),),
-    further_options=(EmailOption(key="delivery_email"),),
+    options=(
+        NumberOption(key="gateway", default=0, minimum=0, maximum=9999),
+        EmailOption(key="delivery_email"),
+    ),
 )

@@ -352,7 +352,7 @@ PROVIDER = Provider(
     identity=("api_key",),
     capabilities=TransactionaleClient.capabilities,
     create=_create,
-    further_options=(
+    options=(
         ChoiceOption(key="receive_dlr", default=_AUTO, choices=(_AUTO, *CallbackRule)),
     ),
 )
