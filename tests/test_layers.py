@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+import importlib
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,16 @@ def in_room(room: Path) -> list[Path]:
     return [path for path in SOURCES if path.is_relative_to(room)]
 
 
+def owner(path: Path) -> str | None:
+    """Return the module or the package directly under providers/ that a file is of."""
+    if not path.is_relative_to(PROVIDERS_ROOM):
+        return None
+    return path.relative_to(PROVIDERS_ROOM).parts[0].removesuffix(".py")
+
+
 def test_there_are_files_to_look_at() -> None:
-    assert {path.stem for path in in_room(PROVIDERS_ROOM)} >= {"registry", *PROVIDERS}
+    owners = {owner(path) for path in in_room(PROVIDERS_ROOM)}
+    assert owners >= {"registry", *PROVIDERS}
     assert in_room(MESSAGING_ROOM)
     assert belongs("homeassistant.core", "homeassistant")
     assert f"{'.'.join(PACKAGE)}.providers.errors.NotAcceptedError" in imported(
@@ -113,9 +122,7 @@ def test_messaging_imports_nothing_from_above(path: Path) -> None:
 def test_no_file_but_the_registry_and_its_own_names_a_provider(path: Path) -> None:
     if path == PROVIDERS_ROOM / "registry.py":
         return
-    others = set(PROVIDERS)
-    if path.parent == PROVIDERS_ROOM:
-        others.discard(path.stem)
+    others = set(PROVIDERS) - {owner(path)}
 
     named = {key for word in words(path) for key in others if key in word.casefold()}
 
@@ -123,11 +130,20 @@ def test_no_file_but_the_registry_and_its_own_names_a_provider(path: Path) -> No
 
 
 def test_the_registry_is_the_only_way_to_a_provider_module() -> None:
-    modules = {".".join((*PACKAGE, "providers", key)) for key in PROVIDERS}
     importers = {
-        path.name
+        path
         for path in SOURCES
-        if any(belongs(name, module) for name in imported(path) for module in modules)
+        for key in set(PROVIDERS) - {owner(path)}
+        if any(belongs(name, *PACKAGE, "providers", key) for name in imported(path))
     }
 
-    assert importers == {"registry.py"}
+    assert importers == {PROVIDERS_ROOM / "registry.py"}
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+def test_the_registry_takes_nothing_of_a_provider_but_its_description(key: str) -> None:
+    module = importlib.import_module(".".join((*PACKAGE, "providers", key)))
+
+    assert module.PROVIDER is PROVIDERS[key]
+    if hasattr(module, "__path__"):
+        assert module.__all__ == ["PROVIDER"]

@@ -36,7 +36,7 @@ from .model import (
     Status,
     Submission,
 )
-from .reading import as_count, as_euro, as_price
+from .parsing import as_count, as_euro, as_price
 from .transport import Answer, Timeouts, exchange, refuse_http_error
 
 DEFAULT_URL = "http://httpapi.inviosmart.it"

@@ -36,7 +36,7 @@ from .model import (
     Status,
     Submission,
 )
-from .reading import as_code, as_identifier, as_moment, as_number, as_object
+from .parsing import as_code, as_identifier, as_moment, as_number, as_object
 from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
 
 DEFAULT_URL = "https://api.transactionale.com"

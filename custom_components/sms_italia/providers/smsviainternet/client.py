@@ -8,7 +8,7 @@ from typing import override
 import aiohttp
 from yarl import URL
 
-from .client import (
+from ..client import (
     Capabilities,
     EmailOption,
     Feature,
@@ -23,9 +23,8 @@ from .client import (
     parse_url,
     same_for_all,
 )
-from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
-from .markup import rows_of
-from .model import (
+from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
+from ..model import (
     Accepted,
     Cause,
     Credit,
@@ -39,7 +38,7 @@ from .model import (
     Submission,
     Uncertain,
 )
-from .reading import (
+from ..parsing import (
     as_count,
     as_euro,
     as_flag,
@@ -48,9 +47,10 @@ from .reading import (
     as_price,
     as_thousandths,
 )
-from .smsviainternet_delivery import BATCH, Deliveries, Row, worst
-from .smsviainternet_wire import Login, Wire, accepted_body, written
-from .transport import Json, Timeouts
+from ..transport import Json, Timeouts
+from ..xml_answers import rows_of
+from .api import Login, Wire, accepted_body, written
+from .delivery import BATCH, Deliveries, Row, worst
 
 DEFAULT_URL = "https://v2.smsviainternet.it"
 

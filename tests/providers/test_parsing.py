@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.sms_italia.providers.reading import (
+from custom_components.sms_italia.providers.parsing import (
     as_code,
     as_count,
     as_decimal,

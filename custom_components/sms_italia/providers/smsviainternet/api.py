@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import aiohttp
 from yarl import URL
 
-from .errors import NotAcceptedError, OutcomeUnknownError
-from .markup import decoded
-from .model import ErrorKind
-from .reading import as_code, as_count, as_object
-from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
+from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..model import ErrorKind
+from ..parsing import as_code, as_count, as_object
+from ..transport import Answer, Json, Timeouts, exchange, refuse_http_error
+from ..xml_answers import decoded
 
 REFUSALS: Mapping[int, ErrorKind] = MappingProxyType(
     {

@@ -8,7 +8,7 @@ from typing import override
 import aiohttp
 from yarl import URL
 
-from .client import (
+from ..client import (
     Capabilities,
     ChoiceOption,
     Feature,
@@ -22,8 +22,8 @@ from .client import (
     SwitchOption,
     parse_url,
 )
-from .errors import NotAcceptedError, OutcomeUnknownError
-from .model import (
+from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..model import (
     Cancellation,
     Cancelling,
     Cause,
@@ -40,12 +40,12 @@ from .model import (
     Status,
     Submission,
 )
-from .reading import as_count, as_euro, as_identifier, as_number, as_object
-from .smshosting_push import PICTURE, Push, addressed, read_cost
-from .smshosting_results import sent, sent_in_bulk
-from .smshosting_search import PAGE, STATUSES, Search
-from .smshosting_wire import ENCODINGS, Login, Wire, accepted_body, written
-from .transport import Json, Timeouts
+from ..parsing import as_count, as_euro, as_identifier, as_number, as_object
+from ..transport import Json, Timeouts
+from .api import ENCODINGS, Login, Wire, accepted_body, written
+from .push import PICTURE, Push, addressed, read_cost
+from .results import sent, sent_in_bulk
+from .search import PAGE, STATUSES, Search
 
 DEFAULT_URL = "https://api.smshosting.it/rest/api"
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 import re
 from urllib.parse import quote
 
-from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
-from .model import (
+from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
+from ..model import (
     Cause,
     Channel,
     Invitation,
@@ -19,12 +19,12 @@ from .model import (
     SendResult,
     Submission,
 )
-from .pictures import PictureRule, picture_type, plain_filename
-from .reading import as_count, as_number, as_price
-from .smshosting_results import sent
-from .smshosting_search import Search
-from .smshosting_wire import ENCODINGS, Wire, accepted_body, without_plus, written
-from .transport import Json, Upload
+from ..parsing import as_count, as_number, as_price
+from ..pictures import PictureRule, picture_type, plain_filename
+from ..transport import Json, Upload
+from .api import ENCODINGS, Wire, accepted_body, without_plus, written
+from .results import sent
+from .search import Search
 
 PICTURE = PictureRule(
     types=frozenset({"image/jpeg", "image/png", "image/gif"}),

@@ -3,9 +3,9 @@
 import pytest
 
 from custom_components.sms_italia.providers.errors import OutcomeUnknownError
-from custom_components.sms_italia.providers.markup import decoded, is_xml, rows_of
-from custom_components.sms_italia.providers.reading import as_object
+from custom_components.sms_italia.providers.parsing import as_object
 from custom_components.sms_italia.providers.transport import Answer, Json
+from custom_components.sms_italia.providers.xml_answers import decoded, is_xml, rows_of
 
 BOMB = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [

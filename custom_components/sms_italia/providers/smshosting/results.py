@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .client import same_for_all
-from .errors import OutcomeUnknownError
-from .model import (
+from ..client import same_for_all
+from ..errors import OutcomeUnknownError
+from ..model import (
     Accepted,
     Cause,
     Channel,
@@ -19,8 +19,8 @@ from .model import (
     Submission,
     Uncertain,
 )
-from .reading import as_code, as_count, as_identifier, as_list, as_number, as_object
-from .transport import Json
+from ..parsing import as_code, as_count, as_identifier, as_list, as_number, as_object
+from ..transport import Json
 
 NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
     {

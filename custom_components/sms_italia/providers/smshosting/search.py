@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import batched
 from types import MappingProxyType
 
-from .errors import NotAcceptedError, OutcomeUnknownError
-from .model import (
+from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..model import (
     Cause,
     MessageRef,
     MessageType,
@@ -19,7 +19,7 @@ from .model import (
     Report,
     Status,
 )
-from .reading import (
+from ..parsing import (
     as_code,
     as_count,
     as_identifier,
@@ -28,8 +28,8 @@ from .reading import (
     as_object,
     as_price,
 )
-from .smshosting_wire import Wire, accepted_body
-from .transport import Json
+from ..transport import Json
+from .api import Wire, accepted_body
 
 PAGE = 100
 """Rows asked for at once, and ids in one question."""

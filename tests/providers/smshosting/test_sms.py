@@ -26,8 +26,8 @@ from custom_components.sms_italia.providers.model import (
 from custom_components.sms_italia.providers.transport import Json
 from simulator import Simulator, Toggle
 
-from .canned import Canned
-from .helpers import (
+from ..canned import Canned
+from ..helpers import (
     BAD_NUMBER,
     NUMBER,
     OTHER_NUMBER,

@@ -8,10 +8,10 @@ from types import MappingProxyType
 import aiohttp
 from yarl import URL
 
-from .errors import NotAcceptedError, OutcomeUnknownError
-from .model import Cause, Encoding, ErrorKind
-from .reading import as_code, as_count, as_list, as_object
-from .transport import (
+from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..model import Cause, Encoding, ErrorKind
+from ..parsing import as_code, as_count, as_list, as_object
+from ..transport import (
     MAX_ANSWER_BYTES,
     Answer,
     Json,

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from .errors import OutcomeUnknownError
-from .markup import rows_of
-from .model import Status
-from .reading import as_code, as_count, as_number, as_object
-from .smsviainternet_wire import Wire, accepted_body
-from .transport import Json
+from ..errors import OutcomeUnknownError
+from ..model import Status
+from ..parsing import as_code, as_count, as_number, as_object
+from ..transport import Json
+from ..xml_answers import rows_of
+from .api import Wire, accepted_body
 
 BATCH = "batch:"
 """What stands before the id of a batch, which the rows know by another name."""
