@@ -244,7 +244,7 @@ async def test_a_push_that_was_sent_makes_the_plan_worth_asking_about(
         assert credit is not None
         return credit
 
-    assert (await send("sms")).push_plan is PushPlan.NOT_TOLD
+    assert (await send("sms")).push_plan is PushPlan.UNKNOWN
     assert (await send("push")).push_left == 899
 
 

@@ -1,4 +1,4 @@
-"""The layers of the house: rooms, messaging, providers; arrows point down only."""
+"""The layers: rooms, messaging, providers; imports point down only."""
 
 import ast
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def words(path: Path) -> Iterator[str]:
 
 
 def belongs(name: str, *package: str) -> bool:
-    """Tell whether a dotted name is the package or in it."""
+    """Return whether a dotted name is the package or in it."""
     start = ".".join(package)
     return name == start or name.startswith(f"{start}.")
 

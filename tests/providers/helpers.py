@@ -87,7 +87,7 @@ class Details(TypedDict, total=False):
 
 
 def submission(*recipients: str, **details: Unpack[Details]) -> Submission:
-    """Return a submission to the recipients, to one if nobody is named."""
+    """Return a submission to the recipients, to one if none is named."""
     named: Details = {
         "reference": "riferimento-1",
         "text": TEXT,
@@ -105,7 +105,7 @@ def only(result: SendResult) -> Outcome:
 
 
 def refs_of(result: SendResult) -> list[MessageRef]:
-    """Return how the provider knows the messages of a result, as far as it told."""
+    """Return the provider's names for the messages of a result, as far as known."""
     return [
         MessageRef(outcome.provider_id, number)
         for number, outcome in result.outcomes.items()

@@ -1,8 +1,10 @@
 """What holds for every provider: one suite over the simulator, on real sockets."""
 
 from decimal import Decimal
+import inspect
 import logging
 from traceback import format_exception
+from typing import Never, cast
 
 import aiohttp
 import pytest
@@ -77,7 +79,7 @@ async def test_right_credentials_are_proved_without_a_message(
 
 
 @pytest.mark.parametrize(("key", "secret"), SECRETS)
-async def test_a_wrong_credential_is_told_as_such_by_every_call(
+async def test_every_call_reports_a_wrong_credential_as_such(
     key: str, secret: str, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(simulator, key, session, changed={secret: "sbagliato"})
@@ -127,6 +129,35 @@ async def test_a_message_arrives_as_it_was_given(
     assert outcome.provider_id == message.provider_id
     assert (message.to, message.text, message.sender) == (NUMBER, text, "Cantina")
     assert sends(simulator, key) == 1
+
+
+class _Stopped(Exception):  # noqa: N818 - not an error
+    """The request has come to aiohttp."""
+
+
+@every_provider
+async def test_a_plain_sms_is_four_calls_from_send_to_aiohttp(key: str) -> None:
+    frames: list[str] = []
+
+    class Session:
+        """Takes the request and looks who made it."""
+
+        def request(self, *_args: object, **_kwargs: object) -> Never:
+            """Note the frames of the component on the way here."""
+            frame = inspect.currentframe()
+            while frame is not None:
+                if "sms_italia" in frame.f_globals.get("__name__", ""):
+                    frames.append(frame.f_code.co_name)
+                frame = frame.f_back
+            raise _Stopped
+
+    client = client_at(key, cast("aiohttp.ClientSession", Session()), "http://a.it")
+
+    with pytest.raises(_Stopped):
+        await client.send(submission())
+
+    assert len(frames) == 4
+    assert (frames[0], frames[-2:]) == ("exchange", ["_send", "send"])
 
 
 @every_provider
@@ -269,7 +300,7 @@ async def test_a_message_that_the_provider_does_not_know_is_left_out_or_refused(
 
 
 @pytest.mark.parametrize("key", WITH_CREDIT)
-async def test_the_credit_is_told_in_euro_with_the_sms_left(
+async def test_the_credit_is_in_euro_with_the_sms_left(
     key: str, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.set_credit(key, "7.35")

@@ -187,7 +187,7 @@ async def test_push_then_sms_is_an_sms_where_there_is_no_push(
 
 
 @pytest.mark.parametrize("key", KEYS)
-async def test_a_check_proves_the_credentials_and_tells_the_credit_if_it_can(
+async def test_a_check_proves_the_credentials_and_returns_the_credit_if_it_can(
     key: str, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.set_credit(key, "7.35")
@@ -202,7 +202,7 @@ async def test_a_check_proves_the_credentials_and_tells_the_credit_if_it_can(
 
 
 @pytest.mark.parametrize(("key", "secret"), SECRETS)
-async def test_a_check_tells_a_wrong_credential(
+async def test_a_check_reports_a_wrong_credential(
     key: str, secret: str, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(simulator, key, session, changed={secret: "sbagliato"})

@@ -161,7 +161,7 @@ async def ask_everything(
         for outcome in answered.outcomes.values():
             match outcome:
                 case Accepted(provider_id=provider_id):
-                    # Of a test, the sandbox tells no id.
+                    # In test mode, the sandbox may give no id.
                     assert provider_id or answered is tried
                 case NotSent() | Uncertain():
                     assert NUMBER[1:] not in repr(outcome)

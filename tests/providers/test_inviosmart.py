@@ -95,7 +95,7 @@ async def test_a_number_as_sender_goes_without_its_plus(
         (b"", 401, NotSent(kind=ErrorKind.AUTH, detail="http_401")),
     ],
 )
-async def test_only_the_line_itself_says_what_became_of_a_message(
+async def test_only_the_line_itself_decides_the_outcome_of_a_message(
     body: bytes,
     status: int,
     expected: Outcome,
@@ -308,7 +308,7 @@ def test_the_page_of_an_account_is_the_provider_s_help_and_no_request_asks_for_i
 @pytest.mark.parametrize(
     ("count", "expected"), [("-9999", None), ("-1", None), ("0", 0), ("2877", 2877)]
 )
-async def test_a_negative_count_is_not_told_and_none_left_is_zero(
+async def test_a_negative_count_is_not_known_and_none_left_is_zero(
     count: str, expected: int | None, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(f"Status: 1000 - Balance:1|SmsRemainCount:{count}".encode())

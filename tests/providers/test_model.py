@@ -22,8 +22,8 @@ JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
 NAIVE = datetime(2035, 1, 1)  # noqa: DTZ001 - a moment without its zone is the case
 
 
-def test_a_submission_without_anybody_to_send_to_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="nobody"):
+def test_a_submission_without_a_recipient_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="no recipient"):
         Submission(reference="1", recipients=(), text=TEXT, encoding=Encoding.GSM7)
 
 
@@ -59,7 +59,7 @@ def test_no_representation_shows_texts_numbers_or_pictures() -> None:
         (b"", None),
     ],
 )
-def test_the_first_bytes_tell_what_a_picture_is(
+def test_the_first_bytes_prove_the_type_of_a_picture(
     content: bytes, expected: str | None
 ) -> None:
     assert picture_type(content) == expected
@@ -79,9 +79,7 @@ def test_the_first_bytes_tell_what_a_picture_is(
         ("x" * 300 + ".jpg", "x" * 60 + ".jpg"),
     ],
 )
-def test_a_file_s_name_is_made_plain_and_tells_no_path(
-    name: str, expected: str
-) -> None:
+def test_a_file_s_name_is_made_plain_and_has_no_path(name: str, expected: str) -> None:
     picture = Picture(content=JPEG, filename=name, content_type="image/jpeg")
 
     assert plain_filename(picture) == expected

@@ -80,7 +80,7 @@ def test_a_thousandth_is_a_thousandth_of_a_euro(euro: Decimal) -> None:
     "value",
     [True, False, None, [], {}, "", " ", "-9999", -1, "1.5", Decimal("0.5"), "NaN"],
 )
-def test_what_is_no_count_is_not_told(value: Json) -> None:
+def test_what_is_not_a_count_is_none(value: Json) -> None:
     assert as_count(value) is None
 
 
@@ -104,7 +104,7 @@ def test_what_is_no_count_is_not_told(value: Json) -> None:
         10**4000,
     ],
 )
-def test_what_is_no_amount_is_not_told(value: Json) -> None:
+def test_what_is_not_an_amount_is_none(value: Json) -> None:
     assert as_decimal(value) is None
 
 
@@ -115,7 +115,7 @@ def test_a_debt_is_an_amount_but_no_price() -> None:
 
 
 @pytest.mark.parametrize("value", [True, -1, None, "", "  ", "x" * 129, 2**256, []])
-def test_what_is_no_id_is_not_told(value: Json) -> None:
+def test_what_is_not_an_id_is_none(value: Json) -> None:
     assert as_identifier(value) is None
 
 

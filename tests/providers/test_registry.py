@@ -1,4 +1,4 @@
-"""The providers there are, and their forms as the design draws them."""
+"""The providers and their forms."""
 
 import aiohttp
 import pytest
@@ -65,7 +65,7 @@ def test_the_four_providers_stand_in_the_order_of_the_menu() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_each_form_has_the_fields_of_the_design(key: str) -> None:
+def test_each_form_has_its_fields(key: str) -> None:
     assert fields(PROVIDERS[key]) == FORMS[key]
 
 
@@ -123,7 +123,7 @@ def test_the_limits_are_those_of_the_provider(
         ("inviosmart", {Feature.CREDIT, Feature.SMS_LEFT}),
     ],
 )
-def test_each_provider_tells_the_credit_in_its_way(
+def test_each_provider_reports_the_credit_in_its_way(
     key: str, features: set[Feature]
 ) -> None:
     of_credit = {
@@ -170,7 +170,7 @@ async def test_a_bad_address_is_a_value_error_that_does_not_repeat_it(
 ) -> None:
     settings = {**SETTINGS[key], "url": "https://anna:pw-Ww1@esempio.it"}
 
-    with pytest.raises(ValueError, match="no base address") as error:
+    with pytest.raises(ValueError, match="not a base address") as error:
         PROVIDERS[key].create(session, settings, DEFAULT_TIMEOUTS)
 
     assert "pw-Ww1" not in str(error.value)

@@ -124,7 +124,7 @@ async def test_any_2xx_with_an_id_is_accepted(
         ({"phone": ["x"]}, 500, Uncertain(detail="http_500")),
     ],
 )
-async def test_what_is_no_acceptance_is_told_apart(
+async def test_an_answer_without_an_acceptance_is_not_one(
     body: Json | bytes,
     status: int,
     expected: Outcome,
@@ -155,7 +155,7 @@ async def test_what_is_no_acceptance_is_told_apart(
         ),
     ],
 )
-async def test_the_refused_fields_tell_the_kind_in_both_shapes(
+async def test_the_refused_fields_give_the_kind_in_both_shapes(
     nested: str,
     refused: tuple[list[str], ErrorKind, str],
     canned: Canned,
@@ -345,7 +345,7 @@ async def test_each_rule_calls_back_as_the_page_says(
     assert bool(simulator.callbacks) == (end in called_after)
 
 
-async def test_a_rule_that_is_none_is_a_value_error(
+async def test_an_unknown_rule_is_a_value_error(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     with pytest.raises(ValueError, match="sometimes"):
@@ -353,7 +353,7 @@ async def test_a_rule_that_is_none_is_a_value_error(
 
 
 @pytest.mark.parametrize(
-    ("told", "asked"),
+    ("given", "asked"),
     [
         ("{own}/altra/strada/123?x=1", "/altra/strada/123"),
         (f"{{own}}{PATH}/123", f"{PATH}/123"),
@@ -367,9 +367,9 @@ async def test_a_rule_that_is_none_is_a_value_error(
     ],
 )
 async def test_the_address_of_an_answer_is_followed_only_on_the_account_s_own_host(
-    told: Json, asked: str, canned: Canned, session: aiohttp.ClientSession
+    given: Json, asked: str, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    url = told.format(own=canned.url) if isinstance(told, str) else told
+    url = given.format(own=canned.url) if isinstance(given, str) else given
     canned.answer(described(url=url), status=201)
     canned.answer(described(delivery_status="delivered"))
     client = client_at(KEY, session, canned.url)
@@ -395,7 +395,7 @@ async def test_the_page_s_own_callback_is_read(
         }
     )
 
-    report = client_at(KEY, session, canned.url).parse_callback(body.encode())
+    report = client_at(KEY, session, canned.url).parse_report(body.encode())
 
     assert report == Report(
         ref=MessageRef("123", NUMBER),
@@ -417,9 +417,7 @@ async def test_a_time_without_its_zone_is_no_time(
         "status_time": moment,
     }
 
-    report = client_at(KEY, session, canned.url).parse_callback(
-        json.dumps(body).encode()
-    )
+    report = client_at(KEY, session, canned.url).parse_report(json.dumps(body).encode())
 
     assert report is not None
     assert report.at is None

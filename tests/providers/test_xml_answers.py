@@ -5,7 +5,7 @@ import pytest
 from custom_components.sms_italia.providers.errors import OutcomeUnknownError
 from custom_components.sms_italia.providers.parsing import as_object
 from custom_components.sms_italia.providers.transport import Answer, Json
-from custom_components.sms_italia.providers.xml_answers import decoded, is_xml, rows_of
+from custom_components.sms_italia.providers.xml_answers import decode, is_xml, rows_of
 
 BOMB = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [
@@ -66,7 +66,7 @@ def test_only_the_content_type_says_that_an_answer_is_xml(
 def test_a_document_becomes_the_value_it_would_be_in_json(
     body: bytes, value: Json
 ) -> None:
-    assert decoded(answer(body)) == value
+    assert decode(answer(body)) == value
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_document_becomes_the_value_it_would_be_in_json(
 )
 def test_what_is_no_plain_document_is_unreadable(body: bytes) -> None:
     with pytest.raises(OutcomeUnknownError) as failure:
-        decoded(answer(body))
+        decode(answer(body))
 
     assert failure.value.detail == "unreadable_answer"
 
@@ -117,7 +117,7 @@ def test_the_rows_of_a_list_are_found_however_it_is_written(
 ) -> None:
     document = answer(body)
 
-    assert rows_of(document, as_object(decoded(document)), "list") == rows
+    assert rows_of(document, as_object(decode(document)), "list") == rows
 
 
 @pytest.mark.parametrize(

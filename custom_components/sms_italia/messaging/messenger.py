@@ -387,7 +387,7 @@ class Messenger:
         tracker = self._trackers.get(account_id)
         if account is None or tracker is None:
             return False
-        report = account.client.parse_callback(body)
+        report = account.client.parse_report(body)
         if report is not None and await tracker.take_in([report]):
             return True
         return tracker.hurry(submission)

@@ -39,9 +39,9 @@ class Feature(StrEnum):
     CREDIT = "credit"
     """The credit can be asked for."""
     CREDIT_IF_OFFERED = "credit_if_offered"
-    """The credit can be asked for, but some accounts are refused (NOT_OFFERED)."""
+    """The credit can be asked for, but some accounts may not (NOT_OFFERED)."""
     CREDIT_WITH_SEND = "credit_with_send"
-    """The answer to a send tells the credit."""
+    """The answer to a send has the credit."""
     SMS_LEFT = "sms_left"
     """With the credit comes the number of SMS it still buys."""
     PUSH_LEFT = "push_left"
@@ -49,7 +49,7 @@ class Feature(StrEnum):
     DELIVERY_POLL = "delivery_poll"
     """Delivery can be asked for by id."""
     DELIVERY_PUSH = "delivery_push"
-    """Delivery is told to a URL of ours."""
+    """The provider calls a URL of ours with the delivery."""
     CLIENT_REFERENCE = "client_reference"
     """A submission can be found again by our own reference."""
     SCHEDULE = "schedule"
@@ -70,7 +70,7 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderRule:
-    """Which senders a provider takes (providers.md, 8).
+    """Which senders a provider takes (docs/development/provider-apis/common.md 8).
 
     `alias` is what an alphanumeric sender must match as a whole; it also needs a
     letter. `number` is what a numeric sender must match.
@@ -80,7 +80,7 @@ class SenderRule:
     number: re.Pattern[str] = re.compile(r"\+?[0-9]{3,16}")
 
     def allows(self, sender: str) -> bool:
-        """Tell whether the provider would take this sender."""
+        """Return whether the provider would take this sender."""
         if self.number.fullmatch(sender):
             return True
         has_letter = any(character.isalpha() for character in sender)
@@ -96,7 +96,7 @@ class Capabilities:
     max_parts: int
     """The most parts the provider takes for one message."""
     recipients_told_at_once: int = 1
-    """Up to so many recipients, the answer to a send tells what became of each.
+    """Up to this many recipients, the answer to a send has a result for each.
 
     Beyond, the provider works on the submission after it has answered: all are
     Accepted then, and a number that it drops gets no report.
@@ -137,7 +137,7 @@ class Placement(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsField:
-    """One field of a provider's set-up form; design.md, section 7."""
+    """One field of a provider's set-up form."""
 
     key: str
     kind: FieldKind
@@ -192,11 +192,11 @@ decimal digits; an option that is left out has its default.
 
 
 class ProviderClient(ABC):
-    """Speaks to one account at one provider.
+    """A client of one account at one provider.
 
     Only `send` never raises for anything that the network or the provider does:
-    each recipient gets an outcome. All other methods raise ProviderError. Those for a
-    feature that `capabilities` does not have refuse with the cause UNSUPPORTED.
+    each recipient gets an outcome. All other methods raise ProviderError; those for a
+    feature that `capabilities` does not have are refused with the cause UNSUPPORTED.
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -209,7 +209,7 @@ class ProviderClient(ABC):
         url: URL,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
-        """Talk over `session` to the API at `url`."""
+        """Use the API at `url` over `session`."""
         self._session = session
         self._url = url
         self._timeouts = timeouts
@@ -237,9 +237,8 @@ class ProviderClient(ABC):
         return await self.credit()
 
     async def check(self) -> Credit | None:
-        """Prove the credentials, and return the credit if it can be asked for.
+        """Prove the credentials and return the credit, None if it cannot be asked for.
 
-        None where it cannot: then only the answers to sends tell it, if at all.
         Raises as `validate` and `credit`.
         """
         features = self.capabilities.features
@@ -274,7 +273,7 @@ class ProviderClient(ABC):
             )
 
     def _refuse_unfit(self, submission: Submission) -> None:
-        """Raise if the submission needs what the provider does not have."""
+        """Raise NotAcceptedError if the submission needs what the provider has not."""
         needed = {
             Feature.SCHEDULE: submission.send_at is not None,
             Feature.PUSH: submission.channel is Channel.PUSH,
@@ -297,7 +296,7 @@ class ProviderClient(ABC):
 
     @abstractmethod
     async def _send(self, submission: Submission) -> SendResult:
-        """Send; a ProviderError holds for every recipient."""
+        """Send; a ProviderError that it raises holds for every recipient."""
 
     async def estimate(self, submission: Submission) -> Decimal:
         """Return what a submission would cost in euro (feature ESTIMATE).
@@ -309,7 +308,7 @@ class ProviderClient(ABC):
         return await self._estimate(submission)
 
     async def _estimate(self, submission: Submission) -> Decimal:  # noqa: ARG002 - for those that can
-        """Ask; the submission was found fit for the provider."""
+        """Return the cost of a submission that the provider could take."""
         raise unsupported("no_estimate")
 
     async def lookup(
@@ -317,56 +316,56 @@ class ProviderClient(ABC):
         reference: str,  # noqa: ARG002 - for those that can
         channel: Channel | None = None,  # noqa: ARG002 - for those that can
     ) -> Sequence[Report]:
-        """Find a submission's messages by our reference (feature CLIENT_REFERENCE).
+        """Return the reports of a submission, found by our reference.
 
-        `channel` is that of the submission, None if it is not known. Empty if the
-        provider never took it; one that it works on after it has answered may be found
-        a while later only. Raises ProviderError.
+        Feature CLIENT_REFERENCE. `channel` is that of the submission, None if not
+        known. Empty if the provider never took it; one that it works on after it has
+        answered may be found only later. Raises ProviderError.
         """
         raise unsupported("no_client_reference")
 
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:  # noqa: ARG002 - for those that can
-        """Stop scheduled messages, each of which gets its result (feature CANCEL).
+        """Stop scheduled messages and return a result for each (feature CANCEL).
 
-        Raises ProviderError; asking again does no harm.
+        Raises ProviderError; it may be called again.
         """
         raise unsupported("no_cancel")
 
     async def create_invitation(self, number: str) -> Invitation:  # noqa: ARG002 - for those that can
-        """Create a link that invites a number (E.164) to the app (feature PUSH)."""
+        """Return a new link that invites a number (E.164) to the app (feature PUSH)."""
         raise unsupported("no_push")
 
     async def find_pictures(
         self,
         refs: Sequence[MessageRef],  # noqa: ARG002 - for those that can
     ) -> Mapping[MessageRef, PictureRef]:
-        """Find the pictures of messages that have one (feature PICTURE_PUSH).
+        """Return the pictures of messages that have one (feature PICTURE_PUSH).
 
         At most `refs_per_report_query` refs a call. Raises ProviderError.
         """
         raise unsupported("no_picture_push")
 
     async def picture(self, picture_id: str) -> Picture:  # noqa: ARG002 - for those that can
-        """Read a picture that was sent (feature PICTURE_PUSH), up to a bound.
+        """Return a picture that was sent (feature PICTURE_PUSH), up to a bound.
 
         The content type is what its first bytes prove. Raises ProviderError.
         """
         raise unsupported("no_picture_push")
 
-    def parse_callback(self, body: bytes) -> Report | None:  # noqa: ARG002 - for those that can
+    def parse_report(self, body: bytes) -> Report | None:  # noqa: ARG002 - for those that can
         """Return the report in the body of a delivery callback (feature DELIVERY_PUSH).
 
-        None where the provider does not document the body, or it is not readable:
-        the callback is then only a hint to ask.
+        None if the provider does not document the body, or it cannot be read: the
+        callback is then only a hint to ask.
         """
         return None
 
     @abstractmethod
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
-        """Ask what became of accepted messages (feature DELIVERY_POLL).
+        """Return the status of accepted messages (feature DELIVERY_POLL).
 
-        At most `refs_per_report_query` refs a call. A message that the provider
-        says nothing of is left out of the answer.
+        At most `refs_per_report_query` refs a call. A message that the provider does
+        not report is left out. Raises ProviderError.
         """
 
 
@@ -376,7 +375,7 @@ def unsupported(detail: str) -> NotAcceptedError:
 
 
 def _timely(submission: Submission) -> Submission:
-    """Return the submission without a moment to send at that is past."""
+    """Return the submission without `send_at` if that is past."""
     if submission.send_at is not None and submission.send_at <= datetime.now(UTC):
         return replace(submission, send_at=None)
     return submission
@@ -389,11 +388,12 @@ def same_for_all(submission: Submission, outcome: Outcome) -> Mapping[str, Outco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """All that the rest of the house needs to know of a provider.
+    """The description of a provider, for the layers above.
 
-    `identity` names the fields that tell one account from another. `options` are
+    `identity` names the fields that distinguish accounts. `options` are
     those that only this provider has. `create` takes the session, the settings and the
-    timeouts and returns a client; it raises ValueError if the URL is none.
+    timeouts and returns a client; it raises ValueError if a
+    setting is not valid.
     """
 
     key: str
@@ -422,5 +422,5 @@ def parse_url(value: str) -> URL:
         or url.query_string
         or url.fragment
     ):
-        raise ValueError("no base address of an API")
+        raise ValueError("not a base address of an API")
     return url.with_path(url.path.rstrip("/"))

@@ -13,13 +13,13 @@ class ProviderError(Exception):
     """Anything that a provider client raises."""
 
     def __init__(self, detail: str | None = None) -> None:
-        """Keep the harmless detail."""
+        """Keep the detail, which must be safe to log."""
         super().__init__(detail)
         self.detail = detail
 
 
 class NotAcceptedError(ProviderError):
-    """The provider refused, or never got, the request: nothing has been sent."""
+    """The provider refused or never got the request: nothing was sent."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class NotAcceptedError(ProviderError):
 
 
 class OutcomeUnknownError(ProviderError):
-    """The request left and no readable answer came: it may have been carried out."""
+    """The request left and no readable answer came: it may have been executed."""
 
     @property
     def outcome(self) -> Uncertain:
-        """This doubt as the outcome of a message."""
+        """This uncertainty as the outcome of a message."""
         return Uncertain(detail=self.detail or "unknown")

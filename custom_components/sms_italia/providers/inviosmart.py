@@ -1,8 +1,13 @@
-"""Inviosmart's HTTP API (inviosmart.txt; providers.md, section 4).
+"""Inviosmart (docs/development/provider-apis/inviosmart.md).
 
-All goes by GET with the credentials in the query, so no URL of this client may ever
-reach a log. It is plain http unless the account's address says https: whether the
-provider's own host has that is unknown (providers.md, 4.2).
+All requests are GET with the credentials in the query, so no URL of this client may
+reach a log. They are plain http unless the account's address is https: whether the
+provider's own host has that is unknown. Facts:
+docs/development/provider-apis/inviosmart.md 4.2.
+
+The provider's tables of errors and statuses are lost: those here are of the sibling
+panel, not proved for this provider. Facts:
+docs/development/provider-apis/inviosmart.md 4.1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +48,7 @@ DEFAULT_URL = "http://httpapi.inviosmart.it"
 ITALY = "39"
 
 _MAX_PARTS = 4
-"""612 characters (providers.md, 4.3)."""
+"""612 characters: docs/development/provider-apis/inviosmart.md 4.3."""
 
 REFUSALS: Mapping[str, ErrorKind] = {
     **dict.fromkeys(("1001", "1002", "1012", "1014", "1038", "1042"), ErrorKind.AUTH),
@@ -54,15 +59,18 @@ REFUSALS: Mapping[str, ErrorKind] = {
     ),
     **dict.fromkeys(("1009", "1024", "1029"), ErrorKind.TEXT),
     **dict.fromkeys(("1020", "1025", "1031", "1032"), ErrorKind.UNAVAILABLE),
-    # 1011 is used for a bad number and for a missing text; 1022 waits for somebody
-    # to confirm the cost, and is not sent.
+    # 1011 is used for a bad number and for a missing text; 1022 waits until the cost
+    # is confirmed, and is not sent.
     **dict.fromkeys(("1011", "1022", "1027", "1028"), ErrorKind.REFUSED),
 }
-"""The numbers that say that nothing was sent (providers.md, 4.4)."""
+"""The numbers that prove that nothing was sent.
+
+Facts: docs/development/provider-apis/inviosmart.md 4.4.
+"""
 
 DOUBTS = ("1010", "1019", "1043")
 """A failed call between two of their machines, an unwritten row, an internal error:
-none of them says that the message had not been handed over already.
+none proves that the message had not been handed over.
 """
 
 STATUSES: Mapping[str, Status] = {
@@ -79,8 +87,9 @@ STATUSES: Mapping[str, Status] = {
     "1024": Status.FAILED,
     "2048": Status.DELIVERED,
 }
-"""The status numbers (providers.md, 4.5), compared as they are: whether they can be
-added up is unknown.
+"""The status numbers, compared as they are: whether they can be combined is unknown.
+
+Facts: docs/development/provider-apis/inviosmart.md 4.5.
 """
 
 _ACCEPTED = re.compile(r"OK ID:\s*([0-9]{1,30})(?![0-9])")
@@ -97,12 +106,12 @@ class _Login:
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """What goes into the query of every request."""
+        """The parameters of every request."""
         return {"username": self.username, "password": self.password}
 
 
 class InviosmartClient(ProviderClient):
-    """Speaks to one Inviosmart account."""
+    """A client of one Inviosmart account."""
 
     capabilities = Capabilities(
         features=frozenset({Feature.CREDIT, Feature.SMS_LEFT, Feature.DELIVERY_POLL}),
@@ -122,7 +131,7 @@ class InviosmartClient(ProviderClient):
         sender: str | None,
         country_prefix: str,
     ) -> None:
-        """Count the SMS left for the country of `country_prefix` (digits)."""
+        """Ask for the SMS left to the country of `country_prefix` (digits)."""
         super().__init__(session, url, timeouts)
         self._login = login
         self._sender = sender
@@ -142,19 +151,18 @@ class InviosmartClient(ProviderClient):
         text = await self._ask(
             "account-balance/", {"countryprefix": self._country_prefix}
         )
-        told = dict(_PAIR.findall(text))
-        balance = as_euro(told.get("Balance"))
-        if told.get("Status") != "1000" or balance is None:
+        fields = dict(_PAIR.findall(text))
+        balance = as_euro(fields.get("Balance"))
+        if fields.get("Status") != "1000" or balance is None:
             raise OutcomeUnknownError("unreadable_answer")
-        return Credit(balance=balance, sms_left=as_count(told.get("SmsRemainCount")))
+        return Credit(balance=balance, sms_left=as_count(fields.get("SmsRemainCount")))
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
         """Send to the one recipient of the submission.
 
-        Status 1026, "queued", comes without an id: nobody could ever say what became
-        of such a message, so it is uncertain. So is every answer that is no line of
-        theirs.
+        Status 1026, "queued", comes without an id, so that the message could never be
+        followed: it is uncertain. So is every answer in another format.
         """
         (recipient,) = submission.recipients
         message = {
@@ -170,7 +178,10 @@ class InviosmartClient(ProviderClient):
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
-        """Ask for the messages one by one. Raises ProviderError."""
+        """Return the status of messages, asked for one by one.
+
+        Raises ProviderError.
+        """
         reports: list[Report] = []
         for ref in refs:
             text = await self._ask("smsstatus/", {"SMSId": ref.provider_id})
@@ -192,7 +203,7 @@ class InviosmartClient(ProviderClient):
         return reports
 
     async def _ask(self, path: str, params: Mapping[str, str]) -> str:
-        """Return the line that answers a request; raise what an error line says."""
+        """Return the line that answers a request; raise the error of an error line."""
         answer = await exchange(
             self._session,
             "GET",
@@ -204,10 +215,9 @@ class InviosmartClient(ProviderClient):
 
 
 def _accepted_text(answer: Answer) -> str:
-    """Return the text of a 2xx answer that is no error line.
+    """Return the text of a 2xx answer that is not an error line.
 
-    With which HTTP status an error line comes is unknown: the line counts, since
-    the page promises one in case of failure.
+    The HTTP status of an error line is not documented: the line counts.
     """
     text = answer.text().removeprefix("\ufeff").strip()
     if line := _LINE.match(text):
@@ -227,7 +237,7 @@ def _accepted_text(answer: Answer) -> str:
 def _create(
     session: aiohttp.ClientSession, settings: Settings, timeouts: Timeouts
 ) -> ProviderClient:
-    """Return a client; raises ValueError if the URL is none."""
+    """Return a client; raise ValueError if `url` is not valid."""
     return InviosmartClient(
         session,
         parse_url(settings.get("url", DEFAULT_URL)),

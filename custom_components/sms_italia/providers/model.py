@@ -1,4 +1,4 @@
-"""The words that every provider client and the messaging layer share."""
+"""The types that the provider clients and the messaging layer share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What is known of one message; no other word is used anywhere."""
+    """The status of one message."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -19,12 +19,12 @@ class Status(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can change this status any more."""
+        """Whether no report can change this status."""
         return self in {Status.DELIVERED, Status.FAILED, Status.EXPIRED}
 
 
 class ErrorKind(StrEnum):
-    """Why a provider certainly did not take a message."""
+    """Why a provider did not take a message."""
 
     AUTH = "auth"
     CREDIT = "credit"
@@ -36,22 +36,22 @@ class ErrorKind(StrEnum):
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
     CANCELLED = "cancelled"
-    """Somebody stopped it before it went out."""
+    """It was stopped before it went out."""
 
 
 class Encoding(StrEnum):
-    """How the text of a part is coded on the air."""
+    """How the text of a part is encoded."""
 
     GSM7 = "gsm7"
     UCS2 = "ucs2"
 
 
 class Channel(StrEnum):
-    """How a submission shall reach its recipients."""
+    """How a submission is to reach its recipients."""
 
     SMS = "sms"
     PUSH = "push"
-    """Only to the provider's app: who does not have it gets nothing."""
+    """Only to the provider's app; recipients without it get nothing."""
     PUSH_THEN_SMS = "push_then_sms"
     """To the app where there is one, else as an SMS."""
 
@@ -88,13 +88,13 @@ class Submission:
     `reference` is ours (at most 60 characters) and names the submission for
     good: providers that know a client reference can be asked about it.
     `sender` is an alias or a number; None leaves it to the provider's default.
-    `callback_url` is where delivery is to be told (feature DELIVERY_PUSH); it names
-    the submission, and whoever knows it can pretend to be the provider.
+    `callback_url` is where the provider reports delivery (feature DELIVERY_PUSH); it
+    names the submission, and whoever knows it can pretend to be the provider.
 
     The rest needs a feature of the provider, named in brackets; without it the
     submission is refused before any request, with the cause UNSUPPORTED.
 
-    `send_at` (SCHEDULE) is when the provider shall send; a moment that is past is
+    `send_at` (SCHEDULE) is when the provider is to send; one that is past means
     now. `channel` (PUSH) None leaves it to the account's option; PUSH_THEN_SMS is
     plain SMS where there is no Push. `picture` (PICTURE_PUSH) goes with a Push.
     `groups` (GROUPS) are ids of the provider's phonebook; with them `recipients` may be
@@ -119,39 +119,38 @@ class Submission:
     max_parts: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no provider could be asked for."""
+        """Raise ValueError for what no provider could be asked for."""
         if not self.recipients and not self.groups:
-            raise ValueError("nobody to send to")
+            raise ValueError("no recipient")
         if self.send_at is not None and self.send_at.utcoffset() is None:
             raise ValueError("a moment without its time zone")
 
 
 class Cause(StrEnum):
-    """Why something was refused, where the kind alone does not tell."""
+    """Why something was refused, in more detail than the kind."""
 
     UNSUPPORTED = "unsupported"
-    """The provider has no such thing; it was not even asked."""
+    """The provider does not have it; no request was made."""
     NOT_OFFERED = "not_offered"
     """The provider has it, but not for this account."""
     NO_PUSH_PLAN = "no_push_plan"
-    """The account has no Push plan now. Nothing is wrong with the account."""
+    """The account has no Push plan now; nothing else is wrong with it."""
     PUSH_SPENT = "push_spent"
     """The Push plan has no messages left."""
     NO_PUSH_APP = "no_push_app"
-    """The recipient has no app that takes a Push, and only a Push was asked for."""
+    """The recipient has no app for a Push, and only a Push was asked for."""
     PICTURE = "picture"
-    """The picture is too big, of a wrong type, or goes with no Push."""
+    """The picture is too big, has a wrong type, or there is no Push to carry it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The provider took the message and will answer for it under `provider_id`.
 
-    That is None where the provider takes the submission now and tells the ids later,
-    asked by our reference (feature CLIENT_REFERENCE).
-    `parts` and `cost` (euro) belong to this one message and are None where the
-    answer does not tell. In Mode.TEST it would have been taken; no report will ever
-    come.
+    `provider_id` is None where the provider takes the submission now and gives the ids
+    later, asked by our reference (feature CLIENT_REFERENCE). `parts` and `cost` (euro)
+    belong to this one message and are None if not known. In Mode.TEST the message
+    would have been taken; no report will ever come.
     """
 
     provider_id: str | None
@@ -163,7 +162,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """The provider certainly did not take the message.
+    """The provider did not take the message, which is certain.
 
     `detail` is a short code or field name of the provider, never text, number
     or credential. `retry_after` (seconds) is what the provider asked us to wait.
@@ -177,11 +176,11 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertain:
-    """The message may have left: `detail` says in one word what went wrong.
+    """The message may have been sent; `detail` is one word for what went wrong.
 
-    `provider_id` is known where the provider took the submission but does not tell
-    whether this recipient is in it; delivery reports under that id settle it. Nobody
-    vouches for what stands in it, so that it is not shown.
+    `provider_id` is known where the provider took the submission but it is not known
+    whether this recipient is in it; delivery reports under that id settle it. It is
+    unchecked, so it stays out of the repr.
     """
 
     detail: str
@@ -193,14 +192,14 @@ type Outcome = Accepted | NotSent | Uncertain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendResult:
-    """What became of a submission.
+    """The outcome of a submission.
 
     `outcomes` has one entry for each recipient of the submission, `group_outcomes`
     one for each number (E.164) that only its groups brought in, where the answer
-    lists them. `credit` (euro) is the balance after sending, where the answer tells
-    it. `refusal` is set if the submission was refused as a whole, and `doubt` if it
-    is not known of the whole whether it was taken: with groups alone, `outcomes`
-    could not say so. `mode` is what was really done; None if no request was made.
+    lists them. `credit` (euro) is the balance after sending, None if not known.
+    `refusal` is set if the submission was refused as a whole, and `doubt` if it is not
+    known whether the whole was taken: with groups alone, `outcomes` is empty. `mode`
+    is the mode that was used, None if no request was made.
     """
 
     outcomes: Mapping[str, Outcome]
@@ -216,26 +215,26 @@ class PushPlan(StrEnum):
 
     ACTIVE = "active"
     NONE = "none"
-    NOT_TOLD = "not_told"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credit:
-    """The account's balance in euro and, where told, the SMS it still buys.
+    """The account's balance in euro and, if known, the SMS that it buys.
 
-    `push_left` is how many Push messages its plan still has; only
+    `push_left` is how many Push messages the plan still has; only
     `ProviderClient.credit_with_push` asks for the plan.
     """
 
     balance: Decimal
     sms_left: int | None = None
     push_left: int | None = None
-    push_plan: PushPlan = PushPlan.NOT_TOLD
+    push_plan: PushPlan = PushPlan.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRef:
-    """How a provider knows one of our messages.
+    """The name of one of our messages at its provider.
 
     Some providers give one id to a whole submission, hence the recipient
     (E.164 with "+").
@@ -247,7 +246,7 @@ class MessageRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRef:
-    """How the provider knows a picture that went with a Push, and what it calls it."""
+    """A picture that went with a Push: its id and the provider's word for its type."""
 
     id: str
     type: str | None = None
@@ -255,11 +254,11 @@ class PictureRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a provider says of one message it had accepted.
+    """A provider's report about one message that it accepted.
 
-    `parts` and `cost` (euro) are None where the provider does not tell them. `at` is
-    when the message got this status, None where no time, or none with its zone, is
-    told. `type` is None where the answer does not tell SMS from Push.
+    `parts` and `cost` (euro) are None if not reported. `at` is when the message got
+    this status, None if no time with its zone is reported. `type` is None if the
+    answer does not distinguish SMS from Push.
     """
 
     ref: MessageRef
@@ -273,19 +272,19 @@ class Report:
 
 
 class Cancelling(StrEnum):
-    """What became of the wish to stop a message."""
+    """The result of stopping a message."""
 
     CANCELLED = "cancelled"
     """It will not be sent."""
     NOT_CANCELLED = "not_cancelled"
-    """It is too late, or there is no such message."""
+    """It was too late, or there is no such message."""
     UNCERTAIN = "uncertain"
-    """The provider noted the wish; the reports of the message tell the end."""
+    """The provider took the request; the reports of the message show the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancellation:
-    """The end of the wish to stop one message."""
+    """The result of stopping one message."""
 
     ref: MessageRef
     result: Cancelling

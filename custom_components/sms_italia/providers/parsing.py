@@ -1,7 +1,7 @@
-"""Reading values out of a provider's answer, whatever type they come in.
+"""Parsers of values in a provider's answer, whatever type they come in.
 
-Each reader returns None for what is missing or makes no sense, so that a
-surprise becomes "not told" and never a wrong claim.
+Each returns None for what is missing or makes no sense, so that a surprise becomes
+"not known" and never a wrong claim.
 """
 
 from datetime import datetime
@@ -11,10 +11,10 @@ import re
 from .transport import Json
 
 _MAGNITUDE = 12
-"""A number beyond this power of ten, up or down, is no amount or count of ours."""
+"""A number beyond this power of ten, up or down, is not an amount or a count."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}|[0-9]{1,6}")
-"""What may stand in a `detail`: too short for a number, too plain for a text."""
+"""What a `detail` may be: too short for a phone number, too plain for a text."""
 
 
 def as_object(value: Json) -> dict[str, Json]:
@@ -84,19 +84,19 @@ def as_euro(value: Json) -> Decimal | None:
 
 
 def as_price(value: Json) -> Decimal | None:
-    """Return what a message cost; a negative price is not told."""
+    """Return the cost of a message, None if negative."""
     number = as_decimal(value)
     return None if number is None or number < 0 else number
 
 
 def as_thousandths(value: Json) -> Decimal | None:
-    """Return an amount told in thousandths of a euro, in euro."""
+    """Return an amount given in thousandths of a euro, in euro."""
     number = as_decimal(value)
     return None if number is None else number / 1000
 
 
 def as_count(value: Json) -> int | None:
-    """Return a count; negative ones mean "not told" (-9999 of Inviosmart)."""
+    """Return a count, None if negative (Inviosmart's -9999 is "not known")."""
     number = as_decimal(value)
     if number is None or number < 0 or number != number.to_integral_value():
         return None
@@ -117,7 +117,7 @@ def as_flag(value: Json) -> bool | None:
 
 
 def as_moment(value: Json) -> datetime | None:
-    """Return a moment in ISO 8601 with its offset; one without it tells no moment."""
+    """Return a time in ISO 8601, None without its offset."""
     if not isinstance(value, str) or len(value) > 40:  # noqa: PLR2004
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a picture is, and which ones a provider is asked to take."""
+"""The type and file name of a picture, and which pictures a provider takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _EXTENSIONS: Mapping[str, str] = MappingProxyType(
 def picture_type(content: bytes) -> str | None:
     """Return the content type that the first bytes of a picture prove.
 
-    None for what is no JPEG, PNG, GIF or WebP. A declared type proves nothing.
+    None if it is not a JPEG, PNG, GIF or WebP. A declared type proves nothing.
     """
     for content_type, signature in _SIGNATURES.items():
         if signature.match(content):
@@ -38,7 +38,7 @@ def picture_type(content: bytes) -> str | None:
 
 
 def plain_filename(picture: Picture) -> str:
-    """Return a name for a multipart header that needs no quoting and tells no path.
+    """Return a file name for a multipart header, without quoting or a path.
 
     The extension is that of the content type.
     """
@@ -49,7 +49,7 @@ def plain_filename(picture: Picture) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRule:
-    """Which pictures a provider is asked to take: content types and bytes."""
+    """Which pictures a provider takes: content types and the most bytes."""
 
     types: frozenset[str]
     max_bytes: int

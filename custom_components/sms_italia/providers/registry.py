@@ -1,4 +1,4 @@
-"""The providers there are: the one file that knows them all."""
+"""The list of providers: the only file that names them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

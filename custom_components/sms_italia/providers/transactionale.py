@@ -1,4 +1,4 @@
-"""Transactionale (transactionale.txt; providers.md, section 3)."""
+"""Transactionale (docs/development/provider-apis/transactionale.md)."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -41,10 +41,11 @@ from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
 
 DEFAULT_URL = "https://api.transactionale.com"
 _SEND = "platform/api/sms/send"
-"""Both for sending and, with an id behind it, for reading.
+"""The path for sending and, with an id after it, for reading.
 
-The page's heading for reading, /api/v1/send, is a leftover of the old address: the
-`url` of an answer shows this path (providers.md, 3.2).
+/api/v1/send, which the provider documents for reading, is left over from an old
+address: the `url` of an answer has this path. Facts:
+docs/development/provider-apis/transactionale.md 3.2.
 """
 
 FIELDS: Mapping[str, ErrorKind] = MappingProxyType(
@@ -54,7 +55,7 @@ FIELDS: Mapping[str, ErrorKind] = MappingProxyType(
         "body": ErrorKind.TEXT,
     }
 )
-"""What a refused field means; where several are refused the first one counts."""
+"""The kind of a refused field; of several, the first here counts."""
 
 PROGRESS: Mapping[str, Status] = MappingProxyType(
     {"pending": Status.QUEUED, "sent": Status.SENT}
@@ -71,14 +72,14 @@ DELIVERY: Mapping[str, Status] = MappingProxyType(
 """The words of `delivery_status`, and `expired` of the delivery webhook."""
 
 _MAX_ADDRESSES = 1000
-"""Addresses of messages that are remembered; the oldest are forgotten."""
+"""How many addresses of messages are kept; the oldest go first."""
 
 
 class CallbackRule(StrEnum):
-    """When the provider calls back about the delivery of a message."""
+    """When the provider calls back about delivery."""
 
     DEFAULT = "default"
-    """As the account is set up in the provider's panel."""
+    """As set in the provider's panel."""
     ALWAYS = "always"
     ON_ERROR = "on_error"
     """Only if it was not delivered."""
@@ -86,12 +87,10 @@ class CallbackRule(StrEnum):
 
 
 _AUTO = "auto"
-"""The callback rule of an account that leaves it to us: where Home Assistant can be
-called back, it always is, and elsewhere the provider's panel decides.
-"""
+"""The option's default: `always` with a callback URL, else the panel decides."""
 
 _MAX_PARTS = 255
-"""The provider tells no limit; this is what concatenation itself allows."""
+"""The provider documents no limit; this is that of concatenation itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ class _Login:
 
 
 class TransactionaleClient(ProviderClient):
-    """Speaks to one Transactionale account."""
+    """A client of one Transactionale account."""
 
     capabilities = Capabilities(
         features=frozenset({Feature.DELIVERY_POLL, Feature.DELIVERY_PUSH}),
@@ -130,9 +129,9 @@ class TransactionaleClient(ProviderClient):
         sender: str | None,
         callback_rule: CallbackRule | None,
     ) -> None:
-        """Use `sender` where a submission names none.
+        """Use `sender` for submissions without one.
 
-        Without a callback rule, an address of ours is always called back.
+        Without a callback rule, `always` goes with each callback URL.
         """
         super().__init__(session, url, timeouts)
         self._login = login
@@ -144,10 +143,10 @@ class TransactionaleClient(ProviderClient):
     async def validate(self) -> None:
         """Prove the key by a message without phone, sender and text.
 
-        A wrong key is answered with 401, and a right one with the list of fields
-        that are missing: both are documented (transactionale.txt, "Errori API").
-        What a GET answers to a right key is not, and a 404 could as well come from
-        a wrong address. Nothing can be sent without a number and a text.
+        A wrong key is answered with 401, a right one with the list of missing fields.
+        The answer to a GET with a right key is not documented, and a 404 could come
+        from a wrong address. Nothing can be sent without a number and a text. Facts:
+        docs/development/provider-apis/transactionale.md 3.4.
 
         Raises as ProviderClient.validate.
         """
@@ -183,16 +182,16 @@ class TransactionaleClient(ProviderClient):
         return SendResult(outcomes={recipient: accepted})
 
     def _remember(self, provider_id: str, body: Mapping[str, Json]) -> None:
-        """Keep the address of a message, unless it leads away from the account's host.
+        """Keep the address of a message if it is on the account's own host.
 
-        The key travels with the question: another host, port or scheme must not get
-        it. The usual address need not be kept, since it is built again.
+        The key travels with the request: another host, port or scheme must not get it.
+        The usual address is not kept, since it can be built again.
         """
-        told = body.get("url")
-        if not isinstance(told, str):
+        value = body.get("url")
+        if not isinstance(value, str):
             return
         try:
-            url = URL(told)
+            url = URL(value)
         except ValueError:
             return
         is_own = url.absolute and url.origin() == self._url.origin()
@@ -203,16 +202,16 @@ class TransactionaleClient(ProviderClient):
             self._addresses.popitem(last=False)
 
     def _usual(self, provider_id: str) -> URL:
-        """Return where a message is read."""
+        """Return the usual address of a message."""
         return self._url.joinpath(_SEND).joinpath(
             quote(provider_id, safe=""), encoded=True
         )
 
     @override
-    def parse_callback(self, body: bytes) -> Report | None:
-        """Return the delivery report in a webhook's body, which is documented.
+    def parse_report(self, body: bytes) -> Report | None:
+        """Return the report in the body of a delivery webhook, None if unreadable.
 
-        Source: transactionale.txt, "Formato del payload".
+        Facts: docs/development/provider-apis/transactionale.md 3.6.
         """
         answer = Answer(status=HTTPStatus.OK, content_type="", body=body)
         try:
@@ -233,9 +232,9 @@ class TransactionaleClient(ProviderClient):
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
-        """Read the messages one by one; one that is not found is left out.
+        """Return the status of messages, asked for one by one.
 
-        Raises ProviderError.
+        A message that is not found is left out. Raises ProviderError.
         """
         reports: list[Report] = []
         for ref in refs:
@@ -256,7 +255,7 @@ class TransactionaleClient(ProviderClient):
         return reports
 
     async def _post(self, message: Mapping[str, Json]) -> Answer:
-        """Post to the one path that sends."""
+        """Return the answer to a message."""
         return await exchange(
             self._session,
             "POST",
@@ -268,7 +267,7 @@ class TransactionaleClient(ProviderClient):
 
 
 def _accepted_body(answer: Answer) -> Mapping[str, Json]:
-    """Return the JSON object of a 2xx answer; raise what any other answer says."""
+    """Return the JSON object of a 2xx answer; raise the error of any other."""
     if refused := _refused_fields(answer):
         kinds = [kind for name, kind in FIELDS.items() if name in refused]
         names = [name for name in FIELDS if name in refused]
@@ -283,7 +282,7 @@ def _accepted_body(answer: Answer) -> Mapping[str, Json]:
 def _refused_fields(answer: Answer) -> frozenset[str]:
     """Return the fields that a validation error names, in either of its shapes.
 
-    The page has both `{"errors": {field: [...]}}` and `{field: [...]}`.
+    The provider documents both `{"errors": {field: [...]}}` and `{field: [...]}`.
     """
     if answer.status not in {
         HTTPStatus.BAD_REQUEST,
@@ -303,13 +302,13 @@ def _refused_fields(answer: Answer) -> frozenset[str]:
 
 
 def _progress(body: Mapping[str, Json]) -> Status | None:
-    """Return what `status` says: how far the provider got with the message."""
+    """Return the progress in `status`, None if unknown."""
     word = body.get("status")
     return PROGRESS.get(word) if isinstance(word, str) else None
 
 
 def _status(body: Mapping[str, Json]) -> Status | None:
-    """Return what a message's two status words say together, None if unknown."""
+    """Return the status in the two words of a message, None if unknown."""
     match body.get("delivery_status"):
         case "unknown":
             return _progress(body)
@@ -322,7 +321,7 @@ def _status(body: Mapping[str, Json]) -> Status | None:
 def _create(
     session: aiohttp.ClientSession, settings: Settings, timeouts: Timeouts
 ) -> ProviderClient:
-    """Return a client; raises ValueError if the URL or `receive_dlr` is none."""
+    """Return a client; raise ValueError if `url` or `receive_dlr` is not valid."""
     rule = settings.get("receive_dlr", _AUTO)
     return TransactionaleClient(
         session,

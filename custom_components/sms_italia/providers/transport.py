@@ -19,7 +19,7 @@ from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import ErrorKind
 
 MAX_ANSWER_BYTES = 1024 * 1024
-"""An answer longer than this is not read further and counts as unreadable."""
+"""A longer answer is not read to its end and counts as unreadable."""
 
 type Json = bool | int | Decimal | str | list[Json] | dict[str, Json] | None
 """A decoded JSON value; numbers with a point come as Decimal, never as float."""
@@ -36,7 +36,7 @@ class Timeouts:
 DEFAULT_TIMEOUTS = Timeouts()
 
 _SLOWEST_UPLOAD = 64 * 1024
-"""Bytes a second that a line must manage: an upload gets that much more time."""
+"""Bytes a second; an upload gets as much more time as it takes at this speed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a provider's server answered: status, content type and the bounded body."""
+    """A server's answer: status, content type, bounded body, Retry-After (seconds)."""
 
     status: int
     content_type: str
@@ -68,7 +68,7 @@ class Answer:
     def json(self) -> Json:
         """Return the body as JSON.
 
-        Raises OutcomeUnknownError if it is none, whatever the content type says.
+        Raises OutcomeUnknownError if it is not JSON; the content type does not count.
         """
         try:
             encoding = json.detect_encoding(self.body)
@@ -80,7 +80,7 @@ class Answer:
 
 
 def _refuse_constant(name: str) -> Never:
-    """Refuse NaN and the infinities, which JSON does not have."""
+    """Raise for NaN and the infinities, which JSON does not have."""
     raise ValueError(name)
 
 
@@ -129,7 +129,7 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
 
     Raises NotAcceptedError if the request certainly never left: kind `unavailable`
     without address, connection or TLS, `auth` for a credential that no header can
-    carry, `refused` for a value that is no Unicode text. Raises OutcomeUnknownError
+    carry, `refused` for a value that is not Unicode text. Raises OutcomeUnknownError
     if it may have left and no whole answer came back. The original exceptions are
     dropped on purpose: some of them carry the URL with its query.
     """
@@ -191,7 +191,7 @@ def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
 ) -> tuple[URL, Mapping[str, str], bytes | None]:
     """Return the URL with its query, the headers and the body, all encoded.
 
-    Encoding here, and not in aiohttp, tells an impossible value from a broken
+    Encoding here and not in aiohttp separates an impossible value from a broken
     connection. A space in the query is %20, as in the providers' examples.
     """
     # Only credentials stand in our headers: one that is not printable was mistyped.
@@ -221,7 +221,7 @@ def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
 def _multipart(data: Mapping[str, str], upload: Upload) -> tuple[bytes, str]:
     """Return a multipart form and its content type.
 
-    Each text names its charset: without it, a server may well read Latin-1.
+    Each text names its charset: without it, a server may read Latin-1.
     """
     boundary = uuid4().hex
     parts = [
@@ -240,7 +240,7 @@ def _multipart(data: Mapping[str, str], upload: Upload) -> tuple[bytes, str]:
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for, in either form."""
+    """Return the seconds that a Retry-After header asks for, at most a day."""
     if header is None:
         return None
     header = header.strip()
@@ -254,13 +254,13 @@ def _retry_after(header: str | None) -> float | None:
 
 
 def refuse_http_error(answer: Answer, code: str | None = None) -> None:
-    """Raise what an HTTP status alone proves; return for 2xx.
+    """Raise the error that an HTTP status alone proves; return for 2xx.
 
     `code` is the provider's own word for it and goes into the detail.
 
-    4xx and permanent or method-keeping redirects prove that nothing was accepted;
-    302 and 303 may be an answer to work done, and a bare 5xx proves nothing
-    (why.md, retry rule).
+    4xx and permanent or method-keeping redirects prove that nothing was accepted.
+    302 and 303 may answer work that was done, and a bare 5xx proves nothing. Facts:
+    docs/development/provider-apis/common.md 9.
     """
     match answer.status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:

@@ -1,9 +1,9 @@
-"""Answers in XML, read into the same values as those in JSON.
+"""Answers in XML, parsed into the same values as those in JSON.
 
 The parser is the interpreter's own expat with every document type refused, which is
-what keeps entities from being declared and so from growing or from reading files. The
-package defusedxml does the same, but had its last release in 2021, knows Python up to
-3.9 and takes a module of the interpreter out of its place while it is imported.
+what keeps entities from being declared, and so from growing or reading files. The
+package defusedxml does the same, but had its last release in 2021, supports Python up
+to 3.9 and takes a module of the interpreter out of its place while it is imported.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from .errors import OutcomeUnknownError
 from .transport import Answer, Json
 
 _MAX_DEPTH = 16
-"""Nested deeper than this, an answer is none of a provider's."""
+"""No answer of a provider is nested deeper."""
 
 
 class _TooMuchError(Exception):
@@ -25,7 +25,7 @@ class _TooMuchError(Exception):
 class _Reader:
     """Collects a document: leaves are strings, empty ones None, the rest objects.
 
-    An element that occurs twice beside its like becomes a list.
+    An element that occurs more than once in its parent becomes a list.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class _Reader:
         self._parser.CharacterDataHandler = self._text
 
     def read(self, body: bytes) -> Json:
-        """Return what stands inside the root element."""
+        """Return the content of the root element."""
         self._parser.Parse(body, True)  # noqa: FBT003 - how expat wants it
         return self.root
 
@@ -73,15 +73,15 @@ class _Reader:
 
 
 def is_xml(answer: Answer) -> bool:
-    """Tell whether the content type, and nothing else, says that it is XML."""
+    """Return whether the answer is XML by its content type."""
     kind = answer.content_type.lower()
     return kind in {"application/xml", "text/xml"} or kind.endswith("+xml")
 
 
-def decoded(answer: Answer) -> Json:
+def decode(answer: Answer) -> Json:
     """Return the value of an answer: XML by its content type, else JSON.
 
-    Out of XML, numbers and booleans come as strings, which the readers understand.
+    From XML, numbers and booleans come as strings, which the parsers take.
     Raises OutcomeUnknownError if it is neither.
     """
     if not is_xml(answer):

@@ -97,7 +97,7 @@ async def test_every_field_of_a_send_is_on_the_wire(
     assert result.mode is Mode.LIVE
 
 
-async def test_a_group_alone_is_a_submission_whose_members_are_told(
+async def test_the_members_of_a_group_alone_get_their_outcomes(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.account(KEY).groups["7"] = (NUMBER, OTHER_NUMBER)
@@ -111,7 +111,7 @@ async def test_a_group_alone_is_a_submission_whose_members_are_told(
     }
 
 
-async def test_of_a_group_alone_a_refusal_and_a_doubt_are_told_too(
+async def test_a_refusal_or_a_doubt_of_a_group_alone_is_reported(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(simulator, KEY, session)
@@ -231,11 +231,11 @@ async def test_messages_of_a_bulk_are_reported_once_the_provider_worked_on_it(
     assert {report.status for report in reports[1:]} == {Status.QUEUED}
 
 
-@pytest.mark.parametrize("told", ["altro", None, 7])
+@pytest.mark.parametrize("other", ["altro", None, 7])
 async def test_a_bulk_under_another_transaction_is_uncertain(
-    told: Json, canned: Canned, session: aiohttp.ClientSession
+    other: Json, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer({"from": "x", "text": TEXT, "transactionId": told})
+    canned.answer({"from": "x", "text": TEXT, "transactionId": other})
 
     result = await client_at(KEY, session, canned.url).send(submission(*many(1000)))
 
@@ -323,7 +323,7 @@ async def test_only_a_clear_word_says_that_a_message_was_stopped(
 
 
 @pytest.mark.parametrize("code", ["NO_PARAMS", "BAD_ID", "BAD_CREDENTIALS"])
-async def test_a_refused_cancel_is_an_error_unless_the_id_is_none(
+async def test_a_refused_cancel_is_an_error_unless_the_id_is_unknown(
     code: str, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer({"errorCode": 400, "errorMsg": code}, status=400)

@@ -109,14 +109,14 @@ async def test_the_option_of_the_account_is_the_channel_where_none_is_named(
     assert [message.channel for message in push.messages] == [Way.PUSH, Way.SMS]
 
 
-async def test_a_channel_that_is_none_is_a_value_error(
+async def test_an_unknown_channel_is_a_value_error(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
     with pytest.raises(ValueError, match="piccione"):
         client_of(push, KEY, session, changed={"channel": "piccione"})
 
 
-async def test_each_message_tells_whether_it_is_a_push_or_an_sms(
+async def test_each_message_is_marked_as_push_or_sms(
     push: Simulator, session: aiohttp.ClientSession
 ) -> None:
     result = await client_of(push, KEY, session).send(
@@ -233,7 +233,7 @@ async def test_each_code_of_a_refused_push_has_its_kind_and_cause(
         ),
     ],
 )
-async def test_the_row_of_a_number_decides_what_became_of_its_push(
+async def test_the_row_of_a_number_decides_the_outcome_of_its_push(
     changed: dict[str, Json],
     expected: Outcome,
     canned: Canned,

@@ -1,4 +1,4 @@
-"""What Smshosting's Push tells: prices, reports, pictures, links, what is left."""
+"""Reading Smshosting's Push: prices, reports, pictures, links, what is left."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -83,20 +83,20 @@ async def test_without_a_plan_an_estimate_is_that_of_the_sms(
     assert refusal.value.cause is Cause.NO_PUSH_PLAN
 
 
-async def test_the_credit_tells_the_push_left_and_when_the_plan_comes_and_goes(
+async def test_the_credit_has_the_push_left_while_there_is_a_plan(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(simulator, KEY, session)
 
-    told = [await client.credit_with_push()]
+    seen = [await client.credit_with_push()]
     simulator.switch_on(KEY, Toggle.PUSH_PLAN)
-    told.append(await client.credit_with_push())
+    seen.append(await client.credit_with_push())
     simulator.account(KEY).push_left = 0
-    told.append(await client.credit_with_push())
+    seen.append(await client.credit_with_push())
     simulator.switch_off(KEY, Toggle.PUSH_PLAN)
-    told.append(await client.credit_with_push())
+    seen.append(await client.credit_with_push())
 
-    assert [(credit.push_plan, credit.push_left) for credit in told] == [
+    assert [(credit.push_plan, credit.push_left) for credit in seen] == [
         (PushPlan.NONE, None),
         (PushPlan.ACTIVE, 900),
         (PushPlan.ACTIVE, 0),
@@ -115,7 +115,7 @@ async def test_a_failed_question_for_the_push_left_does_not_lose_the_credit(
     credit = await client_at(KEY, session, canned.url).credit_with_push()
 
     assert credit.balance == 3
-    assert (credit.push_plan, credit.push_left) == (PushPlan.NOT_TOLD, None)
+    assert (credit.push_plan, credit.push_left) == (PushPlan.UNKNOWN, None)
 
 
 async def test_the_report_of_a_push_comes_from_the_search_that_knows_it(

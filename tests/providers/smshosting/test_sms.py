@@ -359,7 +359,7 @@ async def test_a_key_with_a_colon_is_a_wrong_key(
         ({"credit": 3, "italysms": "tanti"}, Credit(balance=Decimal(3))),
     ],
 )
-async def test_the_profile_tells_the_credit_in_any_type(
+async def test_the_profile_has_the_credit_in_any_type(
     user: Json, credit: Credit, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(user)
@@ -446,7 +446,7 @@ async def test_a_search_goes_on_where_a_page_ended(
     assert canned.seen[0].query["id"] == "1,2"
 
 
-async def test_a_message_of_somebody_else_is_ignored(
+async def test_a_message_of_another_sender_is_ignored(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(found({"id": 99, "status": "DELIVERED"}))

@@ -306,7 +306,7 @@ async def test_a_live_message_does_not_go_through_the_test_gateway(
 
 
 @pytest.mark.parametrize("user", [None, "anna"])
-async def test_the_wallet_tells_the_credit_in_euro_where_it_may_be_asked(
+async def test_the_wallet_has_the_credit_in_euro_if_it_may_be_asked_for(
     user: str | None, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.switch_on(KEY, Toggle.WALLETS)

@@ -145,7 +145,7 @@ async def test_parts_cost_and_credit_are_read_in_euro(
     assert result.credit == Decimal("8.215")
 
 
-async def test_parts_that_cannot_be_shared_out_are_not_told(
+async def test_parts_that_cannot_be_shared_out_are_not_known(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(sent(sending_contacts_count=2, sending_sms_count=3))
@@ -160,7 +160,7 @@ async def test_parts_that_cannot_be_shared_out_are_not_told(
 
 
 @pytest.mark.parametrize("is_async", [True, 1])
-async def test_an_asynchronous_shipment_tells_only_that_it_is_accepted(
+async def test_an_asynchronous_shipment_is_only_known_to_be_accepted(
     is_async: Json, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer({"queue_id": QUEUE, "async": is_async, "credit": 8215})
@@ -206,7 +206,7 @@ async def test_no_contact_at_all_means_that_every_number_was_dropped(
     assert len(canned.seen) == 1
 
 
-async def test_delivery_rows_tell_which_number_was_dropped(
+async def test_delivery_rows_show_which_number_was_dropped(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(sent(sending_contacts_count=2, sending_sms_count=2, sending_cost=100))

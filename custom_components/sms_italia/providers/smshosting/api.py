@@ -1,4 +1,7 @@
-"""Smshosting: login, requests, and what its refusals mean (providers.md, 2)."""
+"""Smshosting: credentials, requests and refusals.
+
+Facts: docs/development/provider-apis/smshosting.md 2.1 and 2.3.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,10 +51,10 @@ REFUSALS: Mapping[str, ErrorKind] = MappingProxyType(
         "BAD_STATUS": ErrorKind.REFUSED,
     }
 )
-"""The `errorMsg` codes (the page of Push; providers.md, 2.3)."""
+"""The `errorMsg` codes: docs/development/provider-apis/smshosting.md 2.3."""
 
 GENERIC_ERROR = "GENERIC_ERROR"
-"""An internal error, told with HTTP 400: it does not say that nothing was sent."""
+"""An internal error, with HTTP 400: it does not prove that nothing was sent."""
 
 CAUSES: Mapping[str, Cause] = MappingProxyType(
     {"PUSH_UNAVAILABLE": Cause.NO_PUSH_PLAN, "NO_PUSH": Cause.PUSH_SPENT}
@@ -60,16 +63,16 @@ CAUSES: Mapping[str, Cause] = MappingProxyType(
 ENCODINGS: Mapping[Encoding, str] = MappingProxyType(
     {Encoding.GSM7: "7BIT", Encoding.UCS2: "UCS2"}
 )
-"""The text was already prepared for one of the two and its parts were counted.
+"""The text was prepared for one of the two and its parts were counted.
 
-AUTO would let the provider find another encoding, and another price, than the one
-that was told and held against the daily limit.
+AUTO would let the provider choose another encoding, and so another price than the one
+that was counted against the daily limit.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """The two halves of the Basic credentials."""
+    """The user and password of HTTP Basic."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
@@ -87,8 +90,8 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
-    """Makes requests to the API at `url`; what they raise is that of `exchange`."""
+class Api:
+    """Makes requests to the API at `url`; they raise as `exchange`."""
 
     session: aiohttp.ClientSession
     url: URL
@@ -101,7 +104,7 @@ class Wire:
         params: Mapping[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
-        """Read what stands at a path, which must be encoded already."""
+        """Return the answer at a path, which must be encoded already."""
         return await exchange(
             self.session,
             "GET",
@@ -115,7 +118,10 @@ class Wire:
     async def post(
         self, path: str, form: Mapping[str, str], upload: Upload | None = None
     ) -> Mapping[str, Json]:
-        """Post a form, with a file as a multipart one; return the accepted body."""
+        """Post a form, a multipart one with a file, and return the accepted body.
+
+        Raises as `accepted_body`, too.
+        """
         answer = await exchange(
             self.session,
             "POST",
@@ -129,9 +135,10 @@ class Wire:
 
 
 def accepted_body(answer: Answer) -> Mapping[str, Json]:
-    """Return the JSON object of a 2xx answer; raise what any other answer says.
+    """Return the JSON object of a 2xx answer; raise the error of any other.
 
-    An error beside messages that were taken is none of the whole: their rows decide.
+    An error beside messages that were taken does not hold for all of them: their rows
+    decide.
     """
     try:
         body = as_object(answer.json())
@@ -145,7 +152,7 @@ def accepted_body(answer: Answer) -> Mapping[str, Json]:
         else []
     )
     if answer.status < 500:  # noqa: PLR2004 - a 5xx proves nothing
-        if _has_taken_some(body):
+        if _has_accepted_any(body):
             return body
         for code in codes:
             if code in REFUSALS:
@@ -161,18 +168,18 @@ def accepted_body(answer: Answer) -> Mapping[str, Json]:
     return body
 
 
-def _has_taken_some(body: Mapping[str, Json]) -> bool:
-    """Tell whether an answer says that some messages were taken."""
+def _has_accepted_any(body: Mapping[str, Json]) -> bool:
+    """Return whether an answer has a message that was taken."""
     rows = [as_object(item) for item in as_list(body.get("sms"))]
     counts = [as_count(body.get(name)) for name in ("smsInserted", "pushInserted")]
     return any(row.get("status") == "INSERTED" for row in rows) or any(counts)
 
 
-def without_plus(number: str) -> str:
-    """Return a number (E.164) as the provider writes it."""
+def plain_number(number: str) -> str:
+    """Return a number (E.164) as the provider writes it, without "+"."""
     return number.removeprefix("+")
 
 
-def written(moment: datetime) -> str:
-    """Return a moment as the provider wants it: yyyy-MM-ddTHH:mm:ssZ, in UTC."""
+def format_moment(moment: datetime) -> str:
+    """Return a time as yyyy-MM-ddTHH:mm:ssZ, in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S%z}"

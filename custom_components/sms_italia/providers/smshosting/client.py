@@ -1,4 +1,4 @@
-"""Smshosting: plain SMS and Push (smshosting-push.txt; providers.md, section 2)."""
+"""Smshosting: SMS and Push (docs/development/provider-apis/smshosting.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,26 +42,29 @@ from ..model import (
 )
 from ..parsing import as_count, as_euro, as_identifier, as_number, as_object
 from ..transport import Json, Timeouts
-from .api import ENCODINGS, Login, Wire, accepted_body, written
-from .push import PICTURE, Push, addressed, read_cost
-from .results import sent, sent_in_bulk
+from .api import ENCODINGS, Api, Login, accepted_body, format_moment
+from .push import PICTURE, Push, parse_cost, recipient_fields
+from .results import parse_bulk_send, parse_send
 from .search import PAGE, STATUSES, Search
 
 DEFAULT_URL = "https://api.smshosting.it/rest/api"
 
 _MAX_RECIPIENTS = 5000
-"""No limit is published; more than this go by further submissions."""
-_TOLD_AT_ONCE = 999
-"""From 1000 on, the provider wants its asynchronous bulk call (providers.md, 2.3)."""
+"""Not a published limit: more go as further submissions."""
+_MAX_SYNC_RECIPIENTS = 999
+"""From 1000 on, the provider wants its asynchronous bulk call.
+
+Facts: docs/development/provider-apis/smshosting.md 2.3.
+"""
 _MAX_PARTS = 7
-"""The provider's current page says 7, older ones 5: the server decides."""
+"""The provider's current page has 7, older ones 5: the server decides."""
 
 _NO_PUSH_NOW = {Cause.NO_PUSH_PLAN, Cause.PUSH_SPENT}
-"""Refusals of a Push that an SMS gets round; both prove that nothing was sent."""
+"""Refusals of a Push after which an SMS goes out; nothing was sent before it."""
 
 
 class SmshostingClient(ProviderClient):
-    """Speaks to one Smshosting account."""
+    """A client of one Smshosting account."""
 
     capabilities = Capabilities(
         features=frozenset(
@@ -82,7 +85,7 @@ class SmshostingClient(ProviderClient):
             }
         ),
         recipients_per_submission=_MAX_RECIPIENTS,
-        recipients_told_at_once=_TOLD_AT_ONCE,
+        recipients_told_at_once=_MAX_SYNC_RECIPIENTS,
         max_parts=_MAX_PARTS,
         refs_per_report_query=PAGE,
         picture=PICTURE,
@@ -104,9 +107,9 @@ class SmshostingClient(ProviderClient):
         `channel` and `mode` are for submissions that do not name theirs.
         """
         super().__init__(session, url, timeouts)
-        self._wire = Wire(session=session, url=url, timeouts=timeouts, login=login)
-        self._search = Search(wire=self._wire)
-        self._push = Push(wire=self._wire, search=self._search)
+        self._api = Api(session=session, url=url, timeouts=timeouts, login=login)
+        self._search = Search(api=self._api)
+        self._push = Push(api=self._api, search=self._search)
         self._sender = sender
         self._channel = channel
         self._mode = mode
@@ -123,13 +126,13 @@ class SmshostingClient(ProviderClient):
     async def credit(self) -> Credit:
         """Return the credit in euro and how many SMS to Italy it buys.
 
-        Raises ProviderError. The profile has personal data too; none of it is kept.
+        Raises ProviderError. The profile has personal data too, which is not kept.
         """
         return _credit(await self._profile())
 
     @override
     async def credit_with_push(self) -> Credit:
-        """Return the credit, and ask for the Push left by the account's own number."""
+        """Return the credit with the Push plan, asked for with the account's number."""
         user = await self._profile()
         number = as_number(user.get("msisdn")) or as_number(user.get("phone"))
         plan, push_left = await self._push.left(number)
@@ -137,48 +140,35 @@ class SmshostingClient(ProviderClient):
 
     async def _profile(self) -> Mapping[str, Json]:
         """Return the user's profile."""
-        return accepted_body(await self._wire.get("user"))
+        return accepted_body(await self._api.get("user"))
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
         """Send by SMS, by Push, or by Push with SMS for those without the app.
 
-        If there is no Push to be had now, PUSH_THEN_SMS is an SMS for all.
+        PUSH_THEN_SMS is an SMS for all if the account has no Push plan or has spent it.
+        Up to 999 numbers the answer to an SMS has a result for each.
         """
         channel = self._channel_of(submission)
         sender = submission.sender or self._sender
         mode = submission.mode or self._mode
-        if channel is Channel.SMS:
-            return await self._send_sms(submission, sender, mode)
-        try:
-            return await self._push.send(submission, channel, sender, mode)
-        except NotAcceptedError as err:
-            if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
-                raise
-        return await self._send_sms(submission, sender, mode)
-
-    async def _send_sms(
-        self, submission: Submission, sender: str | None, mode: Mode
-    ) -> SendResult:
-        """Send by SMS; up to 999 numbers the answer has a result for each of them."""
-        form = _sms_form(submission, sender)
-        form["transactionId"] = submission.reference
-        if submission.send_at is not None:
-            form["date"] = written(submission.send_at)
-        if mode is Mode.TEST:
-            form["sandbox"] = "true"
-        if submission.callback_url is not None:
-            form["statusCallback"] = submission.callback_url
-        if len(submission.recipients) <= _TOLD_AT_ONCE:
-            body = await self._wire.post("sms/send", form)
-            return sent(submission, body, Channel.SMS, mode)
+        if channel is not Channel.SMS:
+            try:
+                return await self._push.send(submission, channel, sender, mode)
+            except NotAcceptedError as err:
+                if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
+                    raise
+        form = _send_form(submission, sender, mode)
+        if len(submission.recipients) <= _MAX_SYNC_RECIPIENTS:
+            body = await self._api.post("sms/send", form)
+            return parse_send(submission, body, Channel.SMS, mode)
         if submission.callback_url is not None:
             form["transactionCallback"] = submission.callback_url
-        body = await self._wire.post("sms/sendbulk", form)
-        return sent_in_bulk(submission, body, mode)
+        body = await self._api.post("sms/sendbulk", form)
+        return parse_bulk_send(submission, body, mode)
 
     def _channel_of(self, submission: Submission) -> Channel:
-        """Return how a submission goes out; a picture needs a Push."""
+        """Return the channel of a submission; a picture needs a Push."""
         channel = submission.channel or self._channel
         if channel is Channel.SMS and submission.picture is not None:
             raise NotAcceptedError(
@@ -188,7 +178,7 @@ class SmshostingClient(ProviderClient):
 
     @override
     async def _estimate(self, submission: Submission) -> Decimal:
-        """Ask for the price of what `send` would do."""
+        """Return the cost of what `send` would do."""
         channel = self._channel_of(submission)
         sender = submission.sender or self._sender
         if channel is not Channel.SMS:
@@ -198,7 +188,7 @@ class SmshostingClient(ProviderClient):
                 if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
                     raise
         form = _sms_form(submission, sender)
-        return read_cost(await self._wire.post("sms/estimate", form))
+        return parse_cost(await self._api.post("sms/estimate", form))
 
     @override
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:
@@ -212,14 +202,14 @@ class SmshostingClient(ProviderClient):
         return results
 
     async def _cancel(self, provider_id: str) -> list[Cancellation]:
-        """Return what the provider lists of the message that was to be stopped.
+        """Return what the provider lists about a message that was to be stopped.
 
-        The answer lists messages with their status, and no page says which one a
-        stopped message has: only NOSENT proves it, and only a message that has gone
-        out proves the contrary.
+        The answer lists messages with their status: NOSENT proves that one was stopped,
+        and a message that has gone out that it was not. Facts:
+        docs/development/provider-apis/smshosting.md 2.9.
         """
         try:
-            body = await self._wire.post("sms/cancel", {"id": provider_id})
+            body = await self._api.post("sms/cancel", {"id": provider_id})
         except NotAcceptedError as err:
             if err.detail == "BAD_ID":
                 return []
@@ -246,10 +236,10 @@ class SmshostingClient(ProviderClient):
     async def lookup(
         self, reference: str, channel: Channel | None = None
     ) -> Sequence[Report]:
-        """Search for the messages of a submission by its transaction id.
+        """Return the reports of a submission, found by its transaction id.
 
-        Among SMS and Push, unless the channel says that there was no Push: the option
-        of the account may have changed since.
+        SMS and Push are searched, SMS alone if that was the channel. The account's
+        option may have changed since and does not count.
         """
         return await self._search.of_reference(
             reference, with_push=channel is not Channel.SMS
@@ -257,29 +247,29 @@ class SmshostingClient(ProviderClient):
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
-        """Search for up to 100 messages by their ids, SMS and Push."""
+        """Return the status of up to 100 messages, SMS and Push, by their ids."""
         return await self._search.of_refs(refs)
 
     @override
     async def create_invitation(self, number: str) -> Invitation:
-        """Create a link that invites a number to the app."""
+        """Return a new link that invites a number to the app."""
         return await self._push.invite(number)
 
     @override
     async def find_pictures(
         self, refs: Sequence[MessageRef]
     ) -> Mapping[MessageRef, PictureRef]:
-        """Find the pictures of messages that have one."""
+        """Return the pictures of messages that have one."""
         return await self._push.find_pictures(refs)
 
     @override
     async def picture(self, picture_id: str) -> Picture:
-        """Read a picture that was sent, up to 8 MiB."""
+        """Return a picture that was sent, up to 8 MiB."""
         return await self._push.picture(picture_id)
 
 
 def _credit(user: Mapping[str, Json]) -> Credit:
-    """Read the credit in a profile, which must have one."""
+    """Return the credit in a profile; raise OutcomeUnknownError if there is none."""
     balance = as_euro(user.get("credit"))
     if balance is None:
         raise OutcomeUnknownError("no_credit")
@@ -287,8 +277,8 @@ def _credit(user: Mapping[str, Json]) -> Credit:
 
 
 def _sms_form(submission: Submission, sender: str | None) -> dict[str, str]:
-    """Return what a send and an estimate of SMS have in common."""
-    form = addressed(submission) | {
+    """Return the fields that a send and an estimate of SMS have in common."""
+    form = recipient_fields(submission) | {
         "text": submission.text,
         "encoding": ENCODINGS[submission.encoding],
     }
@@ -297,8 +287,23 @@ def _sms_form(submission: Submission, sender: str | None) -> dict[str, str]:
     return form
 
 
+def _send_form(
+    submission: Submission, sender: str | None, mode: Mode
+) -> dict[str, str]:
+    """Return the fields of a send of SMS."""
+    form = _sms_form(submission, sender)
+    form["transactionId"] = submission.reference
+    if submission.send_at is not None:
+        form["date"] = format_moment(submission.send_at)
+    if mode is Mode.TEST:
+        form["sandbox"] = "true"
+    if submission.callback_url is not None:
+        form["statusCallback"] = submission.callback_url
+    return form
+
+
 def _cancelling(word: Json) -> Cancelling:
-    """Return what the status of a listed message says of the wish to stop it."""
+    """Return the result of stopping a message that is listed with this status."""
     if word == "NOSENT":
         return Cancelling.CANCELLED
     status = STATUSES.get(word) if isinstance(word, str) else None
@@ -310,9 +315,9 @@ def _cancelling(word: Json) -> Cancelling:
 def _create(
     session: aiohttp.ClientSession, settings: Settings, timeouts: Timeouts
 ) -> ProviderClient:
-    """Return a client; with the option `sandbox` on nothing is really sent.
+    """Return a client; with the option `sandbox` on, nothing is really sent.
 
-    Raises ValueError if the URL is none, or `channel` is no channel.
+    Raises ValueError if `url` or `channel` is not valid.
     """
     return SmshostingClient(
         session,
@@ -346,7 +351,7 @@ PROVIDER = Provider(
     create=_create,
     options=(
         SwitchOption(key="sandbox", default=False),
-        # Carried out by the messaging layer, where it is an account's option.
+        # For the messaging layer, which adds the marker.
         SwitchOption(key="repeat_marker", default=True),
         ChoiceOption(
             key="channel",

@@ -1,4 +1,7 @@
-"""Smshosting: what the answer to a send says of each number (providers.md, 2.3)."""
+"""Smshosting: the outcome of a send for each number.
+
+Facts: docs/development/provider-apis/smshosting.md 2.3.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -29,30 +32,30 @@ NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
         "DUPLICATESMS": ErrorKind.DUPLICATE,
     }
 )
-"""The words of `statusDetail` (the page of Push; BLACKLIST: providers.md, 2.3)."""
+"""The words of `statusDetail`."""
 
 _LEFT_OUT = NotSent(
     kind=ErrorKind.RECIPIENT, detail="no_push_app", cause=Cause.NO_PUSH_APP
 )
-"""Who cannot be reached by Push is left out, if only a Push was asked for."""
+"""A number without the app has no row, if only a Push was asked for."""
 
 
-def sent(
+def parse_send(
     submission: Submission, body: Mapping[str, Json], channel: Channel, mode: Mode
 ) -> SendResult:
-    """Return what the answer to a send says of each number.
+    """Return the result of a send.
 
     HTTP 200 proves nothing: the row of a number does. A number without one is
-    uncertain, with two exceptions: in the sandbox a number may have no row at all
-    (providers.md, 2.3), and with `onlyPush` a list with as many rows as the counts
-    tell is whole, so that who is missing has been left out.
+    uncertain, with two exceptions: in the sandbox a number may have no row, and with
+    `onlyPush` a list with as many rows as the counts is whole, so a missing number was
+    left out.
     """
     rows = [as_object(item) for item in as_list(body.get("sms"))]
-    untold: Outcome = Uncertain(detail="no_result")
+    without_row: Outcome = Uncertain(detail="no_result")
     if mode is Mode.TEST:
-        untold = Accepted(provider_id=None)
+        without_row = Accepted(provider_id=None)
     elif channel is Channel.PUSH and _is_whole(body, rows):
-        untold = _LEFT_OUT
+        without_row = _LEFT_OUT
     results: dict[str, Outcome] = {}
     for row in rows:
         number = as_number(row.get("to"))
@@ -60,7 +63,8 @@ def sent(
         if number is not None and not isinstance(results.get(number), Accepted):
             results[number] = _result(row)
     outcomes = {
-        recipient: results.get(recipient, untold) for recipient in submission.recipients
+        recipient: results.get(recipient, without_row)
+        for recipient in submission.recipients
     }
     return SendResult(
         outcomes=outcomes,
@@ -73,14 +77,13 @@ def sent(
     )
 
 
-def sent_in_bulk(
+def parse_bulk_send(
     submission: Submission, body: Mapping[str, Json], mode: Mode
 ) -> SendResult:
-    """Return what the answer to a bulk send says: that the whole of it was taken.
+    """Return the result of a bulk send, whose answer lists no number.
 
-    It lists no number (providers.md, 2.3). What is claimed of each is that the
-    provider has it in its queue; its id is found later by the submission's transaction
-    id. A number which the provider drops later is never found.
+    All numbers are queued at the provider; their ids are found later by the
+    submission's transaction id. A number that the provider drops is never found.
     """
     if as_identifier(body.get("transactionId")) != submission.reference:
         raise OutcomeUnknownError("no_transaction")
@@ -89,17 +92,17 @@ def sent_in_bulk(
 
 
 def _is_whole(body: Mapping[str, Json], rows: list[dict[str, Json]]) -> bool:
-    """Tell whether the list has as many rows as the counts of the answer say."""
+    """Return whether the list has as many rows as the counts of the answer."""
     counts = [
         as_count(body.get(name))
         for name in ("smsInserted", "smsNotInserted", "pushInserted")
     ]
-    told = [count for count in counts if count is not None]
-    return len(told) == len(counts) and sum(told) == len(rows)
+    known = [count for count in counts if count is not None]
+    return len(known) == len(counts) and sum(known) == len(rows)
 
 
 def _result(row: Mapping[str, Json]) -> Outcome:
-    """Return the outcome that one row of a send's answer tells."""
+    """Return the outcome in one row of a send's answer."""
     match row.get("status"):
         case "INSERTED":
             provider_id = as_identifier(row.get("id"))
@@ -115,5 +118,5 @@ def _result(row: Mapping[str, Json]) -> Outcome:
 
 
 def message_type(row: Mapping[str, Json]) -> MessageType:
-    """Return how the message of a send's row goes out; only a Push is marked."""
+    """Return the type of a row's message; only a Push is marked."""
     return MessageType.PUSH if row.get("type") == "PUSH" else MessageType.SMS

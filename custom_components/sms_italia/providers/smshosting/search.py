@@ -1,7 +1,8 @@
-"""Smshosting: the two searches of sent messages (providers.md, 2.4 and 2.5).
+"""Smshosting: the two searches of sent messages.
 
-/sms/search is for SMS. /push/search finds both, but is refused without a Push plan,
-which also means that there is no Push to find.
+/sms/search finds SMS. /push/search finds both, but is refused without a Push plan,
+which also means that there is no Push to find. Facts:
+docs/development/provider-apis/smshosting.md 2.4 and 2.5.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from ..parsing import (
     as_price,
 )
 from ..transport import Json
-from .api import Wire, accepted_body
+from .api import Api, accepted_body
 
 PAGE = 100
 """Rows asked for at once, and ids in one question."""
@@ -47,7 +48,7 @@ STATUSES: Mapping[str, Status] = MappingProxyType(
         "NOTDELIVERED": Status.FAILED,
     }
 )
-"""The words of `status` in a search."""
+"""The words of `status`."""
 
 _DATES: Mapping[Status, str] = MappingProxyType(
     {
@@ -56,16 +57,16 @@ _DATES: Mapping[Status, str] = MappingProxyType(
         Status.DELIVERED: "deliveryDate",
     }
 )
-"""When a message got its status; when it failed is not told."""
+"""Where the time of a status is; that of a failure is not reported."""
 
 type Row = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Asks for messages that were sent."""
+    """Searches for messages that were sent."""
 
-    wire: Wire
+    api: Api
 
     async def of_refs(self, refs: Sequence[MessageRef]) -> list[Report]:
         """Return the reports of messages; raises ProviderError.
@@ -74,17 +75,16 @@ class Search:
         """
         # Another id would get the whole question refused.
         by_id = {ref.provider_id: ref for ref in refs if ref.provider_id.isdecimal()}
-        told = (report(ref, row) for ref, row in await self._rows_of(by_id))
-        return [one for one in told if one is not None]
+        reports = (report(ref, row) for ref, row in await self._rows_of(by_id))
+        return [one for one in reports if one is not None]
 
     async def of_reference(
         self, reference: str, *, with_push: bool
     ) -> Sequence[Report]:
         """Return the reports of a submission's messages.
 
-        Raises ProviderError, also if a row cannot be understood or some that are
-        counted do not come: silence about a number would be read as proof that it was
-        never taken.
+        Raises ProviderError, also if a row cannot be parsed or fewer rows come than
+        are counted: a missing number would count as proof that it was never taken.
         """
         rows = await self._of_reference(_SMS, reference)
         if with_push:
@@ -94,17 +94,17 @@ class Search:
                 if not _has_no_push(err):
                     raise
         reports: dict[str, Report] = {}
-        # As many as of one page at a time: of thousands, all would hold up the others.
+        # One page at a time: thousands at once would block the event loop.
         for portion in batched(rows, PAGE, strict=False):
             for row in portion:
                 number = as_number(row.get("to"))
                 provider_id = as_identifier(row.get("id"))
                 if number is None or provider_id is None:
                     raise OutcomeUnknownError("unreadable_row")
-                told = report(MessageRef(provider_id, number), row)
-                if told is None:
+                one = report(MessageRef(provider_id, number), row)
+                if one is None:
                     raise OutcomeUnknownError("unknown_status")
-                reports[provider_id] = told
+                reports[provider_id] = one
             await asyncio.sleep(0)
         return list(reports.values())
 
@@ -162,8 +162,8 @@ class Search:
     async def _of_reference(self, path: str, reference: str) -> list[Row]:
         """Return all rows of a transaction id, until a page brings nothing new.
 
-        A short page is not taken for the last, since the longest one is not known;
-        and as many rows must come as `count` tells.
+        A short page is not taken for the last, since the longest page is not known,
+        and as many rows must come as `count` says.
         """
         rows: dict[str, Row] = {}
         for _ in range(_MAX_PAGES):
@@ -189,8 +189,8 @@ class Search:
     async def _page(
         self, path: str, query: Mapping[str, str]
     ) -> tuple[list[Row], int | None]:
-        """Return a page of messages and how many the search finds, if told."""
-        answer = await self.wire.get(path, {**query, "limit": str(PAGE)})
+        """Return a page of messages and the total, None if not known."""
+        answer = await self.api.get(path, {**query, "limit": str(PAGE)})
         body = accepted_body(answer)
         rows = body.get("smsList")
         if not isinstance(rows, list):
@@ -200,15 +200,15 @@ class Search:
 
 
 def _has_no_push(err: NotAcceptedError) -> bool:
-    """Tell whether a refusal means that the account can have sent no Push.
+    """Return whether a refusal means that the account can have sent no Push.
 
-    It has no plan, or the address is one of an API that knows no Push at all.
+    It has no plan, or the API at this address has no Push.
     """
     return err.cause is Cause.NO_PUSH_PLAN or err.detail in {"http_404", "http_405"}
 
 
 def report(ref: MessageRef, row: Row) -> Report | None:
-    """Return the report that one row of a search tells, if we know its word."""
+    """Return the report in one row of a search, None if its status is unknown."""
     word = row.get("status")
     status = STATUSES.get(word) if isinstance(word, str) else None
     if status is None:
@@ -221,14 +221,14 @@ def report(ref: MessageRef, row: Row) -> Report | None:
         cost=as_price(row.get("price")),
         detail=as_code(word),
         at=as_moment(row.get(_DATES.get(status, ""))),
-        # The page's own example of a Push does not have the mark.
+        # The page's own example of a Push lacks the mark.
         type=MessageType.PUSH if is_push else None,
         picture=picture,
     )
 
 
 def _picture(row: Row) -> PictureRef | None:
-    """Return the picture that a row names."""
+    """Return the picture in a row."""
     content = as_object(row.get("multimediaContent"))
     picture_id = as_identifier(content.get("id"))
     if picture_id is None:

@@ -1,4 +1,7 @@
-"""SMSviaInternet: login, requests, and what its refusals mean (providers.md, 1)."""
+"""SMSviaInternet: credentials, requests and refusals.
+
+Facts: docs/development/provider-apis/smsviainternet.md 1.1 and 1.3.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +16,7 @@ from ..errors import NotAcceptedError, OutcomeUnknownError
 from ..model import ErrorKind
 from ..parsing import as_code, as_count, as_object
 from ..transport import Answer, Json, Timeouts, exchange, refuse_http_error
-from ..xml_answers import decoded
+from ..xml_answers import decode
 
 REFUSALS: Mapping[int, ErrorKind] = MappingProxyType(
     {
@@ -25,14 +28,15 @@ REFUSALS: Mapping[int, ErrorKind] = MappingProxyType(
         20: ErrorKind.RECIPIENT,
     }
 )
-"""The `error` numbers (providers.md, 1.3, not proved for v2).
+"""The `error` numbers, not proved for v2.
 
-999, an internal error, is not here: it does not say that nothing was sent.
+999, an internal error, is left out: it does not prove that nothing was sent. Facts:
+docs/development/provider-apis/smsviainternet.md 1.3.
 """
 
 
 def _rome() -> tzinfo:
-    """Return the provider's time zone, or UTC on a system that knows none."""
+    """Return the provider's time zone, UTC on a system without it."""
     try:
         return ZoneInfo("Europe/Rome")
     except ZoneInfoNotFoundError, OSError:
@@ -43,20 +47,20 @@ _ROME = _rome()
 """Loaded with the module: it reads a file."""
 
 
-def written(moment: datetime) -> str:
-    """Return a moment for `send_at`: the time of Rome, with its offset.
+def format_moment(moment: datetime) -> str:
+    """Return a time for `send_at`: that of Rome, with its offset.
 
-    The page takes what PHP's strtotime does, and shows times without a zone; that
-    they are those of Rome is documented for the older API only (providers.md, 1.7).
-    With the offset they are right for a server anywhere, and in the hour that the
-    clock repeats in autumn; and should the offset be dropped, Rome is the best guess.
+    The provider parses it as PHP's strtotime and shows times without a zone; that they
+    are those of Rome is documented for the older API only. With the offset the time is
+    right on any server, and in the hour that autumn repeats; if the offset is dropped,
+    Rome is the best guess. Facts: docs/development/provider-apis/smsviainternet.md 1.7.
     """
     return moment.astimezone(_ROME).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """The token, and the user that some tokens need as well (providers.md, 1.1)."""
+    """The token, and the user and password that some tokens need too."""
 
     token: str = field(repr=False)
     username: str | None = field(default=None, repr=False)
@@ -64,12 +68,12 @@ class Login:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What goes into the header of every request."""
+        """The headers of every request."""
         return {"X-Api-Token": self.token, "Accept": "application/json"}
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """What goes among the parameters of every request."""
+        """The parameters of every request."""
         fields = {}
         if self.username:
             fields["username"] = self.username
@@ -79,8 +83,8 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
-    """Makes requests to the API at `url`; what they raise is that of `exchange`."""
+class Api:
+    """Makes requests to the API at `url`; they raise as `exchange`."""
 
     session: aiohttp.ClientSession
     url: URL
@@ -88,7 +92,7 @@ class Wire:
     login: Login
 
     async def get(self, path: str, query: Mapping[str, str]) -> Answer:
-        """Read what stands at a path of the API."""
+        """Return the answer at a path of the API."""
         return await exchange(
             self.session,
             "GET",
@@ -99,7 +103,10 @@ class Wire:
         )
 
     async def post(self, path: str, message: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Post a message to a path of the API and return the accepted body."""
+        """Post a message to a path of the API and return the accepted body.
+
+        Raises as `accepted_body`, too.
+        """
         answer = await exchange(
             self.session,
             "POST",
@@ -112,9 +119,9 @@ class Wire:
 
 
 def accepted_body(answer: Answer) -> Mapping[str, Json]:
-    """Return the object of a 2xx answer, JSON or XML; raise what any other says."""
+    """Return the object of a 2xx answer, JSON or XML; raise the error of any other."""
     try:
-        body = as_object(decoded(answer))
+        body = as_object(decode(answer))
     except OutcomeUnknownError:
         refuse_http_error(answer)
         raise

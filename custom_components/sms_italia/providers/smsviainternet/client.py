@@ -1,4 +1,4 @@
-"""SMSviaInternet v2 (smsviainternet.txt; providers.md, section 1)."""
+"""SMSviaInternet v2 (docs/development/provider-apis/smsviainternet.md)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -49,33 +49,36 @@ from ..parsing import (
 )
 from ..transport import Json, Timeouts
 from ..xml_answers import rows_of
-from .api import Login, Wire, accepted_body, written
+from .api import Api, Login, accepted_body, format_moment
 from .delivery import BATCH, Deliveries, Row, worst
 
 DEFAULT_URL = "https://v2.smsviainternet.it"
 
 _MAX_RECIPIENTS = 5000
 _MAX_PARTS = 99
-_TOLD_AT_ONCE = 500
+_MAX_SYNC_RECIPIENTS = 500
 """More recipients than this are sent asynchronously.
 
-The page names no number. Up to here an answer that counts what was taken, and what it
-cost, is worth the wait; beyond, a server that needs 60 ms for each number would not
-answer within our 30 seconds, and all would be uncertain.
+The number is ours. Up to here it is worth waiting for an answer with the count and the
+cost; beyond, a server that needs 60 ms for each number would not answer within 30
+seconds, and all would be uncertain.
 """
-_BATCH_TOLD_AT_ONCE = 100
-"""The same for a batch, here by its page (providers.md, 1.2)."""
+_MAX_SYNC_BATCH = 100
+"""The same for a batch: docs/development/provider-apis/smsviainternet.md 1.2."""
 _TEST_GATEWAY = 99
-"""Sends nothing. That it does so is documented for sms-batch only."""
-_CENTRE = Decimal("0.000001")
-"""How exactly a message's share of the shipment's cost is told, in euro."""
+"""Sends nothing, which is documented for sms-batch only."""
+_MICRO_EURO = Decimal("0.000001")
+"""To this a message's share of the shipment's cost is rounded."""
 
 _DROPPED = NotSent(kind=ErrorKind.RECIPIENT, detail="dropped")
-"""Invalid numbers are dropped without a word (smsviainternet.txt, `numbers`)."""
+"""Invalid numbers are dropped in silence.
+
+Facts: docs/development/provider-apis/smsviainternet.md 1.2.
+"""
 
 
 class SmsViaInternetClient(ProviderClient):
-    """Speaks to one SMSviaInternet account."""
+    """A client of one SMSviaInternet account."""
 
     capabilities = Capabilities(
         features=frozenset(
@@ -89,7 +92,7 @@ class SmsViaInternetClient(ProviderClient):
             }
         ),
         recipients_per_submission=_MAX_RECIPIENTS,
-        recipients_told_at_once=_TOLD_AT_ONCE,
+        recipients_told_at_once=_MAX_SYNC_RECIPIENTS,
         max_parts=_MAX_PARTS,
         refs_per_report_query=_MAX_RECIPIENTS,
     )
@@ -105,13 +108,13 @@ class SmsViaInternetClient(ProviderClient):
         gateway: int | None,
         delivery_email: str | None,
     ) -> None:
-        """Use the panel's own sender and gateway where they are None.
+        """Use the panel's own sender and gateway if they are None.
 
-        `delivery_email` gets the receipts that no URL is given for.
+        `delivery_email` gets the receipts of submissions without a URL.
         """
         super().__init__(session, url, timeouts)
-        self._wire = Wire(session=session, url=url, timeouts=timeouts, login=login)
-        self._deliveries = Deliveries(wire=self._wire)
+        self._api = Api(session=session, url=url, timeouts=timeouts, login=login)
+        self._deliveries = Deliveries(api=self._api)
         self._username = login.username
         self._sender = sender
         self._gateway = gateway
@@ -122,22 +125,23 @@ class SmsViaInternetClient(ProviderClient):
         """Ask for one delivery row of today, which needs the token and costs nothing.
 
         Raises as ProviderClient.validate. That the answer proves the token is
-        inferred (providers.md, 5).
+        inferred: docs/development/provider-apis/common.md 5.
         """
         today = datetime.now(UTC).date().isoformat()
         await self._deliveries.page({"from_date": today, "limit": "1"})
 
     @override
     async def credit(self) -> Credit:
-        """Return the credit of the one wallet that the account may see.
+        """Return the credit of the only wallet that the account may see.
 
-        The call is no part of the page: somebody's client uses it, with a reseller's
-        token (providers.md, 1.5). An account whom it is refused, or whom it shows no
-        wallet or several, is not offered it. Raises ProviderError: of kind `auth` only
-        if the token is not good for anything else either.
+        The provider does not document the call; it was seen in another client, with a
+        reseller's token. The cause is NOT_OFFERED if it is refused or has no wallet or
+        several. Raises ProviderError, of kind `auth` only if the token is not accepted
+        for anything else either. Facts:
+        docs/development/provider-apis/smsviainternet.md 1.5.
         """
         query = {"users": self._username} if self._username else {}
-        answer = await self._wire.get("users/wallets.json", query)
+        answer = await self._api.get("users/wallets.json", query)
         try:
             wallets = rows_of(answer, accepted_body(answer), "wallets") or []
         except NotAcceptedError as err:
@@ -159,20 +163,20 @@ class SmsViaInternetClient(ProviderClient):
     async def _send(self, submission: Submission) -> SendResult:
         """Send to up to 5000 numbers; the answer counts them but names none.
 
-        If some were dropped, the delivery rows tell which. Where they do not tell
-        either, those recipients are uncertain under the shipment's id. Of more than
-        500 numbers (100 in test mode) the answer tells the shipment only.
+        If some were dropped, the delivery rows show which. If they do not, those
+        recipients are uncertain under the shipment's id. For more than 500 numbers
+        (100 in test mode) the answer has the shipment only.
 
         Test mode goes as a batch, where the test gateway is documented.
         """
         message = self._common(submission)
         if submission.mode is Mode.TEST:
             prefix = BATCH
-            body = await self._wire.post("sms-batch.json", message | _batch(submission))
+            body = await self._api.post("sms-batch.json", message | _batch(submission))
             number = as_identifier(body.get("sending_batch_id"))
         else:
             prefix = ""
-            body = await self._wire.post("sms.json", message | _plain(submission))
+            body = await self._api.post("sms.json", message | _plain(submission))
             number = as_identifier(body.get("queue_id"))
         if number is None:
             raise OutcomeUnknownError("no_batch_id" if prefix else "no_queue_id")
@@ -183,13 +187,13 @@ class SmsViaInternetClient(ProviderClient):
         )
 
     def _is_test(self, submission: Submission) -> bool:
-        """Tell whether a submission goes through the test gateway."""
+        """Return whether a submission goes through the test gateway."""
         return submission.mode is Mode.TEST or (
             submission.mode is None and self._gateway == _TEST_GATEWAY
         )
 
     def _common(self, submission: Submission) -> dict[str, Json]:
-        """Return what the two ways to send have in common."""
+        """Return the fields that the two ways to send have in common."""
         message: dict[str, Json] = {}
         if sender := submission.sender or self._sender:
             message["sender"] = sender
@@ -202,13 +206,13 @@ class SmsViaInternetClient(ProviderClient):
         if callback := submission.callback_url or self._delivery_email:
             message["delivery_callback"] = callback
         if submission.send_at is not None:
-            message["send_at"] = written(submission.send_at)
+            message["send_at"] = format_moment(submission.send_at)
         return message
 
     async def _outcomes(
         self, submission: Submission, shipment: str, body: Mapping[str, Json]
     ) -> Mapping[str, Outcome]:
-        """Tell what the counts of an answer say of each recipient."""
+        """Return the outcome of each recipient by the counts of an answer."""
         asked = len(submission.recipients)
         contacts = as_count(body.get("sending_contacts_count"))
         is_async = as_flag(body.get("async"))
@@ -216,8 +220,8 @@ class SmsViaInternetClient(ProviderClient):
             # An id and an error at once: it cannot be both.
             contacts = None
         elif is_async:
-            # Of an asynchronous shipment only the id and the credit are told; were
-            # there a count, it would be one of what was not worked on yet.
+            # An asynchronous answer has only the id and the credit; a count in it
+            # would be of a shipment that is not processed yet.
             return same_for_all(submission, Accepted(provider_id=shipment))
         if contacts is None or contacts > asked:
             doubt = Uncertain(detail="contacts_not_told", provider_id=shipment)
@@ -239,7 +243,7 @@ class SmsViaInternetClient(ProviderClient):
         }
 
     async def _listed(self, submission: Submission, shipment: str) -> frozenset[str]:
-        """Return the recipients that the shipment's delivery rows name."""
+        """Return the recipients in the shipment's delivery rows."""
         try:
             rows = await self._deliveries.of_shipment(shipment)
         except ProviderError:
@@ -249,9 +253,9 @@ class SmsViaInternetClient(ProviderClient):
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
-        """Ask once for each shipment among the refs, however many messages it has.
+        """Return the status of messages, with one question for each shipment.
 
-        A shipment that the provider refuses to tell of does not stop the others.
+        A shipment that the provider refuses to report does not stop the others.
         """
         shipments: dict[str, list[MessageRef]] = {}
         for ref in refs:
@@ -268,31 +272,31 @@ class SmsViaInternetClient(ProviderClient):
             for row in rows:
                 by_receiver.setdefault(row.receiver, []).append(row)
             for ref in members:
-                told = worst(by_receiver.get(ref.recipient, []))
-                if told is not None and told.status is not None:
+                found = worst(by_receiver.get(ref.recipient, []))
+                if found is not None and found.status is not None:
                     reports.append(
-                        Report(ref=ref, status=told.status, detail=told.detail)
+                        Report(ref=ref, status=found.status, detail=found.detail)
                     )
         return reports
 
 
 def _plain(submission: Submission) -> dict[str, Json]:
-    """Return one text for all, as sms.json wants it."""
+    """Return one text for all, as sms.json takes it."""
     message: dict[str, Json] = {
         "text": submission.text,
         "numbers": ",".join(submission.recipients),
     }
-    if len(submission.recipients) > _TOLD_AT_ONCE:
+    if len(submission.recipients) > _MAX_SYNC_RECIPIENTS:
         message["async"] = True
     return message
 
 
 def _batch(submission: Submission) -> dict[str, Json]:
-    """Return one text for all, as sms-batch.json wants it.
+    """Return one text for all, as sms-batch.json takes it.
 
-    All of the text is a placeholder: nothing in it can be taken for the template's.
-    The two bounds are named because their defaults are not the same everywhere;
-    leaving unicode out would drop a recipient.
+    The whole text is a placeholder, so that nothing in it is taken for a template's.
+    The flags are set because their defaults vary; without unicode a recipient would be
+    dropped.
     """
     destinations: list[Json] = [
         {"number": recipient, "placeholders": {"text": submission.text}}
@@ -301,30 +305,27 @@ def _batch(submission: Submission) -> dict[str, Json]:
     return {
         "text_template": "{{text}}",
         "destinations": destinations,
-        "async": len(destinations) > _BATCH_TOLD_AT_ONCE,
+        "async": len(destinations) > _MAX_SYNC_BATCH,
         "utf8_enabled": True,
         "max_sms_length": submission.max_parts or _MAX_PARTS,
     }
 
 
 def _share(body: Mapping[str, Json], contacts: int, shipment: str) -> Accepted:
-    """Return what one of the accepted contacts is of the whole shipment."""
+    """Return one of the accepted contacts, with its share of the shipment."""
     parts = as_count(body.get("sending_sms_count"))
     price = as_price(body.get("sending_cost"))
     return Accepted(
         provider_id=shipment,
         parts=parts // contacts if parts and parts % contacts == 0 else None,
-        cost=None if price is None else (price / 1000 / contacts).quantize(_CENTRE),
+        cost=None if price is None else (price / 1000 / contacts).quantize(_MICRO_EURO),
     )
 
 
 def _create(
     session: aiohttp.ClientSession, settings: Settings, timeouts: Timeouts
 ) -> ProviderClient:
-    """Return a client; besides the fields below, `settings` may have `gateway`.
-
-    Raises ValueError if the URL is none or the gateway is no integer.
-    """
+    """Return a client; raise ValueError if `url` or `gateway` is not valid."""
     gateway = settings.get("gateway")
     return SmsViaInternetClient(
         session,

@@ -1,4 +1,7 @@
-"""SMSviaInternet: the rows of a delivery report (providers.md, 1.4)."""
+"""SMSviaInternet: the rows of a delivery report.
+
+Facts: docs/development/provider-apis/smsviainternet.md 1.4.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +12,14 @@ from ..model import Status
 from ..parsing import as_code, as_count, as_number, as_object
 from ..transport import Json
 from ..xml_answers import rows_of
-from .api import Wire, accepted_body
+from .api import Api, accepted_body
 
 BATCH = "batch:"
-"""What stands before the id of a batch, which the rows know by another name."""
+"""The prefix of a batch's id, which the rows have under another name."""
 
 PAGE = 1000
 _MAX_PAGES = 50
-"""More rows than these pages have are not read for one shipment."""
+"""Beyond these pages a shipment is not read."""
 
 STATUSES: Mapping[str, Status] = MappingProxyType(
     {
@@ -34,7 +37,7 @@ STATUSES: Mapping[str, Status] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one delivery row says; `status` is None for a word we do not know."""
+    """A delivery row; `status` is None for an unknown word."""
 
     receiver: str | None
     status: Status | None
@@ -43,9 +46,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliveries:
-    """Asks for delivery rows."""
+    """Reads delivery rows."""
 
-    wire: Wire
+    api: Api
 
     async def of_shipment(self, provider_id: str) -> list[Row]:
         """Return all rows of a shipment or a batch, page by page.
@@ -66,8 +69,8 @@ class Deliveries:
         raise OutcomeUnknownError("too_many_pages")
 
     async def page(self, query: Mapping[str, str]) -> tuple[list[Row], int]:
-        """Return one page of rows and how many it could have had."""
-        answer = await self.wire.get("sms/delivery.json", query)
+        """Return a page of rows and the most that it could have had."""
+        answer = await self.api.get("sms/delivery.json", query)
         body = accepted_body(answer)
         rows = rows_of(answer, body, "deliveries")
         if rows is None:
@@ -77,11 +80,11 @@ class Deliveries:
 
 
 def _row(row: Mapping[str, Json]) -> Row:
-    """Read one delivery row."""
+    """Return one delivery row."""
     word = row.get("delivery_status")
     status = None
     if word is None:
-        # Accepted, and no receipt yet (inferred, providers.md, 1.4).
+        # Accepted, without a receipt yet (inferred).
         status = Status.SENT
     elif isinstance(word, str):
         status = STATUSES.get(word)
@@ -99,13 +102,13 @@ _WORST_FIRST = (
     Status.UNCERTAIN,
     Status.DELIVERED,
 )
-"""Which row speaks for a message that has several, one for each part.
+"""Which row counts for a message with several, one a part.
 
-A failed part is a failed message; an unknown word or a receipt still to come keeps
-the message from being called delivered.
+A failed part is a failed message; with an unknown word or a missing receipt the
+message is not delivered yet.
 """
 
 
 def worst(rows: Sequence[Row]) -> Row | None:
-    """Return the row that speaks for the message, or None without rows."""
+    """Return the row that counts for the message, None without rows."""
     return min(rows, key=lambda row: _WORST_FIRST.index(row.status), default=None)
