@@ -23,9 +23,9 @@ from custom_components.sms_italia.const import (
 )
 from custom_components.sms_italia.errors import (
     delivery_error,
-    order_error,
     provider_error,
     provider_error_key,
+    refusal_error,
 )
 from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
 from custom_components.sms_italia.messaging.model import Dispatch, Message, Stage
@@ -301,7 +301,7 @@ async def test_every_other_refusal_has_a_sentence_with_what_it_is_about(
     """Only an account that is not loaded is no mistake in the call."""
     told = ELSEWHERE[refusal]
 
-    error = order_error(OrderRefusedError(refusal, told))
+    error = refusal_error(OrderRefusedError(refusal, told))
 
     is_mistake = refusal is not Refusal.ACCOUNT_NOT_LOADED
     assert isinstance(error, ServiceValidationError) is is_mistake

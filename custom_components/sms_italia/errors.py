@@ -1,4 +1,4 @@
-"""The one place where what went wrong becomes an error that a person reads."""
+"""The errors that a person reads, made of the errors of the layers below."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,10 +11,10 @@ from .providers.errors import NotAcceptedError, ProviderError
 from .providers.model import Cause, ErrorKind, Status
 
 
-def order_error(err: OrderRefusedError) -> HomeAssistantError:
-    """Return the error of an order that was refused before any request."""
+def refusal_error(err: OrderRefusedError) -> HomeAssistantError:
+    """Return the error of a call that was refused before any request was sent."""
     if err.reason in {Refusal.DAILY_LIMIT, Refusal.ACCOUNT_NOT_LOADED}:
-        # Nothing is wrong with what was asked for.
+        # Nothing is wrong with the input.
         return HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key=err.reason,
@@ -30,10 +30,10 @@ def order_error(err: OrderRefusedError) -> HomeAssistantError:
 def delivery_error(
     messages: Sequence[Message], account_of: Callable[[Message], str | None]
 ) -> HomeAssistantError | None:
-    """Return the error of an order of which nothing was taken, None if some was.
+    """Return the error if no message was accepted or queued, None if one was.
 
-    `account_of` returns the name of the account that took a message or refused it,
-    which may be a fallback of the one that was asked; None if it is gone.
+    `account_of` returns the title of the account that took or refused a message, which
+    may be a fallback account; None if it was removed.
     """
     for message in messages:
         match message.status:
@@ -44,9 +44,9 @@ def delivery_error(
     in_doubt = [one for one in messages if one.status is Status.UNCERTAIN]
     first = (in_doubt or list(messages))[0]
     if not in_doubt:
-        # What the kind alone does not tell stands in the detail.
+        # A cause that has a sentence of its own is in the detail.
         reason = first.detail if first.detail in set(Cause) else first.error
-        # Taken and then reported as failed, it has no error of its own.
+        # A message that was accepted and later reported as failed has no error.
         reason = reason or ErrorKind.REFUSED
         key = f"not_sent_{reason}"
     elif first.stage is Stage.DOUBTFUL:
@@ -66,12 +66,19 @@ def delivery_error(
 def provider_error(account: str, err: ProviderError) -> HomeAssistantError:
     """Return the error of a question that a provider did not answer.
 
-    `account` is the name of the account that asked.
+    `account` is the title of the account that asked.
     """
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=provider_error_key(err),
         translation_placeholders={"account": account},
+    )
+
+
+def history_error() -> HomeAssistantError:
+    """Return the error of a ledger that cannot be read."""
+    return HomeAssistantError(
+        translation_domain=DOMAIN, translation_key="history_unreadable"
     )
 
 

@@ -1,4 +1,4 @@
-"""From what a person or an automation asks to an order: the one path of every send."""
+"""Reads what an entity or an action asks for, and sends it through an account."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +13,8 @@ from homeassistant.helpers.typing import VolDictType
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
-from .answers import account_of
 from .const import DOMAIN
-from .errors import delivery_error, order_error
+from .errors import delivery_error, refusal_error
 from .messaging.errors import OrderRefusedError, Refusal
 from .messaging.model import BadTarget, Message, Order, Target, Wishes
 from .messaging.numbers import (
@@ -40,48 +39,48 @@ ATTR_PICTURE = "picture"
 ATTR_TRANSACTION_ID = "transaction_id"
 ATTR_TEST = "test"
 
-_LONGEST_REFERENCE = 60
-"""What the providers that have such a thing take."""
+_MAX_REFERENCE_LENGTH = 60
+"""Characters; what the providers with such a field take."""
 
 
 def _groups(value: object) -> list[str]:
-    """Return the ids of groups; several in one text stand between commas."""
+    """Return the IDs of groups from a list or from text separated by commas."""
     given = ",".join(cv.string(one) for one in cv.ensure_list(value)).split(",")
     ids = [one.strip() for one in given if one.strip()]
     if any(len(one.split()) > 1 for one in ids):
-        raise vol.Invalid("not the id of a group")
+        raise vol.Invalid("not the ID of a group")
     return ids
 
 
 def _picture(value: object) -> str:
-    """Return what names a picture, out of what the media selector gives too."""
+    """Return the name of a picture, taken from a media selector's value if need be."""
     if isinstance(value, Mapping):
         value = value.get("media_content_id")
     return cv.string(value)
 
 
-PRICED: VolDictType = {
+PRICE_FIELDS: VolDictType = {
     vol.Optional(ATTR_SENDER): cv.string,
     vol.Optional(ATTR_ENCODING): vol.Coerce(TextEncoding),
     vol.Optional(ATTR_CHANNEL): vol.Coerce(Channel),
     vol.Optional(ATTR_GROUP): _groups,
 }
-"""Of what may be chosen for one send, what its price may depend on."""
+"""Fields of one send that its price may depend on."""
 
-EXTRAS: VolDictType = {
-    **PRICED,
+EXTRA_FIELDS: VolDictType = {
+    **PRICE_FIELDS,
     vol.Optional(ATTR_SEND_AT): cv.datetime,
     vol.Optional(ATTR_PICTURE): _picture,
     vol.Optional(ATTR_TRANSACTION_ID): vol.All(
-        cv.string, vol.Length(max=_LONGEST_REFERENCE)
+        cv.string, vol.Length(max=_MAX_REFERENCE_LENGTH)
     ),
     vol.Optional(ATTR_TEST): cv.boolean,
 }
-"""What may be chosen for one send beside its text: the same in every action."""
+"""Fields of one send beside its text, the same in every action."""
 
-EXTRA_KEYS = tuple(str(marker) for marker in EXTRAS)
+EXTRA_KEYS = tuple(str(marker) for marker in EXTRA_FIELDS)
 
-_EXTRAS_SCHEMA = vol.Schema(EXTRAS)
+_EXTRAS_SCHEMA = vol.Schema(EXTRA_FIELDS)
 
 _MODES: Mapping[bool | None, Mode | None] = {
     None: None,
@@ -92,7 +91,7 @@ _MODES: Mapping[bool | None, Mode | None] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A text as it was asked for; None leaves a choice to the account's options."""
+    """A text to send; None leaves a choice to the account's options."""
 
     message: str = field(repr=False)
     title: str | None = field(default=None, repr=False)
@@ -100,7 +99,7 @@ class Request:
     wishes: Wishes = field(default_factory=Wishes)
 
     def order(self, account: str, targets: Iterable[Target | BadTarget]) -> Order:
-        """Return what is asked of an account, by its id."""
+        """Return the request to an account, given by its entry ID."""
         return Order(
             account=account,
             targets=tuple(targets),
@@ -113,10 +112,10 @@ class Request:
 async def read_request(
     hass: HomeAssistant, message: str, title: str | None, extras: Mapping[str, Any]
 ) -> Request:
-    """Return the request with its extras; a picture is taken or read now.
+    """Return the request with its extra fields; a picture is taken or read now.
 
-    Raises ServiceValidationError for extras that are none of `EXTRAS`, and a translated
-    HomeAssistantError if there is no such picture.
+    Raises ServiceValidationError for fields that do not match `EXTRA_FIELDS`, and a
+    translated HomeAssistantError if there is no such picture.
     """
     try:
         known = _EXTRAS_SCHEMA(dict(extras))
@@ -138,7 +137,7 @@ async def read_request(
         encoding=known.get(ATTR_ENCODING),
         wishes=Wishes(
             sender=known.get(ATTR_SENDER),
-            send_at=read_moment(known.get(ATTR_SEND_AT)),
+            send_at=as_timestamp(known.get(ATTR_SEND_AT)),
             channel=known.get(ATTR_CHANNEL),
             mode=_MODES[known.get(ATTR_TEST)],
             groups=tuple(known.get(ATTR_GROUP, ())),
@@ -148,15 +147,15 @@ async def read_request(
     )
 
 
-def read_moment(moment: datetime | None) -> float | None:
-    """Return a moment in seconds since the epoch; one without a zone is local."""
-    return None if moment is None else dt_util.as_utc(moment).timestamp()
+def as_timestamp(time: datetime | None) -> float | None:
+    """Return a time in seconds since the epoch; one without a zone is local."""
+    return None if time is None else dt_util.as_utc(time).timestamp()
 
 
-async def parse_given(hass: HomeAssistant, given: str) -> PhoneNumber:
-    """Return the phone number that is meant, written in any form.
+async def parse_number(hass: HomeAssistant, given: str) -> PhoneNumber:
+    """Return a phone number that is written in any form.
 
-    Raises ServiceValidationError if it is none; a premium-rate number is one.
+    Raises ServiceValidationError if it is not valid or a premium-rate number.
     """
     (number,) = await parse_numbers([given], default_country(hass))
     if isinstance(number, PhoneNumber):
@@ -171,7 +170,7 @@ async def parse_given(hass: HomeAssistant, given: str) -> PhoneNumber:
 async def recipient_targets(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry, recipient: str
 ) -> list[Target | BadTarget]:
-    """Return the targets of a recipient, by the id of its subentry."""
+    """Return the targets of a recipient, given by its subentry ID."""
     numbers = entry.runtime_data.account.recipients[recipient]
     return await _targets(hass, [(number, recipient) for number in numbers])
 
@@ -179,7 +178,7 @@ async def recipient_targets(
 async def named_targets(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry, names: Iterable[str]
 ) -> list[Target | BadTarget]:
-    """Return the targets that numbers, or names of an account's recipients, mean."""
+    """Return the targets that numbers or names of an account's recipients stand for."""
     account = entry.runtime_data.account
     by_name = {
         subentry.title.casefold(): subentry.subentry_id
@@ -214,12 +213,12 @@ async def send(
     request: Request,
     targets: Sequence[Target | BadTarget],
 ) -> tuple[Message, ...]:
-    """Send through an account; return the messages as they stand then.
+    """Send through an account; return the messages with their first status.
 
-    Raises a translated HomeAssistantError if nothing was taken.
+    Raises a translated HomeAssistantError if no message was accepted or queued.
     """
     messages = await submit(hass, entry, request, targets)
-    error = delivery_error(messages, partial(account_of, hass))
+    error = delivery_error(messages, partial(account_title, hass))
     if error is not None:
         raise error
     return messages
@@ -231,24 +230,24 @@ async def submit(
     request: Request,
     targets: Sequence[Target | BadTarget],
 ) -> tuple[Message, ...]:
-    """Send through an account; return the messages, also if none was taken.
+    """Send through an account; return the messages, also if none was accepted.
 
-    If it is being loaded again, that is waited for. Raises a translated
-    HomeAssistantError if nothing may be sent at all.
+    Waits for an account that is being reloaded. Raises a translated HomeAssistantError
+    if the request is refused as a whole.
     """
     try:
         return await hass.data[MESSENGER].send(request.order(entry.entry_id, targets))
     except OrderRefusedError as err:
         if err.reason is Refusal.DAILY_LIMIT:
-            # So it is loaded, perhaps since a moment ago.
+            # Only a loaded account has a limit, so its runtime data is there.
             async_tell_daily_limit(hass, entry, entry.runtime_data.account)
-        raise order_error(err) from None
+        raise refusal_error(err) from None
 
 
 async def _targets(
     hass: HomeAssistant, given: Sequence[tuple[str, str | None]]
 ) -> list[Target | BadTarget]:
-    """Return what numbers as given mean, each with the recipient that it belongs to."""
+    """Return the targets of numbers as given, each with its recipient, if any."""
     values = [value for value, _ in given]
     parsed = await parse_numbers(values, default_country(hass))
     return [
@@ -257,3 +256,14 @@ async def _targets(
         else Target(number=number, recipient=recipient)
         for (value, recipient), number in zip(given, parsed, strict=True)
     ]
+
+
+def account_title(hass: HomeAssistant, message: Message) -> str | None:
+    """Return the title of the account that took a message or tried it last.
+
+    None if it was removed.
+    """
+    entry = hass.config_entries.async_get_entry(
+        message.carrier or message.dispatch.account
+    )
+    return entry.title if entry else None

@@ -15,8 +15,8 @@ from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
 from custom_components.sms_italia.messaging.ledger_model import LedgerUnreadableError
 from simulator import Fault, Simulator
 
-from .accounts import Accounts, until
-from .states import call
+from ..accounts import Accounts, until
+from ..states import call
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"

@@ -1,8 +1,11 @@
-"""The actions of the integration."""
+"""The actions of the integration.
 
-from collections.abc import Callable, Coroutine
+They are registered when Home Assistant starts, with or without accounts. Everybody who
+may call actions may call these; each one names what it refuses.
+"""
+
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from homeassistant.core import (
     HomeAssistant,
@@ -13,34 +16,34 @@ from homeassistant.core import (
 )
 import voluptuous as vol
 
-from .actions_history import (
+from ..const import DOMAIN
+from .history import (
     CANCEL_SCHEMA,
     FIND_MESSAGES_SCHEMA,
     async_cancel,
     async_find_messages,
 )
-from .actions_push import (
+from .push import (
     CREATE_PUSH_INVITATION_SCHEMA,
     GET_PUSH_PICTURE_SCHEMA,
     async_create_push_invitation,
     async_get_push_picture,
 )
-from .actions_send import (
+from .send import (
     ESTIMATE_SCHEMA,
     SEND_SMS_SCHEMA,
     async_estimate,
     async_send_sms,
 )
-from .const import DOMAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Action:
-    """An action: what it takes, what it does, and whether it answers."""
+    """An action: its fields, what it does, and whether it returns a response."""
 
     name: str
     schema: vol.Schema
-    work: Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
+    handler: Callable[[ServiceCall], Awaitable[ServiceResponse]]
     response: SupportsResponse
 
 
@@ -48,37 +51,37 @@ _ACTIONS = (
     _Action(
         name="send_sms",
         schema=SEND_SMS_SCHEMA,
-        work=async_send_sms,
+        handler=async_send_sms,
         response=SupportsResponse.OPTIONAL,
     ),
     _Action(
         name="estimate",
         schema=ESTIMATE_SCHEMA,
-        work=async_estimate,
+        handler=async_estimate,
         response=SupportsResponse.ONLY,
     ),
     _Action(
         name="find_messages",
         schema=FIND_MESSAGES_SCHEMA,
-        work=async_find_messages,
+        handler=async_find_messages,
         response=SupportsResponse.ONLY,
     ),
     _Action(
         name="cancel",
         schema=CANCEL_SCHEMA,
-        work=async_cancel,
+        handler=async_cancel,
         response=SupportsResponse.OPTIONAL,
     ),
     _Action(
         name="create_push_invitation",
         schema=CREATE_PUSH_INVITATION_SCHEMA,
-        work=async_create_push_invitation,
+        handler=async_create_push_invitation,
         response=SupportsResponse.ONLY,
     ),
     _Action(
         name="get_push_picture",
         schema=GET_PUSH_PICTURE_SCHEMA,
-        work=async_get_push_picture,
+        handler=async_get_push_picture,
         response=SupportsResponse.OPTIONAL,
     ),
 )
@@ -91,7 +94,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         hass.services.async_register(
             DOMAIN,
             action.name,
-            action.work,
+            action.handler,
             schema=action.schema,
             supports_response=action.response,
         )

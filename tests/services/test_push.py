@@ -10,9 +10,9 @@ import voluptuous as vol
 
 from simulator import Fault, Simulator, Toggle
 
-from .accounts import Accounts
-from .media import CAMERA, JPEG, set_up_camera, set_up_media
-from .states import call
+from ..accounts import Accounts
+from ..media import CAMERA, JPEG, set_up_camera, set_up_media
+from ..states import call
 
 ANNA = "+393331234567"
 

@@ -1,4 +1,4 @@
-"""The actions for a provider with an app of its own: invite to it, read it back."""
+"""The actions for providers with an app: invite to it, get a picture back."""
 
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import ServiceCall, ServiceResponse
@@ -7,22 +7,17 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_get_config_entry
 import voluptuous as vol
 
-from .actions_history import (
-    ATTR_MESSAGE_ID,
-    ATTR_NUMBER,
-    read_message_id,
-    unreadable_history,
-)
-from .const import DOMAIN
-from .errors import order_error, provider_error
-from .messaging.errors import OrderRefusedError, Refusal
-from .messaging.ledger_model import LedgerUnreadableError
-from .pictures import save_picture
-from .providers.client import Feature, ProviderClient
-from .providers.errors import ProviderError
-from .providers.model import MessageRef
-from .runtime import SmsItaliaConfigEntry
-from .sending import parse_given
+from ..const import DOMAIN
+from ..errors import history_error, provider_error, refusal_error
+from ..messaging.errors import OrderRefusedError, Refusal
+from ..messaging.ledger_model import LedgerUnreadableError
+from ..pictures import save_picture
+from ..providers.client import Feature, ProviderClient
+from ..providers.errors import ProviderError
+from ..providers.model import MessageRef
+from ..runtime import SmsItaliaConfigEntry
+from ..sending import parse_number
+from .history import ATTR_MESSAGE_ID, ATTR_NUMBER, read_message_id
 
 ATTR_PICTURE_ID = "picture_id"
 ATTR_FILENAME = "filename"
@@ -44,11 +39,11 @@ GET_PUSH_PICTURE_SCHEMA = vol.Schema(
 
 
 async def async_create_push_invitation(call: ServiceCall) -> ServiceResponse:
-    """Answer with the `url` that invites a number to the provider's app.
+    """Return the `url` that invites a number to the provider's app.
 
-    It is as the provider writes it, often without "https://" before it.
+    The url is as the provider writes it, often without "https://".
     """
-    number = await parse_given(call.hass, call.data[ATTR_NUMBER])
+    number = await parse_number(call.hass, call.data[ATTR_NUMBER])
     entry, client = _client(call, Feature.PUSH)
     try:
         invitation = await client.create_invitation(number.e164)
@@ -58,9 +53,9 @@ async def async_create_push_invitation(call: ServiceCall) -> ServiceResponse:
 
 
 async def async_get_push_picture(call: ServiceCall) -> ServiceResponse:
-    """Write the picture of a Push to a file; answer with its `path`.
+    """Save the picture of a Push; return its `path` and its `media_content_id`.
 
-    And with its `media_content_id`, None if it is not in a media folder.
+    The latter is None if the file is not in a media folder.
     """
     entry, client = _client(call, Feature.PICTURE_PUSH)
     if not call.data.keys() & {ATTR_MESSAGE_ID, ATTR_PICTURE_ID}:
@@ -73,11 +68,11 @@ async def async_get_push_picture(call: ServiceCall) -> ServiceResponse:
         )
         picture = await client.picture(picture_id)
     except OrderRefusedError as err:
-        raise order_error(err) from None
+        raise refusal_error(err) from None
     except ProviderError as err:
         raise provider_error(entry.title, err) from None
     except LedgerUnreadableError:
-        raise unreadable_history() from None
+        raise history_error() from None
     saved = await save_picture(call.hass, call.data[ATTR_FILENAME], picture)
     return {"path": str(saved.path), "media_content_id": saved.media_content_id}
 
@@ -85,16 +80,17 @@ async def async_get_push_picture(call: ServiceCall) -> ServiceResponse:
 def _client(
     call: ServiceCall, feature: Feature
 ) -> tuple[SmsItaliaConfigEntry, ProviderClient]:
-    """Return the account of a call, and its client, which has a feature.
+    """Return the account that a call names, and its client.
 
-    Raises ServiceValidationError if there is no such account, or the feature is not.
+    Raises ServiceValidationError if there is no such account or its provider lacks the
+    feature.
     """
     entry: SmsItaliaConfigEntry = async_get_config_entry(
         call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
     )
     account = entry.runtime_data.account
     if feature not in account.provider.capabilities.features:
-        raise order_error(
+        raise refusal_error(
             OrderRefusedError(
                 Refusal.UNSUPPORTED,
                 {"field": "push", "provider": account.provider.name},
@@ -106,10 +102,10 @@ def _client(
 async def _picture_of(
     entry: SmsItaliaConfigEntry, client: ProviderClient, given: str
 ) -> str:
-    """Return the provider's id of the picture that went with a message of ours.
+    """Return the provider's ID of the picture that went with a message.
 
-    Raises OrderRefusedError if the account knows no such message, ProviderError if its
-    provider does not tell, and ServiceValidationError if there was no picture.
+    Raises OrderRefusedError if the account did not send the message, ProviderError if
+    the provider does not answer, and ServiceValidationError if there is no picture.
     """
     message = await entry.runtime_data.messenger.message(read_message_id(given))
     if (

@@ -25,9 +25,9 @@ from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation, Request
 
-from .accounts import Accounts, arrived
-from .media import CAMERA, JPEG, set_up_camera
-from .states import call
+from ..accounts import Accounts, arrived
+from ..media import CAMERA, JPEG, set_up_camera
+from ..states import call
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"

@@ -1,24 +1,23 @@
-"""The actions about messages of before: find them, stop them."""
+"""The actions on the message history: find messages, cancel one."""
 
 import re
 
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_get_config_entry
 import voluptuous as vol
 
-from .answers import account_of, found_answer
-from .const import DOMAIN
-from .errors import order_error, provider_error
-from .messaging.errors import OrderRefusedError, Refusal
-from .messaging.ledger_model import LedgerUnreadableError, Query
-from .messaging.messenger import Messenger
-from .providers.errors import ProviderError
-from .providers.model import Status
-from .runtime import MESSENGER
-from .sending import parse_given, read_moment
+from ..const import DOMAIN
+from ..errors import history_error, provider_error, refusal_error
+from ..messaging.errors import OrderRefusedError, Refusal
+from ..messaging.ledger_model import LedgerUnreadableError, Query
+from ..messaging.messenger import Messenger
+from ..providers.errors import ProviderError
+from ..providers.model import Status
+from ..runtime import MESSENGER
+from ..sending import account_title, as_timestamp, parse_number
+from .responses import history_response
 
 ATTR_MESSAGE_ID = "message_id"
 ATTR_STATUS = "status"
@@ -29,8 +28,8 @@ ATTR_UNTIL = "until"
 ATTR_LIMIT = "limit"
 ATTR_OFFSET = "offset"
 
-_USUAL_LIMIT = 50
-_MOST = 500
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 500
 
 FIND_MESSAGES_SCHEMA = vol.Schema(
     {
@@ -40,8 +39,8 @@ FIND_MESSAGES_SCHEMA = vol.Schema(
         vol.Optional(ATTR_TEXT): cv.string,
         vol.Optional(ATTR_SINCE): cv.datetime,
         vol.Optional(ATTR_UNTIL): cv.datetime,
-        vol.Optional(ATTR_LIMIT, default=_USUAL_LIMIT): vol.All(
-            vol.Coerce(int), vol.Range(min=1, max=_MOST)
+        vol.Optional(ATTR_LIMIT, default=_DEFAULT_LIMIT): vol.All(
+            vol.Coerce(int), vol.Range(min=1, max=_MAX_LIMIT)
         ),
         vol.Optional(ATTR_OFFSET, default=0): vol.All(
             vol.Coerce(int), vol.Range(min=0)
@@ -55,10 +54,10 @@ _PUBLIC_ID = re.compile(r"[0-7][0-9a-fA-F]{15}")
 
 
 async def async_find_messages(call: ServiceCall) -> ServiceResponse:
-    """Answer with a page of the ledger: `messages`, newest first, and their `total`.
+    """Return a page of the history: `messages`, newest first, and their `total`.
 
-    Raises a translated HomeAssistantError for a number or an account that is none, and
-    if the ledger cannot be read.
+    Raises a translated HomeAssistantError for an invalid number, an unknown account, or
+    a ledger that cannot be read.
     """
     hass, data = call.hass, call.data
     number, account = data.get(ATTR_NUMBER), data.get(ATTR_CONFIG_ENTRY_ID)
@@ -67,55 +66,48 @@ async def async_find_messages(call: ServiceCall) -> ServiceResponse:
     query = Query(
         account=account,
         status=data.get(ATTR_STATUS),
-        number=(await parse_given(hass, number)).e164 if number else None,
+        number=(await parse_number(hass, number)).e164 if number else None,
         text=data.get(ATTR_TEXT) or None,
-        since=read_moment(data.get(ATTR_SINCE)),
-        until=read_moment(data.get(ATTR_UNTIL)),
+        since=as_timestamp(data.get(ATTR_SINCE)),
+        until=as_timestamp(data.get(ATTR_UNTIL)),
         limit=data[ATTR_LIMIT],
         offset=data[ATTR_OFFSET],
     )
     try:
         found = await _messenger(hass).find(query)
     except LedgerUnreadableError:
-        raise unreadable_history() from None
+        raise history_error() from None
     return {
-        "messages": [found_answer(hass, message) for message in found.messages],
+        "messages": [history_response(hass, message) for message in found.messages],
         "total": found.total,
     }
 
 
 async def async_cancel(call: ServiceCall) -> ServiceResponse:
-    """Stop a message that waits, here or at its provider; answer with the message.
+    """Cancel a message that waits, here or at its provider; return the message.
 
-    Raises a translated HomeAssistantError if it cannot be stopped.
+    Raises a translated HomeAssistantError if it cannot be cancelled.
     """
     hass, messenger = call.hass, _messenger(call.hass)
     account = ""
     try:
         message_id = read_message_id(call.data[ATTR_MESSAGE_ID])
         if (message := await messenger.message(message_id)) is not None:
-            account = account_of(hass, message) or ""
+            account = account_title(hass, message) or ""
         message = await messenger.cancel(message_id)
     except OrderRefusedError as err:
-        raise order_error(err) from None
+        raise refusal_error(err) from None
     except ProviderError as err:
         raise provider_error(account, err) from None
     except LedgerUnreadableError:
-        raise unreadable_history() from None
-    return found_answer(hass, message)
-
-
-def unreadable_history() -> HomeAssistantError:
-    """Return the error of a ledger that cannot be read."""
-    return HomeAssistantError(
-        translation_domain=DOMAIN, translation_key="history_unreadable"
-    )
+        raise history_error() from None
+    return history_response(hass, message)
 
 
 def read_message_id(given: str) -> int:
-    """Return the message that an id means, as users see it.
+    """Return the message ID that a user gives in its public form.
 
-    Raises OrderRefusedError for what is no such id.
+    Raises OrderRefusedError for anything else.
     """
     if not _PUBLIC_ID.fullmatch(given):
         raise OrderRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
@@ -123,10 +115,11 @@ def read_message_id(given: str) -> int:
 
 
 def _messenger(hass: HomeAssistant) -> Messenger:
-    """Return the messenger; it knows nothing while no account is loaded.
+    """Return the messenger.
 
-    Raises a translated HomeAssistantError then.
+    Raises a translated HomeAssistantError if no account is loaded: the ledger is closed
+    then.
     """
     if not hass.config_entries.async_loaded_entries(DOMAIN):
-        raise order_error(OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED))
+        raise refusal_error(OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED))
     return hass.data[MESSENGER]

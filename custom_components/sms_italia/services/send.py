@@ -1,0 +1,286 @@
+"""The actions that send, and the one that estimates what sending costs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from homeassistant.components.notify import (
+    ATTR_MESSAGE,
+    ATTR_TITLE,
+    DOMAIN as NOTIFY_DOMAIN,
+)
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.entity_platform import async_get_platforms
+from homeassistant.helpers.service import async_get_config_entry
+from homeassistant.helpers.target import (
+    TargetSelection,
+    async_extract_referenced_entity_ids,
+)
+from homeassistant.util.json import JsonObjectType, JsonValueType
+import voluptuous as vol
+
+from ..const import DOMAIN
+from ..errors import delivery_error, refusal_error
+from ..loading import async_settle_accounts
+from ..messaging.errors import OrderRefusedError, Refusal
+from ..messaging.model import BadTarget, Message, Target, group_address
+from ..messaging.together import results_of
+from ..notify import RecipientNotifyEntity
+from ..providers.model import Status
+from ..runtime import SmsItaliaConfigEntry
+from ..sending import (
+    ATTR_GROUP,
+    EXTRA_FIELDS,
+    EXTRA_KEYS,
+    PRICE_FIELDS,
+    Request,
+    account_title,
+    named_targets,
+    read_request,
+    recipient_targets,
+    submit,
+)
+from .responses import MESSAGE_KEYS, message_responses
+
+ATTR_NUMBERS = "numbers"
+
+_TEXT_AND_TARGETS = {
+    vol.Required(ATTR_MESSAGE): cv.string,
+    vol.Optional(ATTR_TITLE): cv.string,
+    vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
+    vol.Optional(ATTR_NUMBERS, default=list): vol.All(cv.ensure_list, [cv.string]),
+    **cv.ENTITY_SERVICE_FIELDS,
+}
+SEND_SMS_SCHEMA = vol.Schema({**_TEXT_AND_TARGETS, **EXTRA_FIELDS})
+ESTIMATE_SCHEMA = vol.Schema({**_TEXT_AND_TARGETS, **PRICE_FIELDS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Share:
+    """What one call sends through one account."""
+
+    entry: SmsItaliaConfigEntry
+    targets: Sequence[Target | BadTarget]
+    request: Request
+
+
+type _Result = Sequence[Message] | HomeAssistantError
+"""The messages of a share, or the error that refused it as a whole."""
+
+
+async def async_send_sms(call: ServiceCall) -> ServiceResponse:
+    """Send to numbers and groups through an account, to recipients through theirs.
+
+    Returns, if asked to, `messages` and `credit` (euro; only if one account sent).
+    Raises a translated HomeAssistantError if no account accepted or queued a message.
+    """
+    hass = call.hass
+    await async_settle_accounts(call)
+    entities = _notify_entities(call)
+    shares = await _shares(call, entities)
+    results = await _submit_all(hass, shares)
+    errors = [error for result in results if (error := _error_of(hass, result))]
+    if len(errors) == len(results):
+        raise errors[0]
+    _record_notifications(entities, results)
+    if not call.return_response:
+        return None
+    messages: list[JsonValueType] = []
+    for share, result in zip(shares, results, strict=True):
+        messages += await _responses(hass, share, result)
+    return {"messages": messages, "credit": _credit([share.entry for share in shares])}
+
+
+async def async_estimate(call: ServiceCall) -> ServiceResponse:
+    """Return parts, encoding and cost (euro) of a text without sending it.
+
+    Without a target, the cost is that of one SMS. Raises ServiceValidationError for
+    recipients of several accounts: each has its own options and prices.
+    """
+    targets = await _targets(call, _notify_entities(call), needs_target=False)
+    if len(targets) > 1:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="several_accounts"
+        )
+    ((entry, of_account),) = targets
+    request = await _request(call)
+    runtime = entry.runtime_data
+    try:
+        estimate = await runtime.messenger.estimate(
+            request.order(runtime.account.id, of_account)
+        )
+    except OrderRefusedError as err:
+        raise refusal_error(err) from None
+    return {
+        "encoding": estimate.encoding.value,
+        "parts": estimate.parts,
+        "characters_left": estimate.characters_left,
+        "costly_characters": list(estimate.costly_characters),
+        "text": estimate.text,
+        "cost": None if estimate.cost is None else float(estimate.cost),
+    }
+
+
+async def _request(call: ServiceCall) -> Request:
+    """Return the text of a call with its extra fields."""
+    extras = {key: call.data[key] for key in EXTRA_KEYS if key in call.data}
+    message, title = call.data[ATTR_MESSAGE], call.data.get(ATTR_TITLE)
+    return await read_request(call.hass, message, title, extras)
+
+
+async def _shares(
+    call: ServiceCall, entities: Sequence[RecipientNotifyEntity]
+) -> list[_Share]:
+    """Return what a call sends through each account; groups are those of one account.
+
+    Raises a translated HomeAssistantError for a call without a target, an account that
+    is not loaded, or fields that are not valid.
+    """
+    targets = await _targets(call, entities, needs_target=True)
+    request = await _request(call)
+    owner = _entry(call) if request.wishes.groups else None
+    without_groups = replace(request, wishes=replace(request.wishes, groups=()))
+    return [
+        _Share(
+            entry=entry,
+            targets=of_account,
+            request=request if owner is None or entry is owner else without_groups,
+        )
+        for entry, of_account in targets
+    ]
+
+
+async def _targets(
+    call: ServiceCall,
+    entities: Sequence[RecipientNotifyEntity],
+    *,
+    needs_target: bool,
+) -> list[tuple[SmsItaliaConfigEntry, list[Target | BadTarget]]]:
+    """Return the accounts of a call, each with its targets.
+
+    Raises a translated HomeAssistantError for an account that is not loaded and, if
+    `needs_target`, for a call without a target.
+    """
+    hass, numbers = call.hass, call.data[ATTR_NUMBERS]
+    targets: dict[str, tuple[SmsItaliaConfigEntry, list[Target | BadTarget]]] = {}
+    if numbers or call.data.get(ATTR_GROUP) or not (needs_target or entities):
+        entry = _entry(call)
+        targets[entry.entry_id] = (entry, await named_targets(hass, entry, numbers))
+    for entity in entities:
+        _, of_account = targets.setdefault(entity.entry.entry_id, (entity.entry, []))
+        of_account += await recipient_targets(hass, entity.entry, entity.recipient)
+    if not targets:
+        raise refusal_error(OrderRefusedError(Refusal.NO_TARGETS))
+    return list(targets.values())
+
+
+def _entry(call: ServiceCall) -> SmsItaliaConfigEntry:
+    """Return the account that a call names, or the only one."""
+    entry: SmsItaliaConfigEntry = async_get_config_entry(
+        call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
+    )
+    return entry
+
+
+def _notify_entities(call: ServiceCall) -> list[RecipientNotifyEntity]:
+    """Return the recipients' entities that a call targets.
+
+    Raises ServiceValidationError for an entity that is named and is not a recipient's.
+    """
+    selection = TargetSelection(call.data)
+    if not selection.has_any_target:
+        return []
+    selected = async_extract_referenced_entity_ids(call.hass, selection)
+    ours = {
+        entity_id: entity
+        for platform in async_get_platforms(call.hass, DOMAIN)
+        if platform.domain == NOTIFY_DOMAIN
+        for entity_id, entity in platform.entities.items()
+        if isinstance(entity, RecipientNotifyEntity)
+    }
+    for entity_id in sorted(selected.referenced):
+        if entity_id not in ours:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="not_a_recipient",
+                translation_placeholders={"entity": entity_id},
+            )
+    wanted = selected.referenced | selected.indirectly_referenced
+    return [entity for entity_id, entity in ours.items() if entity_id in wanted]
+
+
+async def _submit_all(hass: HomeAssistant, shares: Sequence[_Share]) -> list[_Result]:
+    """Send all shares at the same time; an account that refuses stops no other."""
+    results: list[_Result] = []
+    for result in await results_of(
+        submit(hass, share.entry, share.request, share.targets) for share in shares
+    ):
+        match result:
+            case HomeAssistantError():
+                results.append(result)
+            case BaseException():
+                raise result
+            case _:
+                results.append(result)
+    return results
+
+
+def _error_of(hass: HomeAssistant, result: _Result) -> HomeAssistantError | None:
+    """Return the error of a share if none of its messages was accepted or queued."""
+    if isinstance(result, HomeAssistantError):
+        return result
+    return delivery_error(result, partial(account_title, hass))
+
+
+def _record_notifications(
+    entities: Iterable[RecipientNotifyEntity], results: Iterable[_Result]
+) -> None:
+    """Update the notify entities whose recipients a message was accepted for."""
+    accepted = {
+        (message.dispatch.account, message.recipient)
+        for result in results
+        if not isinstance(result, HomeAssistantError)
+        for message in result
+        if message.status in {Status.QUEUED, Status.SENT, Status.DELIVERED}
+    }
+    for entity in entities:
+        if (entity.entry.entry_id, entity.recipient) in accepted:
+            entity.record_notification()
+
+
+async def _responses(
+    hass: HomeAssistant, share: _Share, result: _Result
+) -> list[JsonValueType]:
+    """Return what the response shows of a share's messages."""
+    if not isinstance(result, HomeAssistantError):
+        return await message_responses(hass, result)
+    given = [target.given for target in share.targets]
+    given += map(group_address, share.request.wishes.groups)
+    return [_refused(share.entry, one, result) for one in given]
+
+
+def _refused(
+    entry: SmsItaliaConfigEntry, given: str, error: HomeAssistantError
+) -> JsonObjectType:
+    """Return what the response shows of a target whose share was refused."""
+    return dict.fromkeys(MESSAGE_KEYS) | {
+        "to": given,
+        "status": Status.FAILED.value,
+        "account": entry.title,
+        "error": error.translation_key,
+    }
+
+
+def _credit(entries: Sequence[SmsItaliaConfigEntry]) -> float | None:
+    """Return the known credit (euro) of the only account, None for several."""
+    match entries:
+        # The account may have been unloaded while it sent.
+        case [entry] if entry.state is ConfigEntryState.LOADED:
+            credit = entry.runtime_data.coordinator.data
+            return None if credit is None else float(credit.balance)
+        case _:
+            return None
