@@ -10,7 +10,6 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.sms_italia.account_form import account_unique_id
 from custom_components.sms_italia.config_flow import SmsItaliaConfigFlow
 from custom_components.sms_italia.const import (
     CONF_NUMBERS,
@@ -19,6 +18,7 @@ from custom_components.sms_italia.const import (
     SECTION_ADVANCED,
     SUBENTRY_TYPE_RECIPIENT,
 )
+from custom_components.sms_italia.flows.account import account_unique_id
 from custom_components.sms_italia.providers.client import (
     FieldKind,
     Placement,

@@ -12,20 +12,20 @@ from homeassistant.helpers.selector import SelectSelector
 import pytest
 
 from custom_components.sms_italia import config_flow
-from custom_components.sms_italia.account_form import AccountError
 from custom_components.sms_italia.const import (
     DOMAIN,
     SECTION_ADVANCED,
     SUBENTRY_TYPE_RECIPIENT,
 )
-from custom_components.sms_italia.options_flow import options_fields
+from custom_components.sms_italia.flows.account import AccountError
+from custom_components.sms_italia.flows.options import options_fields
+from custom_components.sms_italia.flows.recipient import RecipientError
 from custom_components.sms_italia.providers.client import (
     FieldKind,
     Placement,
     SettingsField,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.recipient_flow import RecipientError
 
 from .accounts import Accounts
 

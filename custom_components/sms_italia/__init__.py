@@ -7,7 +7,6 @@ from pathlib import Path
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv, device_registry as dr
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.device_registry import DeviceEntryType
 from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.storage import STORAGE_DIR
@@ -15,17 +14,13 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_NUMBERS, CONF_PROVIDER, DOMAIN, SUBENTRY_TYPE_RECIPIENT
+from .account_setup import create_account
+from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .loading import async_is_expected
-from .messaging.account import Account, DeliveryReports
 from .messaging.clock import Clock
 from .messaging.messenger import Messenger
 from .messaging.pacing import Pace
-from .options import default_country, read_channel, read_options, read_settings
-from .providers.client import Feature
-from .providers.registry import PROVIDERS
-from .providers.transport import DEFAULT_TIMEOUTS
 from .repairs import (
     async_check_credit,
     async_check_settings,
@@ -77,7 +72,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     messenger = hass.data[MESSENGER]
     webhook = DeliveryWebhook(hass, entry, messenger)
     webhook.async_setup()
-    account = _account(
+    account = create_account(
         hass, entry, webhook, texts[f"component.{DOMAIN}.common.bundle_heading"]
     )
     coordinator = AccountCoordinator(hass, entry, account)
@@ -105,44 +100,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     )
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
-
-
-def _account(
-    hass: HomeAssistant,
-    entry: SmsItaliaConfigEntry,
-    webhook: DeliveryWebhook,
-    bundle_heading: str,
-) -> Account:
-    """Return the account that a config entry describes.
-
-    `bundle_heading` stands above joined messages, with their `{count}`.
-    """
-    provider = PROVIDERS[entry.data[CONF_PROVIDER]]
-    options = read_options(entry.options, default_country(hass))
-    told = (
-        options.delivery_reports is DeliveryReports.AUTO
-        and Feature.DELIVERY_PUSH in provider.capabilities.features
-    )
-    return Account(
-        id=entry.entry_id,
-        name=entry.title,
-        provider=provider,
-        client=provider.create(
-            async_get_clientsession(hass),
-            read_settings(provider, entry.data, entry.options),
-            DEFAULT_TIMEOUTS,
-        ),
-        sender=entry.data.get("sender"),
-        options=options,
-        recipients={
-            subentry.subentry_id: tuple(subentry.data[CONF_NUMBERS])
-            for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
-        },
-        callback_url=webhook.callback_url if told else lambda _: None,
-        bundle_heading=lambda count: bundle_heading.format(count=count),
-        channel=read_channel(entry.options),
-        identity=entry.unique_id or "",
-    )
 
 
 def _watch(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:

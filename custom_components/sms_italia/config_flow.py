@@ -1,15 +1,11 @@
-"""Set-up in the UI: making an account and changing it; design.md, section 7."""
+"""The flow that adds an account and changes it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partialmethod
-import logging
-from traceback import format_tb
 from typing import Any, override
 
 from homeassistant.config_entries import (
     SOURCE_USER,
-    ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryFlow,
@@ -18,44 +14,23 @@ from homeassistant.config_entries import (
     SubentryFlowContext,
 )
 from homeassistant.core import callback
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from .account_form import AccountError, AccountForm, account_unique_id
-from .const import (
-    CONF_PROVIDER,
-    DOMAIN,
-    SUBENTRY_TYPE_RECIPIENT,
-)
-from .options_flow import SmsItaliaOptionsFlow
-from .providers.client import (
-    FieldKind,
-    Settings,
-    SettingsField,
-)
-from .providers.errors import NotAcceptedError, ProviderError
-from .providers.model import ErrorKind
+from .const import CONF_PROVIDER, DOMAIN, SUBENTRY_TYPE_RECIPIENT
+from .flows.account import AccountForm, account_unique_id, async_check_credentials
+from .flows.options import SmsItaliaOptionsFlow
+from .flows.recipient import RecipientFlow
+from .providers.client import FieldKind, Settings, SettingsField
 from .providers.registry import PROVIDERS
-from .providers.transport import DEFAULT_TIMEOUTS
-from .recipient_flow import RecipientFlow
-
-_LOGGER = logging.getLogger(__name__)
+from .runtime import SmsItaliaConfigEntry
 
 _CREDENTIALS = {FieldKind.USERNAME, FieldKind.SECRET}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Refusal:
-    """Why credentials were not proved: a form error and the provider's word for it."""
-
-    error: AccountError
-    detail: str = ""
-
-
 class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Make an account, or change one.
+    """Add an account, or change one.
 
-    The registry gives the menu its options; the step that an option leads to has
-    the provider's key for its id and is put on this class below.
+    The steps that the menu leads to have the keys of the providers as their IDs. They
+    are added below the class, because only the registry names a provider.
     """
 
     VERSION = 1
@@ -64,7 +39,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
     @staticmethod
     @callback
     @override
-    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+    def async_get_options_flow(config_entry: SmsItaliaConfigEntry) -> OptionsFlow:
         """Return the flow that changes the account's options."""
         return SmsItaliaOptionsFlow()
 
@@ -72,7 +47,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
     @callback
     @override
     def async_get_supported_subentry_types(
-        cls, config_entry: ConfigEntry
+        cls, config_entry: SmsItaliaConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Return the one type of subentry: a recipient."""
         return {SUBENTRY_TYPE_RECIPIENT: RecipientFlow}
@@ -84,10 +59,10 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         """Let the user choose the provider."""
         return self.async_show_menu(step_id="user", menu_options=list(PROVIDERS))
 
-    async def async_connect(
+    async def _async_step_provider(
         self, provider_key: str, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Make a new account at a provider."""
+        """Add an account at a provider."""
         provider = PROVIDERS[provider_key]
 
         def create(settings: Settings) -> ConfigFlowResult:
@@ -105,7 +80,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @override
     async def async_on_create_entry(self, result: ConfigFlowResult) -> ConfigFlowResult:
-        """Go on with the form of the account's first recipient."""
+        """Continue with the form of the account's first recipient."""
         recipient = await self.hass.config_entries.subentries.async_init(
             (result["result"].entry_id, SUBENTRY_TYPE_RECIPIENT),
             context=SubentryFlowContext(source=SOURCE_USER),
@@ -146,29 +121,29 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _async_change_step(
         self,
         step_id: str,
-        entry: ConfigEntry,
+        entry: SmsItaliaConfigEntry,
         fields: Sequence[SettingsField],
         user_input: dict[str, Any] | None,
     ) -> ConfigFlowResult:
-        """Change the given fields of an account that is there."""
+        """Change some fields of an existing account."""
         provider = PROVIDERS[entry.data[CONF_PROVIDER]]
         keys = {field.key for field in provider.fields}
 
         def change(settings: Settings) -> ConfigFlowResult:
-            # Beside the settings stands what others keep in the entry.
+            # The entry holds more than the settings, such as the webhook's ID.
             rest = {key: value for key, value in entry.data.items() if key not in keys}
             data = {**rest, **settings}
-            heard = entry.update_listeners and data != entry.data
+            will_reload = entry.update_listeners and data != entry.data
             result = self.async_update_and_abort(
                 entry,
                 unique_id=self.unique_id,
                 data=data,
-                # Named, the text is ours: core's is not there in every language.
+                # Core's own texts do not exist in every language.
                 reason=f"{self.source}_successful",
             )
-            if not heard:
+            if not will_reload:
                 # The update listener reloads only a loaded entry that changed, but
-                # the account may be waiting for the provider to let it in again.
+                # this one may be waiting for its provider to accept it again.
                 self.hass.config_entries.async_schedule_reload(entry.entry_id)
             return result
 
@@ -191,13 +166,17 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         user_input: dict[str, Any] | None,
         finish: Callable[[Settings], ConfigFlowResult],
     ) -> ConfigFlowResult:
-        """Show the form until its values are good and proved; then finish."""
+        """Show the form until its values are valid and accepted; then finish."""
         errors: dict[str, str] = {}
         detail = ""
         if user_input is not None:
             settings = form.read(user_input)
             errors = form.find_errors(settings)
-            if not errors and (refusal := await self._async_prove(form, settings)):
+            if not errors and (
+                refusal := await async_check_credentials(
+                    self.hass, form.provider, settings
+                )
+            ):
                 errors = {"base": refusal.error}
                 detail = refusal.detail
             if not errors:
@@ -219,34 +198,6 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             },
         )
 
-    async def _async_prove(
-        self, form: AccountForm, settings: Settings
-    ) -> _Refusal | None:
-        """Ask the provider whether it knows these credentials; None if it does."""
-        client = form.provider.create(
-            async_get_clientsession(self.hass), settings, DEFAULT_TIMEOUTS
-        )
-        try:
-            await client.validate()
-        except NotAcceptedError as err:
-            if err.kind is ErrorKind.AUTH:
-                return _Refusal(error=AccountError.INVALID_AUTH)
-            return _Refusal(
-                error=AccountError.CANNOT_CONNECT, detail=err.detail or err.kind
-            )
-        except ProviderError as err:
-            return _Refusal(error=AccountError.CANNOT_CONNECT, detail=err.detail or "-")
-        except Exception as err:  # noqa: BLE001 - whatever it is, the form stays open
-            # Without the exception's text, which may hold credentials.
-            _LOGGER.error(  # noqa: TRY400 - same reason
-                "Unexpected %s while checking credentials of %s\n%s",
-                type(err).__name__,
-                form.provider.name,
-                "".join(format_tb(err.__traceback__)),
-            )
-            return _Refusal(error=AccountError.UNKNOWN)
-        return None
-
     def _free_title(self, name: str) -> str:
         """Return the name, numbered if another account has it already."""
         taken = {entry.title for entry in self._async_current_entries()}
@@ -262,5 +213,5 @@ for _key in PROVIDERS:
     setattr(
         SmsItaliaConfigFlow,
         f"async_step_{_key}",
-        partialmethod(SmsItaliaConfigFlow.async_connect, _key),
+        partialmethod(SmsItaliaConfigFlow._async_step_provider, _key),  # noqa: SLF001 - the class is ours
     )

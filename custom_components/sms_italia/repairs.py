@@ -14,10 +14,10 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import voluptuous as vol
 from yarl import URL
 
+from .account_setup import create_client
 from .const import (
     CONF_DAILY_LIMIT,
     CONF_FALLBACK,
@@ -25,14 +25,12 @@ from .const import (
     DAILY_LIMIT_MAX,
     DOMAIN,
 )
-from .fields import whole_number
+from .flows.selectors import whole_number
 from .messaging.account import Account, AccountOptions
 from .messaging.ledger import LedgerTrouble
-from .options import read_settings
 from .providers.errors import ProviderError
 from .providers.model import Credit
 from .providers.registry import PROVIDERS
-from .providers.transport import DEFAULT_TIMEOUTS
 
 LOW_CREDIT = "low_credit"
 DAILY_LIMIT_REACHED = "daily_limit_reached"
@@ -159,11 +157,7 @@ class _ClearTextMending(_Mending):
         url = URL(entry.data[CONF_URL]).with_scheme("https")
         data = {**entry.data, CONF_URL: str(url)}
         provider = PROVIDERS[entry.data[CONF_PROVIDER]]
-        client = provider.create(
-            async_get_clientsession(self.hass),
-            read_settings(provider, data, entry.options),
-            DEFAULT_TIMEOUTS,
-        )
+        client = create_client(self.hass, provider, data, entry.options)
         try:
             await client.validate()
         except ProviderError:

@@ -13,6 +13,7 @@ from homeassistant.helpers.typing import VolDictType
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
+from .account_setup import default_country
 from .const import DOMAIN
 from .errors import delivery_error, refusal_error
 from .messaging.errors import OrderRefusedError, Refusal
@@ -24,7 +25,6 @@ from .messaging.numbers import (
     parse_numbers,
 )
 from .messaging.text import TextEncoding, join_title
-from .options import default_country
 from .pictures import read_picture
 from .providers.model import Channel, Mode
 from .repairs import async_tell_daily_limit

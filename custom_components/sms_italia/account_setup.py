@@ -1,4 +1,4 @@
-"""What is stored in a config entry, read into the words of the layers below."""
+"""Makes the account of a config entry out of its data, options and recipients."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .const import (
     CONF_ALLOWED_COUNTRIES,
@@ -18,13 +19,20 @@ from .const import (
     CONF_HISTORY_DAYS,
     CONF_LOW_CREDIT,
     CONF_MAX_PARTS,
+    CONF_NUMBERS,
+    CONF_PROVIDER,
     CONF_RESEND_UNCERTAIN,
     CONF_RETRY_FOR,
+    SUBENTRY_TYPE_RECIPIENT,
 )
-from .messaging.account import AccountOptions, DeliveryReports
+from .messaging.account import Account, AccountOptions, DeliveryReports
 from .messaging.text import TextEncoding
-from .providers.client import Provider, Settings
+from .providers.client import Feature, Provider, ProviderClient, Settings
 from .providers.model import Channel
+from .providers.registry import PROVIDERS
+from .providers.transport import DEFAULT_TIMEOUTS
+from .runtime import SmsItaliaConfigEntry
+from .webhook import DeliveryWebhook
 
 _DEFAULT_COUNTRY = "IT"
 
@@ -32,18 +40,66 @@ _REPEAT_MARKER = "repeat_marker"
 """The one option of a provider that the messaging layer carries out."""
 
 _CHANNEL = "channel"
-"""The option of a provider with an app of its own, whose choices are channels."""
+"""The option of a provider with an app, whose choices are channels."""
+
+
+def create_account(
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    webhook: DeliveryWebhook,
+    bundle_heading: str,
+) -> Account:
+    """Return the account of a config entry.
+
+    `bundle_heading` is the first line of joined messages, with a `{count}` in it.
+    """
+    provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+    options = read_options(entry.options, default_country(hass))
+    wants_callbacks = (
+        options.delivery_reports is DeliveryReports.AUTO
+        and Feature.DELIVERY_PUSH in provider.capabilities.features
+    )
+    return Account(
+        id=entry.entry_id,
+        name=entry.title,
+        provider=provider,
+        client=create_client(hass, provider, entry.data, entry.options),
+        sender=entry.data.get("sender"),
+        options=options,
+        recipients={
+            subentry.subentry_id: tuple(subentry.data[CONF_NUMBERS])
+            for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
+        },
+        callback_url=webhook.callback_url if wants_callbacks else lambda _: None,
+        bundle_heading=lambda count: bundle_heading.format(count=count),
+        channel=read_channel(entry.options),
+        identity=entry.unique_id or "",
+    )
+
+
+def create_client(
+    hass: HomeAssistant,
+    provider: Provider,
+    data: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> ProviderClient:
+    """Return a client for the data and options of a config entry."""
+    return provider.create(
+        async_get_clientsession(hass),
+        read_settings(provider, data, options),
+        DEFAULT_TIMEOUTS,
+    )
 
 
 def default_country(hass: HomeAssistant) -> str:
-    """Return the country that numbers without a prefix belong to (ISO 3166)."""
+    """Return the country of numbers without a country code (ISO 3166)."""
     return hass.config.country or _DEFAULT_COUNTRY
 
 
 def read_options(options: Mapping[str, Any], country: str) -> AccountOptions:
-    """Return the options of an account, with the default of each that is not set.
+    """Return the options of an account; each one that is not set has its default.
 
-    `options` is what the options form stored; `country` is the one allowed
+    `options` is what the options form stored; `country` is the one allowed country
     unless the user chose others.
     """
     default = AccountOptions()
@@ -65,7 +121,7 @@ def read_options(options: Mapping[str, Any], country: str) -> AccountOptions:
         delivery_reports=DeliveryReports(
             options.get(CONF_DELIVERY_REPORTS, default.delivery_reports)
         ),
-        # Through a string: the decimal that was typed, not its nearest float.
+        # By way of a string: the decimal that was typed, not its nearest float.
         low_credit=Decimal(str(options.get(CONF_LOW_CREDIT, default.low_credit))),
         history_days=options.get(CONF_HISTORY_DAYS, default.history_days),
         repeat_marker=options.get(_REPEAT_MARKER, default.repeat_marker),
@@ -74,14 +130,14 @@ def read_options(options: Mapping[str, Any], country: str) -> AccountOptions:
 
 
 def read_channel(options: Mapping[str, Any]) -> Channel:
-    """Return how an account sends what names no channel."""
+    """Return the channel of messages that name none."""
     return Channel(options.get(_CHANNEL, Channel.SMS))
 
 
 def read_settings(
     provider: Provider, data: Mapping[str, Any], options: Mapping[str, Any]
 ) -> Settings:
-    """Return what the provider's client is made of.
+    """Return the settings of a provider's client.
 
     `data` and `options` are those of the config entry.
     """

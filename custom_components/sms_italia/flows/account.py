@@ -1,18 +1,19 @@
-"""The form of an account, made of its provider's fields; design.md, section 7."""
+"""The form of an account, made of its provider's fields, and the credential check."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 import json
+import logging
+from traceback import format_tb
 from types import MappingProxyType
 from typing import Any
 
-from homeassistant.config_entries import (
-    ConfigEntry,
-)
 from homeassistant.const import CONF_URL
+from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import (
     TextSelector,
     TextSelectorConfig,
@@ -20,11 +21,8 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .const import (
-    SECTION_ADVANCED,
-)
-from .fields import whole_number
-from .providers.client import (
+from ..const import SECTION_ADVANCED
+from ..providers.client import (
     FieldKind,
     Placement,
     Presence,
@@ -33,10 +31,17 @@ from .providers.client import (
     SettingsField,
     parse_url,
 )
+from ..providers.errors import NotAcceptedError, ProviderError
+from ..providers.model import ErrorKind
+from ..providers.transport import DEFAULT_TIMEOUTS
+from ..runtime import SmsItaliaConfigEntry
+from .selectors import whole_number
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class AccountError(StrEnum):
-    """What can be wrong in the form of an account; each has a text."""
+    """The errors of the account form; each has a text in the translations."""
 
     INVALID_AUTH = "invalid_auth"
     CANNOT_CONNECT = "cannot_connect"
@@ -50,19 +55,19 @@ class AccountError(StrEnum):
 class AccountForm:
     """A form with some fields of a provider.
 
-    When it changes an `account`, `stored` holds the settings so far; secrets among
-    them are not shown, and stay if left empty.
+    If it changes an `account`, `stored` holds the current settings. Secrets among them
+    are not shown, and a secret that is left empty keeps its value.
     """
 
     provider: Provider
     fields: tuple[SettingsField, ...]
     stored: Settings = MappingProxyType({})
-    account: ConfigEntry | None = None
+    account: SmsItaliaConfigEntry | None = None
 
     def schema(
         self, user_input: Mapping[str, Any] | None, errors: Mapping[str, str]
     ) -> vol.Schema:
-        """Return the form, filled with what was typed or else with what is stored."""
+        """Return the form, filled with the user's input or else the stored settings."""
         if user_input is None:
             shown: Mapping[str, Any] = {
                 field.key: self.stored[field.key]
@@ -71,16 +76,16 @@ class AccountForm:
             }
         else:
             shown = user_input | user_input.get(SECTION_ADVANCED, {})
-        places: dict[Placement, dict[vol.Marker, object]] = {
-            place: {
+        schemas: dict[Placement, dict[vol.Marker, object]] = {
+            placement: {
                 self._marker(field, shown.get(field.key)): _SELECTORS[field.kind]
                 for field in self.fields
-                if field.placement is place
+                if field.placement is placement
             }
-            for place in Placement
+            for placement in Placement
         }
-        schema = places[Placement.MAIN]
-        if advanced := places[Placement.ADVANCED]:
+        schema = schemas[Placement.MAIN]
+        if advanced := schemas[Placement.ADVANCED]:
             schema[vol.Required(SECTION_ADVANCED)] = section(
                 vol.Schema(advanced), {"collapsed": SECTION_ADVANCED not in errors}
             )
@@ -88,10 +93,10 @@ class AccountForm:
 
     def _marker(self, field: SettingsField, shown: object) -> vol.Marker:
         """Return the key of a field in the schema."""
-        stays = field.kind is FieldKind.SECRET and field.key in self.stored
+        has_value = field.kind is FieldKind.SECRET and field.key in self.stored
         marker = (
             vol.Required
-            if field.presence is Presence.REQUIRED and not stays
+            if field.presence is Presence.REQUIRED and not has_value
             else vol.Optional
         )
         return marker(
@@ -101,50 +106,50 @@ class AccountForm:
         )
 
     def read(self, user_input: Mapping[str, Any]) -> Settings:
-        """Return the account's settings as they would be with this input."""
-        typed = user_input | user_input.get(SECTION_ADVANCED, {})
-        mine = {field.key for field in self.fields}
-        settings = {key: value for key, value in self.stored.items() if key not in mine}
+        """Return the account's settings with this input applied."""
+        values = user_input | user_input.get(SECTION_ADVANCED, {})
+        shown = {field.key for field in self.fields}
+        settings = {
+            key: value for key, value in self.stored.items() if key not in shown
+        }
         for field in self.fields:
-            value = _as_text(typed.get(field.key))
-            if not value and self._keeps(field, typed):
+            value = _as_text(values.get(field.key))
+            if not value and self._keeps_secret(field, values):
                 value = self.stored[field.key]
             if value:
                 settings[field.key] = value
         return settings
 
-    def _keeps(self, field: SettingsField, typed: Mapping[str, Any]) -> bool:
-        """Tell whether a field left empty keeps the secret that is stored.
+    def _keeps_secret(self, field: SettingsField, values: Mapping[str, Any]) -> bool:
+        """Return whether an empty field keeps its stored secret.
 
-        An optional password goes when the user name that stands with it goes.
+        An optional password is removed together with its username.
         """
         if field.kind is not FieldKind.SECRET or field.key not in self.stored:
             return False
         return all(
-            _as_text(typed.get(other.key))
+            _as_text(values.get(other.key))
             for other in self.fields
             if other.kind is FieldKind.USERNAME and other.placement is field.placement
         )
 
     def find_errors(self, settings: Settings) -> dict[str, str]:
-        """Return what is wrong with the values themselves, by the place of the text.
+        """Return the errors of the values by field.
 
-        An error in the folded-in section stands above it: Home Assistant shows
-        none beside the fields of a section.
+        The key of an error in the section is the section: Home Assistant shows no
+        errors beside the fields of a section.
         """
         errors: dict[str, str] = {}
         for field in self.fields:
             if error := self._find_error(field, settings.get(field.key)):
-                place = (
-                    field.key if field.placement is Placement.MAIN else SECTION_ADVANCED
-                )
-                errors[place] = error
+                is_main = field.placement is Placement.MAIN
+                errors[field.key if is_main else SECTION_ADVANCED] = error
         return errors
 
     def _find_error(
         self, field: SettingsField, value: str | None
     ) -> AccountError | None:
-        """Return what is wrong with one value."""
+        """Return the error of one value."""
         if value is None:
             return AccountError.MISSING if field.presence is Presence.REQUIRED else None
         if field.kind is FieldKind.SENDER:
@@ -159,7 +164,7 @@ class AccountForm:
 
 
 def _as_text(value: object) -> str:
-    """Return a field's value as it is stored; empty if it was left out."""
+    """Return a field's value as it is stored, "" for one that was left out."""
     return "" if value is None else str(value).strip()
 
 
@@ -177,14 +182,54 @@ _SELECTORS: Mapping[FieldKind, object] = {
     ),
     FieldKind.COUNTRY_PREFIX: whole_number(1, 999),
 }
-"""What each kind of field is typed into."""
+"""The selector of each kind of field."""
 
 
 def account_unique_id(provider: Provider, settings: Settings) -> str:
-    """Return what names an account for good, without telling its credentials."""
+    """Return the permanent ID of an account, which does not reveal its credentials."""
     identity = [
         parse_url(settings[CONF_URL]).host,
         *(settings.get(key) for key in provider.identity),
     ]
     digest = sha256(json.dumps(identity).encode()).hexdigest()
     return f"{provider.key}_{digest[:32]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsRefusal:
+    """Why the credentials could not be checked or are not valid.
+
+    `detail` is the provider's wording.
+    """
+
+    error: AccountError
+    detail: str = ""
+
+
+async def async_check_credentials(
+    hass: HomeAssistant, provider: Provider, settings: Settings
+) -> CredentialsRefusal | None:
+    """Ask the provider whether the credentials are valid; return None if they are."""
+    client = provider.create(async_get_clientsession(hass), settings, DEFAULT_TIMEOUTS)
+    try:
+        await client.validate()
+    except NotAcceptedError as err:
+        if err.kind is ErrorKind.AUTH:
+            return CredentialsRefusal(error=AccountError.INVALID_AUTH)
+        return CredentialsRefusal(
+            error=AccountError.CANNOT_CONNECT, detail=err.detail or err.kind
+        )
+    except ProviderError as err:
+        return CredentialsRefusal(
+            error=AccountError.CANNOT_CONNECT, detail=err.detail or "-"
+        )
+    except Exception as err:  # noqa: BLE001 - a defect must not close the form
+        # Without the exception's text, which may contain credentials.
+        _LOGGER.error(  # noqa: TRY400 - same reason
+            "Unexpected %s while checking credentials of %s\n%s",
+            type(err).__name__,
+            provider.name,
+            "".join(format_tb(err.__traceback__)),
+        )
+        return CredentialsRefusal(error=AccountError.UNKNOWN)
+    return None

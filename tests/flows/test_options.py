@@ -12,6 +12,11 @@ import probatio
 import pytest
 import voluptuous as vol
 
+from custom_components.sms_italia.account_setup import (
+    default_country,
+    read_channel,
+    read_options,
+)
 from custom_components.sms_italia.const import (
     SECTION_LIMITS,
     SECTION_PROVIDER,
@@ -19,22 +24,16 @@ from custom_components.sms_italia.const import (
     SECTION_REPORTS,
     SECTION_TEXT,
 )
+from custom_components.sms_italia.flows.options import options_fields
 from custom_components.sms_italia.messaging.account import (
     AccountOptions,
     DeliveryReports,
 )
 from custom_components.sms_italia.messaging.text import TextEncoding
-from custom_components.sms_italia.options import (
-    default_country,
-    read_channel,
-    read_options,
-    read_settings,
-)
-from custom_components.sms_italia.options_flow import options_fields
 from custom_components.sms_italia.providers.model import Channel
 from custom_components.sms_italia.providers.registry import PROVIDERS
 
-from .accounts import Accounts
+from ..accounts import Accounts
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
@@ -333,26 +332,3 @@ async def test_the_country_of_home_assistant_is_allowed_at_first(
     assert options.allowed_countries == {"CH"}
     hass.config.country = None
     assert default_country(hass) == "IT"
-
-
-@pytest.mark.parametrize(
-    ("key", "options", "expected"),
-    [
-        ("smshosting", {"sandbox": True}, {"sandbox": "true"}),
-        ("smshosting", {"sandbox": False}, {"sandbox": "false"}),
-        ("smsviainternet", {"gateway": 99}, {"gateway": "99"}),
-        ("smshosting", {"channel": "push"}, {"channel": "push"}),
-        ("transactionale", {"receive_dlr": "off"}, {"receive_dlr": "off"}),
-        ("smsviainternet", {"delivery_email": "a@b.it"}, {"delivery_email": "a@b.it"}),
-        ("inviosmart", {"sandbox": True, "daily_limit": 3}, {}),
-    ],
-)
-def test_a_client_gets_its_fields_and_its_own_options(
-    key: str, options: dict[str, object], expected: dict[str, str]
-) -> None:
-    """Nothing of Home Assistant's comes with them."""
-    settings = {field.key: f"{field.key} value" for field in PROVIDERS[key].fields}
-    data = {"provider": key, **settings}
-
-    assert read_settings(PROVIDERS[key], data, options) == {**settings, **expected}
-    assert read_settings(PROVIDERS[key], data, {}) == settings

@@ -1,4 +1,4 @@
-"""Adding and changing the recipients of an account."""
+"""The form of a recipient."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,13 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .const import (
-    CONF_NUMBERS,
-)
-from .messaging.numbers import NumberProblem, PhoneNumber, parse_numbers
-from .options import default_country
+from ..account_setup import default_country
+from ..const import CONF_NUMBERS
+from ..messaging.numbers import NumberProblem, PhoneNumber, parse_numbers
 
 
 class RecipientError(StrEnum):
-    """What can be wrong in the form of a recipient; each has a text."""
+    """The errors of the recipient form; each has a text in the translations."""
 
     MISSING = "missing"
     NAME_IN_USE = "name_in_use"
@@ -59,21 +57,21 @@ class RecipientFlow(ConfigSubentryFlow):
         recipient: ConfigSubentry | None,
         user_input: dict[str, Any] | None,
     ) -> SubentryFlowResult:
-        """Show the form until name and numbers are good; then store them."""
+        """Show the form until name and numbers are valid; then store them."""
         errors: dict[str, str] = {}
-        bad: Sequence[str] = ()
+        refused: Sequence[str] = ()
         shown = user_input
         if user_input is not None:
             name = user_input[CONF_NAME].strip()
             given = [value.strip() for value in user_input[CONF_NUMBERS]]
             parsed = await _async_parse(self.hass, [value for value in given if value])
-            bad = parsed.bad
+            refused = parsed.refused
             if name_error := self._find_name_error(name, recipient):
                 errors[CONF_NAME] = name_error
             if parsed.error:
                 errors[CONF_NUMBERS] = parsed.error
             if not errors:
-                data = {CONF_NUMBERS: list(parsed.good)}
+                data = {CONF_NUMBERS: list(parsed.valid)}
                 if recipient is None:
                     return self.async_create_entry(title=name, data=data)
                 return self.async_update_and_abort(
@@ -88,7 +86,7 @@ class RecipientFlow(ConfigSubentryFlow):
                 CONF_NUMBERS: recipient.data[CONF_NUMBERS],
             }
         else:
-            # A row to type into; without it there is only a button for one.
+            # An empty row to type into; without it there is only a button to add one.
             shown = {CONF_NUMBERS: [""]}
         return self.async_show_form(
             step_id=step_id,
@@ -96,14 +94,14 @@ class RecipientFlow(ConfigSubentryFlow):
             errors=errors,
             description_placeholders={
                 "account": self._get_entry().title,
-                "number": ", ".join(bad),
+                "number": ", ".join(refused),
             },
         )
 
     def _find_name_error(
         self, name: str, recipient: ConfigSubentry | None
     ) -> RecipientError | None:
-        """Return what is wrong with a name: the account's recipients go by theirs."""
+        """Return the error of a name, which must be unique within the account."""
         if not name:
             return RecipientError.MISSING
         others = {
@@ -126,32 +124,32 @@ _RECIPIENT_SCHEMA = vol.Schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Numbers:
-    """Numbers as typed, read: the good ones in E.164, or an error and the bad ones."""
+    """Parsed numbers: the valid ones (E.164), or an error and the refused ones."""
 
-    good: Sequence[str] = ()
-    bad: Sequence[str] = ()
+    valid: Sequence[str] = ()
+    refused: Sequence[str] = ()
     error: RecipientError | None = None
 
 
 async def _async_parse(hass: HomeAssistant, given: Iterable[str]) -> _Numbers:
-    """Read the numbers of a recipient."""
+    """Parse the numbers of a recipient."""
     values = list(given)
-    good: dict[str, None] = {}
+    valid: dict[str, None] = {}
     invalid: list[str] = []
     premium: list[str] = []
     parsed = await parse_numbers(values, default_country(hass))
     for value, number in zip(values, parsed, strict=True):
         match number:
             case PhoneNumber(e164=e164):
-                good[e164] = None
+                valid[e164] = None
             case NumberProblem.PREMIUM:
                 premium.append(value)
             case NumberProblem.INVALID:
                 invalid.append(value)
     if invalid:
-        return _Numbers(bad=invalid, error=RecipientError.INVALID_NUMBER)
+        return _Numbers(refused=invalid, error=RecipientError.INVALID_NUMBER)
     if premium:
-        return _Numbers(bad=premium, error=RecipientError.PREMIUM_NUMBER)
-    if not good:
+        return _Numbers(refused=premium, error=RecipientError.PREMIUM_NUMBER)
+    if not valid:
         return _Numbers(error=RecipientError.NO_NUMBERS)
-    return _Numbers(good=tuple(good))
+    return _Numbers(valid=tuple(valid))

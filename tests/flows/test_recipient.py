@@ -14,7 +14,7 @@ from custom_components.sms_italia.const import (
     SUBENTRY_TYPE_RECIPIENT,
 )
 
-from .accounts import Accounts
+from ..accounts import Accounts
 
 ANNA = "+393331234567"
 

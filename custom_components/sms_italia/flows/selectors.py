@@ -1,4 +1,4 @@
-"""What several forms are made of."""
+"""Selectors that several forms use."""
 
 from typing import override
 
@@ -14,7 +14,10 @@ import voluptuous as vol
 
 
 def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
-    """Return what a whole number within bounds is typed into."""
+    """Return the selector and validator of a whole number within bounds.
+
+    `unit` is a key of the translations, "days" or "minutes".
+    """
     config = NumberSelectorConfig(
         min=minimum, max=maximum, step=1, mode=NumberSelectorMode.BOX
     )
@@ -25,18 +28,18 @@ def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
 
 
 class EmailSelector(TextSelector):
-    """What an e-mail address is typed into; raises vol.Invalid for anything else.
+    """A selector of one email address; raises vol.Invalid for anything else.
 
-    A validator beside the selector would do as well, were there one for addresses
-    that a form can be made of.
+    A validator beside a selector needs a serializer for the frontend, which core has
+    for numbers but not for addresses.
     """
 
     def __init__(self) -> None:
-        """Take one address."""
+        """Show a field of the type "email"."""
         super().__init__(TextSelectorConfig(type=TextSelectorType.EMAIL))
 
     @override
     def __call__(self, data: object) -> str:
-        """Return what was typed in, if it is an address."""
+        """Return the address if it is one."""
         address: str = vol.Email()(super().__call__(data))
         return address

@@ -1,12 +1,9 @@
-"""Changing how an account sends."""
+"""The form of an account's options."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homeassistant.config_entries import (
-    ConfigFlowResult,
-    OptionsFlow,
-)
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.data_entry_flow import section
 from homeassistant.generated.countries import COUNTRIES
 from homeassistant.helpers.selector import (
@@ -21,7 +18,8 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .const import (
+from ..account_setup import default_country
+from ..const import (
     CONF_ALLOWED_COUNTRIES,
     CONF_BUNDLE_AFTER,
     CONF_DAILY_LIMIT,
@@ -43,12 +41,10 @@ from .const import (
     SECTION_REPORTS,
     SECTION_TEXT,
 )
-from .coordinator import CREDIT_FEATURES
-from .fields import EmailSelector, whole_number
-from .messaging.account import AccountOptions, DeliveryReports
-from .messaging.text import TextEncoding
-from .options import default_country
-from .providers.client import (
+from ..coordinator import CREDIT_FEATURES
+from ..messaging.account import AccountOptions, DeliveryReports
+from ..messaging.text import TextEncoding
+from ..providers.client import (
     ChoiceOption,
     EmailOption,
     NumberOption,
@@ -56,10 +52,15 @@ from .providers.client import (
     ProviderOption,
     SwitchOption,
 )
-from .providers.registry import PROVIDERS
+from ..providers.registry import PROVIDERS
+from .selectors import EmailSelector, whole_number
 
 _COUNTRIES = sorted(country.lower() for country in COUNTRIES | {"XK"})
 """In lower case, as keys of translations must be; Kosovo has no ISO code yet."""
+
+_DEFAULTS = AccountOptions()
+
+type _Fields = dict[vol.Marker, object]
 
 
 class SmsItaliaOptionsFlow(OptionsFlow):
@@ -109,7 +110,7 @@ class SmsItaliaOptionsFlow(OptionsFlow):
         )
 
     def _stored(self, accounts: Mapping[str, str]) -> dict[str, Any]:
-        """Return the options as the form shows them."""
+        """Return the stored options as the form shows them."""
         stored = dict(self.config_entry.options)
         if CONF_ALLOWED_COUNTRIES in stored:
             stored[CONF_ALLOWED_COUNTRIES] = [
@@ -125,15 +126,35 @@ class SmsItaliaOptionsFlow(OptionsFlow):
 
 def options_fields(
     provider: Provider, country: str, accounts: Mapping[str, str]
-) -> dict[str, dict[vol.Marker, object]]:
+) -> dict[str, _Fields]:
     """Return the fields of the options form by section.
 
     `country` is the one allowed by default; `accounts` are the titles of the other
-    accounts by entry id. Left out is what would have no effect.
+    accounts by entry ID. Options without an effect are left out.
     """
-    default = AccountOptions()
-    limits: dict[vol.Marker, object] = {
-        vol.Required(CONF_DAILY_LIMIT, default=default.daily_limit): whole_number(
+    return {
+        SECTION_TEXT: _text_fields(provider),
+        SECTION_LIMITS: _limit_fields(provider, country),
+        SECTION_RELIABILITY: _reliability_fields(accounts),
+        SECTION_REPORTS: _report_fields(),
+        SECTION_PROVIDER: dict(map(_option_field, provider.options)),
+    }
+
+
+def _text_fields(provider: Provider) -> _Fields:
+    """Return the fields about the text of messages."""
+    return {
+        vol.Required(CONF_ENCODING, default=_DEFAULTS.encoding.value): _select(
+            CONF_ENCODING, [encoding.value for encoding in TextEncoding]
+        ),
+        vol.Optional(CONF_MAX_PARTS): whole_number(1, provider.capabilities.max_parts),
+    }
+
+
+def _limit_fields(provider: Provider, country: str) -> _Fields:
+    """Return the fields about limits, and about credit where it is known."""
+    fields: _Fields = {
+        vol.Required(CONF_DAILY_LIMIT, default=_DEFAULTS.daily_limit): whole_number(
             0, DAILY_LIMIT_MAX
         ),
         vol.Required(CONF_ALLOWED_COUNTRIES, default=[country.lower()]): SelectSelector(
@@ -147,7 +168,7 @@ def options_fields(
         ),
     }
     if provider.capabilities.features & CREDIT_FEATURES:
-        limits[vol.Required(CONF_LOW_CREDIT, default=float(default.low_credit))] = (
+        fields[vol.Required(CONF_LOW_CREDIT, default=float(_DEFAULTS.low_credit))] = (
             NumberSelector(
                 NumberSelectorConfig(
                     min=0,
@@ -158,13 +179,18 @@ def options_fields(
                 )
             )
         )
-    reliability: dict[vol.Marker, object] = {
-        vol.Required(CONF_RETRY_FOR, default=int(default.retry_for) // 60): (
+    return fields
+
+
+def _reliability_fields(accounts: Mapping[str, str]) -> _Fields:
+    """Return the fields about failures; those of fallbacks need another account."""
+    fields: _Fields = {
+        vol.Required(CONF_RETRY_FOR, default=int(_DEFAULTS.retry_for) // 60): (
             whole_number(0, 1440, "minutes")
         ),
     }
     if accounts:
-        reliability |= {
+        fields |= {
             vol.Required(CONF_FALLBACK, default=[]): SelectSelector(
                 SelectSelectorConfig(
                     options=[
@@ -176,43 +202,33 @@ def options_fields(
                 )
             ),
             vol.Required(
-                CONF_RESEND_UNCERTAIN, default=default.resend_uncertain
+                CONF_RESEND_UNCERTAIN, default=_DEFAULTS.resend_uncertain
             ): BooleanSelector(),
             vol.Required(
                 CONF_FAILOVER_ON_FAILED_DELIVERY,
-                default=default.failover_on_failed_delivery,
+                default=_DEFAULTS.failover_on_failed_delivery,
             ): BooleanSelector(),
         }
-    reliability[vol.Required(CONF_BUNDLE_AFTER, default=default.bundle_after)] = (
+    fields[vol.Required(CONF_BUNDLE_AFTER, default=_DEFAULTS.bundle_after)] = (
         whole_number(0, 1000)
     )
+    return fields
+
+
+def _report_fields() -> _Fields:
+    """Return the fields about delivery reports and the message history."""
     return {
-        SECTION_TEXT: {
-            vol.Required(CONF_ENCODING, default=default.encoding.value): _select(
-                CONF_ENCODING, [encoding.value for encoding in TextEncoding]
-            ),
-            vol.Optional(CONF_MAX_PARTS): whole_number(
-                1, provider.capabilities.max_parts
-            ),
-        },
-        SECTION_LIMITS: limits,
-        SECTION_RELIABILITY: reliability,
-        SECTION_REPORTS: {
-            vol.Required(
-                CONF_DELIVERY_REPORTS, default=default.delivery_reports.value
-            ): _select(
-                CONF_DELIVERY_REPORTS, [choice.value for choice in DeliveryReports]
-            ),
-            vol.Required(CONF_HISTORY_DAYS, default=default.history_days): (
-                whole_number(1, 3650, "days")
-            ),
-        },
-        SECTION_PROVIDER: dict(map(_option_field, provider.options)),
+        vol.Required(
+            CONF_DELIVERY_REPORTS, default=_DEFAULTS.delivery_reports.value
+        ): _select(CONF_DELIVERY_REPORTS, [choice.value for choice in DeliveryReports]),
+        vol.Required(CONF_HISTORY_DAYS, default=_DEFAULTS.history_days): (
+            whole_number(1, 3650, "days")
+        ),
     }
 
 
 def _select(key: str, options: Sequence[str]) -> object:
-    """Return a choice of one of the options, whose texts stand under the key."""
+    """Return the selector of one of the options; `key` is that of their texts."""
     return SelectSelector(
         SelectSelectorConfig(
             options=options, translation_key=key, mode=SelectSelectorMode.DROPDOWN

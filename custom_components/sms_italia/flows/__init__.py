@@ -1,0 +1,1 @@
+"""The forms of the integration, and what their fields are made of."""

@@ -1,0 +1,1 @@
+"""Tests of the forms that are not the config flow itself."""
