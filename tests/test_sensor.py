@@ -1,5 +1,6 @@
 """The sensors of an account's credit and of its spending."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -371,6 +372,43 @@ async def test_what_is_spent_in_a_storm_is_shown_when_it_has_been_looked_up(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
     await hass.async_block_till_done(wait_background_tasks=True)
     assert state_of(hass, "sensor.smsviainternet_spent_this_month") == "0.20"
+
+
+async def test_what_is_spent_while_the_ledger_is_read_is_read_afterwards(
+    hass: HomeAssistant, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the read takes longer than the pause between two reads."""
+    account = await accounts.set_up("smsviainternet")
+    messenger = account.runtime_data.messenger
+    spent_month = messenger.spent_month
+    is_read, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(account_id: str) -> Decimal | None:
+        spent: Decimal | None = await spent_month(account_id)
+        is_read.set()
+        await may_end.wait()
+        return spent
+
+    async def send_one() -> None:
+        await hass.services.async_call(
+            "notify",
+            "smsviainternet",
+            {"message": "Prova", "target": [ANNA]},
+            blocking=True,
+        )
+
+    monkeypatch.setattr(messenger, "spent_month", slowly)
+    await send_one()
+    async with asyncio.timeout(5):
+        await is_read.wait()
+    await send_one()
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
+    may_end.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert state_of(hass, "sensor.smsviainternet_spent_this_month") == "0.05"
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=4))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert state_of(hass, "sensor.smsviainternet_spent_this_month") == "0.10"
 
 
 @pytest.mark.usefixtures("quick")

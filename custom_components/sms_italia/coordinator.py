@@ -134,8 +134,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self._follows_push = True
 
     @callback
-    def remember(self, balance: Decimal) -> None:
-        """Begin with a balance of before, in euro, where it cannot be asked for."""
+    def restore_balance(self, balance: Decimal) -> None:
+        """Set a balance of before a restart (euro) if the provider cannot be asked."""
         if self.data is None and Feature.CREDIT not in self._features:
             self.async_set_updated_data(Credit(balance=balance))
 
