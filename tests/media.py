@@ -38,7 +38,7 @@ class _Camera(Camera):
 
 
 class _Image(ImageEntity):
-    """An image that somebody drew."""
+    """A drawn image."""
 
     _attr_name = "Planimetria"
     _attr_content_type = "image/png"

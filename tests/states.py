@@ -15,7 +15,7 @@ from custom_components.sms_italia.const import DOMAIN
 
 
 async def call(hass: HomeAssistant, action: str, **data: Any) -> dict[str, Any]:  # noqa: ANN401 - as an automation writes them
-    """Call an action of ours and return its answer."""
+    """Call one of our actions and return its response."""
     answer = await hass.services.async_call(
         DOMAIN, action, data, blocking=True, return_response=True
     )

@@ -225,7 +225,7 @@ async def test_trouble_with_the_ledger_does_not_stop_the_backup(
     simulator: Simulator,
     manager: BackupManager,
 ) -> None:
-    """Everything else in the house is worth more than our history."""
+    """Everything else in the backup is worth more than our history."""
     account = await accounts.set_up("smshosting")
     await send(hass, account, "Prima")
     log = ledger_of(hass).with_name(f"{LEDGER}-wal")

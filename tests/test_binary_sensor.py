@@ -30,7 +30,7 @@ from .accounts import Accounts, appearance
 ANNA = "+393331234567"
 
 ASKED = ("smshosting", "inviosmart")
-"""Who can be asked for the credit; SMSviaInternet tells it with each send."""
+"""The providers that report the credit; SMSviaInternet does so with each send."""
 
 type Restart = Callable[[MockConfigEntry], Awaitable[None]]
 
@@ -125,7 +125,7 @@ async def test_the_warning_is_a_problem_on_the_accounts_device(
 async def test_the_warning_follows_the_credit(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
 ) -> None:
-    """Down with each message, up with a top-up; while nobody knows, it does not."""
+    """Down with each message, up with a top-up; while unknown, it stays as it is."""
     simulator.set_credit(key, "5.05")
     account = await accounts.set_up(key)
     assert is_low(hass, account) == STATE_OFF
@@ -160,7 +160,7 @@ async def test_where_the_credit_comes_with_a_message_it_is_unknown_before(
     assert is_low(hass, account) == STATE_OFF
 
 
-async def test_an_account_whose_credit_nobody_tells_has_no_warning(
+async def test_an_account_whose_credit_is_not_reported_has_no_warning(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     account = await accounts.set_up("transactionale")
@@ -183,7 +183,7 @@ async def test_the_warning_is_restored_after_a_restart(  # noqa: PLR0913, PLR091
     state: str,
     sensor_disabled: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """Where nobody can be asked; also if the user does not want the sensor of it."""
+    """The provider cannot be asked; also if the user disabled the sensor of it."""
     account = await accounts.set_up("smsviainternet")
     if credit is not None:
         simulator.set_credit("smsviainternet", credit)

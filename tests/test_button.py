@@ -77,7 +77,7 @@ async def test_the_button_is_answered_by_the_delivery_status(
         ("de", "Test message from SMS Italia, sent by Home Assistant at "),
     ],
 )
-async def test_the_text_is_in_the_language_of_the_house_with_its_time(
+async def test_the_text_is_in_the_language_of_home_assistant_with_the_time(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -106,7 +106,7 @@ async def test_every_number_of_the_recipient_gets_it(
     assert sorted(to for to, _ in arrived(simulator)) == [ANNA, BRUNO]
 
 
-async def test_a_test_message_that_is_not_sent_tells_why(
+async def test_a_test_message_that_is_not_sent_gives_the_reason(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """As every other message: the same limits, the same sentences."""
@@ -132,7 +132,7 @@ async def test_a_test_message_that_is_not_sent_tells_why(
 async def test_where_nothing_is_really_sent_the_button_is_switched_off(
     hass: HomeAssistant, accounts: Accounts, *, is_on: bool
 ) -> None:
-    """It would prove nothing; whoever wants it can switch it on."""
+    """It would prove nothing; a user who wants it can enable it."""
     await accounts.set_up(
         "smshosting", options={"sandbox": is_on}, recipients={"Anna": [ANNA]}
     )

@@ -101,7 +101,7 @@ def _shown(schema: vol.Schema) -> dict[str, Any]:
 
 
 def is_folded_in(form: ConfigFlowResult) -> bool:
-    """Tell whether the section of the form is closed."""
+    """Return whether the section of the form is closed."""
     schema = form["data_schema"]
     assert schema is not None
     advanced = schema.schema[SECTION_ADVANCED]
@@ -269,21 +269,21 @@ async def test_a_provider_in_trouble_keeps_the_form_open(
 
 
 @EACH_PROVIDER
-async def test_an_address_where_nobody_listens_keeps_the_form_open(
+async def test_an_address_without_a_server_keeps_the_form_open(
     hass: HomeAssistant, simulator: Simulator, unused_tcp_port: int, key: str
 ) -> None:
     """A wrong address can be put right."""
     settings = settings_for(simulator, key)
-    nobody = {**settings, "url": f"http://127.0.0.1:{unused_tcp_port}"}
+    unreachable = {**settings, "url": f"http://127.0.0.1:{unused_tcp_port}"}
 
-    form = await submit(hass, await start(hass, key), key, nobody)
+    form = await submit(hass, await start(hass, key), key, unreachable)
 
     assert form["errors"] == {"base": "cannot_connect"}
     result = await submit(hass, form, key, settings)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_a_server_of_somebody_else_cannot_be_connected(
+async def test_a_server_that_is_no_provider_cannot_be_connected(
     hass: HomeAssistant, simulator: Simulator
 ) -> None:
     """A refusal that is not about credentials does not blame them."""
@@ -297,13 +297,13 @@ async def test_a_server_of_somebody_else_cannot_be_connected(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_a_defect_of_ours_is_logged_without_credentials(
+async def test_a_defect_is_logged_without_credentials(
     hass: HomeAssistant,
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The log tells where it happened, but not the text of the exception."""
+    """The log says where it happened, but not the text of the exception."""
     settings = settings_for(simulator, "transactionale")
 
     def create(
@@ -335,7 +335,7 @@ async def test_a_defect_of_ours_is_logged_without_credentials(
 async def test_a_sender_that_the_provider_does_not_take_is_refused(
     hass: HomeAssistant, simulator: Simulator, key: str
 ) -> None:
-    """It is told at the field, and the provider is not even asked."""
+    """The error is at the field, and the provider is not even asked."""
     settings = settings_for(simulator, key)
     form = await start(hass, key)
 
@@ -358,7 +358,7 @@ async def test_a_sender_that_the_provider_does_not_take_is_refused(
         "https://api.example.com:port",
     ],
 )
-async def test_an_address_that_is_none_is_refused(
+async def test_an_invalid_address_is_refused(
     hass: HomeAssistant, simulator: Simulator, url: str
 ) -> None:
     """The error stands at the section, which is unfolded."""
@@ -510,7 +510,7 @@ async def test_an_account_that_was_only_locked_comes_back_unchanged(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_credentials_of_another_account_are_not_taken(
+async def test_credentials_of_another_account_are_refused(
     hass: HomeAssistant, simulator: Simulator, accounts: Accounts
 ) -> None:
     """Reauthentication does not turn one account into another that is there."""

@@ -24,7 +24,7 @@ from simulator.model import Operation
 from .accounts import Accounts
 
 PLAN = "push/estimate"
-"""Nothing else tells of a plan."""
+"""Nothing else reports a plan."""
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
@@ -70,7 +70,7 @@ async def test_one_request_an_hour_proves_the_credentials(
         (Fault.CUT_BEFORE_ACCEPT, "provider_unclear"),
     ],
 )
-async def test_a_provider_that_does_not_answer_is_told_apart(
+async def test_each_way_not_to_answer_has_its_own_error(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -109,10 +109,10 @@ async def test_the_wait_that_a_provider_asks_for_is_kept(
     assert coordinator_of(account).last_update_success
 
 
-async def test_a_refusal_is_told_apart_from_silence(
+async def test_a_refusal_is_not_silence(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """The provider can be reached, but it does not want to tell."""
+    """The provider can be reached, but refuses to answer."""
     account = await accounts.set_up("smsviainternet")
     # The provider knows no such path here, and says so.
     wrong = {**account.data, "url": f"{simulator.address}/smshosting/rest/api"}
@@ -168,7 +168,7 @@ async def test_a_lost_provider_is_logged_once(
 async def test_a_credit_that_is_offered_is_asked_for_every_hour(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """Not after a message, whose answer tells it."""
+    """Not after a message, whose response reports it."""
     simulator.switch_on("smsviainternet", Toggle.WALLETS)
     account = await accounts.set_up("smsviainternet")
 

@@ -56,7 +56,7 @@ async def set_up(
     key: str,
     options: Mapping[str, object] | None = None,
 ) -> MockConfigEntry:
-    """Set up an account of which everything private can be told from the rest."""
+    """Set up an account whose private values are found nowhere else."""
     for component in (NOTIFY_DOMAIN, DIAGNOSTICS_DOMAIN):
         # Their views must be there before the server is.
         assert await async_setup_component(hass, component, {})
@@ -93,19 +93,19 @@ async def test_the_diagnostics_of_each_provider(  # noqa: PLR0913, PLR0917 - fix
         await client.get(f"{webhook}?submission=ignota")
     await until(lambda: len(messenger.open_messages(account.entry_id)) == 1)
     if key != "transactionale":
-        # All others tell what a message cost, at the latest when they are asked.
+        # All others report what a message cost, at the latest when they are asked.
         cost = sum(message.cost for message in simulator.messages)
         await until(lambda: messenger.spent_today(account.entry_id).cost == cost)
     await account.runtime_data.coordinator.async_refresh()
     await hass.async_block_till_done(wait_background_tasks=True)
 
-    told = await get_diagnostics_for_config_entry(hass, hass_client, account)
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, account)
 
-    assert told == snapshot(exclude=props("created_at", "modified_at", "url"))
+    assert diagnostics == snapshot(exclude=props("created_at", "modified_at", "url"))
 
 
 @EACH_PROVIDER
-async def test_nothing_private_is_told(
+async def test_nothing_private_is_shown(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -124,7 +124,7 @@ async def test_nothing_private_is_told(
     await send(hass, account, BRUNO, ANNA)
     assert account.runtime_data.messenger.open_messages(account.entry_id)
 
-    told = json.dumps(
+    diagnostics = json.dumps(
         await get_diagnostics_for_config_entry(hass, hass_client, account),
         ensure_ascii=False,
     )
@@ -141,11 +141,11 @@ async def test_nothing_private_is_told(
         HOME,
         MAIL,
     }
-    assert {word for word in private if str(word) in told} == set()
-    assert f"entry_{key}" in told
+    assert {word for word in private if str(word) in diagnostics} == set()
+    assert f"entry_{key}" in diagnostics
 
 
-async def test_a_push_plan_and_what_is_to_be_sent_later_are_told(
+async def test_a_push_plan_and_scheduled_messages_are_shown(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -163,16 +163,16 @@ async def test_a_push_plan_and_what_is_to_be_sent_later_are_told(
             blocking=True,
         )
 
-    told = await get_diagnostics_for_config_entry(hass, hass_client, account)
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, account)
 
-    assert isinstance(told, dict)
-    assert told["channel"] == "push_then_sms"
-    assert told["push"] == {"plan": "active", "left": 900}
-    assert told["open_messages"] == {"taken/queued": 2}
-    assert told["scheduled_messages"] == 1
+    assert isinstance(diagnostics, dict)
+    assert diagnostics["channel"] == "push_then_sms"
+    assert diagnostics["push"] == {"plan": "active", "left": 900}
+    assert diagnostics["open_messages"] == {"taken/queued": 2}
+    assert diagnostics["scheduled_messages"] == 1
 
 
-async def test_an_account_that_cannot_ask_tells_that_as_well(
+async def test_a_failed_update_is_shown(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -181,9 +181,9 @@ async def test_an_account_that_cannot_ask_tells_that_as_well(
     simulator.inject("smshosting", Fault.HTML, times=9, operation="credit")
     account = await set_up(hass, accounts, "smshosting")
 
-    told = await get_diagnostics_for_config_entry(hass, hass_client, account)
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, account)
 
-    assert isinstance(told, dict)
-    assert told["credit"] is None
-    assert told["last_update_success"] is False
-    assert told["open_messages"] == {}
+    assert isinstance(diagnostics, dict)
+    assert diagnostics["credit"] is None
+    assert diagnostics["last_update_success"] is False
+    assert diagnostics["open_messages"] == {}

@@ -116,7 +116,7 @@ async def test_every_reason_not_to_send_has_a_sentence(
     assert type(error) is HomeAssistantError
     assert error.translation_key == f"not_sent_{kind}"
     for sentence in (await sentences(hass_with_texts, error)).values():
-        # Whoever cancelled it knows where.
+        # The user who cancelled it knows where.
         assert ("Casa mia" in sentence) is (kind is not ErrorKind.CANCELLED)
         assert ANNA not in sentence
     # What the log and the trace of an automation show.
@@ -127,7 +127,7 @@ async def test_every_reason_not_to_send_has_a_sentence(
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.EXPIRED])
-async def test_of_many_failures_the_first_is_told(
+async def test_of_many_failures_the_first_is_shown(
     hass_with_texts: HomeAssistant, status: Status
 ) -> None:
     """The others can be read in the answer and the entities."""
@@ -145,7 +145,7 @@ async def test_of_many_failures_the_first_is_told(
 
 
 async def test_a_doubt_comes_before_a_failure(hass_with_texts: HomeAssistant) -> None:
-    """Whoever repeats the action must know that it may arrive twice."""
+    """A user who repeats the action must know that it may arrive twice."""
     error = delivery_error(
         [
             message(Status.FAILED, ErrorKind.RECIPIENT),
@@ -161,7 +161,7 @@ async def test_a_doubt_comes_before_a_failure(hass_with_texts: HomeAssistant) ->
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.SENT, Status.DELIVERED])
-def test_what_was_taken_is_no_error(status: Status) -> None:
+def test_an_accepted_message_is_no_error(status: Status) -> None:
     """Also when other messages of the same order failed."""
     failed = message(Status.FAILED, ErrorKind.RECIPIENT)
 
@@ -238,10 +238,10 @@ async def test_every_silence_of_a_provider_has_a_sentence(
     key: str,
 ) -> None:
     """For the log and for the entry's page."""
-    told = provider_error("Casa mia", error)
+    shown = provider_error("Casa mia", error)
 
-    assert told.translation_key == provider_error_key(error) == key
-    for sentence in (await sentences(hass_with_texts, told)).values():
+    assert shown.translation_key == provider_error_key(error) == key
+    for sentence in (await sentences(hass_with_texts, shown)).values():
         assert "Casa mia" in sentence
 
 
@@ -255,7 +255,7 @@ REFUSED: Mapping[Refusal, tuple[dict[str, Any], dict[str, Any], str]] = {
     Refusal.COUNTRY_NOT_ALLOWED: ({}, {"target": ["+41791234567"]}, "CH"),
     Refusal.DAILY_LIMIT: ({CONF_DAILY_LIMIT: 1}, {"message": "x" * 161}, "1"),
 }
-"""How each refusal comes about: options, what the call says, what is told of it."""
+"""How each refusal comes about: options, data of the call, what the error shows."""
 
 
 @pytest.mark.parametrize("refusal", REFUSED)
@@ -263,7 +263,7 @@ async def test_a_refusal_says_what_to_do(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, refusal: Refusal
 ) -> None:
     """It is a mistake in the call, except where only a limit stands in the way."""
-    options, call, told = REFUSED[refusal]
+    options, call, shown = REFUSED[refusal]
     await accounts.set_up("smshosting", title="Casa mia", options=options)
 
     with pytest.raises(HomeAssistantError) as caught:
@@ -278,7 +278,7 @@ async def test_a_refusal_says_what_to_do(
     assert isinstance(caught.value, ServiceValidationError) is is_mistake
     assert caught.value.translation_key == refusal
     for sentence in (await sentences(hass, caught.value)).values():
-        assert told in sentence
+        assert shown in sentence
     assert arrived(simulator) == []
 
 
@@ -291,7 +291,7 @@ ELSEWHERE: Mapping[Refusal, dict[str, str]] = {
     Refusal.TOO_LATE_TO_CANCEL: {},
     Refusal.CANNOT_CANCEL: {},
 }
-"""What the refusals that come about in the tests of single actions tell."""
+"""What the refusals show that come about in the tests of single actions."""
 
 
 @pytest.mark.parametrize("refusal", ELSEWHERE)
@@ -299,14 +299,14 @@ async def test_every_other_refusal_has_a_sentence_with_what_it_is_about(
     hass_with_texts: HomeAssistant, refusal: Refusal
 ) -> None:
     """Only an account that is not loaded is no mistake in the call."""
-    told = ELSEWHERE[refusal]
+    placeholders = ELSEWHERE[refusal]
 
-    error = refusal_error(OrderRefusedError(refusal, told))
+    error = refusal_error(OrderRefusedError(refusal, placeholders))
 
     is_mistake = refusal is not Refusal.ACCOUNT_NOT_LOADED
     assert isinstance(error, ServiceValidationError) is is_mistake
     for sentence in (await sentences(hass_with_texts, error)).values():
-        assert all(value in sentence for value in told.values())
+        assert all(value in sentence for value in placeholders.values())
 
 
 def test_every_refusal_is_in_one_of_the_tables() -> None:
@@ -316,7 +316,7 @@ def test_every_refusal_is_in_one_of_the_tables() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """Something that a provider has against a message, and what is told of it."""
+    """An objection of a provider to a message, and what the error shows."""
 
     provider: str
     cause: Callable[[Simulator], object]

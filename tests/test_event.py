@@ -1,4 +1,4 @@
-"""The delivery event: the end of each message, told once."""
+"""The delivery event: one for the final status of each message."""
 
 from homeassistant.core import (
     Event,
@@ -24,16 +24,16 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 def follow(hass: HomeAssistant) -> list[tuple[str, str | None]]:
     """Return a list that gets the type and the recipient of each event."""
-    told: list[tuple[str, str | None]] = []
+    events: list[tuple[str, str | None]] = []
 
     @callback
     def hear(event: Event[EventStateChangedData]) -> None:
         state = event.data["new_state"]
         if state is not None and (kind := state.attributes.get("event_type")):
-            told.append((kind, state.attributes["recipient"]))
+            events.append((kind, state.attributes["recipient"]))
 
     async_track_state_change_event(hass, EVENT, hear)
-    return told
+    return events
 
 
 async def send(hass: HomeAssistant, recipient: str) -> None:
@@ -47,7 +47,7 @@ async def send(hass: HomeAssistant, recipient: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "kind"), [("delivered",) * 2, ("failed",) * 2])
-async def test_the_end_of_a_message_is_told_once(
+async def test_the_final_status_of_a_message_fires_one_event(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -56,15 +56,15 @@ async def test_the_end_of_a_message_is_told_once(
 ) -> None:
     """With the recipient's name and a masked number, and without the text."""
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    told = follow(hass)
+    events = follow(hass)
     await send(hass, "anna")
-    assert told == []
+    assert events == []
 
     simulator.move(simulator.messages[0].id, "sent")
     simulator.move(simulator.messages[0].id, status)
-    await until(lambda: told)
+    await until(lambda: events)
 
-    assert told == [(kind, "Anna")]
+    assert events == [(kind, "Anna")]
     state = hass.states.get(EVENT)
     assert state is not None
     assert state.attributes["number"] == "***567"
@@ -73,23 +73,23 @@ async def test_the_end_of_a_message_is_told_once(
     assert "Allarme" not in str(state.attributes)
 
 
-async def test_a_message_in_doubt_is_told(
+async def test_an_uncertain_message_fires_an_event(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """And what became of it, once the provider was asked."""
+    """And the final status, once the provider was asked."""
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    told = follow(hass)
+    events = follow(hass)
     simulator.inject("smshosting", Fault.CUT_AFTER_ACCEPT, operation="send")
     with pytest.raises(HomeAssistantError):
         await send(hass, "anna")
-    assert told == [("uncertain", "Anna")]
+    assert events == [("uncertain", "Anna")]
 
     simulator.move(simulator.messages[0].id, "delivered")
-    await until(lambda: len(told) > 1)
-    assert told == [("uncertain", "Anna"), ("delivered", "Anna")]
+    await until(lambda: len(events) > 1)
+    assert events == [("uncertain", "Anna"), ("delivered", "Anna")]
 
 
-async def test_what_ended_while_the_account_was_unloaded_is_told_when_it_is_back(
+async def test_a_status_changed_while_the_account_was_unloaded_fires_an_event_later(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """Another account had taken the message and followed it."""
@@ -105,13 +105,13 @@ async def test_what_ended_while_the_account_was_unloaded_is_told_when_it_is_back
     simulator.move(simulator.messages[0].id, "delivered")
     messenger = other.runtime_data.messenger
     await until(lambda: not messenger.open_messages(account.entry_id))
-    told = follow(hass)
+    events = follow(hass)
 
     assert await hass.config_entries.async_setup(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert told[-1:] == [("delivered", "Anna")]
-    count = len(told)
+    assert events[-1:] == [("delivered", "Anna")]
+    count = len(events)
 
     assert await hass.config_entries.async_reload(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert told[count:] in ([], [("delivered", "Anna")]), "restored, not told again"
+    assert events[count:] in ([], [("delivered", "Anna")]), "restored, not fired again"

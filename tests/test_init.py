@@ -168,7 +168,7 @@ async def test_an_account_that_cannot_be_set_up_leaves_nothing_running(
     accounts: Accounts,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After an error of ours it can be set up again."""
+    """After a defect it can be set up again."""
     monkeypatch.setattr(messenger, "_LINGER", 0)
     account = accounts.add("smshosting", recipients={"Anna": [ANNA]})
     runtime: list[Any] = []
@@ -522,7 +522,7 @@ async def test_other_keys_are_not_asked_about_the_messages_of_the_first_ones(
 
 
 def ledger_is_open(hass: HomeAssistant) -> bool:
-    """Tell whether the ledger is in use: SQLite's log exists just then."""
+    """Return whether the ledger is open: SQLite's log exists only then."""
     return Path(hass.config.path(".storage", f"{DOMAIN}.db-wal")).exists()
 
 

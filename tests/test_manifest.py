@@ -77,7 +77,7 @@ def test_the_requirements_are_those_that_are_tested() -> None:
     assert all("==" in requirement for requirement in MANIFEST["requirements"])
 
 
-async def test_home_assistant_takes_it(hass: HomeAssistant) -> None:
+async def test_home_assistant_accepts_it(hass: HomeAssistant) -> None:
     """It finds it, reads it the same way, and can set it up without an account."""
     integration = await async_get_integration(hass, DOMAIN)
 

@@ -36,7 +36,7 @@ async def notify(hass: HomeAssistant, action: str, /, **data: Any) -> None:  # n
 
 
 class Stranger:
-    """Somebody else's notify action under a name that an account would have."""
+    """Another integration's notify action under a name that an account would have."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Register it, over whatever has the name."""
@@ -372,7 +372,7 @@ async def test_an_action_that_came_while_the_account_was_unloaded_stays(
     assert [call["message"] for call in stranger.calls] == ["1", "2"]
 
 
-async def test_an_action_that_took_ours_over_is_not_removed(
+async def test_an_action_that_replaced_ours_is_not_removed(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """Who registers a name again gets it, and keeps it when the account unloads."""
@@ -387,7 +387,7 @@ async def test_an_action_that_took_ours_over_is_not_removed(
     assert [call["message"] for call in stranger.calls] == ["1", "2"]
 
 
-async def test_an_action_that_somebody_removed_does_not_disturb_the_unload(
+async def test_an_action_that_was_removed_before_does_not_disturb_the_unload(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """It is simply there again after a reload."""

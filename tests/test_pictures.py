@@ -136,7 +136,7 @@ async def test_a_file_of_the_media_is_read(hass: HomeAssistant) -> None:
 async def test_media_that_are_not_there_are_named(
     hass: HomeAssistant, given: str
 ) -> None:
-    """Or that nobody may see."""
+    """Or one outside the allowed folders."""
     folder = await set_up_media(hass)
     (folder.parent / "secrets.yaml").write_bytes(PNG)
 
@@ -148,7 +148,7 @@ async def test_media_that_are_not_there_are_named(
 
 
 class Elsewhere(MediaSource):
-    """Media that stand on somebody else's server."""
+    """Media on another server."""
 
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
@@ -231,8 +231,8 @@ async def test_no_file_outside_the_allowed_folders_is_read(
     ],
     ids=["missing", "folder", "pipe", "loop", "null", "long"],
 )
-async def test_a_file_that_is_none_is_named(hass: HomeAssistant, given: str) -> None:
-    """A folder is none, nor is a pipe, which would never end."""
+async def test_a_path_without_a_file_is_named(hass: HomeAssistant, given: str) -> None:
+    """A folder is not a file, nor is a pipe, which would never end."""
     folder = await set_up_media(hass)
     os.mkfifo(folder / "coda")
     (folder / "cerchio").symlink_to("cerchio")
@@ -244,7 +244,7 @@ async def test_a_file_that_is_none_is_named(hass: HomeAssistant, given: str) -> 
 
 
 async def test_a_file_that_cannot_be_read_is_named(hass: HomeAssistant) -> None:
-    """Nobody can read the first bytes of a process, although they are a file."""
+    """The memory of a process cannot be read, although it is a file."""
     hass.config.allowlist_external_dirs = {"/proc"}
 
     error = await refusal(read_picture(hass, "/proc/self/mem"))
@@ -293,7 +293,7 @@ async def test_a_huge_file_is_not_read_to_its_end(hass: HomeAssistant) -> None:
 async def test_a_picture_is_written_into_the_media(
     hass: HomeAssistant, filename: str, written: str
 ) -> None:
-    """Under a name that tells its type, in folders that are made if need be."""
+    """Under a name with its type, in folders that are created if need be."""
     folder = await set_up_media(hass)
 
     saved = await save_picture(hass, filename, SENT)
@@ -356,7 +356,7 @@ async def test_nothing_is_overwritten(hass: HomeAssistant) -> None:
 
 
 @pytest.mark.parametrize("filename", ["cortile.jpg/altro.jpg", "x" * 300, "a\x00b", ""])
-async def test_a_picture_that_cannot_be_written_is_told(
+async def test_a_picture_that_cannot_be_written_is_an_error(
     hass: HomeAssistant, filename: str
 ) -> None:
     """With the reason in a word."""
@@ -373,7 +373,7 @@ async def test_a_picture_that_cannot_be_written_is_told(
 async def test_without_a_media_folder_only_full_paths_will_do(
     hass: HomeAssistant,
 ) -> None:
-    """Somebody may have configured none."""
+    """The user may have configured none."""
     await set_up_media(hass)
     hass.config.media_dirs = {}
 

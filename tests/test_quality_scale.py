@@ -88,18 +88,18 @@ GOLD = (
 )
 PLATINUM = ("async-dependency", "inject-websession", "strict-typing")
 
-HOUSE = Path(sms_italia.__file__).parent
-REPOSITORY = HOUSE.parents[1]
-SOURCES = sorted(HOUSE.rglob("*.py"))
+ROOT = Path(sms_italia.__file__).parent
+REPOSITORY = ROOT.parents[1]
+SOURCES = sorted(ROOT.rglob("*.py"))
 ROOMS = sorted(
     path
     for path in SOURCES
-    if path.relative_to(HOUSE).parts[0] not in {"messaging", "providers"}
+    if path.relative_to(ROOT).parts[0] not in {"messaging", "providers"}
 )
 PROJECT: Mapping[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-MANIFEST: Mapping[str, Any] = json.loads((HOUSE / "manifest.json").read_text())
-ICONS: Mapping[str, Any] = json.loads((HOUSE / "icons.json").read_text())
-SCALE = load_yaml_dict(str(HOUSE / "quality_scale.yaml"))["rules"]
+MANIFEST: Mapping[str, Any] = json.loads((ROOT / "manifest.json").read_text())
+ICONS: Mapping[str, Any] = json.loads((ROOT / "icons.json").read_text())
+SCALE = load_yaml_dict(str(ROOT / "quality_scale.yaml"))["rules"]
 
 PROVED_BY = {
     "config-flow": "test_translations.test_every_field_of_an_account_is_described",
@@ -127,7 +127,7 @@ PROVED_BY = {
     ),
     "entity-translations": ("test_manifest.test_every_entity_has_an_icon_and_a_name"),
     "repair-issues": (
-        "test_repairs.test_low_credit_is_told_until_the_account_is_topped_up"
+        "test_repairs.test_low_credit_is_an_issue_until_the_account_is_topped_up"
     ),
     "stale-devices": ("test_init.test_recipients_come_and_go_with_their_subentries"),
 }
@@ -276,9 +276,7 @@ async def test_actions_are_there_without_an_account(
 
 
 @pytest.mark.parametrize("key", PROVIDERS)
-async def test_a_provider_is_not_asked_more_than_it_takes(
-    accounts: Accounts, key: str
-) -> None:
+async def test_a_provider_is_not_asked_too_often(accounts: Accounts, key: str) -> None:
     """The credit does not change by itself: an hour is soon enough."""
     account = await accounts.set_up(key)
 
@@ -298,7 +296,7 @@ async def test_a_provider_is_not_asked_more_than_it_takes(
 )
 def test_the_brand_has_pictures_of_the_right_size(name: str, size: int) -> None:
     """Read from the head of the PNG file."""
-    head = (HOUSE / "brand" / name).read_bytes()[:24]
+    head = (ROOT / "brand" / name).read_bytes()[:24]
 
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", head[16:]) == (size, size)
@@ -306,11 +304,11 @@ def test_the_brand_has_pictures_of_the_right_size(name: str, size: int) -> None:
 
 @pytest.mark.parametrize("module", ["coordinator", "entity"])
 def test_common_modules_have_their_usual_names(module: str) -> None:
-    assert HOUSE / f"{module}.py" in ROOMS
+    assert ROOT / f"{module}.py" in ROOMS
 
 
 @pytest.mark.parametrize("key", PROVIDERS)
-async def test_every_entity_is_one_of_ours_with_all_it_needs(
+async def test_every_entity_has_all_it_needs(
     hass: HomeAssistant, accounts: Accounts, key: str
 ) -> None:
     """A unique id, a name that is translated, a device, and its place there."""
@@ -381,7 +379,7 @@ async def test_what_belongs_to_an_account_is_there_while_it_is_loaded(
 # Silver
 
 
-def test_somebody_owns_the_integration() -> None:
+def test_the_integration_has_an_owner() -> None:
     assert all(owner.startswith("@") for owner in MANIFEST["codeowners"])
     assert MANIFEST["codeowners"]
 
@@ -437,7 +435,7 @@ def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
                 pass
 
 
-@pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(HOUSE)))
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_person_reads_of_an_error_is_translated(path: Path) -> None:
     """No sentence stands in the code."""
     for name, call in calls(path):
@@ -447,7 +445,7 @@ def test_what_a_person_reads_of_an_error_is_translated(path: Path) -> None:
             assert keywords >= {"translation_domain", "translation_key"}
 
 
-def test_icons_tell_states_and_ranges() -> None:
+def test_icons_show_states_and_ranges() -> None:
     """Each another than when nothing is known; ranges from low to high."""
     for entities in ICONS["entity"].values():
         for icons in entities.values():
@@ -462,7 +460,7 @@ def test_icons_tell_states_and_ranges() -> None:
 # Platinum
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(HOUSE)))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_blocks_and_the_session_is_home_assistants(path: Path) -> None:
     """No library that waits in the event loop, no session of our own."""
     tree = ast.parse(path.read_text())
@@ -485,8 +483,8 @@ def test_nothing_blocks_and_the_session_is_home_assistants(path: Path) -> None:
 
 
 def test_everything_is_typed_strictly() -> None:
-    """And says so to whoever imports it."""
-    assert (HOUSE / "py.typed").exists()
+    """And says so to code that imports it."""
+    assert (ROOT / "py.typed").exists()
     mypy = PROJECT["tool"]["mypy"]
     assert mypy["strict"] is True
     assert "custom_components" in mypy["files"]
@@ -522,7 +520,7 @@ def test_each_provider_has_a_chapter_about_setting_it_up(page: str, key: str) ->
 def test_every_entity_is_in_the_manual(page: str) -> None:
     """By the name that it has in the UI of that language."""
     language = "it" if "/it/" in page else "en"
-    texts = json.loads((HOUSE / "translations" / f"{language}.json").read_text("utf-8"))
+    texts = json.loads((ROOT / "translations" / f"{language}.json").read_text("utf-8"))
     text = (REPOSITORY / page).read_text("utf-8")
 
     for entities in texts["entity"].values():

@@ -1,4 +1,4 @@
-"""What the user is told to know or do, and that it goes away by itself."""
+"""Repair issues come, can be fixed, and go away by themselves."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
@@ -36,15 +36,16 @@ from pytest_homeassistant_custom_component.common import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from yarl import URL
 
-from custom_components.sms_italia import repairs
+from custom_components.sms_italia import account_setup, repairs
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
     CONF_FALLBACK,
     CONF_LOW_CREDIT,
     DOMAIN,
 )
+from custom_components.sms_italia.providers.client import ProviderClient
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.repairs import async_tell_daily_limit
+from custom_components.sms_italia.repairs import async_report_daily_limit
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
@@ -53,7 +54,7 @@ ANNA = "+393331234567"
 BRUNO = "+393409876543"
 
 ASKED = ("smshosting", "inviosmart")
-"""Who can be asked for the credit; SMSviaInternet tells it with each send."""
+"""The providers that report the credit; SMSviaInternet does so with each send."""
 
 
 async def send(
@@ -76,7 +77,7 @@ async def an_hour_passes(hass: HomeAssistant, hours: int = 1) -> None:
 
 
 def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
-    """Return what the user is told now, by its key in the translations."""
+    """Return the current issues by their keys in the translations."""
     return {
         issue.translation_key or "": issue
         for issue in ir.async_get(hass).issues.values()
@@ -85,7 +86,7 @@ def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
 
 
 async def text_of(hass: HomeAssistant, key: str, path: str) -> str:
-    """Return a text of an issue that is told now, as an English user sees it."""
+    """Return a text of a current issue as an English user sees it."""
     texts = await async_get_translations(hass, "en", "issues", {DOMAIN})
     return texts[f"component.{DOMAIN}.issues.{key}.{path}"].format(
         **(issues(hass)[key].translation_placeholders or {})
@@ -97,17 +98,17 @@ async def shown(
 ) -> tuple[str, str]:
     """Return the title and the description of an issue.
 
-    The description of one that can be mended is that of the flow's first step.
+    The description of one with a fix flow is that of the flow's first step.
     """
     description = "description" if step is None else f"fix_flow.step.{step}.description"
     return await text_of(hass, key, "title"), await text_of(hass, key, description)
 
 
-class Mending:
-    """What a person does in the dialog of an issue that can be mended."""
+class FixDialog:
+    """The dialog of an issue with a fix flow, as a person uses it."""
 
     def __init__(self, hass: HomeAssistant, client: ClientSessionGenerator) -> None:
-        """Act in this house."""
+        """Use the dialogs of this Home Assistant."""
         self._hass = hass
         self._client = client
         self._key = ""
@@ -173,16 +174,16 @@ def _parts(step: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture
-def mending(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Mending:
-    """Return what a person does in the dialog of an issue."""
-    return Mending(hass, hass_client)
+def dialog(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> FixDialog:
+    """Return the dialog of an issue."""
+    return FixDialog(hass, hass_client)
 
 
 # Credit
 
 
 @pytest.mark.parametrize("key", ASKED)
-async def test_low_credit_is_told_until_the_account_is_topped_up(
+async def test_low_credit_is_an_issue_until_the_account_is_topped_up(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
 ) -> None:
     """With both amounts, and the way to the provider's console."""
@@ -213,10 +214,10 @@ async def test_low_credit_is_told_until_the_account_is_topped_up(
     assert issues(hass) == {}
 
 
-async def test_low_credit_that_a_message_told_goes_with_the_next_one(
+async def test_low_credit_that_a_message_reported_ends_with_the_next_one(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """Where nobody can be asked; with each message the amount is the new one."""
+    """The provider reports it with each message only; the amount is the newest one."""
     simulator.set_credit("smsviainternet", "0.10")
     account = await accounts.set_up("smsviainternet", options={CONF_LOW_CREDIT: 0.09})
     assert issues(hass) == {}
@@ -232,13 +233,13 @@ async def test_low_credit_that_a_message_told_goes_with_the_next_one(
     assert issues(hass) == {}
 
 
-async def test_low_credit_is_told_again_after_a_restart(
+async def test_low_credit_is_an_issue_again_after_a_restart(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
     hass_storage: dict[str, Any],
 ) -> None:
-    """Where nobody can be asked, it may be long until the next message tells it."""
+    """It may be long until the next message, which is the first to report it."""
     simulator.set_credit("smsviainternet", 4)
     account = await accounts.set_up("smsviainternet")
     await send(hass, account)
@@ -255,7 +256,7 @@ async def test_low_credit_is_told_again_after_a_restart(
 
 
 @pytest.mark.parametrize("key", ["smsviainternet", *ASKED])
-async def test_whoever_wants_no_warning_is_not_warned_any_more(
+async def test_a_warning_that_is_switched_off_is_withdrawn(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
 ) -> None:
     simulator.set_credit(key, 4)
@@ -288,7 +289,7 @@ async def test_credit_just_below_the_limit_does_not_read_like_the_limit(
 @pytest.mark.parametrize(
     ("language", "amounts"), [("en", ["4.20", "5.00"]), ("it", ["4,20", "5,00"])]
 )
-async def test_amounts_are_written_as_the_language_of_the_house_does(
+async def test_amounts_are_written_in_the_language_of_home_assistant(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -322,7 +323,7 @@ async def test_each_account_has_its_own_warning(
 # The daily limit
 
 
-async def test_a_reached_limit_is_told_until_midnight(
+async def test_a_reached_limit_is_an_issue_until_midnight(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """Not before a message was refused for it."""
@@ -358,8 +359,8 @@ async def exceed(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
     return account
 
 
-async def test_the_limit_can_be_raised_where_it_is_told(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, mending: Mending
+async def test_the_limit_can_be_raised_in_the_issue(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
 ) -> None:
     """For good, and beside the other options; lower than now is no choice."""
     account = await exceed(hass, accounts)
@@ -367,13 +368,13 @@ async def test_the_limit_can_be_raised_where_it_is_told(
     hass.config_entries.async_update_entry(account, options=options)
     await hass.async_block_till_done(wait_background_tasks=True)
 
-    menu = await mending.open("daily_limit_reached")
+    menu = await dialog.open("daily_limit_reached")
     assert menu["menu_options"] == ["raise_limit", "leave_it"]
-    form = await mending.choose("raise_limit")
+    form = await dialog.choose("raise_limit")
     (field,) = form["data_schema"]
     assert field["default"] == 2
     assert field["selector"]["number"]["min"] == 2
-    done = await mending.go_on(daily_limit=3)
+    done = await dialog.go_on(daily_limit=3)
 
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
@@ -382,7 +383,7 @@ async def test_the_limit_can_be_raised_where_it_is_told(
     assert arrived(simulator)[-1] == (ANNA, "Adesso va")
 
 
-async def test_a_limit_raised_in_the_options_is_told_no_more(
+async def test_raising_the_limit_in_the_options_ends_the_issue(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """Not so if something else changed."""
@@ -396,14 +397,14 @@ async def test_a_limit_raised_in_the_options_is_told_no_more(
     assert issues(hass) == {}
 
 
-async def test_a_limit_that_is_left_is_told_again_on_another_day(
-    hass: HomeAssistant, accounts: Accounts, mending: Mending
+async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
 ) -> None:
     """And not before, however many messages are refused today."""
     account = await exceed(hass, accounts)
 
-    await mending.open("daily_limit_reached")
-    left = await mending.choose("leave_it")
+    await dialog.open("daily_limit_reached")
+    left = await dialog.choose("leave_it")
     assert (left["type"], left["reason"]) == ("abort", "left_until_midnight")
     with pytest.raises(HomeAssistantError):
         await send(hass, account, "Ancora uno di troppo")
@@ -420,23 +421,23 @@ async def test_a_limit_that_is_left_is_told_again_on_another_day(
 
 
 async def test_a_limit_left_after_midnight_is_nothing_to_leave(
-    hass: HomeAssistant, accounts: Accounts, mending: Mending
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
 ) -> None:
     """The dialog may have been open for long."""
     await exceed(hass, accounts)
-    await mending.open("daily_limit_reached")
+    await dialog.open("daily_limit_reached")
     midnight = dt_util.start_of_local_day() + timedelta(days=1, seconds=6)
     async_fire_time_changed(hass, midnight)
     await hass.async_block_till_done()
 
-    assert (await mending.choose("leave_it"))["reason"] == "left_until_midnight"
+    assert (await dialog.choose("leave_it"))["reason"] == "left_until_midnight"
     assert issues(hass) == {}
 
 
 # Settings
 
 
-async def test_a_fallback_that_is_removed_is_told_at_once(
+async def test_a_removed_fallback_is_an_issue_at_once(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """Of the accounts that count on it, until they do no more."""
@@ -466,8 +467,8 @@ async def test_a_fallback_that_is_removed_is_told_at_once(
     assert issues(hass) == {}
 
 
-async def test_a_missing_fallback_can_be_taken_out_of_the_list(
-    hass: HomeAssistant, accounts: Accounts, mending: Mending
+async def test_a_missing_fallback_can_be_removed_from_the_list(
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
 ) -> None:
     """The others stay in it, in their order."""
     others = [await accounts.set_up(key) for key in ("inviosmart", "smsviainternet")]
@@ -477,9 +478,9 @@ async def test_a_missing_fallback_can_be_taken_out_of_the_list(
         options={CONF_FALLBACK: [ids[1], "nessuno", ids[0]], CONF_LOW_CREDIT: 1},
     )
 
-    form = await mending.open("fallback_missing")
+    form = await dialog.open("fallback_missing")
     assert form["step_id"] == "confirm"
-    done = await mending.go_on()
+    done = await dialog.go_on()
 
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
@@ -496,10 +497,10 @@ async def test_a_missing_fallback_can_be_taken_out_of_the_list(
     ],
 )
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
-async def test_an_account_that_is_removed_meanwhile_needs_no_mending(
+async def test_a_fix_flow_ends_if_its_account_is_removed_meanwhile(
     hass: HomeAssistant,
     accounts: Accounts,
-    mending: Mending,
+    dialog: FixDialog,
     key: str,
     path: list[str],
 ) -> None:
@@ -509,15 +510,15 @@ async def test_an_account_that_is_removed_meanwhile_needs_no_mending(
         settings={"url": "http://gateway.example"},
         options={CONF_DAILY_LIMIT: 0, CONF_FALLBACK: ["nessuno"]},
     )
-    async_tell_daily_limit(hass, account, account.runtime_data.account)
-    await mending.open(key)
+    async_report_daily_limit(hass, account, account.runtime_data.account)
+    await dialog.open(key)
     await hass.config_entries.async_remove(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
 
     for option in path:
-        step = await mending.choose(option)
+        step = await dialog.choose(option)
     if not path:
-        step = await mending.go_on()
+        step = await dialog.go_on()
 
     assert (step["type"], step["reason"]) == ("abort", "account_removed")
     assert issues(hass) == {}
@@ -537,7 +538,7 @@ async def test_an_account_that_is_removed_meanwhile_needs_no_mending(
     ],
 )
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
-async def test_an_address_in_clear_text_is_told(
+async def test_an_address_in_clear_text_is_an_issue(
     hass: HomeAssistant, accounts: Accounts, url: str, *, is_told: bool
 ) -> None:
     """Unless it does not leave the machine; and no longer when it is another one."""
@@ -626,7 +627,7 @@ async def https_port(
 ) -> AsyncGenerator[int]:
     """Return where the providers answer over https as a host of the internet.
 
-    The session of repairs finds the host here and trusts its certificate.
+    The client of the fix flow finds the host here and trusts its certificate.
     """
     certificate = certify(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -634,7 +635,15 @@ async def https_port(
     trust = ssl.create_default_context(cafile=str(certificate))
     connector = aiohttp.TCPConnector(resolver=_Here(), ssl=trust)
     async with aiohttp.ClientSession(connector=connector) as session:
-        monkeypatch.setattr(repairs, "async_get_clientsession", lambda _: session)
+
+        def create(*arguments: Any) -> ProviderClient:  # noqa: ANN401 - passed on
+            with monkeypatch.context() as patched:
+                patched.setattr(
+                    account_setup, "async_get_clientsession", lambda _: session
+                )
+                return account_setup.create_client(*arguments)
+
+        monkeypatch.setattr(repairs, "create_client", create)
 
         async def pass_on(request: web.Request) -> web.Response:
             async with session.request(
@@ -664,20 +673,20 @@ async def warned(
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
-async def test_an_address_can_be_turned_to_https_where_it_is_told(
+async def test_an_address_can_be_changed_to_https_in_the_issue(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
-    mending: Mending,
+    dialog: FixDialog,
     https_port: int,
 ) -> None:
     """When the provider takes the credentials there; no SMS is sent to find out."""
     account = await warned(hass, accounts, simulator, https_port)
     before = account.data
 
-    menu = await mending.open("clear_text_address")
+    menu = await dialog.open("clear_text_address")
     assert menu["menu_options"] == ["try_https", "keep"]
-    done = await mending.choose("try_https")
+    done = await dialog.choose("try_https")
 
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
@@ -692,12 +701,12 @@ async def test_an_address_without_https_stays_as_it_is(  # noqa: PLR0913 - fixtu
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
-    mending: Mending,
+    dialog: FixDialog,
     https_port: int,
     *,
     is_known: bool,
 ) -> None:
-    """Where nobody answers over https, or somebody who does not know the account."""
+    """Without an answer over https, or with one that refuses the account."""
     port = URL(simulator.address).port if is_known else https_port
     assert port is not None
     account = await warned(hass, accounts, simulator, port)
@@ -705,8 +714,8 @@ async def test_an_address_without_https_stays_as_it_is(  # noqa: PLR0913 - fixtu
         simulator.set_credentials("inviosmart", password="un'altra")
     before = account.data
 
-    await mending.open("clear_text_address")
-    end = await mending.choose("try_https")
+    await dialog.open("clear_text_address")
+    end = await dialog.choose("try_https")
 
     assert (end["type"], end["reason"]) == ("abort", "no_https")
     assert account.data == before
@@ -715,13 +724,13 @@ async def test_an_address_without_https_stays_as_it_is(  # noqa: PLR0913 - fixtu
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
 async def test_an_address_that_is_kept_is_warned_of_once(
-    hass: HomeAssistant, accounts: Accounts, mending: Mending
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
 ) -> None:
     """Not again with the next start either."""
     account = await accounts.set_up("inviosmart", settings={"url": f"http://{HOST}"})
 
-    await mending.open("clear_text_address")
-    end = await mending.choose("keep")
+    await dialog.open("clear_text_address")
+    end = await dialog.choose("keep")
     assert (end["type"], end["reason"]) == ("abort", "kept")
     assert await hass.config_entries.async_reload(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -730,7 +739,7 @@ async def test_an_address_that_is_kept_is_warned_of_once(
     assert account.data["url"] == f"http://{HOST}"
 
 
-async def test_with_an_account_goes_all_that_was_told_of_it(
+async def test_with_an_account_go_all_its_issues(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """And nothing of the others."""
@@ -801,17 +810,17 @@ async def take_a_table(hass: HomeAssistant, accounts: Accounts) -> MockConfigEnt
         ("ledger_unwritable", take_a_table, False),
     ],
 )
-async def test_trouble_with_the_ledger_is_told_until_it_is_confirmed(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_trouble_with_the_ledger_is_an_issue_until_it_is_confirmed(  # noqa: PLR0913, PLR0917 - fixtures
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
-    mending: Mending,
+    dialog: FixDialog,
     key: str,
     happen: Callable[[HomeAssistant, Accounts], Awaitable[MockConfigEntry]],
     *,
     is_kept: bool,
 ) -> None:
-    """Messages are sent all the same; only what is over is told after a restart."""
+    """Messages are sent all the same; only what is over is an issue after a restart."""
     account = await happen(hass, accounts)
     await send(hass, account)
     assert arrived(simulator)[-1] == (ANNA, "Allarme")
@@ -824,10 +833,10 @@ async def test_trouble_with_the_ledger_is_told_until_it_is_confirmed(  # noqa: P
     assert issue.is_persistent is is_kept
     assert await text_of(hass, key, "title")
 
-    form = await mending.open(key)
+    form = await dialog.open(key)
     assert (form["type"], form["step_id"]) == ("form", "confirm")
     assert key in issues(hass)
-    done = await mending.go_on()
+    done = await dialog.go_on()
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
 

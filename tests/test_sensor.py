@@ -106,7 +106,7 @@ async def test_credit_comes_with_the_answer_to_a_message(
 async def test_credit_is_restored_after_a_restart(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """As the number it was, until something newer is told."""
+    """As the number it was, until there is a newer one."""
     account = await accounts.set_up("smsviainternet")
     simulator.set_credit("smsviainternet", "12.395")
     await send(hass, account, ANNA)
@@ -137,7 +137,7 @@ async def test_credit_that_is_asked_beats_the_restored_one(
 async def test_credit_is_unavailable_while_the_provider_is(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """What became of messages is known all the same."""
+    """The status of messages is known all the same."""
     await accounts.set_up("smshosting")
     simulator.inject("smshosting", Fault.HTML, operation="credit")
 
@@ -152,7 +152,7 @@ async def test_credit_is_unavailable_while_the_provider_is(
     assert state_of(hass, "sensor.smshosting_credit") == "45.50"
 
 
-async def test_an_account_whose_credit_nobody_tells_has_no_credit_sensor(
+async def test_an_account_whose_credit_is_not_reported_has_no_credit_sensor(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """Transactionale has neither a question nor an answer for it."""
@@ -170,7 +170,7 @@ async def test_an_account_whose_credit_nobody_tells_has_no_credit_sensor(
         "credit_low",
         "sms_left",
         "push_left",
-        # Nor is it told what anything costs: 0 would be a lie.
+        # Nor are costs reported: 0 would be a lie.
         "spent_today",
         "spent_month",
     }
@@ -179,7 +179,7 @@ async def test_an_account_whose_credit_nobody_tells_has_no_credit_sensor(
 async def test_credit_is_asked_for_where_an_account_is_offered_it(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """A reseller's token sees the wallet; what a send tells is newer."""
+    """A reseller's token sees the wallet; what a send reports is newer."""
     simulator.switch_on("smsviainternet", Toggle.WALLETS)
     account = await accounts.set_up("smsviainternet")
     assert state_of(hass, "sensor.smsviainternet_credit") == "50.00"
@@ -272,7 +272,7 @@ async def test_a_plan_may_come_and_go(
     simulator: Simulator,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """The sensor comes with the first one, and is unavailable while there is none."""
+    """The sensor comes with the first one, and is unavailable without one."""
     account = await accounts.set_up("smshosting", options={"channel": "push"})
     assert hass.states.get(PUSH_LEFT) is None
 
@@ -440,7 +440,7 @@ async def test_what_the_last_part_cost_is_shown_by_country(
 FORECAST = "sensor.smsviainternet_credit_lasts_for"
 
 
-async def test_how_long_the_credit_lasts_is_told_after_the_first_day(
+async def test_how_long_the_credit_lasts_is_known_after_the_first_day(
     hass: HomeAssistant, accounts: Accounts, midnight: Midnight
 ) -> None:
     """By what each whole day cost, on average; anew each day and with each message."""
@@ -492,7 +492,7 @@ async def test_credit_that_is_used_up_lasts_for_no_day(
 async def test_a_new_day_has_a_new_limit(
     hass: HomeAssistant, accounts: Accounts, midnight: Midnight
 ) -> None:
-    """What was told of the old one is taken back."""
+    """The issue of the old one is deleted."""
     account = await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 1})
     await send(hass, account, ANNA)
     with pytest.raises(HomeAssistantError):

@@ -1,4 +1,4 @@
-"""The sensors that show what became of the last text."""
+"""The sensors of the delivery status of the last text."""
 
 from datetime import timedelta
 
@@ -103,10 +103,10 @@ async def test_of_many_messages_the_one_that_needs_attention_is_shown(
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("wrong", ["Nessuno", "899 123456", "+41791234567"])
-async def test_what_was_no_number_does_not_hide_what_became_of_the_others(
+async def test_an_invalid_number_does_not_hide_the_status_of_the_others(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, wrong: str
 ) -> None:
-    """The action's answer tells of it; a number that the provider refuses is shown."""
+    """The action's response shows it; a number that the provider refuses is shown."""
     account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
     sensor = "sensor.smshosting_last_delivery_status"
     await send(hass, account, "Anna", wrong)
@@ -193,7 +193,7 @@ async def test_a_message_that_failed_or_may_have_is_shown(
 
 
 @pytest.mark.usefixtures("quick")
-async def test_what_the_provider_tells_of_parts_and_cost_is_shown(
+async def test_parts_and_cost_are_those_that_the_provider_reports(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -218,7 +218,7 @@ async def test_a_message_that_another_account_sent_stays_with_the_first(
     accounts: Accounts,
     simulator: Simulator,
 ) -> None:
-    """Whoever was asked to send shows what became of it, and reports reach it."""
+    """The account that was asked to send shows the status, and reports reach it."""
     second = await accounts.set_up("inviosmart")
     first = await accounts.set_up(
         "smshosting", options={CONF_FALLBACK: [second.entry_id]}
@@ -346,7 +346,7 @@ async def send_later(hass: HomeAssistant, message: str) -> str:
 async def test_a_message_for_later_is_queued_with_its_time(
     hass: HomeAssistant, accounts: Accounts, key: str
 ) -> None:
-    """Whoever holds it, the provider or we; one for now has no such time."""
+    """Whether the provider holds it or we do; one for now has no such time."""
     account = await accounts.set_up(key, title="Sms")
     sensor = "sensor.sms_last_delivery_status"
 

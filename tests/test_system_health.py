@@ -1,4 +1,4 @@
-"""The page of system information: what it tells, and that nothing of it is private."""
+"""The system information: what it shows, and that nothing of it is private."""
 
 from contextlib import closing
 import json
@@ -33,20 +33,20 @@ class Page:
         self._client = client
 
     async def read(self) -> dict[str, Any]:
-        """Return what is told in the end, by its key."""
+        """Return the final values by their keys."""
         assert await async_setup_component(self._hass, SYSTEM_HEALTH_DOMAIN, {})
         client = await self._client(self._hass)
         await client.send_json_auto_id({"type": "system_health/info"})
         assert (await client.receive_json())["success"]
-        told: dict[str, Any] = {}
+        info: dict[str, Any] = {}
         while (event := (await client.receive_json())["event"])["type"] != "finish":
             if event["type"] == "initial":
                 assert event["data"][DOMAIN]["manage_url"].endswith(DOMAIN)
-                told = event["data"][DOMAIN]["info"]
+                info = event["data"][DOMAIN]["info"]
             elif event["domain"] == DOMAIN:
                 assert event["success"]
-                told[event["key"]] = event["data"]
-        return told
+                info[event["key"]] = event["data"]
+        return info
 
 
 async def send(hass: HomeAssistant, text: str) -> None:
@@ -65,7 +65,7 @@ def page(hass: HomeAssistant, hass_ws_client: WebSocketGenerator) -> Page:
     return Page(hass, hass_ws_client)
 
 
-async def test_every_account_and_provider_is_told_of(
+async def test_every_account_and_provider_is_shown(
     hass: HomeAssistant, accounts: Accounts, page: Page
 ) -> None:
     """Each line with its text, and no line without one."""
@@ -90,7 +90,7 @@ async def test_every_account_and_provider_is_told_of(
         }
 
 
-async def test_without_an_account_there_is_little_to_tell(
+async def test_without_an_account_there_is_little_to_show(
     hass: HomeAssistant, page: Page
 ) -> None:
     assert await async_setup_component(hass, DOMAIN, {})
@@ -114,7 +114,7 @@ async def test_a_message_that_waits_for_the_line_is_counted(
     assert (await page.read())["messages_queued"] == 1
 
 
-async def test_a_provider_that_is_out_of_reach_is_told(
+async def test_a_provider_that_is_out_of_reach_is_shown(
     accounts: Accounts, unused_tcp_port: int, page: Page
 ) -> None:
     """Of two accounts at one provider it is enough that one is."""
@@ -132,7 +132,7 @@ async def test_a_provider_that_is_out_of_reach_is_told(
     assert info["reach_smshosting"] == "ok"
 
 
-async def test_providers_that_can_call_us_are_told(
+async def test_whether_providers_can_call_us_is_shown(
     hass: HomeAssistant, accounts: Accounts, page: Page
 ) -> None:
     hass.config.external_url = "https://casa.example"
@@ -146,23 +146,23 @@ def ledger_of(hass: HomeAssistant) -> Path:
     return Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db"))
 
 
-async def test_trouble_with_the_ledger_is_told_as_long_as_it_lasts(
+async def test_trouble_with_the_ledger_is_shown_as_long_as_it_lasts(
     hass: HomeAssistant, accounts: Accounts, page: Page
 ) -> None:
     await accounts.set_up("smshosting")
     with closing(sqlite3.connect(ledger_of(hass), isolation_level=None)) as other:
-        # Somebody else who writes to it keeps everybody out.
+        # Another writer locks the file.
         other.execute("BEGIN IMMEDIATE")
         await send(hass, "Questo non si scrive")
-        told = (await page.read())["ledger"]
+        ledger = (await page.read())["ledger"]
         other.execute("ROLLBACK")
-    assert told == {"type": "failed", "error": "unwritable"}
+    assert ledger == {"type": "failed", "error": "unwritable"}
 
     await send(hass, "Questo si scrive")
     assert (await page.read())["ledger"] == "ok"
 
 
-async def test_a_ledger_in_memory_is_told(
+async def test_a_ledger_in_memory_is_shown(
     hass: HomeAssistant, accounts: Accounts, page: Page
 ) -> None:
     """Where there is no folder for the file, nor can be."""
@@ -172,18 +172,18 @@ async def test_a_ledger_in_memory_is_told(
     assert (await page.read())["ledger"] == {"type": "failed", "error": "in_memory"}
 
 
-async def test_nothing_private_is_told(
+async def test_nothing_private_is_shown(
     accounts: Accounts, simulator: Simulator, page: Page
 ) -> None:
     """It is made to be copied into a public report."""
     for key in PROVIDERS:
         await accounts.set_up(key, title=f"Casa {key}", recipients={"Anna": [ANNA]})
 
-    told = json.dumps(await page.read())
+    info = json.dumps(await page.read())
 
-    assert "Casa" not in told
-    assert "Anna" not in told
-    assert ANNA[3:] not in told
-    assert "127.0.0.1" not in told
+    assert "Casa" not in info
+    assert "Anna" not in info
+    assert ANNA[3:] not in info
+    assert "127.0.0.1" not in info
     for key in PROVIDERS:
-        assert not any(secret in told for secret in simulator.credentials(key).values())
+        assert not any(secret in info for secret in simulator.credentials(key).values())

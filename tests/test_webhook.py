@@ -1,4 +1,4 @@
-"""The webhook: where providers tell delivery, and what is made of what they say."""
+"""The webhook: providers report delivery there, and what follows from a report."""
 
 import ast
 import asyncio
@@ -141,7 +141,7 @@ def hook_of(account: MockConfigEntry) -> str:
 
 
 def status_of(hass: HomeAssistant, account: MockConfigEntry) -> str:
-    """Return what became of an account's last message."""
+    """Return the status of an account's last message."""
     state = hass.states.get(f"sensor.{slugify(account.title)}_last_delivery_status")
     assert state is not None
     return state.state
@@ -153,7 +153,7 @@ def counts(account: MockConfigEntry) -> tuple[int, int]:
     return webhook.heard, webhook.ignored
 
 
-async def told(simulator: Simulator, status: str, index: int = -1) -> Callback:
+async def report_of(simulator: Simulator, status: str, index: int = -1) -> Callback:
     """Let a message reach its end, and return what its provider says of it.
 
     The provider cannot reach HOME, which does not exist; `bring` does it instead.
@@ -190,7 +190,7 @@ async def bring(
 
 @EACH_PROVIDER
 @pytest.mark.usefixtures("server")
-async def test_a_provider_that_tells_delivery_is_given_an_https_address(
+async def test_a_provider_that_reports_delivery_is_given_an_https_address(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
 ) -> None:
     """With the reference of the submission, another one each time."""
@@ -300,16 +300,16 @@ class Cloud:
     _SIGNAL_CLOUDHOOKS_UPDATED = "CLOUDHOOKS_UPDATED"
 
     class CloudConnectionState(Enum):
-        """Whether the house and the cloud are connected."""
+        """Return whether Home Assistant is connected to the cloud."""
 
         CLOUD_CONNECTED = "cloud_connected"
         CLOUD_DISCONNECTED = "cloud_disconnected"
 
     class CloudNotAvailable(HomeAssistantError):  # noqa: N818 - its name there
-        """Nobody is logged in."""
+        """No user is logged in."""
 
     class CloudNotConnected(CloudNotAvailable):
-        """Somebody is, but there is no connection."""
+        """A user is, but there is no connection."""
 
     def __init__(self) -> None:
         """Begin with a subscriber who is connected."""
@@ -341,7 +341,7 @@ class Cloud:
         return module
 
     def change(self, hass: HomeAssistant, webhook_id: str, url: str | None) -> None:
-        """Change or delete a cloudhook, and tell."""
+        """Change or delete a cloudhook, and notify."""
         if url is None:
             del self.hooks[webhook_id]
         else:
@@ -350,7 +350,7 @@ class Cloud:
         async_dispatcher_send(hass, self._SIGNAL_CLOUDHOOKS_UPDATED, hooks)
 
     def async_active_subscription(self, hass: HomeAssistant) -> bool:  # noqa: ARG002
-        """Tell whether somebody is logged in who pays."""
+        """Return whether a user with a subscription is logged in."""
         return self.is_subscribed
 
     async def async_get_or_create_cloudhook(
@@ -395,10 +395,10 @@ class Cloud:
         """Follow one address."""
 
         @callback
-        def tell(hooks: dict[str, Any]) -> None:
+        def notify(hooks: dict[str, Any]) -> None:
             on_change(hooks.get(webhook_id))
 
-        return async_dispatcher_connect(hass, self._SIGNAL_CLOUDHOOKS_UPDATED, tell)
+        return async_dispatcher_connect(hass, self._SIGNAL_CLOUDHOOKS_UPDATED, notify)
 
 
 @pytest.fixture
@@ -464,7 +464,7 @@ async def test_the_cloud_comes_before_an_address_of_ones_own(  # noqa: PLR0913, 
 async def test_the_cloud_is_followed_as_it_comes_and_goes(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, cloud: Cloud
 ) -> None:
-    """While it is not there, the address of one's own is used."""
+    """While it is not there, our own address is used."""
     cloud.is_connected = False
     account = await accounts.set_up("smshosting")
     texts = iter("abcdef")
@@ -530,7 +530,7 @@ async def test_an_address_that_the_cloud_takes_long_to_make_holds_nothing_up(
     cloud: Cloud,
     external: str | None,
 ) -> None:
-    """Until it is there, the address of one's own is used."""
+    """Until it is there, our own address is used."""
     await hass.config.async_update(external_url=external)
     cloud.is_quick.clear()
     account = accounts.add("smshosting")
@@ -575,7 +575,7 @@ async def test_what_an_older_search_finds_does_not_replace_what_a_newer_one_foun
 async def test_a_removed_account_gives_its_address_in_the_cloud_back(
     hass: HomeAssistant, accounts: Accounts, cloud: Cloud, trouble: str
 ) -> None:
-    """If there is one, and somebody to give it back to."""
+    """If there is one, and the cloud can be reached."""
     cloud.is_connected = trouble != "never made"
     account = await accounts.set_up("smshosting")
     other = await accounts.set_up("transactionale")
@@ -606,7 +606,7 @@ async def test_an_account_that_never_ran_is_removed_without_the_cloud(
     assert cloud.hooks == {}
 
 
-# What providers tell
+# Reports of providers
 
 
 @pytest.mark.parametrize("status", ["delivered", "failed", "expired"])
@@ -621,7 +621,7 @@ async def test_a_documented_report_is_believed_at_once(
     account = await accounts.set_up("transactionale")
     await send(hass, account)
 
-    await bring(server, await told(simulator, status))
+    await bring(server, await report_of(simulator, status))
     await until(lambda: status_of(hass, account) == status)
 
     await until(lambda: counts(account) == (1, 0))
@@ -639,7 +639,7 @@ async def test_a_callback_without_documentation_is_a_hint_to_ask(
     """What it says is not believed: the provider is asked once for each."""
     account = await accounts.set_up(key)
     await send(hass, account)
-    report = await told(simulator, "delivered")
+    report = await report_of(simulator, "delivered")
     simulator.move(simulator.messages[0].id, "sent")
 
     await bring(server, report)
@@ -655,7 +655,7 @@ async def test_a_callback_without_documentation_is_a_hint_to_ask(
 
 @EACH_THAT_TELLS
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_bare_call_is_heard_by_either_method(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_a_bare_call_is_accepted_by_either_method(  # noqa: PLR0913, PLR0917 - fixtures
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -663,10 +663,10 @@ async def test_a_bare_call_is_heard_by_either_method(  # noqa: PLR0913, PLR0917 
     key: str,
     method: str,
 ) -> None:
-    """Nobody knows for sure which of them a provider uses."""
+    """It is not known which of them a provider uses."""
     account = await accounts.set_up(key)
     await send(hass, account)
-    path = URL((await told(simulator, "delivered")).url).path_qs
+    path = URL((await report_of(simulator, "delivered")).url).path_qs
 
     response = await server.request(method, path)
 
@@ -696,13 +696,13 @@ async def test_a_callback_that_is_quicker_than_the_answer_is_not_lost(  # noqa: 
     line: Line,
     key: str,
 ) -> None:
-    """The provider tells the delivery before it has answered to the send."""
+    """The provider reports the delivery before it answers to the send."""
     account = await accounts.set_up(key, settings={"url": line.url(key)})
     line.hold_answers()
     sending = asyncio.create_task(send(hass, account))
     await until(lambda: simulator.messages)
 
-    await bring(server, await told(simulator, "delivered"))
+    await bring(server, await report_of(simulator, "delivered"))
     await until(lambda: counts(account) == (1, 0))
     line.release_answers()
     await sending
@@ -726,14 +726,14 @@ RUBBISH = (
 
 
 @EACH_THAT_TELLS
-async def test_what_is_about_no_message_of_ours_is_counted_and_forgotten(
+async def test_a_callback_about_an_unknown_message_is_counted_and_dropped(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
     server: Server,
     key: str,
 ) -> None:
-    """Whoever sends it learns nothing, and nobody is asked."""
+    """The caller learns nothing, and no provider is asked."""
     account = await accounts.set_up(key)
     await send(hass, account)
 
@@ -766,7 +766,9 @@ async def test_a_body_is_read_up_to_a_bound(
     assert counts(account) == (0, 2)
     assert questions(simulator, "transactionale") == 0
 
-    report = json.dumps(dict((await told(simulator, "delivered")).payload)).encode()
+    report = json.dumps(
+        dict((await report_of(simulator, "delivered")).payload)
+    ).encode()
     await server.post(path, data=report.ljust(MOST_BYTES))
     await until(lambda: status_of(hass, account) == "delivered")
     await until(lambda: counts(account) == (1, 2))
@@ -779,11 +781,11 @@ async def test_a_report_does_not_move_a_final_status(
     """The first end is the end."""
     account = await accounts.set_up("transactionale")
     await send(hass, account)
-    await bring(server, await told(simulator, "delivered"))
+    await bring(server, await report_of(simulator, "delivered"))
     await until(lambda: counts(account) == (1, 0))
     assert status_of(hass, account) == "delivered"
 
-    await bring(server, await told(simulator, "failed"))
+    await bring(server, await report_of(simulator, "failed"))
 
     await until(lambda: counts(account) == (1, 1))
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -803,7 +805,7 @@ async def test_nothing_is_learned_of_a_message_at_another_accounts_webhook(
     account = await accounts.set_up(key)
     other = await accounts.set_up(key, title="Un altro")
     await send(hass, account)
-    report = await told(simulator, "delivered")
+    report = await report_of(simulator, "delivered")
     query = URL(report.url).query_string
 
     await bring(server, report, to=f"{hook_of(other)}?{query}")
@@ -878,7 +880,7 @@ async def test_the_webhook_is_there_while_the_account_is_loaded(
     server: Server,
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """Afterwards nobody answers to it, and it can be registered again."""
+    """Afterwards it does not answer, and it can be registered again."""
     websocket = await hass_ws_client(hass)
 
     async def registered() -> list[dict[str, Any]]:
@@ -895,7 +897,7 @@ async def test_the_webhook_is_there_while_the_account_is_loaded(
 
     assert await hass.config_entries.async_unload(account.entry_id)
     assert await registered() == []
-    await bring(server, await told(simulator, "delivered"))
+    await bring(server, await report_of(simulator, "delivered"))
     await hass.config.async_update(external_url="https://altrove.example")
 
     assert await hass.config_entries.async_setup(account.entry_id)
@@ -905,7 +907,7 @@ async def test_the_webhook_is_there_while_the_account_is_loaded(
     assert counts(account) == (0, 0)
 
 
-async def test_our_log_lines_do_not_tell_the_id(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_our_log_lines_do_not_contain_the_id(  # noqa: PLR0913, PLR0917 - fixtures
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -913,14 +915,14 @@ async def test_our_log_lines_do_not_tell_the_id(  # noqa: PLR0913, PLR0917 - fix
     cloud: Cloud,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever knows it can tell us what he likes."""
+    """Who knows it can report anything."""
     caplog.set_level(logging.DEBUG)
     cloud.error = TimeoutError("on the way to the webhook")
     account = await accounts.set_up("smshosting")
     webhook_id = account.data[CONF_WEBHOOK_ID]
     await send(hass, account)
     simulator.inject("smshosting", Fault.HTML, operation="status")
-    report = await told(simulator, "delivered")
+    report = await report_of(simulator, "delivered")
     await bring(server, report)
     await until(lambda: questions(simulator, "smshosting"))
     await server.post(hook_of(account), data=b"x" * (MOST_BYTES + 1))

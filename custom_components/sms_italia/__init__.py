@@ -1,11 +1,11 @@
-"""SMS Italia: SMS through four Italian providers."""
+"""The SMS Italia integration: SMS through four Italian providers."""
 
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType
 from homeassistant.helpers.event import async_track_time_change
@@ -17,20 +17,19 @@ from homeassistant.util import dt as dt_util
 from .account_setup import create_account
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
-from .loading import async_is_expected
 from .messaging.clock import Clock
 from .messaging.messenger import Messenger
 from .messaging.pacing import Pace
+from .reloads import async_will_be_loaded
 from .repairs import (
-    async_check_credit,
     async_check_settings,
-    async_forget_account,
-    async_forget_daily_limit,
-    async_tell_ledger_trouble,
+    async_clear_account,
+    async_report_ledger_trouble,
+    async_watch_account,
 )
 from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
 from .services import async_setup_services
-from .webhook import DeliveryWebhook, async_forget_webhook
+from .webhook import DeliveryWebhook, async_remove_cloudhook
 
 PLATFORMS = [
     Platform.BINARY_SENSOR,
@@ -44,13 +43,13 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Make the messenger that all accounts share, and register the actions."""
+    """Create the messenger that all accounts share, and register the actions."""
     messenger = Messenger(
         Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db")),
         Clock(timezone=dt_util.get_default_time_zone),
         Pace(),
-        on_ledger_trouble=partial(async_tell_ledger_trouble, hass),
-        expected=partial(async_is_expected, hass),
+        on_ledger_trouble=partial(async_report_ledger_trouble, hass),
+        expected=partial(async_will_be_loaded, hass),
     )
     hass.data[MESSENGER] = messenger
 
@@ -65,8 +64,8 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> bool:
     """Set up an account, whether or not its provider can be reached.
 
-    Nothing is asked of the provider first: an account that waited for it would be
-    missing just when the line is down and an alarm has to be kept for later.
+    The first request comes after the set-up: an account that waited for its provider
+    would be missing while the connection is down and an alarm must be queued.
     """
     texts = await async_get_translations(hass, hass.config.language, "common", {DOMAIN})
     messenger = hass.data[MESSENGER]
@@ -87,14 +86,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
         name=entry.title,
         configuration_url=account.provider.console_url,
     )
-    entry.async_on_unload(messenger.listen(entry.entry_id, coordinator.take_in))
+    entry.async_on_unload(messenger.listen(entry.entry_id, coordinator.handle_event))
     await messenger.attach(account)
     try:
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     except BaseException:
         await messenger.detach(entry.entry_id)
         raise
-    _watch(hass, entry)
+    async_watch_account(hass, entry)
+    _tidy_up_daily(hass, entry)
     entry.async_create_background_task(
         hass, coordinator.async_refresh(), f"{DOMAIN} first refresh"
     )
@@ -102,30 +102,20 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     return True
 
 
-def _watch(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Keep an account's repair issues true, and its part of the ledger tidy."""
+def _tidy_up_daily(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Delete old messages of an account from the ledger each night."""
     runtime = entry.runtime_data
-    async_check_settings(hass, entry, runtime.account)
 
-    @callback
-    def check_credit() -> None:
-        async_check_credit(hass, entry, runtime.account, runtime.coordinator.data)
-
-    # What is known already was told before anybody listened.
-    check_credit()
-
-    async def turn_day(_now: datetime) -> None:
-        async_forget_daily_limit(hass, entry)
+    async def tidy_up(_now: datetime) -> None:
         await runtime.messenger.tidy_up(runtime.account.id)
 
-    entry.async_on_unload(runtime.coordinator.async_add_listener(check_credit))
     entry.async_on_unload(
-        async_track_time_change(hass, turn_day, hour=0, minute=0, second=5)
+        async_track_time_change(hass, tidy_up, hour=0, minute=0, second=5)
     )
 
 
 async def _async_reload(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Take up changed settings, options or recipients."""
+    """Reload an account whose settings, options or recipients changed."""
     hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
@@ -138,10 +128,10 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Leave nothing behind: no issue, no address in the cloud, no message."""
-    async_forget_account(hass, entry)
+    """Remove an account's issues, its address in the cloud and its messages."""
+    async_clear_account(hass, entry)
     for other in hass.config_entries.async_loaded_entries(DOMAIN):
-        # It may have counted on the one that is gone.
+        # The removed account may have been a fallback of this one.
         async_check_settings(hass, other, other.runtime_data.account)
-    await async_forget_webhook(hass, entry)
+    await async_remove_cloudhook(hass, entry)
     await hass.data[MESSENGER].forget(entry.entry_id)

@@ -1,4 +1,4 @@
-"""Keeps the ledger's file still while Home Assistant copies it."""
+"""Keeps the ledger file unchanged while Home Assistant copies it."""
 
 from homeassistant.core import HomeAssistant
 
@@ -6,10 +6,10 @@ from .runtime import MESSENGER
 
 
 async def async_pre_backup(hass: HomeAssistant) -> None:
-    """Bring the ledger's file up to date, and let it rest."""
+    """Write the ledger file, then stop changes to it."""
     await hass.data[MESSENGER].hold_ledger()
 
 
 async def async_post_backup(hass: HomeAssistant) -> None:
-    """Let the ledger's file change again."""
+    """Allow changes to the ledger file again."""
     await hass.data[MESSENGER].release_ledger()

@@ -1,4 +1,4 @@
-"""Tells when an account's credit is low."""
+"""The binary sensor of a low credit."""
 
 from typing import override
 
@@ -24,7 +24,7 @@ async def async_setup_entry(
     entry: SmsItaliaConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the warning where the credit is known."""
+    """Add the sensor if the provider reports the credit."""
     if CREDIT_FEATURES & entry.runtime_data.account.provider.capabilities.features:
         async_add_entities([CreditLowSensor(entry)])
 
@@ -35,29 +35,29 @@ class CreditLowSensor(
     BinarySensorEntity,
     RestoreEntity,
 ):
-    """On while the credit is under the account's limit."""
+    """On while the credit is below the account's limit."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
-        """Watch the account's credit."""
+        """Set up the sensor of an account."""
         AccountEntity.__init__(self, entry, "credit_low")
         CoordinatorEntity.__init__(self, entry.runtime_data.coordinator)
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Begin with what was known, until something newer is told."""
+        """Restore the last known state unless there is a newer one."""
         await super().async_added_to_hass()
         if (last := await self.async_get_last_state()) is not None:
             self._attr_is_on = {STATE_ON: True, STATE_OFF: False}.get(last.state)
-        self._take()
+        self._update_state()
 
     @override
     @callback
     def _handle_coordinator_update(self) -> None:
-        self._take()
+        self._update_state()
         super()._handle_coordinator_update()
 
-    def _take(self) -> None:
+    def _update_state(self) -> None:
         if (is_low := self.coordinator.is_credit_low) is not None:
             self._attr_is_on = is_low

@@ -1,4 +1,4 @@
-"""A button on each recipient's device that sends a test message."""
+"""The button of a recipient that sends a test message."""
 
 from typing import override
 
@@ -15,11 +15,11 @@ from .entity import RecipientEntity
 from .runtime import SmsItaliaConfigEntry
 from .sending import Request, recipient_targets, send
 
-# The messenger bounds the requests on the wire, as for all that is sent.
+# The messenger limits the parallel requests.
 PARALLEL_UPDATES = 0
 
 _CONF_SANDBOX = "sandbox"
-"""The option of a provider with which nothing is really sent."""
+"""The option of a provider in whose test mode nothing is sent."""
 
 
 async def async_setup_entry(
@@ -38,7 +38,7 @@ async def async_setup_entry(
 class SendTestButton(RecipientEntity, ButtonEntity):
     """Sends a test message to all numbers of a recipient.
 
-    The answer is the recipient's delivery status, which stands on the same device.
+    The result is the recipient's delivery status, on the same device.
     """
 
     _attr_entity_category = EntityCategory.DIAGNOSTIC
@@ -49,7 +49,7 @@ class SendTestButton(RecipientEntity, ButtonEntity):
         entry: SmsItaliaConfigEntry,
         subentry: ConfigSubentry,
     ) -> None:
-        """Stand for a recipient; without use where nothing is really sent."""
+        """Set up the button, disabled by default for an account in test mode."""
         super().__init__(hass, entry, subentry, "send_test")
         self._attr_entity_registry_enabled_default = not entry.options.get(
             _CONF_SANDBOX, False
@@ -57,7 +57,7 @@ class SendTestButton(RecipientEntity, ButtonEntity):
 
     @override
     async def async_press(self) -> None:
-        """Send; raises a translated HomeAssistantError if nothing was taken."""
+        """Send; raises a translated HomeAssistantError if no message was accepted."""
         await send(
             self.hass,
             self.entry,
@@ -66,9 +66,9 @@ class SendTestButton(RecipientEntity, ButtonEntity):
         )
 
     async def _text(self) -> str:
-        """Return the text, in the language of Home Assistant.
+        """Return the text in the language of Home Assistant.
 
-        It tells the time: providers refuse a text that they have just sent.
+        It contains the time, because providers refuse a text that they have just sent.
         """
         texts = await async_get_translations(
             self.hass, self.hass.config.language, "common", {DOMAIN}

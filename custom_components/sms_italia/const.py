@@ -1,4 +1,4 @@
-"""Names that several rooms of the integration share."""
+"""Constants that several modules of the integration share."""
 
 from typing import Final
 
@@ -7,12 +7,12 @@ DOMAIN: Final = "sms_italia"
 SUBENTRY_TYPE_RECIPIENT: Final = "recipient"
 
 CONF_PROVIDER: Final = "provider"
-"""The key of the account's provider, in the entry's data beside the settings."""
+"""The key of the provider in the entry's data, beside the account's settings."""
 
 CONF_NUMBERS: Final = "numbers"
-"""The numbers of a recipient, E.164, in the subentry's data; its title is the name."""
+"""The numbers (E.164) of a recipient in its subentry; the title is its name."""
 
-# Keys of an account's options; what only one provider has is declared by it.
+# Options of an account; each provider declares those that only it has.
 CONF_ENCODING: Final = "encoding"
 CONF_MAX_PARTS: Final = "max_parts"
 CONF_BUNDLE_AFTER: Final = "bundle_after"
@@ -26,7 +26,7 @@ CONF_FAILOVER_ON_FAILED_DELIVERY: Final = "failover_on_failed_delivery"
 CONF_DELIVERY_REPORTS: Final = "delivery_reports"
 CONF_HISTORY_DAYS: Final = "history_days"
 
-# Sections of the set-up form and of the options form.
+# Sections of the account form and of the options form.
 SECTION_ADVANCED: Final = "advanced"
 SECTION_TEXT: Final = "text"
 SECTION_LIMITS: Final = "limits"
@@ -35,4 +35,4 @@ SECTION_REPORTS: Final = "reports"
 SECTION_PROVIDER: Final = "provider"
 
 DAILY_LIMIT_MAX: Final = 100_000
-"""The highest daily limit that can be set, in parts."""
+"""The highest possible daily limit, in parts."""

@@ -1,12 +1,11 @@
-"""Keeps an account's credit current and notices when its credentials fail."""
+"""Updates an account's credit and starts reauthentication."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 import logging
-from typing import override
+from typing import TYPE_CHECKING, override
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -29,29 +28,32 @@ from .providers.model import Channel, Credit, ErrorKind, MessageType
 
 _LOGGER = logging.getLogger(__name__)
 
+if TYPE_CHECKING:
+    from .runtime import SmsItaliaConfigEntry
+
 _INTERVAL = timedelta(hours=1)
 
 CREDIT_FEATURES = frozenset(
     {Feature.CREDIT, Feature.CREDIT_IF_OFFERED, Feature.CREDIT_WITH_SEND}
 )
-"""With one of these, an account's credit is known sooner or later, and what it pays."""
+"""With one of these, a provider reports the credit and the cost of an account."""
 
 
 class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     """Asks for the credit every hour and soon after each send.
 
-    Where the provider has no such question, or not for this account, the credentials
-    alone are proved, and the credit, if any, is what the answers to sends tell; None
-    before the first. The Push plan, which is a question of its own, is asked about
-    once an hour at most, and only where Push is used.
+    If the provider does not report the credit on request, or not to this account, only
+    the credentials are checked. The credit is then what the responses to sends report;
+    None before the first one. The Push plan takes a request of its own: at most one an
+    hour, and only for accounts that use Push.
     """
 
-    config_entry: ConfigEntry
+    config_entry: SmsItaliaConfigEntry
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry, account: Account
+        self, hass: HomeAssistant, entry: SmsItaliaConfigEntry, account: Account
     ) -> None:
-        """Ask nothing yet."""
+        """Set up the coordinator; it sends no request yet."""
         super().__init__(
             hass,
             _LOGGER,
@@ -66,28 +68,28 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             self._features & {Feature.CREDIT, Feature.CREDIT_IF_OFFERED}
         )
         self._follows_push = account.channel is not Channel.SMS
-        self._push_asked: datetime | None = None
+        self._push_checked: datetime | None = None
         self.data = None
 
     @property
     def is_credit_low(self) -> bool | None:
-        """Whether the credit is to be warned of, None if it is not known."""
+        """Return whether the credit is below the limit, None if it is not known."""
         if self.data is None:
             return None
         return self._account.is_low(self.data.balance)
 
     @property
     def _is_push_due(self) -> bool:
-        """Whether to ask about the Push plan, with the next question."""
+        """Return whether the next request asks about the Push plan as well."""
         if Feature.PUSH_LEFT not in self._features or not self._follows_push:
             return False
-        asked = self._push_asked
-        # The timer of the hour fires a moment early or late.
-        return asked is None or dt_util.utcnow() - asked > 0.9 * _INTERVAL
+        checked = self._push_checked
+        # The hourly timer may fire a little early.
+        return checked is None or dt_util.utcnow() - checked > 0.9 * _INTERVAL
 
     @override
     async def _async_update_data(self) -> Credit | None:
-        """Ask the provider; its refusals become translated errors."""
+        """Ask the provider; raises a translated error if it does not answer."""
         try:
             return await self._ask()
         except ProviderError as err:
@@ -108,29 +110,29 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             ) from None
 
     async def _ask(self) -> Credit | None:
-        """Prove the credentials; return the credit, as far as it is known then."""
+        """Check the credentials; return the credit, or the last known one."""
         client = self._account.client
         if self._is_push_due:
             credit = await client.credit_with_push()
-            self._push_asked = dt_util.utcnow()
+            self._push_checked = dt_util.utcnow()
             return credit
         if not self._can_ask:
             await client.validate()
             return self.data
-        told = await client.check()
-        if told is None:
-            # It is not offered to this account: not asked again before a reload.
+        credit = await client.check()
+        if credit is None:
+            # Not offered to this account: it is not asked for again until a reload.
             self._can_ask = False
             return self.data
         if self.data is None:
-            return told
+            return credit
         return replace(
-            told, push_left=self.data.push_left, push_plan=self.data.push_plan
+            credit, push_left=self.data.push_left, push_plan=self.data.push_plan
         )
 
     @callback
     def follow_push(self) -> None:
-        """Ask about the Push plan from now on, where there is such a question."""
+        """Ask about the Push plan from now on, if the provider reports it."""
         self._follows_push = True
 
     @callback
@@ -140,15 +142,15 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             self.async_set_updated_data(Credit(balance=balance))
 
     @callback
-    def take_in(self, event: Event) -> None:
-        """Follow what sends tell of the credit and the credentials."""
+    def handle_event(self, event: Event) -> None:
+        """Update the credit and the credentials' state after a send."""
         match event:
             case CreditTold(balance=balance):
                 known = self.data or Credit(balance=balance)
                 self.async_set_updated_data(replace(known, balance=balance))
             case CreditChanged():
                 if Feature.CREDIT in self._features:
-                    self._ask_soon()
+                    self._refresh_soon()
             case CredentialsRefused():
                 self.config_entry.async_start_reauth(self.hass)
             case MessagesChanged(messages=messages):
@@ -157,13 +159,13 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                     for one in messages
                 ):
                     self.follow_push()
-                    self._ask_soon()
+                    self._refresh_soon()
             case TotalsChanged():
                 pass
 
     @callback
-    def _ask_soon(self) -> None:
-        """Ask at once, or in some seconds if it was asked just now."""
+    def _refresh_soon(self) -> None:
+        """Ask now, or in some seconds if the last request was just now."""
         self.config_entry.async_create_background_task(
             self.hass, self.async_request_refresh(), "sms_italia credit"
         )

@@ -1,4 +1,4 @@
-"""What an account tells about itself in a bug report: no secret, number or text."""
+"""The diagnostics of an account, without secrets, numbers and texts."""
 
 from collections import Counter
 from typing import Any
@@ -19,7 +19,7 @@ async def async_get_config_entry_diagnostics(
     _hass: HomeAssistant,
     entry: SmsItaliaConfigEntry,
 ) -> dict[str, Any]:
-    """Return an account's settings without what is private, and its figures."""
+    """Return the settings, without private ones, and the state of an account."""
     runtime = entry.runtime_data
     account = runtime.account
     private = {

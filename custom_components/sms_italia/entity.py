@@ -1,6 +1,6 @@
-"""What the entities of accounts and recipients have in common."""
+"""Base classes of the entities of accounts and recipients."""
 
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
@@ -10,8 +10,8 @@ from .const import DOMAIN
 from .runtime import SmsItaliaConfigEntry
 
 
-def unique_id_of(entry: ConfigEntry, key: str) -> str:
-    """Return the unique id of an account's entity."""
+def unique_id_of(entry: SmsItaliaConfigEntry, key: str) -> str:
+    """Return the unique ID of an account's entity."""
     return f"{entry.entry_id}_{key}"
 
 
@@ -22,7 +22,7 @@ class AccountEntity(Entity):
     _attr_should_poll = False
 
     def __init__(self, entry: SmsItaliaConfigEntry, key: str) -> None:
-        """Belong to the account of a config entry; `key` is unique within it."""
+        """Set up an entity of an account; `key` is unique within the account."""
         self.entry = entry
         self._attr_translation_key = key
         self._attr_unique_id = unique_id_of(entry, key)
@@ -44,7 +44,7 @@ class RecipientEntity(Entity):
         subentry: ConfigSubentry,
         key: str,
     ) -> None:
-        """Belong to the recipient of a subentry; `key` is unique within it."""
+        """Set up an entity of a recipient; `key` is unique within the recipient."""
         self.entry = entry
         self.recipient = subentry.subentry_id
         account = entry.runtime_data.account

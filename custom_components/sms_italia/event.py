@@ -1,4 +1,4 @@
-"""The end of each message as an event, for automations and the logbook."""
+"""The event entity of deliveries, for automations and the logbook."""
 
 from collections.abc import Iterable
 from typing import override
@@ -28,12 +28,12 @@ async def async_setup_entry(
 
 
 class DeliveryEvent(AccountEntity, EventEntity):
-    """Tells when a message was delivered, failed, expired, or became uncertain."""
+    """Fires when a message is delivered, fails, expires, or becomes uncertain."""
 
     _attr_event_types = [status.value for status in _TYPES]  # noqa: RUF012 - as in the base class
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
-        """Tell of the account's messages."""
+        """Set up the event entity of an account."""
         super().__init__(entry, "delivery")
 
     @override
@@ -41,30 +41,32 @@ class DeliveryEvent(AccountEntity, EventEntity):
         """Follow the account's messages."""
         await super().async_added_to_hass()
         runtime = self.entry.runtime_data
-        self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
-        self._tell(runtime.messenger.attend(runtime.account.id))
+        self.async_on_remove(
+            runtime.messenger.listen(runtime.account.id, self._handle_event)
+        )
+        self._trigger_events(runtime.messenger.attend(runtime.account.id))
 
     @callback
-    def _hear(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         if isinstance(event, MessagesChanged):
-            self._tell(event.turned)
+            self._trigger_events(event.turned)
 
-    def _tell(self, messages: Iterable[Message]) -> None:
-        """Tell of each message that came to an end or became uncertain."""
+    def _trigger_events(self, messages: Iterable[Message]) -> None:
+        """Fire an event for each message with a final or uncertain status."""
         for message in messages:
             if message.status in _TYPES:
                 self._trigger_event(message.status, self._attributes(message))
                 self.async_write_ha_state()
 
     def _attributes(self, message: Message) -> dict[str, str | int | float | None]:
-        """Return what is told of a message; neither its text nor its number."""
+        """Return the attributes of a message's event: no text, no full number."""
         recipient = self.entry.subentries.get(message.recipient or "")
-        carrier = self.hass.config_entries.async_get_entry(message.carrier or "")
+        account = self.hass.config_entries.async_get_entry(message.carrier or "")
         return {
             "message_id": message.public_id,
             "recipient": recipient.title if recipient else None,
             "number": message.shown_number,
-            "account": carrier.title if carrier else None,
+            "account": account.title if account else None,
             "parts": message.parts,
             "cost": None if message.cost is None else float(message.cost),
             "error": message.error.value if message.error else None,

@@ -1,4 +1,4 @@
-"""Notify entities of recipients, and the classic notify action of an account."""
+"""The notify entities of recipients, and the legacy notify action of an account."""
 
 import logging
 from typing import Any, override
@@ -28,8 +28,8 @@ from .sending import (
     send,
 )
 
-# The messenger bounds the requests on the wire; an alert to four people should not
-# wait for three timeouts first.
+# The messenger limits the parallel requests; an alert to four people must not wait for
+# three timeouts first.
 PARALLEL_UPDATES = 0
 
 _LOGGER = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ async def async_setup_entry(
 
 
 class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
-    """Sends to all numbers of a recipient."""
+    """The notify entity that sends to all numbers of a recipient."""
 
     _attr_supported_features = NotifyEntityFeature.TITLE
     _attr_name = None
@@ -65,12 +65,12 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
         entry: SmsItaliaConfigEntry,
         subentry: ConfigSubentry,
     ) -> None:
-        """Stand for a recipient."""
+        """Set up the entity of a recipient."""
         super().__init__(hass, entry, subentry, "notify")
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
-        """Send an SMS; raises a translated HomeAssistantError if none was taken."""
+        """Send; raises a translated HomeAssistantError if no message was accepted."""
         await send(
             self.hass,
             self.entry,
@@ -80,26 +80,25 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
 
     @callback
     def record_notification(self) -> None:
-        """Show that a message went out by another action."""
+        """Record a message that was sent by another action."""
         self._async_record_notification()
 
 
 class AccountNotificationService(BaseNotificationService):
     """The action `notify.<account>`, which core's `alert` and older automations call.
 
-    It is registered by ourselves and not by the notify component's discovery, whose
-    task could outlive an unload, and which keeps each service ever made. A name that
-    is taken is left alone by the base class when it registers, but not when it
-    unregisters.
+    We register it ourselves, because the discovery of the notify component may run
+    past an unload and keeps every service object. The base class does not replace an
+    action with the same name, but it would remove one.
     """
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
-        """Send for the account of a config entry."""
+        """Set up the action of an account."""
         self._entry = entry
 
     @override
     async def async_register_services(self) -> None:
-        """Register the action; a name that belongs to somebody else is left to them."""
+        """Register the action unless another integration uses its name."""
         if self.hass.services.has_service(NOTIFY_DOMAIN, self._service_name):
             _LOGGER.warning(
                 "The action notify.%s exists already and is left alone; rename the "
@@ -110,7 +109,7 @@ class AccountNotificationService(BaseNotificationService):
 
     @override
     async def async_unregister_services(self) -> None:
-        """Remove the action, unless its name belongs to somebody else."""
+        """Remove the action unless another integration uses its name."""
         actions = self.hass.services.async_services_for_domain(NOTIFY_DOMAIN)
         action = actions.get(self._service_name)
         if action and action.job.target == self._async_notify_message_service:
@@ -118,9 +117,9 @@ class AccountNotificationService(BaseNotificationService):
 
     @override
     async def async_send_message(self, message: str, **kwargs: Any) -> None:
-        """Send to the targets, or to all recipients where neither they nor groups are.
+        """Send to the targets; without targets and groups, to all recipients.
 
-        Raises a translated HomeAssistantError if nothing was taken.
+        Raises a translated HomeAssistantError if no message was accepted.
         """
         entry = self._entry
         request = await read_request(

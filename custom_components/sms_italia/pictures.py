@@ -1,4 +1,4 @@
-"""Pictures out of Home Assistant's cameras, media and folders, and into them."""
+"""Reads pictures from cameras, media and folders, and saves them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from .providers.pictures import picture_type
 _CAMERA = "camera"
 _LOCAL_MEDIA = "local"
 
-_LARGEST = 16 * 1024 * 1024
-"""Bytes that are read of a file at most; no provider takes as many."""
+_MAX_BYTES = 16 * 1024 * 1024
+"""Bytes; the most that is read of a file. No provider accepts as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPicture:
-    """Where a picture was written, and what the media call it if they have it."""
+    """The file of a picture, and its media content ID if it is in a media folder."""
 
     path: Path
     media_content_id: str | None
@@ -31,13 +31,12 @@ class SavedPicture:
 async def read_picture(hass: HomeAssistant, given: str) -> Picture:
     """Return the picture that an action names.
 
-    That is a `camera` or `image` entity, whose picture of this moment it is, a media
-    content id, or the path of a file in a folder that Home Assistant allows; a relative
-    one begins in the configuration folder.
+    It is the current picture of a `camera` or `image` entity, a media content ID, or a
+    path in a folder that Home Assistant allows; a relative path starts in the
+    configuration folder.
 
-    Raises a translated HomeAssistantError if there is none. Whether anybody can take it
-    is not looked at; of a file that is too big for everybody only the first part is
-    read.
+    Raises a translated HomeAssistantError if there is no such picture. The provider's
+    limits are checked later; a file that exceeds all of them is not read to its end.
     """
     if (entity_id := _entity_of(given)) is not None:
         content = await _snapshot(hass, entity_id)
@@ -53,7 +52,7 @@ async def read_picture(hass: HomeAssistant, given: str) -> Picture:
     return Picture(
         content=content,
         filename=name,
-        # What is no picture is refused by its type, with what may be sent.
+        # Anything else is refused later, with the types that may be sent.
         content_type=picture_type(content) or "application/octet-stream",
     )
 
@@ -61,17 +60,17 @@ async def read_picture(hass: HomeAssistant, given: str) -> Picture:
 async def save_picture(
     hass: HomeAssistant, filename: str, picture: Picture
 ) -> SavedPicture:
-    """Write a picture to a new file; the name gets the picture's extension if need be.
+    """Write a picture to a new file, with the picture's extension added if missing.
 
-    A relative name begins in the folder of the local media and cannot leave it; any
-    other must be in a folder that Home Assistant allows. Nothing is ever overwritten.
+    A relative name starts in the folder of the local media and cannot leave it; an
+    absolute one must be in a folder that Home Assistant allows. No file is overwritten.
     Raises a translated HomeAssistantError.
     """
     return await hass.async_add_executor_job(_write, hass, filename, picture)
 
 
 def _entity_of(given: str) -> str | None:
-    """Return the entity whose picture is meant, None if it is none that has one."""
+    """Return the camera or image entity that is named, None if it is not one."""
     for domain in (_CAMERA, image.DOMAIN):
         entity_id = given.removeprefix(f"{media_source.URI_SCHEME}{domain}/")
         if valid_entity_id(entity_id) and split_entity_id(entity_id)[0] == domain:
@@ -80,7 +79,7 @@ def _entity_of(given: str) -> str | None:
 
 
 async def _snapshot(hass: HomeAssistant, entity_id: str) -> bytes:
-    """Return the picture that an entity shows now."""
+    """Return the current picture of an entity."""
     try:
         match split_entity_id(entity_id)[0]:
             case domain if domain not in hass.config.components:
@@ -88,7 +87,7 @@ async def _snapshot(hass: HomeAssistant, entity_id: str) -> bytes:
             case image.DOMAIN:
                 return (await image.async_get_image(hass, entity_id)).content
             case _:
-                # It needs a library that is there only where cameras are.
+                # It needs a library that only installations with cameras have.
                 from homeassistant.components import camera  # noqa: PLC0415 - as above
 
                 return (await camera.async_get_image(hass, entity_id)).content
@@ -102,11 +101,11 @@ async def _snapshot(hass: HomeAssistant, entity_id: str) -> bytes:
 
 
 async def _media_path(hass: HomeAssistant, given: str) -> Path:
-    """Return the file that a media content id stands for."""
+    """Return the file of a media content ID."""
     try:
         media = await media_source.async_resolve_media(hass, given, None)
     except HomeAssistantError, AssertionError:
-        # The local media assert that they can tell the type by the file's name.
+        # Local media raise AssertionError for a name without a known extension.
         raise _not_found(given) from None
     if media.path is None:
         raise ServiceValidationError(
@@ -118,7 +117,7 @@ async def _media_path(hass: HomeAssistant, given: str) -> Path:
 
 
 def _not_found(given: str) -> ServiceValidationError:
-    """Return the error of a picture that is not there."""
+    """Return the error of a picture that does not exist."""
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="picture_not_found",
@@ -127,7 +126,7 @@ def _not_found(given: str) -> ServiceValidationError:
 
 
 def _not_allowed(given: str) -> ServiceValidationError:
-    """Return the error of a path outside the folders that are allowed."""
+    """Return the error of a path outside the allowed folders."""
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="path_not_allowed",
@@ -135,24 +134,24 @@ def _not_allowed(given: str) -> ServiceValidationError:
     )
 
 
-# What follows reads and writes files, and must not run in the event loop.
+# The functions below access files and must not run in the event loop.
 
 
 def _content(given: str, path: Path) -> bytes:
-    """Return what stands in a file, up to a byte more than the bound."""
+    """Return the content of a file, cut one byte past the limit."""
     try:
         if path.is_file():
             with path.open("rb") as file:
-                return file.read(_LARGEST + 1)
+                return file.read(_MAX_BYTES + 1)
     except OSError:
         pass
     raise _not_found(given)
 
 
 def _allowed_content(hass: HomeAssistant, given: str, path: Path) -> bytes:
-    """Return what stands in a file that an action may read."""
+    """Return the content of a file in an allowed folder."""
     try:
-        # What is looked at is what is read, whatever a link says later.
+        # Check and read the same file, even if a link changes in between.
         path = path.resolve()
     except ValueError:
         raise _not_found(given) from None
@@ -196,7 +195,7 @@ def _write(hass: HomeAssistant, filename: str, picture: Picture) -> SavedPicture
 
 
 def _media_id(folders: Mapping[str, str], path: Path) -> str | None:
-    """Return what the media call a file, None if it is in none of their folders."""
+    """Return the media content ID of a file, None if it is in no media folder."""
     for name, folder in folders.items():
         base = Path(folder).resolve()
         if path.is_relative_to(base):

@@ -1,6 +1,7 @@
-"""What the user should know or do, as repair issues, and what a click can mend."""
+"""Repair issues of accounts and of the ledger, and the flows that fix them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from math import floor
 from typing import Any
@@ -10,10 +11,10 @@ from homeassistant.components.repairs import (
     RepairsFlow,
     RepairsFlowResult,
 )
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_time_change
 import voluptuous as vol
 from yarl import URL
 
@@ -31,45 +32,45 @@ from .messaging.ledger import LedgerTrouble
 from .providers.errors import ProviderError
 from .providers.model import Credit
 from .providers.registry import PROVIDERS
+from .runtime import SmsItaliaConfigEntry
 
 LOW_CREDIT = "low_credit"
 DAILY_LIMIT_REACHED = "daily_limit_reached"
 FALLBACK_MISSING = "fallback_missing"
 CLEAR_TEXT_ADDRESS = "clear_text_address"
-_OF_AN_ACCOUNT = (
+_ACCOUNT_ISSUES = (
     LOW_CREDIT,
     DAILY_LIMIT_REACHED,
     FALLBACK_MISSING,
     CLEAR_TEXT_ADDRESS,
 )
 
-
 _DATA_ACCOUNT = "account"
-"""Whose issue it is, by its entry id, in the data of an issue that can be mended."""
+"""The key of the account's entry ID in the data of an issue with a fix flow."""
 
 type _Input = dict[str, Any] | None
 
 
-class _Mending(RepairsFlow):
-    """Mends something of an account."""
+class _FixFlow(RepairsFlow):
+    """A flow that fixes an issue of an account."""
 
     @property
-    def _entry(self) -> ConfigEntry | None:
-        """The account; None once it is removed, and its issues with it."""
-        account = str((self.data or {})[_DATA_ACCOUNT])
-        return self.hass.config_entries.async_get_entry(account)
+    def _entry(self) -> SmsItaliaConfigEntry | None:
+        """Return the account, None if it was removed in the meantime."""
+        entry_id = str((self.data or {})[_DATA_ACCOUNT])
+        return self.hass.config_entries.async_get_entry(entry_id)
 
-    def _gone(self) -> RepairsFlowResult:
+    def _abort_removed(self) -> RepairsFlowResult:
         return self.async_abort(reason="account_removed")
 
-    def _done(
+    def _update_account(
         self,
-        entry: ConfigEntry,
+        entry: SmsItaliaConfigEntry,
         *,
         data: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> RepairsFlowResult:
-        """Change the account, which reloads it; the issue is over."""
+        """Change the account, which reloads it, and close the issue."""
         self.hass.config_entries.async_update_entry(
             entry,
             data=entry.data if data is None else data,
@@ -78,14 +79,14 @@ class _Mending(RepairsFlow):
         return self.async_create_entry(data={})
 
     def _ignore(self, reason: str) -> RepairsFlowResult:
-        """Show the issue no more for as long as it lasts."""
+        """Ignore the issue for as long as it exists."""
         if ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id):
             ir.async_ignore_issue(self.hass, DOMAIN, self.issue_id, ignore=True)
         return self.async_abort(reason=reason)
 
 
-class _DailyLimitMending(_Mending):
-    """Raises the limit for good, or leaves it until midnight."""
+class _DailyLimitFixFlow(_FixFlow):
+    """Raises the daily limit, or ignores the issue until midnight."""
 
     async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
         """Let the user choose."""
@@ -98,9 +99,9 @@ class _DailyLimitMending(_Mending):
     ) -> RepairsFlowResult:
         """Ask for the new limit and store it as the option."""
         if (entry := self._entry) is None:
-            return self._gone()
+            return self._abort_removed()
         if user_input is not None:
-            return self._done(entry, options={**entry.options, **user_input})
+            return self._update_account(entry, options={**entry.options, **user_input})
         limit = entry.options.get(CONF_DAILY_LIMIT, AccountOptions().daily_limit)
         return self.async_show_form(
             step_id="raise_limit",
@@ -116,33 +117,35 @@ class _DailyLimitMending(_Mending):
     async def async_step_leave_it(
         self, _user_input: _Input = None
     ) -> RepairsFlowResult:
-        """Say no more of it today; midnight takes the issue back."""
+        """Ignore the issue; it is deleted at midnight."""
         return self._ignore("left_until_midnight")
 
 
-class _FallbackMending(_Mending):
-    """Takes removed accounts out of the list of those that step in."""
+class _FallbackFixFlow(_FixFlow):
+    """Takes removed accounts out of the list of fallback accounts."""
 
     async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
-        """Begin with the question."""
+        """Go to the confirmation."""
         return await self.async_step_confirm()
 
     async def async_step_confirm(self, user_input: _Input = None) -> RepairsFlowResult:
-        """Ask, then store the list without them."""
+        """Ask for confirmation, then store the list without them."""
         if (entry := self._entry) is None:
-            return self._gone()
+            return self._abort_removed()
         if user_input is None:
             return self.async_show_form(step_id="confirm", data_schema=vol.Schema({}))
-        there = [
+        existing = [
             account
             for account in entry.options.get(CONF_FALLBACK, ())
             if self.hass.config_entries.async_get_entry(account) is not None
         ]
-        return self._done(entry, options={**entry.options, CONF_FALLBACK: there})
+        return self._update_account(
+            entry, options={**entry.options, CONF_FALLBACK: existing}
+        )
 
 
-class _ClearTextMending(_Mending):
-    """Turns to https where the provider answers there, or keeps the address."""
+class _ClearTextFixFlow(_FixFlow):
+    """Changes the address to https if the provider answers there, or keeps it."""
 
     async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
         """Let the user choose."""
@@ -151,9 +154,9 @@ class _ClearTextMending(_Mending):
     async def async_step_try_https(
         self, _user_input: _Input = None
     ) -> RepairsFlowResult:
-        """Prove the credentials at the encrypted address; store it if they are good."""
+        """Check the credentials at the https address; store it if they are valid."""
         if (entry := self._entry) is None:
-            return self._gone()
+            return self._abort_removed()
         url = URL(entry.data[CONF_URL]).with_scheme("https")
         data = {**entry.data, CONF_URL: str(url)}
         provider = PROVIDERS[entry.data[CONF_PROVIDER]]
@@ -162,17 +165,17 @@ class _ClearTextMending(_Mending):
             await client.validate()
         except ProviderError:
             return self.async_abort(reason="no_https")
-        return self._done(entry, data=data)
+        return self._update_account(entry, data=data)
 
     async def async_step_keep(self, _user_input: _Input = None) -> RepairsFlowResult:
-        """Warn of it no more."""
+        """Ignore the issue for good."""
         return self._ignore("kept")
 
 
-_MENDINGS: Mapping[str, type[_Mending]] = {
-    DAILY_LIMIT_REACHED: _DailyLimitMending,
-    FALLBACK_MISSING: _FallbackMending,
-    CLEAR_TEXT_ADDRESS: _ClearTextMending,
+_FIX_FLOWS: Mapping[str, type[_FixFlow]] = {
+    DAILY_LIMIT_REACHED: _DailyLimitFixFlow,
+    FALLBACK_MISSING: _FallbackFixFlow,
+    CLEAR_TEXT_ADDRESS: _ClearTextFixFlow,
 }
 
 
@@ -181,15 +184,15 @@ async def async_create_fix_flow(
     issue_id: str,
     data: dict[str, str | int | float | None] | None,
 ) -> RepairsFlow:
-    """Return what mends an issue; a ledger's can only be confirmed."""
+    """Return the flow that fixes an issue; those of the ledger are only confirmed."""
     if data is None:
         return ConfirmRepairFlow()
-    return _MENDINGS[issue_id.removesuffix(f"_{data[_DATA_ACCOUNT]}")]()
+    return _FIX_FLOWS[issue_id.removesuffix(f"_{data[_DATA_ACCOUNT]}")]()
 
 
 @callback
-def async_tell_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> None:
-    """Tell that the ledger was set aside or cannot be written."""
+def async_report_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> None:
+    """Create the issue of a ledger that was set aside or cannot be written."""
     ir.async_create_issue(
         hass,
         DOMAIN,
@@ -202,19 +205,43 @@ def async_tell_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> No
 
 
 @callback
-def async_check_settings(
-    hass: HomeAssistant, entry: ConfigEntry, account: Account
-) -> None:
-    """Tell of fallbacks that are gone, and of an address that is not encrypted.
+def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Keep the issues of a loaded account up to date until it is unloaded."""
+    runtime = entry.runtime_data
+    async_check_settings(hass, entry, runtime.account)
 
-    What was told of a daily limit that is another one now is taken back.
+    @callback
+    def check_credit() -> None:
+        async_check_credit(hass, entry, runtime.account, runtime.coordinator.data)
+
+    # The restored credit came before the listener.
+    check_credit()
+
+    @callback
+    def start_day(_now: datetime) -> None:
+        async_clear_daily_limit(hass, entry)
+
+    entry.async_on_unload(runtime.coordinator.async_add_listener(check_credit))
+    entry.async_on_unload(
+        async_track_time_change(hass, start_day, hour=0, minute=0, second=5)
+    )
+
+
+@callback
+def async_check_settings(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, account: Account
+) -> None:
+    """Create or delete the issues of an account's settings.
+
+    They are a fallback account that was removed and an address that is not encrypted.
+    The issue of a daily limit is deleted if the limit has changed.
     """
-    told = ir.async_get(hass).async_get_issue(
+    issue = ir.async_get(hass).async_get_issue(
         DOMAIN, _issue_id(DAILY_LIMIT_REACHED, entry)
     )
     limit = {"limit": str(account.options.daily_limit)}
-    if told and not limit.items() <= (told.translation_placeholders or {}).items():
-        async_forget_daily_limit(hass, entry)
+    if issue and not limit.items() <= (issue.translation_placeholders or {}).items():
+        async_clear_daily_limit(hass, entry)
     missing = [
         fallback
         for fallback in account.options.fallback
@@ -231,9 +258,12 @@ def async_check_settings(
 
 @callback
 def async_check_credit(
-    hass: HomeAssistant, entry: ConfigEntry, account: Account, credit: Credit | None
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    account: Account,
+    credit: Credit | None,
 ) -> None:
-    """Tell when the credit is low, and take it back after a top-up."""
+    """Create the issue of a low credit, or delete it after a top-up."""
     if credit is None:
         return
     _set_issue(
@@ -242,17 +272,17 @@ def async_check_credit(
         LOW_CREDIT,
         is_due=account.is_low(credit.balance),
         learn_more_url=account.provider.console_url,
-        # Rounded down, so that it does not read like the limit that it is below.
+        # Rounded down, so that it does not look equal to the limit.
         credit=_as_euro(hass, floor(credit.balance * 100) / 100),
         limit=_as_euro(hass, account.options.low_credit),
     )
 
 
 @callback
-def async_tell_daily_limit(
-    hass: HomeAssistant, entry: ConfigEntry, account: Account
+def async_report_daily_limit(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, account: Account
 ) -> None:
-    """Tell that messages were refused because of the daily limit."""
+    """Create the issue of messages that the daily limit refused."""
     _set_issue(
         hass,
         entry,
@@ -263,44 +293,44 @@ def async_tell_daily_limit(
 
 
 @callback
-def async_forget_daily_limit(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Take back, on a new day, what was told of the daily limit."""
+def async_clear_daily_limit(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Delete the issue of the daily limit."""
     _set_issue(hass, entry, DAILY_LIMIT_REACHED, is_due=False)
 
 
 @callback
-def async_forget_account(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Take back all issues of an account that is removed."""
-    for key in _OF_AN_ACCOUNT:
+def async_clear_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Delete all issues of an account that is removed."""
+    for key in _ACCOUNT_ISSUES:
         _set_issue(hass, entry, key, is_due=False)
 
 
-def _issue_id(key: str, entry: ConfigEntry) -> str:
-    """Return the id of an account's issue."""
+def _issue_id(key: str, entry: SmsItaliaConfigEntry) -> str:
+    """Return the ID of an account's issue."""
     return f"{key}_{entry.entry_id}"
 
 
 def _as_euro(hass: HomeAssistant, amount: float | Decimal) -> str:
-    """Return an amount as it is written in the language of Home Assistant."""
+    """Return an amount in the format of Home Assistant's language."""
     text = f"{amount:.2f}"
     return text.replace(".", ",") if hass.config.language == "it" else text
 
 
 def _is_clear_text(url: URL) -> bool:
-    """Tell whether what goes to an address can be read on its way there."""
+    """Return whether requests to an address leave this machine unencrypted."""
     return url.scheme == "http" and url.host not in {"localhost", "127.0.0.1", "::1"}
 
 
 def _set_issue(
     hass: HomeAssistant,
-    entry: ConfigEntry,
+    entry: SmsItaliaConfigEntry,
     key: str,
     *,
     is_due: bool,
     learn_more_url: str | None = None,
     **placeholders: str,
 ) -> None:
-    """Create or take back an account's issue."""
+    """Create or delete an account's issue."""
     issue_id = _issue_id(key, entry)
     if not is_due:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
@@ -309,8 +339,8 @@ def _set_issue(
         hass,
         DOMAIN,
         issue_id,
-        data={_DATA_ACCOUNT: entry.entry_id} if key in _MENDINGS else None,
-        is_fixable=key in _MENDINGS,
+        data={_DATA_ACCOUNT: entry.entry_id} if key in _FIX_FLOWS else None,
+        is_fixable=key in _FIX_FLOWS,
         severity=ir.IssueSeverity.WARNING,
         translation_key=key,
         translation_placeholders={"account": entry.title, **placeholders},

@@ -1,4 +1,4 @@
-"""What belongs to a config entry while it is loaded."""
+"""The runtime data of a config entry."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from .messaging.messenger import Messenger
 from .webhook import DeliveryWebhook
 
 MESSENGER: HassKey[Messenger] = HassKey(DOMAIN)
-"""The messenger is one for all accounts: they share the ledger and the routes."""
+"""The messenger of all accounts: they share the ledger and the routes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRuntime:
-    """A loaded account: what it is, how it sends, and what is known of its credit."""
+    """A loaded account with what sends for it, and its credit."""
 
     account: Account
     messenger: Messenger

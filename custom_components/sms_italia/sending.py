@@ -27,7 +27,7 @@ from .messaging.numbers import (
 from .messaging.text import TextEncoding, join_title
 from .pictures import read_picture
 from .providers.model import Channel, Mode
-from .repairs import async_tell_daily_limit
+from .repairs import async_report_daily_limit
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 ATTR_SENDER = "sender"
@@ -240,7 +240,7 @@ async def submit(
     except OrderRefusedError as err:
         if err.reason is Refusal.DAILY_LIMIT:
             # Only a loaded account has a limit, so its runtime data is there.
-            async_tell_daily_limit(hass, entry, entry.runtime_data.account)
+            async_report_daily_limit(hass, entry, entry.runtime_data.account)
         raise refusal_error(err) from None
 
 

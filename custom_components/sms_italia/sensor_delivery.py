@@ -1,4 +1,4 @@
-"""Sensors that show what became of the last text."""
+"""Sensors of the delivery status of the last text."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from .runtime import SmsItaliaConfigEntry
 
 LAST_DELIVERY_STATUS = "last_delivery_status"
 
-# The one that most needs attention first.
+# The status that most needs attention comes first.
 _BY_ATTENTION = (
     Status.FAILED,
     Status.UNCERTAIN,
@@ -47,53 +47,54 @@ _ATTRIBUTES = (
 )
 
 
-class _Order(NamedTuple):
-    """The order of texts in time."""
+class _Recency(NamedTuple):
+    """How recent a text is; larger is newer."""
 
     at: float
     dispatch: int
 
 
-def _order(message: Message) -> _Order:
-    """Return where the text of a message stands in time.
+def _recency(message: Message) -> _Recency:
+    """Return how recent the text of a message is.
 
-    It is new when it is asked for. One for later is new again when its time has come,
-    or when it was stopped before.
+    A text is new when it is requested. A scheduled one is new again when its time comes
+    or when it is cancelled before.
     """
     dispatch = message.dispatch
-    return _Order(at=min(dispatch.due, message.updated), dispatch=dispatch.id)
+    return _Recency(at=min(dispatch.due, message.updated), dispatch=dispatch.id)
 
 
-def _was_no_number(message: Message) -> bool:
-    """Tell whether nothing was ever tried, because of what was given as a number.
+def _had_invalid_number(message: Message) -> bool:
+    """Return whether a message was never tried because its number is not valid.
 
-    The action's answer says so; it would hide what became of the others for good.
+    The action's response says so; here it would hide the status of all others.
     """
     return message.error is ErrorKind.RECIPIENT and message.carrier is None
 
 
 class _Text:
-    """The messages of one text, and which of them most needs attention.
+    """The messages of one text, and the one that most needs attention.
 
-    There may be thousands, of which one after the other changes: what a change costs
-    must not depend on how many there are.
+    There may be thousands that change one by one, so the cost of a change must not
+    depend on their number.
     """
 
     def __init__(self) -> None:
         self._ranks: dict[int, int] = {}
         self._by_rank: dict[int, dict[int, Message]] = {}
-        self.order: _Order | None = None
+        self.recency: _Recency | None = None
 
     def put(self, message: Message) -> None:
-        """Put a message in the place of what was known of it."""
+        """Add a message, or replace it with its newer state."""
         rank = _BY_ATTENTION.index(message.status)
-        if _was_no_number(message):
+        if _had_invalid_number(message):
             rank += len(_BY_ATTENTION)
-        if (before := self._ranks.get(message.id)) is not None:
-            del self._by_rank[before][message.id]
+        if (known := self._ranks.get(message.id)) is not None:
+            del self._by_rank[known][message.id]
         self._ranks[message.id] = rank
         self._by_rank.setdefault(rank, {})[message.id] = message
-        self.order = max(self.order or _order(message), _order(message))
+        recency = _recency(message)
+        self.recency = max(self.recency or recency, recency)
 
     def first(self) -> Message:
         """Return the message that most needs attention; there must be one."""
@@ -102,10 +103,9 @@ class _Text:
 
 
 class DeliverySensor(RestoreSensor):
-    """What became of the last text; of its messages, the one that needs attention.
+    """The status of the last text: that of the message that most needs attention.
 
-    A text that is to go out later is the last one when it was asked for, and again
-    when it goes out.
+    A scheduled text is the last one when it is requested, and again when it is sent.
     """
 
     entity_description = SensorEntityDescription(
@@ -118,7 +118,7 @@ class DeliverySensor(RestoreSensor):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Show what was last known, and follow the account's messages."""
+        """Restore the last known status, and follow the account's messages."""
         await super().async_added_to_hass()
         self._text = _Text()
         last = await self.async_get_last_state()
@@ -128,20 +128,22 @@ class DeliverySensor(RestoreSensor):
                 key: last.attributes.get(key) for key in _ATTRIBUTES
             }
         runtime = self.entry.runtime_data
-        self.async_on_remove(runtime.messenger.listen(runtime.account.id, self._hear))
-        # What happened while nobody listened stands in the ledger.
+        self.async_on_remove(
+            runtime.messenger.listen(runtime.account.id, self._handle_event)
+        )
+        # The ledger knows what happened while nothing listened.
         latest = await runtime.messenger.latest(runtime.account.id, self._recipient)
-        if latest and self._text.order is None and not self._is_older(latest):
-            self._take(latest)
+        if latest and self._text.recency is None and not self._is_older(latest):
+            self._update_status(latest)
 
     def _is_older(self, messages: Iterable[Message]) -> bool:
-        """Tell whether something newer than these is shown, restored after a start.
+        """Return whether the restored status is newer than these messages.
 
-        That was a text for later, asked for before them.
+        It is that of a scheduled text then, requested before them.
         """
         shown = (self.extra_state_attributes or {}).get(ATTR_TIME)
         at = dt_util.parse_datetime(shown) if isinstance(shown, str) else None
-        # A second, because what was written of a moment is rounded.
+        # Stored times are rounded, so allow for a second.
         return at is not None and at.timestamp() - 1 > max(
             message.updated for message in messages
         )
@@ -149,32 +151,32 @@ class DeliverySensor(RestoreSensor):
     @property
     @abstractmethod
     def _recipient(self) -> str | None:
-        """The recipient whose messages are shown, None for all of the account."""
+        """Return the recipient whose messages are shown, None for the account."""
 
     @callback
-    def _hear(self, event: Event) -> None:
-        """Follow the last text; older ones do not come back."""
+    def _handle_event(self, event: Event) -> None:
+        """Update the status unless the change is about an older text."""
         if not isinstance(event, MessagesChanged):
             return
         recipient = self._recipient
-        news = [
+        changed = [
             message
             for message in event.messages
             if recipient is None or message.recipient == recipient
         ]
-        if not news:
+        if not changed:
             return
-        last = max(_order(message) for message in news)
-        known = self._text.order or last
+        last = max(_recency(message) for message in changed)
+        known = self._text.recency or last
         if known.dispatch != last.dispatch:
             if last < known:
                 return
             self._text = _Text()
-        self._take(one for one in news if one.dispatch.id == last.dispatch)
+        self._update_status(one for one in changed if one.dispatch.id == last.dispatch)
         self.async_write_ha_state()
 
-    def _take(self, messages: Iterable[Message]) -> None:
-        """Take in messages of the text, and show the one that most needs attention."""
+    def _update_status(self, messages: Iterable[Message]) -> None:
+        """Add messages of the text, and show the one that most needs attention."""
         for one in messages:
             self._text.put(one)
         message = self._text.first()
@@ -195,10 +197,10 @@ class DeliverySensor(RestoreSensor):
 
 
 class AccountDeliverySensor(AccountEntity, DeliverySensor):
-    """What became of the last text that an account was asked to send."""
+    """The delivery status of the last text of an account."""
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
-        """Follow all messages of the account."""
+        """Set up the sensor of an account."""
         super().__init__(entry, LAST_DELIVERY_STATUS)
 
     @property
@@ -208,7 +210,7 @@ class AccountDeliverySensor(AccountEntity, DeliverySensor):
 
 
 class RecipientDeliverySensor(RecipientEntity, DeliverySensor):
-    """What became of the last text to a recipient."""
+    """The delivery status of the last text to a recipient."""
 
     def __init__(
         self,
@@ -216,7 +218,7 @@ class RecipientDeliverySensor(RecipientEntity, DeliverySensor):
         entry: SmsItaliaConfigEntry,
         subentry: ConfigSubentry,
     ) -> None:
-        """Follow the messages of one recipient."""
+        """Set up the sensor of a recipient."""
         super().__init__(hass, entry, subentry, LAST_DELIVERY_STATUS)
 
     @property

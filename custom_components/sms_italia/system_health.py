@@ -1,4 +1,4 @@
-"""What the page of system information tells: counts and states, nothing private."""
+"""The system information: counts and states, nothing private."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 @callback
 def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> None:
-    """Register what is told, and the page where it is managed."""
+    """Register the information, and the page of the integration."""
     register.async_register_info(_info, f"/config/integrations/integration/{DOMAIN}")
 
 
 async def _info(hass: HomeAssistant) -> dict[str, Any]:
-    """Return the figures of all accounts, and whether their providers answer."""
+    """Return the counts of all accounts, and whether their providers answer."""
     messenger = hass.data[MESSENGER]
     entries = hass.config_entries.async_entries(DOMAIN)
     loaded: list[SmsItaliaConfigEntry] = hass.config_entries.async_loaded_entries(
@@ -53,7 +53,7 @@ async def _info(hass: HomeAssistant) -> dict[str, Any]:
 
 
 async def _reach(hass: HomeAssistant, urls: set[URL]) -> str | dict[str, str]:
-    """Return "ok" if all addresses answer, whatever they do, else what is wrong."""
+    """Return "ok" if all addresses answer, with any status, else the error."""
     for url in sorted(urls):
         answer = await async_check_can_reach_url(hass, str(url))
         if answer != "ok":

@@ -1,4 +1,4 @@
-"""Where providers tell delivery: a webhook an account, given an https address."""
+"""The webhook of an account, which providers call to report delivery."""
 
 from contextlib import suppress
 from http import HTTPStatus
@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from aiohttp.web import Request, Response
 from homeassistant.components import webhook
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID, EVENT_CORE_CONFIG_UPDATE
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.network import NoURLAvailableError
@@ -20,27 +19,29 @@ from .messaging.messenger import Messenger
 if TYPE_CHECKING:
     from homeassistant.components.cloud import CloudConnectionState
 
+    from .runtime import SmsItaliaConfigEntry
+
 _LOGGER = logging.getLogger(__name__)
 
 CLOUD = "cloud"
 
 _SUBMISSION = "submission"
-"""The query parameter with our reference: what a callback is about."""
+"""The query parameter with the reference of a submission."""
 
 _MAX_BODY_BYTES = 64 * 1024
 
 
 class DeliveryWebhook:
-    """Keeps an account's webhook registered, and knows its address of the moment.
+    """Registers an account's webhook and follows its public https address.
 
-    Whoever calls it knows a random id and the reference of a submission. `heard`
-    counts the callbacks about submissions of ours, `ignored` the others.
+    A caller needs the webhook's random ID and the reference of a submission. `heard`
+    counts the callbacks about known submissions, `ignored` all others.
     """
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry, messenger: Messenger
+        self, hass: HomeAssistant, entry: SmsItaliaConfigEntry, messenger: Messenger
     ) -> None:
-        """Register nothing yet."""
+        """Set up the webhook; it is not registered yet."""
         self._hass = hass
         self._entry = entry
         self._messenger = messenger
@@ -51,22 +52,22 @@ class DeliveryWebhook:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether providers can call us at the moment."""
+        """Return whether there is an address that providers can call."""
         return self._address is not None
 
     def callback_url(self, reference: str) -> str | None:
-        """Return where delivery of a submission is to be told, None if nowhere."""
+        """Return the URL for reports about a submission, None without an address."""
         if self._address is None:
             return None
         return f"{self._address}{quote(reference, safe='')}"
 
     @callback
     def async_setup(self) -> None:
-        """Register the webhook, and follow its address from now on.
+        """Register the webhook and follow its address.
 
-        Must come before the entry's update listener: the first time, the webhook's
-        id goes into the entry. The cloud may take its time then to make an address;
-        until it has, the one of Home Assistant's own is used.
+        Must run before the update listener is added: the first time, the webhook's ID
+        is stored in the entry. The external address is used until the cloud returns
+        one, which may take seconds.
         """
         entry, hass = self._entry, self._hass
         if CONF_WEBHOOK_ID not in entry.data:
@@ -98,7 +99,7 @@ class DeliveryWebhook:
                 )
             )
         self._address = self._external_address()
-        self._search()
+        self._update_address()
 
     @property
     def _id(self) -> str:
@@ -106,16 +107,16 @@ class DeliveryWebhook:
         return webhook_id
 
     async def _find_url(self) -> None:
-        """Find the address: the cloud's, else the external one if it is https."""
+        """Set the address: the cloud's, else the external one if it is https."""
         self._searches += 1
-        mine = self._searches
+        this_search = self._searches
         address = _address(await self._cloudhook()) or self._external_address()
-        if mine == self._searches:
-            # What an older search finds is out of date.
+        if this_search == self._searches:
+            # The result of an older search is out of date.
             self._address = address
 
     def _external_address(self) -> str | None:
-        """Return the address of Home Assistant's own that is https, if there is one."""
+        """Return the external address of Home Assistant if it is https."""
         with suppress(NoURLAvailableError):
             return _address(
                 webhook.async_generate_url(
@@ -125,7 +126,7 @@ class DeliveryWebhook:
         return None
 
     async def _cloudhook(self) -> str | None:
-        """Return the address that the cloud gives to this webhook, if it does."""
+        """Return the cloud's address of this webhook, None without a subscription."""
         if CLOUD not in self._hass.config.components:
             return None
         from homeassistant.components import cloud  # noqa: PLC0415 - loaded already
@@ -141,7 +142,7 @@ class DeliveryWebhook:
     async def _handle(
         self, hass: HomeAssistant, _webhook_id: str, request: Request
     ) -> Response:
-        """Take a callback and answer at once; it is worked on afterwards."""
+        """Read a callback and respond at once; it is processed afterwards."""
         body = bytearray()
         while chunk := await request.content.read(_MAX_BODY_BYTES + 1 - len(body)):
             body += chunk
@@ -150,12 +151,12 @@ class DeliveryWebhook:
                 return Response(status=HTTPStatus.OK)
         self._entry.async_create_background_task(
             hass,
-            self._work(request.query.get(_SUBMISSION, ""), bytes(body)),
+            self._process(request.query.get(_SUBMISSION, ""), bytes(body)),
             f"{DOMAIN} delivery callback",
         )
         return Response(status=HTTPStatus.OK)
 
-    async def _work(self, reference: str, body: bytes) -> None:
+    async def _process(self, reference: str, body: bytes) -> None:
         if await self._messenger.callback(self._entry.entry_id, reference, body):
             self.heard += 1
         else:
@@ -168,34 +169,36 @@ class DeliveryWebhook:
     @callback
     def _core_config_changed(self, event: Event[dict[str, Any]]) -> None:
         if "external_url" in event.data:
-            self._search()
+            self._update_address()
 
     @callback
     def _cloud_changed(self, _state: CloudConnectionState) -> None:
-        self._search()
+        self._update_address()
 
     @callback
     def _cloudhook_changed(self, _cloudhook: dict[str, Any] | None) -> None:
-        self._search()
+        self._update_address()
 
     @callback
-    def _search(self) -> None:
-        """Find the address anew."""
+    def _update_address(self) -> None:
+        """Find the address again, in the background."""
         self._entry.async_create_background_task(
             self._hass, self._find_url(), f"{DOMAIN} webhook address"
         )
 
 
 def _address(url: str | None) -> str | None:
-    """Return what a submission's reference is added to, None unless it is https."""
+    """Return the URL that a reference is appended to, None unless it is https."""
     found = URL(url) if url else None
     if found is None or found.scheme != "https":
         return None
     return str(found.update_query({_SUBMISSION: ""}))
 
 
-async def async_forget_webhook(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Give back the cloud's address of a removed account's webhook."""
+async def async_remove_cloudhook(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry
+) -> None:
+    """Delete the cloud's address of a removed account's webhook."""
     if CONF_WEBHOOK_ID not in entry.data or CLOUD not in hass.config.components:
         return
     from homeassistant.components import cloud  # noqa: PLC0415 - loaded already

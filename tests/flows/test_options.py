@@ -209,7 +209,7 @@ async def test_the_longest_message_can_be_left_to_the_provider_again(
 
 
 @EACH_PROVIDER
-async def test_no_longer_message_than_the_provider_takes_can_be_chosen(
+async def test_no_longer_message_than_the_provider_accepts_can_be_chosen(
     hass: HomeAssistant, accounts: Accounts, key: str
 ) -> None:
     """The form refuses it."""
@@ -230,10 +230,10 @@ async def test_no_longer_message_than_the_provider_takes_can_be_chosen(
     assert account.options["max_parts"] == most
 
 
-async def test_a_mail_address_is_one_or_empty(
+async def test_an_email_address_is_valid_or_empty(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
-    """What is none would go to the provider with every message."""
+    """An invalid one would go to the provider with every message."""
     account = accounts.add("smsviainternet", options={"delivery_email": "a@b.it"})
     form = await start(hass, account)
     values = fields_of(form)

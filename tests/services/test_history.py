@@ -25,7 +25,7 @@ LATER = "2035-07-01 08:00:00+00:00"
 
 
 async def send(hass: HomeAssistant, message: str, **data: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-    """Send to Anna, if to nobody else; return the one message of the answer."""
+    """Send to Anna by default; return the one message of the response."""
     answer = await call(
         hass, "send_sms", message=message, **{"numbers": [ANNA], **data}
     )
@@ -130,10 +130,10 @@ async def test_the_messages_of_one_account_can_be_found(
     assert texts(answer) == ALL[:2]
 
 
-async def test_a_message_that_a_fallback_carried_belongs_to_the_one_that_was_asked(
+async def test_a_message_sent_by_a_fallback_belongs_to_the_account_that_was_asked(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """And names the one that carried it."""
+    """And names the one that sent it."""
     second = await accounts.set_up("inviosmart")
     first = await accounts.set_up(
         "smshosting", options={CONF_FALLBACK: [second.entry_id]}
@@ -151,7 +151,7 @@ async def test_a_message_that_a_fallback_carried_belongs_to_the_one_that_was_ask
 async def test_a_message_in_doubt_has_no_id_of_the_provider(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """Nobody vouches for what the provider may have said."""
+    """What the provider may have said is not reliable."""
     await accounts.set_up("transactionale")
     simulator.inject("transactionale", Fault.CUT_AFTER_ACCEPT, operation="send")
     with pytest.raises(HomeAssistantError):
@@ -185,7 +185,7 @@ async def test_a_query_that_makes_no_sense_is_refused(
         await call(hass, "find_messages", **query)
 
 
-async def test_a_number_that_is_none_is_told_masked(
+async def test_an_invalid_number_is_named_masked(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """Finding nothing would hide the mistake, and a log is no place for a number."""
@@ -201,7 +201,7 @@ async def test_a_number_that_is_none_is_told_masked(
 async def test_without_a_loaded_account_nothing_can_be_found_or_stopped(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
-    """The history is closed then; an account that is none is named."""
+    """The history is closed then; an unknown account is named."""
     assert await async_setup_component(hass, DOMAIN, {})
     for action, data in (
         ("find_messages", {}),
@@ -247,7 +247,7 @@ async def test_a_message_that_its_provider_holds_is_stopped_there(
     await accounts.set_up("smshosting")
     sent = await send(hass, "Domani", send_at=LATER)
     assert sent["provider_id"] == simulator.messages[0].provider_id
-    # The question about the credit, which follows, shall not come between.
+    # The request of the credit that follows must not come between.
     await hass.async_block_till_done(wait_background_tasks=True)
 
     await hass.services.async_call(
@@ -292,10 +292,10 @@ async def test_a_message_that_cannot_be_stopped_says_why(
 async def test_a_provider_that_does_not_answer_is_named(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """Nobody knows then whether it was stopped."""
+    """It is not known then whether it was cancelled."""
     await accounts.set_up("smshosting", title="Casa mia")
     sent = await send(hass, "Domani", send_at=LATER)
-    # The question about the credit, which follows, shall not meet the fault.
+    # The request of the credit that follows must not meet the fault.
     await hass.async_block_till_done(wait_background_tasks=True)
     simulator.inject("smshosting", Fault.HTML)
 
@@ -326,10 +326,10 @@ async def test_a_message_that_is_not_known_is_named(
 # A history that cannot be read
 
 
-async def test_a_history_that_cannot_be_read_is_told(
+async def test_a_history_that_cannot_be_read_is_an_error(
     hass: HomeAssistant, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where to look is told with it."""
+    """The error says where to look."""
     account = await accounts.set_up("smshosting")
 
     async def find(*_args: object) -> None:

@@ -70,7 +70,7 @@ async def test_the_picture_of_a_message_is_saved(
     """By the message's id, or by the provider's id of the picture."""
     folder = await set_up_media(hass)
     message = await send_picture(hass)
-    # The questions about the credit, which follow, shall not come between.
+    # The requests of the credit that follow must not come between.
     await hass.async_block_till_done(wait_background_tasks=True)
 
     first = await call(
@@ -128,7 +128,7 @@ async def test_a_message_without_a_picture_says_so(hass: HomeAssistant) -> None:
 async def test_a_message_that_another_account_took_is_not_known(
     hass: HomeAssistant, accounts: Accounts, account: MockConfigEntry
 ) -> None:
-    """Nor one that nobody ever sent."""
+    """Nor one that was never sent."""
     other = await accounts.set_up("inviosmart")
     answer = await call(
         hass,
@@ -154,7 +154,7 @@ async def test_a_message_that_another_account_took_is_not_known(
     ("action", "data"),
     [("create_push_invitation", INVITE), ("get_push_picture", PICTURE)],
 )
-async def test_what_the_provider_says_is_told(
+async def test_an_error_of_the_provider_is_passed_on(
     hass: HomeAssistant,
     simulator: Simulator,
     account: MockConfigEntry,
@@ -184,7 +184,7 @@ async def test_a_provider_without_an_app_is_named(
     action: str,
     data: dict[str, object],
 ) -> None:
-    """It is not even asked; one that is no account of ours is refused as well."""
+    """It is not even asked; an account of another integration is refused as well."""
     entry = await accounts.set_up("inviosmart")
     asked = len(simulator.requests)
 
@@ -200,7 +200,7 @@ async def test_a_provider_without_an_app_is_named(
 
 @pytest.mark.usefixtures("account")
 async def test_a_number_to_invite_must_be_one(hass: HomeAssistant) -> None:
-    """It is told masked."""
+    """The error shows it masked."""
     with pytest.raises(ServiceValidationError) as caught:
         await call(hass, "create_push_invitation", number="Anna")
 

@@ -42,7 +42,7 @@ async def send_sms(hass: HomeAssistant, **data: Any) -> dict[str, Any]:  # noqa:
 
 
 @EACH_PROVIDER
-async def test_the_answer_tells_what_became_of_each_message(
+async def test_the_response_shows_each_message(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
 ) -> None:
     """With the fields of every provider alike."""
@@ -70,7 +70,7 @@ async def test_the_answer_tells_what_became_of_each_message(
     assert answer["credit"] == (None if credit is None else float(credit.balance))
 
 
-async def test_the_credit_is_that_after_sending_where_the_answer_tells_it(
+async def test_the_credit_is_that_after_sending_if_the_provider_reports_it(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """In euro."""
@@ -159,7 +159,7 @@ async def test_recipients_are_sent_to_by_their_own_accounts(
 async def test_recipients_can_be_chosen_by_all_that_groups_them(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, kind: str
 ) -> None:
-    """What else is in an area is none of our business."""
+    """Anything else in an area is ignored."""
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]})
     floor = fr.async_get(hass).async_create("Piano terra")
     area = ar.async_get(hass).async_create("Studio", floor_id=floor.floor_id)
@@ -190,7 +190,7 @@ async def test_recipients_can_be_chosen_by_all_that_groups_them(
 async def test_an_area_without_recipients_is_refused(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
-    """Nothing would be sent, and nobody would know."""
+    """Nothing would be sent, and no one would notice."""
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
     area = ar.async_get(hass).async_create("Cantina")
 
@@ -203,7 +203,7 @@ async def test_an_area_without_recipients_is_refused(
 async def test_an_entity_that_is_no_recipient_is_named(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """A sensor of ours, or a notify entity of somebody else; nothing is sent."""
+    """One of our sensors, or a foreign notify entity; nothing is sent."""
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
 
     for entity_id in ("sensor.smshosting_credit", "notify.telegram"):
@@ -215,7 +215,7 @@ async def test_an_entity_that_is_no_recipient_is_named(
     assert arrived(simulator) == []
 
 
-async def test_a_bad_number_is_told_in_the_answer(
+async def test_a_bad_number_is_in_the_response(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """The others go out, and the answer keeps the order of neither losing any."""
@@ -318,7 +318,7 @@ async def test_the_action_fails_when_all_accounts_do(
     assert arrived(simulator) == []
 
 
-async def test_the_answer_names_the_account_that_carried_the_message(
+async def test_the_response_names_the_account_that_sent_the_message(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """A fallback, when the account that was asked could not."""
@@ -407,7 +407,7 @@ async def test_a_call_that_makes_no_sense_is_refused(
     assert arrived(simulator) == []
 
 
-async def test_a_fault_of_ours_is_not_hidden(
+async def test_a_defect_is_not_hidden(
     hass: HomeAssistant,
     accounts: Accounts,
     monkeypatch: pytest.MonkeyPatch,
@@ -565,7 +565,7 @@ async def test_where_the_provider_cannot_wait_we_do(
 
 
 @pytest.mark.parametrize(
-    ("key", "extras", "told"),
+    ("key", "extras", "field"),
     [
         ("inviosmart", {"channel": "push"}, "channel"),
         ("smsviainternet", {"group": ["7"]}, "group"),
@@ -580,7 +580,7 @@ async def test_what_the_provider_cannot_do_is_refused(  # noqa: PLR0913, PLR0917
     push: Simulator,
     key: str,
     extras: dict[str, object],
-    told: str,
+    field: str,
 ) -> None:
     """By the name that the field has here."""
     await set_up_camera(hass)
@@ -592,7 +592,7 @@ async def test_what_the_provider_cannot_do_is_refused(  # noqa: PLR0913, PLR0917
 
     assert caught.value.translation_key == "unsupported"
     placeholders = caught.value.translation_placeholders
-    assert placeholders == {"field": told, "provider": PROVIDERS[key].name}
+    assert placeholders == {"field": field, "provider": PROVIDERS[key].name}
     assert len(push.requests) == asked
 
 
@@ -635,7 +635,7 @@ async def test_a_picture_that_the_provider_does_not_take_is_never_uploaded(
 async def test_a_picture_that_is_not_there_stops_everything(
     hass: HomeAssistant, accounts: Accounts, push: Simulator
 ) -> None:
-    """Whoever wants it with the text must know that it is missing."""
+    """Who wants it with the text must know that it is missing."""
     await accounts.set_up("smshosting")
 
     with pytest.raises(HomeAssistantError) as caught:
@@ -756,7 +756,7 @@ async def test_a_value_that_makes_no_sense_is_refused(
 async def test_a_field_that_is_empty_is_as_good_as_left_out(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, field: str
 ) -> None:
-    """A blueprint hands over what nobody filled in."""
+    """A blueprint passes on fields that were not filled in."""
     await accounts.set_up("smshosting")
 
     await send_sms(hass, numbers=[ANNA], message="Ciao", **{field: ""})
@@ -808,7 +808,7 @@ async def test_an_estimate_needs_no_number(
     assert (await call(hass, "estimate", message="x" * 161))["cost"] is None
     await send_sms(hass, numbers=[ANNA], message="Ciao")
 
-    told = await call(
+    estimate = await call(
         hass,
         "estimate",
         message="x" * 161,
@@ -816,8 +816,8 @@ async def test_an_estimate_needs_no_number(
         numbers=[],
     )
 
-    assert (told["parts"], told["encoding"]) == (2, "gsm7")
-    assert told["cost"] == 0.1
+    assert (estimate["parts"], estimate["encoding"]) == (2, "gsm7")
+    assert estimate["cost"] == 0.1
 
 
 async def test_an_estimate_is_of_one_account(

@@ -25,12 +25,12 @@ import voluptuous as vol
 
 from ..const import DOMAIN
 from ..errors import delivery_error, refusal_error
-from ..loading import async_settle_accounts
 from ..messaging.errors import OrderRefusedError, Refusal
 from ..messaging.model import BadTarget, Message, Target, group_address
 from ..messaging.together import results_of
 from ..notify import RecipientNotifyEntity
 from ..providers.model import Status
+from ..reloads import async_wait_for_reloads
 from ..runtime import SmsItaliaConfigEntry
 from ..sending import (
     ATTR_GROUP,
@@ -79,7 +79,7 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     Raises a translated HomeAssistantError if no account accepted or queued a message.
     """
     hass = call.hass
-    await async_settle_accounts(call)
+    await async_wait_for_reloads(call)
     entities = _notify_entities(call)
     shares = await _shares(call, entities)
     results = await _submit_all(hass, shares)

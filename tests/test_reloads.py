@@ -1,10 +1,10 @@
-"""Which accounts are going to be loaded, if they are not."""
+"""Which accounts will be loaded without action by the user."""
 
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import CoreState, HomeAssistant
 import pytest
 
-from custom_components.sms_italia.loading import async_is_expected
+from custom_components.sms_italia.reloads import async_will_be_loaded
 
 from .accounts import Accounts
 
@@ -22,7 +22,7 @@ from .accounts import Accounts
         (ConfigEntryState.FAILED_UNLOAD, False, False),
     ],
 )
-async def test_an_account_is_expected_unless_somebody_has_to_do_something(
+async def test_an_account_will_be_loaded_unless_the_user_has_to_act(
     hass: HomeAssistant,
     accounts: Accounts,
     state: ConfigEntryState,
@@ -37,11 +37,11 @@ async def test_an_account_is_expected_unless_somebody_has_to_do_something(
         (CoreState.running, running),
     ):
         hass.set_state(moment)
-        assert async_is_expected(hass, account.entry_id) is expected
+        assert async_will_be_loaded(hass, account.entry_id) is expected
     account.mock_state(hass, ConfigEntryState.NOT_LOADED)
 
 
-async def test_a_disabled_account_is_not_expected(
+async def test_a_disabled_account_will_not_be_loaded(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     account = await accounts.set_up("smshosting")
@@ -49,11 +49,11 @@ async def test_a_disabled_account_is_not_expected(
         account.entry_id, ConfigEntryDisabler.USER
     )
     hass.set_state(CoreState.starting)
-    assert not async_is_expected(hass, account.entry_id)
+    assert not async_will_be_loaded(hass, account.entry_id)
     hass.set_state(CoreState.running)
 
 
-async def test_an_account_that_does_not_exist_is_not_expected(
+async def test_an_account_that_does_not_exist_will_not_be_loaded(
     hass: HomeAssistant,
 ) -> None:
-    assert not async_is_expected(hass, "nobody")
+    assert not async_will_be_loaded(hass, "nobody")

@@ -1,4 +1,4 @@
-"""Accounts that are not loaded at the moment, but are going to be."""
+"""Accounts that are being loaded or reloaded."""
 
 import asyncio
 from contextlib import suppress
@@ -14,19 +14,19 @@ from homeassistant.helpers.target import (
 
 from .const import DOMAIN
 
-_LONGEST = 60
+_RELOAD_TIMEOUT = 60
 """Seconds that an action waits for accounts that are being loaded."""
 
 
 @callback
-def async_is_expected(hass: HomeAssistant, entry_id: str) -> bool:
-    """Tell whether an account is loaded, or is going to be without anybody's help."""
+def async_will_be_loaded(hass: HomeAssistant, entry_id: str) -> bool:
+    """Return whether an account is loaded, or will be without action by the user."""
     entry = hass.config_entries.async_get_entry(entry_id)
     if entry is None or entry.disabled_by is not None:
         return False
     match entry.state:
         case ConfigEntryState.NOT_LOADED:
-            # While Home Assistant starts, its turn is still to come.
+            # Home Assistant loads it later in its start.
             return hass.state in {CoreState.not_running, CoreState.starting}
         case (
             ConfigEntryState.LOADED
@@ -39,29 +39,29 @@ def async_is_expected(hass: HomeAssistant, entry_id: str) -> bool:
             return False
 
 
-async def async_settle_accounts(call: ServiceCall) -> None:
-    """Wait for the accounts of a call that are being loaded, perhaps once again.
+async def async_wait_for_reloads(call: ServiceCall) -> None:
+    """Wait for the accounts of a call that are being loaded, at most a minute.
 
-    A minute at most: those of the entities that it is aimed at, and the one that it
-    names, or the only one there is.
+    They are those of the entities that the call targets, and the one that it names, or
+    the only one.
     """
     hass = call.hass
     entries = hass.config_entries.async_entries(DOMAIN)
-    # Home Assistant holds the lock all through a reload.
+    # Home Assistant holds the lock during the whole reload.
     if not any(entry.setup_lock.locked() for entry in entries):
         return
     selected = async_extract_referenced_entity_ids(hass, TargetSelection(call.data))
     registry = er.async_get(hass)
-    meant = {
+    needed = {
         entity.config_entry_id
         for entity_id in selected.referenced | selected.indirectly_referenced
         if (entity := registry.async_get(entity_id)) is not None
     }
-    meant.add(call.data.get(ATTR_CONFIG_ENTRY_ID))
+    needed.add(call.data.get(ATTR_CONFIG_ENTRY_ID))
     with suppress(TimeoutError):
-        async with asyncio.timeout(_LONGEST):
+        async with asyncio.timeout(_RELOAD_TIMEOUT):
             for entry in entries:
-                is_meant = entry.entry_id in meant or len(entries) == 1
-                if is_meant and entry.setup_lock.locked():
+                is_needed = entry.entry_id in needed or len(entries) == 1
+                if is_needed and entry.setup_lock.locked():
                     async with entry.setup_lock:
                         pass
