@@ -13,7 +13,7 @@ import time
 import aiohttp
 
 from script.development.home_assistant import HomeAssistantError
-from simulator import Provider, Simulator
+from simulator import PROVIDERS, Simulator
 
 from . import alerts, crowds, delivery, history, page, starting
 from .alerts import Amounts
@@ -26,15 +26,15 @@ _CACHE = "SMS_ITALIA_CACHE"
 _SHORT = Amounts(alone=100, together=500, rounds=3)
 _FULL = Amounts(alone=300, together=500, rounds=7)
 
-_CROWDS: dict[Provider, Sequence[int]] = {
-    Provider.SMSVIAINTERNET: (500, 5000, 50_000),
-    Provider.SMSHOSTING: (500, 5000, 50_000),
-    Provider.TRANSACTIONALE: (500, 5000),
-    Provider.INVIOSMART: (500, 5000),
+_CROWDS: dict[str, Sequence[int]] = {
+    "smsviainternet": (500, 5000, 50_000),
+    "smshosting": (500, 5000, 50_000),
+    "transactionale": (500, 5000),
+    "inviosmart": (500, 5000),
 }
 _HISTORIES = (0, 10_000, 1_000_000)
-_TOLD = {Provider.TRANSACTIONALE: 5000, Provider.SMSHOSTING: 5000}
-_ASKED = dict.fromkeys(Provider, 10_000)
+_TOLD = {"transactionale": 5000, "smshosting": 5000}
+_ASKED = dict.fromkeys(PROVIDERS, 10_000)
 _ACCOUNTS = 20
 _ROUNDS = 9
 

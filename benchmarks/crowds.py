@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from script.lean.instance import Process
-from simulator import Operation, Provider, Simulator
+from simulator import Operation, Simulator
 
 from . import system
 from .alerts import held
@@ -31,7 +31,7 @@ class _Call:
     `answer` is what of the growth is the action's answer.
     """
 
-    provider: Provider
+    provider: str
     count: int
     took: float
     growth: int
@@ -41,7 +41,7 @@ class _Call:
 
 
 async def measure(
-    house: House, simulator: Simulator, amounts: dict[Provider, Sequence[int]]
+    house: House, simulator: Simulator, amounts: dict[str, Sequence[int]]
 ) -> Chapter:
     """Send to so many numbers each through the providers."""
     calls: list[_Call] = []
@@ -92,7 +92,7 @@ async def _call(
     house: House,
     process: Process,
     simulator: Simulator,
-    provider: Provider,
+    provider: str,
     count: int,
 ) -> _Call:
     await house.in_one_call(provider, _WARM)
@@ -141,7 +141,7 @@ def _growth_goals(calls: Sequence[_Call]) -> list[Goal]:
     """Return the goals that a number costs no more among many."""
     goals: list[Goal] = []
     for provider in dict.fromkeys(call.provider for call in calls):
-        costs = [call.took / call.count for call in calls if call.provider is provider]
+        costs = [call.took / call.count for call in calls if call.provider == provider]
         goals.append(
             Goal(
                 name=f"{title(provider)}: time of a number, most numbers to fewest",

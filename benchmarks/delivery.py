@@ -13,7 +13,7 @@ from yarl import URL
 from script.development.home_assistant import HomeAssistantError, until
 from script.lean.instance import Process
 from script.lean.ledger import Row, read
-from simulator import Message, Operation, Provider, Simulator, Status
+from simulator import Message, Operation, Simulator, Status
 
 from .alerts import held
 from .figures import Chapter, Goal, Table, Wish, ms
@@ -45,8 +45,8 @@ class _Deliveries:
 async def measure(
     house: House,
     simulator: Simulator,
-    told: dict[Provider, int],
-    asked: dict[Provider, int],
+    told: dict[str, int],
+    asked: dict[str, int],
 ) -> Chapter:
     """Have so many messages of each provider delivered."""
     results: list[_Deliveries] = []
@@ -90,7 +90,7 @@ async def _told(
     house: House,
     process: Process,
     simulator: Simulator,
-    provider: Provider,
+    provider: str,
     count: int,
 ) -> _Deliveries:
     await house.in_one_call(provider, count)
@@ -111,7 +111,7 @@ async def _told(
 
 
 async def _asked(
-    house: House, simulator: Simulator, provider: Provider, count: int
+    house: House, simulator: Simulator, provider: str, count: int
 ) -> _Deliveries:
     async with house.live_anew() as process:
         await house.ask("reach", url=None)
@@ -138,7 +138,7 @@ async def _asked(
     )
 
 
-def _deliver(simulator: Simulator, provider: Provider, count: int) -> list[Message]:
+def _deliver(simulator: Simulator, provider: str, count: int) -> list[Message]:
     """Let the newest messages arrive; return them."""
     return [
         simulator.move(message.id, Status.DELIVERED)
@@ -158,7 +158,7 @@ async def _post_all(house: House, messages: Sequence[Message]) -> None:
             "status_time": "2026-11-23T10:00:01+00:00",
             "status": message.status,
         }
-        documented = message.provider is Provider.TRANSACTIONALE
+        documented = message.provider == "transactionale"
         async with gate:
             return await house.post(
                 URL(message.callback or "").path_qs,
@@ -187,9 +187,7 @@ async def _until_on_record(
     await until(there, _SECONDS, "all are on record")
 
 
-def _questions(
-    simulator: Simulator, provider: Provider, since: datetime
-) -> list[datetime]:
+def _questions(simulator: Simulator, provider: str, since: datetime) -> list[datetime]:
     """Return when the provider was asked about messages."""
     return [
         request.received

@@ -6,33 +6,33 @@ from contextlib import suppress
 import signal
 import sys
 
-from . import Provider, Simulator
+from . import PROVIDERS, Simulator
 
 
 def _arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
-        description="Four Italian SMS providers as a local server. Nothing is sent.",
+        description="Italian SMS providers as a local server. No SMS is sent.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
         "--port",
         type=int,
         default=8099,
-        help="the next four are the providers'; 0 takes free ones",
+        help="the next ones are the providers'; 0 takes free ones",
     )
     parser.add_argument(
         "--deliver-after",
         type=float,
         metavar="SECONDS",
-        help="let messages arrive by themselves",
+        help="deliver messages automatically",
     )
     return parser.parse_args()
 
 
 async def _run(arguments: argparse.Namespace) -> None:
-    """Serve until the process is told to end."""
+    """Serve until the process gets SIGINT or SIGTERM."""
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -41,14 +41,14 @@ async def _run(arguments: argparse.Namespace) -> None:
         host=arguments.host,
         port=port,
         deliver_after=arguments.deliver_after,
-        # The same ones with each start, where the port is.
-        line_ports={
+        # With a fixed port, the providers' ports are the same at each start.
+        provider_ports={
             provider: port and port + number
-            for number, provider in enumerate(Provider, start=1)
+            for number, provider in enumerate(PROVIDERS, start=1)
         },
     ) as simulator:
         print(f"Phones and controls: {simulator.address}/")
-        for provider in Provider:
+        for provider in PROVIDERS:
             print(f"\n{provider}\n  url: {simulator.url(provider)}")
             for name, value in simulator.credentials(provider).items():
                 print(f"  {name}: {value}")

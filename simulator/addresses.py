@@ -1,7 +1,7 @@
-"""What the simulated providers take as a number and as a sender.
+"""What the simulated providers accept as a number and as a sender.
 
-The providers publish no exact rule for numbers, so one strict rule serves all four:
-an Italian number must be a mobile (3 and 8 or 9 more digits), a foreign one 8 to 15
+The providers publish no exact rule for numbers, so one strict rule serves all: an
+Italian number must be a mobile (3 and 8 or 9 more digits), a foreign one 8 to 15
 digits with its country code.
 """
 
@@ -22,23 +22,26 @@ def e164(digits: str) -> str | None:
 
 
 def e164_from_local(number: str) -> str | None:
-    """Return the E.164 number; one without "+" gets +39 (smsviainternet.txt)."""
+    """Return the E.164 number, None if it is not valid; without "+" it gets +39."""
     digits = number[1:] if number.startswith("+") else f"39{number}"
     return e164(digits)
 
 
 def is_digits(value: str) -> bool:
-    """Tell whether the value has only ASCII digits, and at least one."""
+    """Return whether the value has only ASCII digits, and at least one."""
     return _DIGITS.fullmatch(value) is not None
 
 
 def is_sender(sender: str) -> bool:
-    """Tell whether it is a numeric sender or an alias (providers.md section 8)."""
+    """Return whether it is a numeric sender or an alias.
+
+    The rules: docs/development/provider-apis/common.md 8.
+    """
     if _NUMERIC_SENDER.fullmatch(sender):
         return True
     return is_alias(sender) and _ALIAS.fullmatch(sender) is not None
 
 
 def is_alias(sender: str) -> bool:
-    """Tell whether the sender has a letter, so that it is no phone number."""
+    """Return whether the sender has a letter, so that it is not a phone number."""
     return any(char.isalpha() for char in sender)

@@ -1,4 +1,4 @@
-"""The calls a simulated provider makes: delivery reports to the client's address."""
+"""The callbacks of simulated providers: delivery reports to the client's address."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import aiohttp
 from yarl import URL
 
-from .exchange import Notification
+from .exchange import DeliveryReport
 from .model import Callback, Message
 
 TIMEOUT_SECONDS = 5
@@ -15,27 +15,27 @@ SERVER_ERROR = 500
 
 
 class Callbacks:
-    """Sends reports in tasks of its own, which end with it at the latest."""
+    """Sends delivery reports in the background."""
 
     def __init__(self, record: Callable[[Callback], None]) -> None:
-        """Hand every attempt to `record`."""
+        """Pass every attempt to `record`."""
         self._record = record
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, message: Message, notification: Notification) -> None:
+    def start(self, message: Message, report: DeliveryReport) -> None:
         """Send a report in the background."""
-        task = asyncio.create_task(self._send(message, notification))
+        task = asyncio.create_task(self._send(message, report))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> None:
-        """Wait until every report that was started is through."""
+        """Wait until every report that was started has been sent or has failed."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
-        """Stop what is still running."""
+        """Cancel the reports that are still being sent."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -44,17 +44,17 @@ class Callbacks:
             await self._session.close()
             self._session = None
 
-    async def _send(self, message: Message, notification: Notification) -> None:
-        """Send one report, again after an answer of 500 or more if it may."""
-        for attempt in range(1, notification.resends + 2):
-            status = await self._attempt(notification)
+    async def _send(self, message: Message, report: DeliveryReport) -> None:
+        """Send one report; after an answer of 500 or more, again if it allows that."""
+        for attempt in range(1, report.resends + 2):
+            status = await self._attempt(report)
             self._record(
                 Callback(
                     provider=message.provider,
                     message_id=message.id,
-                    method=notification.method,
-                    url=notification.url,
-                    payload=notification.payload,
+                    method=report.method,
+                    url=report.url,
+                    payload=report.payload,
                     attempt=attempt,
                     status=status,
                 )
@@ -63,22 +63,22 @@ class Callbacks:
                 return
             await asyncio.sleep(RESEND_PAUSE_SECONDS)
 
-    async def _attempt(self, notification: Notification) -> int | None:
-        """Make one call and return the status, None if there was no answer."""
+    async def _attempt(self, report: DeliveryReport) -> int | None:
+        """Make one request and return its HTTP status; None if there was no answer."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
             )
-        texts = {name: str(value) for name, value in notification.payload.items()}
-        as_query = notification.encoding == "query"
-        as_json = notification.encoding == "json"
+        texts = {name: str(value) for name, value in report.payload.items()}
+        as_query = report.encoding == "query"
+        as_json = report.encoding == "json"
         try:
-            url = URL(notification.url)
+            url = URL(report.url)
             async with self._session.request(
-                notification.method,
+                report.method,
                 url.update_query(texts) if as_query else url,
-                data=texts if notification.encoding == "form" else None,
-                json=notification.payload if as_json else None,
+                data=texts if report.encoding == "form" else None,
+                json=report.payload if as_json else None,
                 allow_redirects=False,
             ) as response:
                 return response.status

@@ -1,14 +1,14 @@
-"""A request as a provider's handler sees it, and the answer it gives."""
+"""A request as a provider's handler gets it, and the answer it returns."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 import json
 import re
-from typing import Protocol
+from typing import Literal
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from .model import Json, Message, Operation, Provider
+from .model import Json, Operation
 
 _DISPOSITION = re.compile(r'(name|filename)="([^"]*)"')
 
@@ -23,7 +23,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request; `tail` is what stood in place of {id} in the endpoint's path."""
+    """One request; `tail` is the value of {id} in the endpoint's path."""
 
     method: str
     path: str
@@ -36,7 +36,7 @@ class Call:
     tail: str = ""
 
     def text(self, name: str) -> str:
-        """Return a field as text; "" where it is absent, null or no plain value."""
+        """Return a string or a number as text; "" for anything else."""
         value = self.fields.get(name)
         if isinstance(value, str):
             return value
@@ -47,7 +47,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What goes back to the client."""
+    """The HTTP answer to the client."""
 
     status: int
     content_type: str
@@ -56,7 +56,7 @@ class Answer:
 
 
 class RefusedError(Exception):
-    """A handler refuses the call with the answer it carries."""
+    """A handler refuses the call with this answer."""
 
     def __init__(self, answer: Answer) -> None:
         """Keep the answer."""
@@ -75,29 +75,18 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
-    """A delivery report to push: `encoding` tells where the payload travels.
+class DeliveryReport:
+    """A delivery report to push to the client's `url`.
 
-    `resends` is how often it is sent again after an answer of 500 or more.
+    `encoding` says where the payload is: in the query, a form or JSON. `resends` is
+    how often it is sent again after an answer of 500 or more.
     """
 
     method: str
     url: str
-    encoding: str
+    encoding: Literal["query", "form", "json"]
     payload: Mapping[str, Json]
     resends: int = 0
-
-
-class Api(Protocol):
-    """One provider: its endpoints and what it tells of a message by itself."""
-
-    provider: Provider
-
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return every method and path it answers."""
-
-    def notification(self, message: Message) -> Notification | None:
-        """Return the delivery report that the send asked for, if it did."""
 
 
 def json_answer(value: Json, status: int = 200) -> Answer:
@@ -110,17 +99,18 @@ def json_answer(value: Json, status: int = 200) -> Answer:
 
 
 def xml_answer(value: dict[str, Json], status: int = 200) -> Answer:
-    """Return the value as an XML answer, with the root of smsviainternet.txt.
+    """Return the value as an XML answer.
 
-    Booleans are 0 and 1, as on that page. How a list looks is published nowhere: here
-    each item is an element with the list's name less its last letter or letters.
+    The root `response` and booleans as 0 and 1 are those of SMSviaInternet
+    (docs/development/provider-apis/smsviainternet.md 1.2). How a list looks is not
+    known: here each item is an element with the list's name in the singular.
     """
     body = f"<?xml version='1.0' encoding='UTF-8'?>\n<response>{_xml(value)}</response>"
     return Answer(status=status, content_type="application/xml", body=body.encode())
 
 
 def _xml(value: Json) -> str:
-    """Return what stands inside an element."""
+    """Return the content of an element."""
     match value:
         case dict():
             return "".join(
@@ -136,7 +126,7 @@ def _xml(value: Json) -> str:
 
 
 def _items(name: str, value: Json) -> str:
-    """Return the items of a list as elements, anything else as it is."""
+    """Return the items of a list as elements, any other value as content."""
     if not isinstance(value, list):
         return _xml(value)
     item = f"{name.removesuffix('ies')}y" if name.endswith("ies") else name[:-1]
@@ -151,7 +141,7 @@ def text_answer(text: str, status: int = 200) -> Answer:
 def decode_body(
     content_type: str, body: bytes
 ) -> tuple[dict[str, Json], dict[str, Upload]]:
-    """Return the fields and the files of a body; both empty if it is unreadable."""
+    """Return the fields and the files of a body; both empty if it cannot be read."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
         try:

@@ -1,11 +1,12 @@
-"""Faults that a test can make a simulated provider have."""
+"""Faults that can be injected into the simulated providers."""
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
 import json
 
 from .exchange import Answer
-from .model import Json, Operation, Provider
+from .model import Json, Operation
 
 HANG_SECONDS = 60
 HUGE_BYTES = 8 * 1024 * 1024
@@ -15,44 +16,44 @@ PAGE = b"<!DOCTYPE html><html><body><h1>Service unavailable</h1></body></html>"
 
 
 class Fault(StrEnum):
-    """What goes wrong; for each, whether the request was worked on before.
+    """What goes wrong; for each, whether the request is carried out before.
 
-    Worked on means that a good send is accepted, stored and charged; a request that
-    the provider refuses is refused all the same.
+    Carried out means that a valid send is accepted, stored and charged; a request
+    that the provider refuses is refused all the same.
     """
 
     CUT_BEFORE_ACCEPT = "cut_before_accept"
-    """Not worked on: the connection is aborted without an answer."""
+    """Not carried out: the connection is aborted without an answer."""
     CUT_AFTER_ACCEPT = "cut_after_accept"
-    """Worked on, then the connection is aborted without an answer."""
+    """Carried out, then the connection is aborted without an answer."""
     HANG_BEFORE_ACCEPT = "hang_before_accept"
-    """Not worked on: no answer for a minute, or until the client leaves."""
+    """Not carried out: no answer for a minute, or until the client disconnects."""
     HANG_AFTER_ACCEPT = "hang_after_accept"
-    """Worked on, then no answer for a minute, or until the client leaves."""
+    """Carried out, then no answer for a minute, or until the client disconnects."""
     THROTTLED = "throttled"
-    """Not worked on: 429, Retry-After 7 seconds."""
+    """Not carried out: 429, Retry-After 7 seconds."""
     THROTTLED_BARE = "throttled_bare"
-    """Not worked on: 429 without Retry-After."""
+    """Not carried out: 429 without Retry-After."""
     SERVER_ERROR_EMPTY = "server_error_empty"
-    """Not worked on: 500 with an empty body."""
+    """Not carried out: 500 with an empty body."""
     SERVER_ERROR_BODY = "server_error_body"
-    """Not worked on: 503 with an HTML page."""
+    """Not carried out: 503 with an HTML page."""
     SERVER_ERROR_AFTER_ACCEPT = "server_error_after_accept"
-    """Worked on, then 500 with an empty body."""
+    """Carried out, then 500 with an empty body."""
     HTML = "html"
-    """Not worked on: 200 with an HTML page."""
+    """Not carried out: 200 with an HTML page."""
     TRUNCATED_JSON = "truncated_json"
-    """Worked on: only the first third of the body, as a complete HTTP answer."""
+    """Carried out: only the first third of the body, as a complete HTTP answer."""
     WRONG_TYPES = "wrong_types"
-    """Worked on: every value has an absurd type; of a text line, letters for digits."""
+    """Carried out: all values have wrong types; text has letters for digits."""
     HUGE_BODY = "huge_body"
-    """Worked on: an answer of 8 MiB, streamed."""
+    """Carried out: an answer of 8 MiB, streamed."""
     BAD_ENCODING = "bad_encoding"
-    """Worked on: the whole answer is there, with bytes that are not UTF-8."""
+    """Carried out: the whole answer is there, with bytes that are not UTF-8."""
     REDIRECT = "redirect"
-    """Not worked on: 307 to another address, which would accept the same request."""
+    """Not carried out: 307 to another address, which would accept the same request."""
     DEEP_JSON = "deep_json"
-    """Worked on: the answer is an array nested 100,000 deep."""
+    """Carried out: the answer is an array nested 100,000 deep."""
 
 
 BEFORE_ACCEPT = frozenset(
@@ -67,7 +68,7 @@ BEFORE_ACCEPT = frozenset(
         Fault.REDIRECT,
     }
 )
-"""The faults that keep the request from being worked on."""
+"""The faults with which the request is not carried out."""
 
 HANGS = frozenset({Fault.HANG_BEFORE_ACCEPT, Fault.HANG_AFTER_ACCEPT})
 
@@ -82,27 +83,26 @@ class Injection:
 
 
 class Faults:
-    """The faults that wait for requests, in the order of injection."""
+    """The faults that wait for requests, oldest first."""
 
     def __init__(self) -> None:
         """Start without any."""
-        self._waiting: dict[Provider, list[Injection]] = {key: [] for key in Provider}
+        self._waiting: defaultdict[str, list[Injection]] = defaultdict(list)
 
-    def inject(self, provider: Provider, injection: Injection) -> None:
-        """Add a fault behind those that wait already."""
+    def inject(self, provider: str, injection: Injection) -> None:
+        """Add a fault after those that wait already."""
         self._waiting[provider].append(injection)
 
-    def waiting(self, provider: Provider) -> tuple[Injection, ...]:
-        """Return what has not happened yet."""
+    def waiting(self, provider: str) -> tuple[Injection, ...]:
+        """Return the faults that have not happened yet."""
         return tuple(self._waiting[provider])
 
     def clear(self) -> None:
         """Forget all that have not happened yet."""
-        for waiting in self._waiting.values():
-            waiting.clear()
+        self._waiting.clear()
 
-    def take(self, provider: Provider, operation: Operation) -> Fault | None:
-        """Return the fault that this request shall have, and use it up."""
+    def take(self, provider: str, operation: Operation) -> Fault | None:
+        """Return the fault for this request, if any, and count it as used."""
         waiting = self._waiting[provider]
         for index, injection in enumerate(waiting):
             if injection.operation in {None, operation}:
@@ -115,7 +115,7 @@ class Faults:
 
 
 def refusal(fault: Fault, elsewhere: str) -> Answer | None:
-    """Return the answer of a fault that keeps the request from being worked on.
+    """Return the answer of a fault with which the request is not carried out.
 
     `elsewhere` is where a redirect points to. None: there is no answer at all.
     """
@@ -144,7 +144,7 @@ def refusal(fault: Fault, elsewhere: str) -> Answer | None:
 
 
 def distort(fault: Fault, answer: Answer) -> Answer | None:
-    """Return what is left of a good answer; None: there is no answer at all."""
+    """Return the answer as the fault changes it; None: there is no answer at all."""
     is_json = answer.content_type == "application/json"
     status = answer.status
     match fault:
@@ -155,7 +155,7 @@ def distort(fault: Fault, answer: Answer) -> Answer | None:
         case Fault.TRUNCATED_JSON:
             body = answer.body[: len(answer.body) // 3]
         case Fault.WRONG_TYPES if is_json:
-            body = json.dumps(_absurd(json.loads(answer.body))).encode()
+            body = json.dumps(_wrong(json.loads(answer.body))).encode()
         case Fault.WRONG_TYPES:
             body = answer.body.translate(bytes.maketrans(b"0123456789", b"abcdefghij"))
         case Fault.HUGE_BODY:
@@ -176,24 +176,24 @@ def distort(fault: Fault, answer: Answer) -> Answer | None:
     )
 
 
-def _absurd(answer: Json) -> Json:
-    """Keep the names of an object and give each value a type it never has."""
+def _wrong(answer: Json) -> Json:
+    """Keep the names of an object and give each value a wrong type."""
     if not isinstance(answer, dict):
-        return "absurd"
-    return {name: _absurd_value(value) for name, value in answer.items()}
+        return "wrong"
+    return {name: _wrong_value(value) for name, value in answer.items()}
 
 
-def _absurd_value(value: Json) -> Json:
-    """Return something of another type."""
+def _wrong_value(value: Json) -> Json:
+    """Return a value of another type."""
     match value:
         case bool():
-            return ["absurd"]
+            return ["wrong"]
         case int() | float():
-            return {"absurd": value}
+            return {"wrong": value}
         case str():
             return [value]
         case list():
-            return "absurd"
+            return "wrong"
         case dict():
             return 7
         case None:

@@ -1,4 +1,4 @@
-"""The words of the simulator, its own: nothing here is shared with the clients."""
+"""The data types of the simulator; nothing is shared with the clients it tests."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,17 +10,8 @@ from typing import Protocol, Self
 type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 
 
-class Provider(StrEnum):
-    """The four providers, by the key that is also their path prefix."""
-
-    SMSVIAINTERNET = "smsviainternet"
-    SMSHOSTING = "smshosting"
-    TRANSACTIONALE = "transactionale"
-    INVIOSMART = "inviosmart"
-
-
 class Status(StrEnum):
-    """What became of a message, before translation into a provider's words."""
+    """The status of a message, before translation into a provider's words."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -35,7 +26,7 @@ class Status(StrEnum):
 
 
 class Operation(StrEnum):
-    """What a request is for; a fault can be limited to one of them."""
+    """The purpose of a request; a fault can be limited to one of them."""
 
     SEND = "send"
     STATUS = "status"
@@ -51,12 +42,12 @@ class Toggle(StrEnum):
     push_plan: the Smshosting account has an active Push plan.
     strict_recipients: Smshosting answers 400 NO_VALID_RECIPIENT when no number of
       a call is well formed (off: each is listed with BADNUMBERFORMAT).
-    alias_replaced: Smshosting puts a number in place of an alphanumeric sender.
+    alias_replaced: Smshosting replaces an alphanumeric sender with a number.
     nested_errors: Transactionale wraps its 400 body in "errors" (off: flat).
-    xml_answers: SMSviaInternet answers in XML whatever was asked for, as a reseller's
-      proxy may.
-    slow_processing: SMSviaInternet works on an asynchronous shipment, and Smshosting
-      on a bulk one, when `Desk.process` says so (off: at once).
+    xml_answers: SMSviaInternet answers in XML whatever the path asks for, as the
+      proxy of a reseller may.
+    slow_processing: SMSviaInternet carries out an asynchronous send, and Smshosting
+      a bulk send, at `Controls.process` (off: immediately).
     """
 
     WALLETS = "wallets"
@@ -80,15 +71,15 @@ class Channel(StrEnum):
 class Message:
     """One text that a provider accepted for one number.
 
-    `id` is unique in the simulator and is the provider's own message id where it
-    has one. `reference` is what the whole call shares: the queue_id of
-    SMSviaInternet, the transactionId of Smshosting, else "". `to` is E.164 with
-    "+", `cost` is in euro. `word` is said to the client in place of the
-    provider's usual word for `status`.
+    `id` is unique in the simulator. `provider_id` is the id by which the client asks
+    for the message's status. `reference` is shared by all messages of a call, "" where
+    the provider has no such id. `to` is E.164 with "+", `cost` is in euro. `word` is
+    answered to the client in place of the provider's usual word for `status`.
     """
 
     id: str
-    provider: Provider
+    provider_id: str
+    provider: str
     to: str
     text: str
     sender: str
@@ -105,25 +96,18 @@ class Message:
     callback: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def provider_id(self) -> str:
-        """What the client was told to ask about this message."""
-        if self.provider is Provider.SMSVIAINTERNET:
-            return self.reference
-        return self.id
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request received, as it came, and what was answered.
+    """One request as it was received, and its answer.
 
     `path` is without the provider's prefix; `fields` is the query of a GET, else
-    the decoded body. `status` is None while nothing was answered (a hang, a cut).
+    the decoded body. `status` is None if nothing was answered (a hang, a cut).
     `answer` keeps the first 64 KiB of the body.
     """
 
     number: int
-    provider: Provider
+    provider: str
     operation: Operation
     received: datetime
     method: str
@@ -140,13 +124,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """One attempt to tell a client that a message reached a final status.
+    """One attempt to push a delivery report to the client.
 
     `payload` is the query, form or JSON that was sent; `status` is the HTTP status
     answered, None if there was no answer.
     """
 
-    provider: Provider
+    provider: str
     message_id: str
     method: str
     url: str
@@ -157,11 +141,11 @@ class Callback:
 
 class _OfProvider(Protocol):
     @property
-    def provider(self) -> Provider: ...
+    def provider(self) -> str: ...
 
 
 class Listing[T: _OfProvider](tuple[T, ...]):
-    """A snapshot, oldest first, that can be narrowed to one provider."""
+    """A snapshot, oldest first, that can be filtered by provider."""
 
     __slots__ = ()
 
@@ -170,5 +154,5 @@ class Listing[T: _OfProvider](tuple[T, ...]):
         return super().__new__(cls, items)
 
     def of(self, provider: str) -> Listing[T]:
-        """Return only what belongs to `provider`."""
+        """Return only the items of `provider`."""
         return Listing(item for item in self if item.provider == provider)

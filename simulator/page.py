@@ -1,4 +1,4 @@
-"""The page for people: phones with the texts that arrived, credit, faults, requests."""
+"""The page for people: phones with the messages, credit, faults, requests."""
 
 from importlib.resources import files
 

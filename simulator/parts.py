@@ -1,4 +1,4 @@
-"""How many parts a text needs on the air (providers.md section 6)."""
+"""How many parts a text has (docs/development/provider-apis/common.md 6)."""
 
 from collections.abc import Iterable
 
@@ -10,12 +10,12 @@ _EXTENDED = frozenset("\f^{}\\[~]|€")
 
 
 def is_gsm7(text: str) -> bool:
-    """Tell whether every character is in the GSM-7 tables."""
+    """Return whether every character is in the GSM-7 tables."""
     return all(char in _BASIC or char in _EXTENDED for char in text)
 
 
 def as_gsm7(text: str) -> str:
-    """Return the text with a question mark for whatever GSM-7 does not have."""
+    """Return the text with a question mark for each character that is not in GSM-7."""
     return "".join(char if is_gsm7(char) else "?" for char in text)
 
 
@@ -31,7 +31,7 @@ def count_parts(text: str, *, unicode: bool | None = None) -> int:
 
 
 def _fill(widths: Iterable[int], alone: int, joined: int) -> int:
-    """Put characters of the given widths into parts, without splitting any."""
+    """Return the number of parts for characters of these widths, none of them split."""
     total, parts, used = 0, 1, 0
     for width in widths:
         total += width

@@ -9,37 +9,27 @@ from typing import Self
 from aiohttp import web
 
 from .callbacks import Callbacks
-from .control import Control
-from .courier import Courier
-from .desk import Desk
-from .exchange import Api
+from .control_api import ControlApi
+from .controls import Controls
+from .delivery import AutomaticDelivery
 from .faults import Faults
-from .inviosmart import Inviosmart
-from .lines import Lines
-from .model import Message, Provider
+from .gateway import MAX_BODY_BYTES, Gateway
+from .model import Message
 from .page import add_page
-from .server import MAX_BODY_BYTES, Gateway
-from .smshosting import Smshosting
-from .smsviainternet import SmsViaInternet
+from .ports import ProviderPorts
+from .provider import Provider
+from .registry import PROVIDERS
 from .store import Store
-from .transactionale import Transactionale
-
-_BASE_PATHS = {
-    Provider.SMSVIAINTERNET: "/smsviainternet",
-    Provider.SMSHOSTING: "/smshosting/rest/api",
-    Provider.TRANSACTIONALE: "/transactionale",
-    Provider.INVIOSMART: "/inviosmart",
-}
 
 
-class Simulator(Desk):
-    """The four providers on one local port, while the context lasts.
+class Simulator(Controls):
+    """All `providers` on one local port, while the context lasts.
 
-    `port` 0 takes a free one. Providers in `line_ports` also have a port of their own
-    (0: a free one), which their URL then names and where they can be out of reach: see
-    `lines`. With `deliver_after` (seconds) messages move by
-    themselves: queued, sent, delivered. Entered again after it was left, it listens
-    on the same port and knows what it knew: a line that was down is up again.
+    `port` 0 takes a free one. Providers in `provider_ports` also listen on a port of
+    their own (0: a free one), which their URL then names and which can be closed: see
+    `ports`. With `deliver_after` (seconds) messages are delivered automatically:
+    queued, sent, delivered. Entered again, the simulator listens on the same port and
+    keeps what it received; a provider's port that was closed is open again.
     """
 
     def __init__(
@@ -48,31 +38,26 @@ class Simulator(Desk):
         host: str = "127.0.0.1",
         port: int = 0,
         deliver_after: float | None = None,
-        line_ports: Mapping[Provider, int] = MappingProxyType({}),
+        provider_ports: Mapping[str, int] = MappingProxyType({}),
+        providers: Mapping[str, Provider] = PROVIDERS,
     ) -> None:
         """Prepare everything; nothing listens yet."""
-        store, faults = Store(), Faults()
+        store = Store({key: one.new_account for key, one in providers.items()})
+        faults = Faults()
         super().__init__(store, faults)
         self._host = host
         self._port = port
-        self.lines = Lines(host, line_ports)
-        self._apis: dict[Provider, Api] = {
-            api.provider: api
-            for api in (
-                SmsViaInternet(store),
-                Smshosting(store),
-                Transactionale(store),
-                Inviosmart(store),
-            )
-        }
-        self._gateway = Gateway(store, faults, tuple(self._apis.values()))
+        self._providers = providers
+        self.ports = ProviderPorts(host, provider_ports)
+        self._apis = {key: one.create_api(store) for key, one in providers.items()}
+        self._gateway = Gateway(store, faults, self._apis)
         self._callbacks = Callbacks(store.callbacks.append)
-        store.on_final = self._report
-        self._courier: Courier | None = None
+        store.on_final = self._push_report
+        self._delivery: AutomaticDelivery | None = None
         if deliver_after is not None:
-            self._courier = Courier(store, deliver_after)
-            store.on_accept = self._courier.take
-        self._work: asyncio.Task[None] | None = None
+            self._delivery = AutomaticDelivery(store, deliver_after)
+            store.on_accept = self._delivery.schedule
+        self._delivery_task: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -80,19 +65,19 @@ class Simulator(Desk):
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         self._gateway.open()
         self._gateway.add_routes(app)
-        Control(self, self.lines).add_routes(app)
+        ControlApi(self, self.ports).add_routes(app)
         add_page(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
-            await self.lines.start(self._runner)
+            await self.ports.start(self._runner)
         except OSError:
             await self._runner.cleanup()
             raise
         self._port = self._runner.addresses[0][1]
-        if self._courier is not None:
-            self._work = asyncio.create_task(self._courier.work())
+        if self._delivery is not None:
+            self._delivery_task = asyncio.create_task(self._delivery.run())
         return self
 
     async def __aexit__(
@@ -101,16 +86,16 @@ class Simulator(Desk):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop listening, let go of what hangs, end all background work."""
+        """Stop listening, release requests that hang, end all background work."""
         self._gateway.close()
-        if self._work is not None:
-            self._work.cancel()
+        if self._delivery_task is not None:
+            self._delivery_task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._work
+                await self._delivery_task
         await self._callbacks.close()
         if self._runner is not None:
             await self._runner.cleanup()
-        self.lines.forget()
+        self.ports.stop()
 
     @property
     def address(self) -> str:
@@ -118,17 +103,20 @@ class Simulator(Desk):
         return f"http://{self._host}:{self._port}"
 
     def url(self, provider: str) -> str:
-        """Return the base URL to give to the provider's client."""
-        key = Provider(provider)
-        port = self.lines.ports.get(key, self._port)
-        return f"http://{self._host}:{port}{_BASE_PATHS[key]}"
+        """Return the base URL to give to the provider's client.
+
+        Raises ValueError for a provider that does not exist.
+        """
+        key = self.known(provider)
+        port = self.ports.numbers.get(key, self._port)
+        return f"http://{self._host}:{port}/{key}{self._providers[key].base_path}"
 
     async def finish_callbacks(self) -> None:
         """Wait until every delivery report that is due was sent."""
         await self._callbacks.finish()
 
-    def _report(self, message: Message) -> None:
+    def _push_report(self, message: Message) -> None:
         """Push a delivery report, where the provider does that."""
-        notification = self._apis[message.provider].notification(message)
-        if notification is not None:
-            self._callbacks.start(message, notification)
+        report = self._apis[message.provider].delivery_report(message)
+        if report is not None:
+            self._callbacks.start(message, report)

@@ -1,6 +1,6 @@
-"""What the simulated providers remember: accounts, messages, the journal."""
+"""What the simulated providers remember: accounts, messages, requests, callbacks."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,6 @@ from .model import (
     Channel,
     Message,
     Operation,
-    Provider,
     Request,
     Status,
     Toggle,
@@ -22,22 +21,23 @@ from .model import (
 MAX_MESSAGES = 100_000
 MAX_REQUESTS = 20_000
 MAX_CALLBACKS = 20_000
-MAX_JOURNAL_BYTES = 64 * 1024 * 1024
+MAX_REQUEST_BYTES = 64 * 1024 * 1024
 MAX_PICTURES = 100
 MAX_KEPT_ANSWER = 64 * 1024
 REPEAT_WINDOW = timedelta(hours=24)
-"""How long Smshosting refuses the same text (smshosting-push.txt, DUPLICATESMS)."""
+"""How long the same text to the same number is a repetition."""
 
-_FIRST_ID = 4_300_000_001  # does not fit in 32 bits: some real ids do not either
+_FIRST_ID = 4_300_000_001  # more than 32 bits hold, like some real ids
 
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """The one customer of a simulated provider; euro everywhere.
+    """The one customer of a simulated provider; amounts in euro.
 
-    `blocked` numbers (E.164) are well formed but refused; `groups` are the phone
-    book of Smshosting; `push_phones` have the app that takes Push messages.
-    `webhook_url` and `receive_dlr` are the account settings of Transactionale.
+    `blocked` numbers (E.164) are well formed but refused. Not every provider reads
+    the rest: `groups` are those of the address book, `push_phones` (E.164) have the
+    app that receives Push messages, `webhook_url` and `receive_dlr` are the account's
+    settings for delivery reports.
     """
 
     credentials: dict[str, str]
@@ -53,51 +53,21 @@ class Account:
     receive_dlr: str = "always"
 
     def can_pay(self, parts: int) -> bool:
-        """Tell whether the credit is enough for so many parts."""
+        """Return whether the credit is enough for so many parts."""
         return self.price * parts <= self.credit
-
-
-def new_accounts() -> dict[Provider, Account]:
-    """Return one account for each provider; secrets are easy to find in a log."""
-    return {
-        Provider.SMSVIAINTERNET: Account(
-            credentials={"api_token": "svi-token-Zq7Lm2Xv9Rk4"},
-            credit=Decimal("50.000"),
-            price=Decimal("0.050"),
-        ),
-        Provider.SMSHOSTING: Account(
-            credentials={
-                "auth_key": "smsh-key-Wd8Np3Ht6Yb1",
-                "auth_secret": "smsh-secret-Gc5Jf0Vs2Qe7",
-            },
-            credit=Decimal("45.500"),
-            price=Decimal("0.062"),
-        ),
-        Provider.TRANSACTIONALE: Account(
-            credentials={"api_key": "trx-key-Bk4Xr9Mz1Tu6"},
-            credit=Decimal("40.000"),
-            price=Decimal("0.060"),
-        ),
-        Provider.INVIOSMART: Account(
-            credentials={
-                "username": "invio-user-Hp2Ds7",
-                "password": "invio-pass-Fn3Kw8La5Cj0",
-            },
-            credit=Decimal("112.240"),
-            price=Decimal("0.057"),
-        ),
-    }
 
 
 class Store:
     """Accounts, accepted messages, requests and callbacks, in bounded memory.
 
     Every look-up that a send or a status call needs is a dictionary access.
+    Providers are named by their keys.
     """
 
-    def __init__(self) -> None:
-        """Start with untouched accounts and nothing received."""
-        self.accounts = new_accounts()
+    def __init__(self, new_account: Mapping[str, Callable[[], Account]]) -> None:
+        """Start with a new account for each provider and nothing received."""
+        self._new_account = new_account
+        self.accounts = self._new_accounts()
         self.callbacks: deque[Callback] = deque(maxlen=MAX_CALLBACKS)
         self.pictures: OrderedDict[str, Upload] = OrderedDict()
         self.shift = timedelta(0)
@@ -105,20 +75,18 @@ class Store:
         self.on_final: Callable[[Message], None] = lambda _message: None
         self._waiting: list[Callable[[], None]] = []
         self._messages: OrderedDict[str, Message] = OrderedDict()
-        self._by_reference: dict[tuple[Provider, str], deque[str]] = {}
-        self._by_number: dict[tuple[Provider, str], deque[str]] = {}
-        self._by_provider: dict[Provider, deque[str]] = {
-            key: deque() for key in Provider
-        }
+        self._by_reference: dict[tuple[str, str], deque[str]] = {}
+        self._by_number: dict[tuple[str, str], deque[str]] = {}
+        self._by_provider: defaultdict[str, deque[str]] = defaultdict(deque)
         self._repeats: OrderedDict[tuple[str, str, str], datetime] = OrderedDict()
         self._requests: OrderedDict[int, Request] = OrderedDict()
-        self._journal_bytes = 0
+        self._request_bytes = 0
         self._ids = count(_FIRST_ID)
         self._numbers = count(1)
 
     def reset(self) -> None:
-        """Forget everything received; accounts are as new, ids go on counting."""
-        self.accounts = new_accounts()
+        """Forget everything received and renew the accounts; ids keep counting."""
+        self.accounts = self._new_accounts()
         self.shift = timedelta(0)
         self.callbacks.clear()
         self.pictures.clear()
@@ -126,30 +94,34 @@ class Store:
         self._messages.clear()
         self._by_reference.clear()
         self._by_number.clear()
-        self._by_provider = {key: deque() for key in Provider}
+        self._by_provider.clear()
         self._repeats.clear()
         self._requests.clear()
-        self._journal_bytes = 0
+        self._request_bytes = 0
+
+    def _new_accounts(self) -> dict[str, Account]:
+        """Return a new account for each provider, by its key."""
+        return {key: create() for key, create in self._new_account.items()}
 
     def now(self) -> datetime:
         """Return the simulated time, in UTC."""
         return datetime.now(UTC) + self.shift
 
     def new_id(self) -> int:
-        """Return a number that nothing else here has."""
+        """Return a number that was never returned before."""
         return next(self._ids)
 
-    # Shipments that are worked on after they were answered
+    # Sends that are carried out after they were answered
 
-    def defer(self, provider: Provider, work: Callable[[], None]) -> None:
-        """Do the work now, or when told so if the account's processing is slow."""
+    def defer(self, provider: str, work: Callable[[], None]) -> None:
+        """Do the work now, or at `process` if the account's processing is slow."""
         if Toggle.SLOW_PROCESSING in self.accounts[provider].toggles:
             self._waiting.append(work)
         else:
             work()
 
     def process(self) -> None:
-        """Do the work that waits."""
+        """Do the work that was deferred."""
         waiting, self._waiting = self._waiting, []
         for work in waiting:
             work()
@@ -158,25 +130,31 @@ class Store:
 
     def accept(  # noqa: PLR0913 - what makes up a message
         self,
-        provider: Provider,
+        provider: str,
         *,
         to: str,
         text: str,
         sender: str,
         parts: int,
         reference: str = "",
+        provider_id: str | None = None,
         scheduled: datetime | None = None,
         channel: Channel = Channel.SMS,
         callback: str | None = None,
         extra: Mapping[str, str] | None = None,
     ) -> Message:
-        """Take a message and charge it; Push messages cost nothing."""
+        """Accept a message and charge it; Push messages cost nothing.
+
+        `provider_id` is the message's own id unless another is given.
+        """
         account = self.accounts[provider]
         cost = Decimal(0) if channel is Channel.PUSH else account.price * parts
         account.credit -= cost
         now = self.now()
+        message_id = str(self.new_id())
         message = Message(
-            id=str(self.new_id()),
+            id=message_id,
+            provider_id=provider_id or message_id,
             provider=provider,
             to=to,
             text=text,
@@ -200,7 +178,7 @@ class Store:
         return message
 
     def message(self, message_id: str) -> Message | None:
-        """Return one message."""
+        """Return one message; None if it is not known."""
         return self._messages.get(message_id)
 
     def messages(self) -> Iterator[Message]:
@@ -212,15 +190,15 @@ class Store:
         found = reversed(self._messages.values())
         return [message for message, _ in zip(found, range(limit), strict=False)]
 
-    def by_reference(self, provider: Provider, reference: str) -> list[Message]:
-        """Return the messages of one queue_id or transactionId, oldest first."""
+    def by_reference(self, provider: str, reference: str) -> list[Message]:
+        """Return the messages that share a reference, oldest first."""
         return self._resolve(self._by_reference.get((provider, reference), ()))
 
-    def by_number(self, provider: Provider, number: str) -> list[Message]:
+    def by_number(self, provider: str, number: str) -> list[Message]:
         """Return the messages to one number, oldest first."""
         return self._resolve(self._by_number.get((provider, number), ()))
 
-    def by_provider(self, provider: Provider) -> list[Message]:
+    def by_provider(self, provider: str) -> list[Message]:
         """Return all messages of a provider, oldest first."""
         return self._resolve(self._by_provider[provider])
 
@@ -239,12 +217,12 @@ class Store:
         return message
 
     def is_repeat(self, to: str, sender: str, text: str) -> bool:
-        """Tell whether the same text went to the number within 24 hours."""
+        """Return whether the same text went to the number within 24 hours."""
         seen = self._repeats.get((to, sender, text))
         return seen is not None and self.now() - seen < REPEAT_WINDOW
 
     def remember_text(self, to: str, sender: str, text: str) -> None:
-        """Make the same text to the same number a repeat from now on."""
+        """Make the same text to the same number a repetition from now on."""
         self._repeats[to, sender, text] = self.now()
         self._repeats.move_to_end((to, sender, text))
         if len(self._repeats) > MAX_MESSAGES:
@@ -259,7 +237,7 @@ class Store:
         return picture_id
 
     def _indexes(self, message: Message) -> Iterator[deque[str]]:
-        """Yield the lists that a message stands in."""
+        """Yield the indexes that hold a message."""
         yield self._by_provider[message.provider]
         yield self._by_number.setdefault((message.provider, message.to), deque())
         if message.reference:
@@ -267,7 +245,7 @@ class Store:
             yield self._by_reference.setdefault(key, deque())
 
     def _drop_oldest(self) -> None:
-        """Forget the oldest message, which is the first of every list it is in."""
+        """Forget the oldest message, which is the first in each of its indexes."""
         _, message = self._messages.popitem(last=False)
         for index in self._indexes(message):
             index.popleft()
@@ -281,18 +259,18 @@ class Store:
         """Return the messages with these ids."""
         return [self._messages[message_id] for message_id in ids]
 
-    # The journal
+    # Requests
 
     def record(
         self,
         call: Call,
-        provider: Provider,
+        provider: str,
         operation: Operation,
         *,
         redirected: bool,
         fault: str | None,
     ) -> int:
-        """Note a request that came and return its number in the journal."""
+        """Record a request and return its number."""
         number = next(self._numbers)
         self._requests[number] = Request(
             number=number,
@@ -308,26 +286,26 @@ class Store:
             redirected=redirected,
             fault=fault,
         )
-        self._journal_bytes += len(call.body)
-        self._trim_journal()
+        self._request_bytes += len(call.body)
+        self._trim_requests()
         return number
 
-    def _trim_journal(self) -> None:
+    def _trim_requests(self) -> None:
         """Forget the oldest requests until the rest fits."""
         while (
             len(self._requests) > MAX_REQUESTS
-            or self._journal_bytes > MAX_JOURNAL_BYTES
+            or self._request_bytes > MAX_REQUEST_BYTES
         ):
             _, oldest = self._requests.popitem(last=False)
-            self._journal_bytes -= len(oldest.body) + len(oldest.answer)
+            self._request_bytes -= len(oldest.body) + len(oldest.answer)
 
     def record_answer(self, number: int, answer: Answer) -> None:
-        """Note what was answered to a request."""
+        """Record the answer to a request."""
         if (request := self._requests.get(number)) is not None:
             body = answer.body[:MAX_KEPT_ANSWER]
             self._requests[number] = replace(request, status=answer.status, answer=body)
-            self._journal_bytes += len(body) - len(request.answer)
-            self._trim_journal()
+            self._request_bytes += len(body) - len(request.answer)
+            self._trim_requests()
 
     def requests(self) -> Iterator[Request]:
         """Yield all requests that are kept, oldest first."""

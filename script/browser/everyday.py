@@ -7,7 +7,7 @@ from playwright.async_api import Locator, expect
 from script.development import dashboard
 from script.development.accounts import RECIPIENTS_BY_PROVIDER, SENDER
 from script.development.home_assistant import HomeAssistant, until
-from simulator import Message, Operation, Provider, Simulator, Status
+from simulator import PROVIDERS, Message, Operation, Simulator, Status
 
 from . import past
 from .album import HEIGHT, WIDTH
@@ -93,8 +93,8 @@ class Everyday:
     async def send_tests(self) -> None:
         """Press the test button of every recipient, and see the status move."""
         screen = self.screen
-        for provider in Provider:
-            if provider is PICTURED:
+        for provider in PROVIDERS:
+            if provider == PICTURED:
                 continue
             recipient = RECIPIENTS_BY_PROVIDER[provider]
             account = screen.texts[f"config.step.user.menu_options.{provider}"]
@@ -129,10 +129,10 @@ class Everyday:
 
         await screen.open(f"/{dashboard.PATH}/{dashboard.ALL_ACCOUNTS}")
         await expect(self._tiles(self._delivered)).to_have_count(
-            2 * len(Provider), timeout=DELIVERY_SECONDS * 1000
+            2 * len(PROVIDERS), timeout=DELIVERY_SECONDS * 1000
         )
-        for provider in Provider:
-            if provider is not Provider.TRANSACTIONALE:
+        for provider in PROVIDERS:
+            if provider != "transactionale":
                 credit = self._credit(provider)
                 await expect(self._tiles(credit).first).to_be_visible()
 
@@ -166,7 +166,7 @@ class Everyday:
         key = "entity.sensor.last_delivery_status.state.delivered"
         return self.screen.texts[key]
 
-    def _credit(self, provider: Provider) -> str:
+    def _credit(self, provider: str) -> str:
         """Return the credit as the screen shows it."""
         credit = self.simulator.account(provider).credit
         return f"{credit:.2f}".replace(".", self.screen.words.decimal)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 from script.development.home_assistant import HomeAssistant
-from simulator import Provider, Simulator
+from simulator import PROVIDERS, Simulator
 
 from .everyday import Everyday
 from .screen import Screen
@@ -28,7 +28,7 @@ def steps(
     )
     trouble = Trouble(screen=screen, simulator=simulator)
     yield "log in", setting_up.log_in
-    for provider in Provider:
+    for provider in PROVIDERS:
         yield f"set up {provider}", partial(setting_up.set_up, provider)
     yield "change the options", setting_up.change_options
     yield "send from the actions page", everyday.send

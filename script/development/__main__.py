@@ -17,7 +17,7 @@ from typing import Never
 
 import aiohttp
 
-from simulator import Provider, Simulator
+from simulator import PROVIDERS, Simulator
 
 from . import accounts, camera, features, folder, house, report, trial
 from .features import Features
@@ -75,7 +75,7 @@ async def _begin(place: Path, port: int | None, *, stay: bool) -> int:
     async with (
         Simulator(
             deliver_after=DELIVER_AFTER_SECONDS,
-            line_ports=dict.fromkeys(Provider, 0),
+            provider_ports=dict.fromkeys(PROVIDERS, 0),
         ) as simulator,
         home_assistant(place) as process,
     ):
@@ -109,7 +109,7 @@ async def _go_on(place: Path, port: int | None, ports: Ports) -> int:
             Simulator(
                 port=ports.simulator,
                 deliver_after=DELIVER_AFTER_SECONDS,
-                line_ports=ports.lines,
+                provider_ports=ports.lines,
             ) as simulator,
             home_assistant(place) as process,
             asyncio.TaskGroup() as group,
@@ -163,7 +163,7 @@ async def _try_out(url: str, simulator: Simulator, place: Path) -> int:
         await instance.wait_until_running()
         tell("Home Assistant runs, the first user is made")
         made = [
-            await accounts.make(instance, simulator, provider) for provider in Provider
+            await accounts.make(instance, simulator, provider) for provider in PROVIDERS
         ]
         tell("four accounts and their recipients are made")
         alarm = await house.furnish(instance, made)

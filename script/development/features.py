@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
-from simulator import Channel, Message, Provider, Simulator, Status, Toggle
+from simulator import Channel, Message, Simulator, Status, Toggle
 
 from .accounts import DOMAIN, RECIPIENTS_BY_PROVIDER, Account, change_options
 from .home_assistant import Fields, HomeAssistant, until
@@ -23,13 +23,13 @@ TEXTS = (COSTLY, CHEAP, PICTURE_TEXT, SCHEDULED_TEXT, FAILOVER_TEXT)
 
 _RELOAD_SECONDS = 30
 
-_BRUNO = RECIPIENTS_BY_PROVIDER[Provider.SMSHOSTING].number
+_BRUNO = RECIPIENTS_BY_PROVIDER["smshosting"].number
 
 
 def prepare(simulator: Simulator) -> None:
     """Give the account a Push plan, and its recipient the app."""
-    simulator.switch_on(Provider.SMSHOSTING, Toggle.PUSH_PLAN)
-    simulator.account(Provider.SMSHOSTING).push_phones.add(_BRUNO)
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    simulator.account("smshosting").push_phones.add(_BRUNO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +52,8 @@ class Features:
 
     async def _estimate(self) -> None:
         """Ask what a text would cost, with its costly characters and without them."""
-        account = self._account(Provider.SMSHOSTING)
-        price = float(self.simulator.account(Provider.SMSHOSTING).price)
+        account = self._account("smshosting")
+        price = float(self.simulator.account("smshosting").price)
         plain = {"encoding": "gsm7", "parts": 1, "text": CHEAP, "cost": price}
         as_typed = {"encoding": "ucs2", "parts": 2, "text": COSTLY, "cost": 2 * price}
         for encoding, expected in (("smart", plain), ("unicode", as_typed)):
@@ -72,7 +72,7 @@ class Features:
 
     async def _push(self) -> None:
         """Send the picture of the camera by Push."""
-        account = self._account(Provider.SMSHOSTING)
+        account = self._account("smshosting")
         message = await self._send(
             account, PICTURE_TEXT, channel="push", picture=self.camera
         )
@@ -91,7 +91,7 @@ class Features:
 
     async def _cancel(self) -> None:
         """Schedule a message for tomorrow, and think better of it."""
-        account = self._account(Provider.SMSHOSTING)
+        account = self._account("smshosting")
         tomorrow = datetime.now().astimezone() + timedelta(days=1)
         message = await self._send(
             account, SCHEDULED_TEXT, send_at=tomorrow.isoformat(timespec="seconds")
@@ -109,8 +109,8 @@ class Features:
 
     async def _fail_over(self) -> None:
         """Send through a provider that nobody reaches, with another one behind it."""
-        first = self._account(Provider.INVIOSMART)
-        second = self._account(Provider.TRANSACTIONALE)
+        first = self._account("inviosmart")
+        second = self._account("transactionale")
         asked = len(self.simulator.requests.of(first.provider))
 
         async def is_back() -> bool | None:
@@ -121,11 +121,11 @@ class Features:
             self.home_assistant, first, "reliability", fallback=[second.entry_id]
         )
         await until(is_back, _RELOAD_SECONDS, f"{first.title} is loaded again")
-        await self.simulator.lines.cut(first.provider)
+        await self.simulator.ports.close(first.provider)
         try:
             message = await self._send(first, FAILOVER_TEXT)
         finally:
-            await self.simulator.lines.mend(first.provider)
+            await self.simulator.ports.open(first.provider)
         self._expect("the failover", message, {"account": second.title, "error": None})
         self._look_out(
             "the failover went elsewhere",
@@ -151,8 +151,8 @@ class Features:
     async def _ask(self, action: str, **data: object) -> Fields:
         return cast("Fields", await self.home_assistant.ask(f"{DOMAIN}.{action}", data))
 
-    def _account(self, provider: Provider) -> Account:
-        return next(one for one in self.accounts if one.provider is provider)
+    def _account(self, provider: str) -> Account:
+        return next(one for one in self.accounts if one.provider == provider)
 
     def _arrived(self, *texts: str) -> Iterator[Message]:
         """Yield the messages at the providers with one of the texts."""

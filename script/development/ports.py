@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 
-from simulator import Provider, Simulator
+from simulator import PROVIDERS, Simulator
 
 _FILE = "ports.json"
 
@@ -20,7 +20,7 @@ class Ports:
 
     home_assistant: int
     simulator: int = 0
-    lines: Mapping[Provider, int]
+    lines: Mapping[str, int]
 
 
 def keep(folder: Path, home_assistant: int, simulator: Simulator) -> None:
@@ -28,7 +28,7 @@ def keep(folder: Path, home_assistant: int, simulator: Simulator) -> None:
     ports = Ports(
         home_assistant=home_assistant,
         simulator=int(simulator.address.rpartition(":")[2]),
-        lines=simulator.lines.ports,
+        lines=simulator.ports.numbers,
     )
     (folder / _FILE).write_text(json.dumps(asdict(ports)), "utf-8")
 
@@ -40,7 +40,7 @@ def kept(folder: Path) -> Ports | None:
         return Ports(
             home_assistant=ports["home_assistant"],
             simulator=ports["simulator"],
-            lines={key: ports["lines"][key] for key in Provider},
+            lines={key: ports["lines"][key] for key in PROVIDERS},
         )
     except OSError, ValueError, KeyError:
         return None

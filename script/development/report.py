@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from simulator import Provider, Request, Simulator
+from simulator import PROVIDERS, Request, Simulator
 
 from .accounts import DOMAIN, Account
 from .dashboard import PATH
@@ -17,7 +17,7 @@ _CREDENTIAL_HEADERS = ("Authorization", "X-Api-Token")
 
 def received(simulator: Simulator) -> Iterator[str]:
     """Yield what each provider got to send, field by field."""
-    for provider in Provider:
+    for provider in PROVIDERS:
         yield ""
         yield f"== {provider}: what it received"
         for request in accepted_sends(simulator, provider):

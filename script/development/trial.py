@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import TypedDict, cast
 
-from simulator import Message, Operation, Provider, Request, Simulator
+from simulator import Message, Operation, Request, Simulator
 
 from .accounts import DOMAIN, SENDER, Account, secrets
 from .home_assistant import Fields, HomeAssistant, HomeAssistantError, State, until
@@ -55,7 +55,7 @@ class SentMessage(TypedDict):
 class Trial:
     """What was done and what came of it; `faults` are sentences, if any."""
 
-    answers: Mapping[Provider, Fields]
+    answers: Mapping[str, Fields]
     states: Mapping[str, State]
     faults: Sequence[str]
 
@@ -71,7 +71,7 @@ async def run(
     Raises HomeAssistantError if an action is refused.
     """
     await home_assistant.act("input_boolean.turn_on", {}, {"entity_id": alarm})
-    answers: dict[Provider, Fields] = {}
+    answers: dict[str, Fields] = {}
     for account in accounts:
         await home_assistant.act(
             account.action,
@@ -144,7 +144,7 @@ def _message_faults(simulator: Simulator, account: Account) -> Iterator[str]:
         yield f"{who}: {sends} send requests for {len(TEXTS)} SMS"
 
 
-def accepted_sends(simulator: Simulator, provider: Provider) -> list[Request]:
+def accepted_sends(simulator: Simulator, provider: str) -> list[Request]:
     """Return the requests that sent; some providers prove a key by one that cannot."""
     return [
         request
@@ -199,14 +199,14 @@ def _state_faults(
     if _state(states, entities.notify) in {"unknown", "unavailable"}:
         yield f"{entities.notify} does not know that it sent"
     if entities.credit is None:
-        if account.provider is not Provider.TRANSACTIONALE:
+        if account.provider != "transactionale":
             yield f"{account.title} has no credit"
         return
-    if account.provider is Provider.TRANSACTIONALE:
+    if account.provider == "transactionale":
         yield f"{account.title} has a credit that nobody can know"
         return
     credit = simulator.account(account.provider).credit
-    if account.provider is Provider.INVIOSMART:
+    if account.provider == "inviosmart":
         credit = credit.quantize(Decimal("0.01"), ROUND_DOWN)  # it tells cents only
     try:
         shown = Decimal(_state(states, entities.credit))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import random
 
 from script.lean.instance import Answer, Instance, Process
-from simulator import Fault, Operation, Provider, Simulator
+from simulator import PROVIDERS, Fault, Operation, Simulator
 
 LONGEST_SECONDS = 10
 """After this the kill comes, whatever has happened."""
@@ -28,7 +28,7 @@ _FAULTS = (
 class Call:
     """One call of the action, and its answer; None if it never got one."""
 
-    provider: Provider
+    provider: str
     numbers: Sequence[str]
     text: str
     answer: Answer | None
@@ -48,7 +48,7 @@ class Trouble:
     """A fault that a provider has once, after so many requests."""
 
     after: int
-    provider: Provider
+    provider: str
     fault: Fault
 
 
@@ -59,7 +59,7 @@ class Plan:
     It comes after so many requests to the providers, and a pause of seconds more.
     """
 
-    calls: Sequence[tuple[Provider, Sequence[str], str]]
+    calls: Sequence[tuple[str, Sequence[str], str]]
     troubles: Sequence[Trouble]
     requests: int
     pause: float
@@ -67,7 +67,7 @@ class Plan:
     @classmethod
     def make(cls, chance: random.Random, name: str, calls: int) -> Plan:
         """Return a random plan; the texts begin with its name."""
-        providers = list(Provider)
+        providers = list(PROVIDERS)
         return cls(
             calls=[
                 (
@@ -100,7 +100,7 @@ async def raise_storm(
     first = _last_request(simulator)
     troubles = sorted(plan.troubles, key=lambda trouble: trouble.after)
 
-    async def call(provider: Provider, numbers: Sequence[str], text: str) -> Call:
+    async def call(provider: str, numbers: Sequence[str], text: str) -> Call:
         answer = await instance.send(provider, numbers, text)
         return Call(provider=provider, numbers=numbers, text=text, answer=answer)
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import re
 
 from script.lean.ledger import Row
-from simulator import Fault, Operation, Provider, Request, Simulator
+from simulator import Fault, Operation, Request, Simulator
 
 from .storm import Call
 
@@ -21,7 +21,7 @@ _OPEN_STAGES = {"waiting", "submitting", "taken"}
 _REFUSALS = {Fault.THROTTLED, Fault.THROTTLED_BARE}
 """Faults that prove that a request was not carried out."""
 
-_TELLS_LATER = Provider.SMSHOSTING
+_TELLS_LATER = "smshosting"
 """Who can say that a request of ours never came, so that it may be sent again."""
 
 _REPEAT_MARKER = re.compile(r" \d\d:\d\d$")
@@ -42,7 +42,7 @@ class Evidence:
     calls: Sequence[Call]
     at_kill: Sequence[Row]
     now: Sequence[Row]
-    carriers: Mapping[str, Provider]
+    carriers: Mapping[str, str]
 
 
 def is_settled(rows: Sequence[Row]) -> bool:
@@ -90,7 +90,7 @@ def _history_faults(evidence: Evidence) -> Iterator[str]:
             continue
         if before.status in _FINAL and after.status != before.status:
             yield f"changed after its end: {before} -> {after}"
-        may_be_told = evidence.carriers.get(before.carrier or "") is _TELLS_LATER
+        may_be_told = evidence.carriers.get(before.carrier or "") == _TELLS_LATER
         if (
             before.stage == "submitting"
             and after.status != "uncertain"
@@ -129,7 +129,7 @@ def _repetition_faults(simulator: Simulator) -> Iterator[str]:
     for request in simulator.requests:
         if (
             request.operation is not Operation.SEND
-            or request.provider is _TELLS_LATER
+            or request.provider == _TELLS_LATER
             or request.fault in _REFUSALS
         ):
             continue
@@ -143,14 +143,16 @@ def _sent(request: Request) -> Iterator[Key]:
     """Yield the numbers and the text that a request was to send."""
     fields = request.fields
     match request.provider:
-        case Provider.SMSVIAINTERNET:
+        case "smsviainternet":
             numbers, text = fields.get("numbers"), fields.get("text")
-        case Provider.SMSHOSTING:
+        case "smshosting":
             numbers, text = fields.get("to"), fields.get("text")
-        case Provider.TRANSACTIONALE:
+        case "transactionale":
             numbers, text = fields.get("phone"), fields.get("body")
-        case Provider.INVIOSMART:
+        case "inviosmart":
             numbers, text = fields.get("destination"), fields.get("message")
+        case _:
+            raise ValueError(request.provider)
     if numbers and text:
         for number in str(numbers).split(","):
             yield _key(f"+{number.removeprefix('+')}", str(text))

@@ -24,7 +24,7 @@ from script.development.home_assistant import (
     until,
     wait_until_it_answers,
 )
-from simulator import Provider, Simulator
+from simulator import PROVIDERS, Simulator
 
 from .meter import BEGIN, END, FIGURES_FILE, Figures
 
@@ -101,7 +101,7 @@ class Instance:
         self._url = f"http://127.0.0.1:{port}"
         self._port = port
         self._session = session
-        self.accounts: dict[Provider, str] = {}
+        self.accounts: dict[str, str] = {}
 
     @property
     def ledger(self) -> Path:
@@ -145,7 +145,7 @@ class Instance:
 
         `external_url` is where providers could call, if they were to.
         """
-        for provider in Provider:
+        for provider in PROVIDERS:
             simulator.set_credit(provider, 1_000_000)
         folder.make(self._place, self._port)
         configuration = self._place / "configuration.yaml"
@@ -163,7 +163,7 @@ class Instance:
                 "auth/long_lived_access_token", client_name="script", lifespan=1
             )
             self._session.headers["Authorization"] = f"Bearer {token}"
-            for provider in Provider:
+            for provider in PROVIDERS:
                 account = await development_accounts.make(
                     home_assistant, simulator, provider
                 )
@@ -210,7 +210,7 @@ class Instance:
             return response.status
 
     async def send(
-        self, provider: Provider, numbers: Sequence[str], text: str
+        self, provider: str, numbers: Sequence[str], text: str
     ) -> Answer | None:
         """Call sms_italia.send_sms; None if the connection broke before an answer."""
         try:

@@ -22,12 +22,12 @@ from script.development.processes import free_port
 from script.lean.instance import Instance, Process
 from script.lean.ledger import read
 from script.lean.meter import Figures
-from simulator import Message, Operation, Provider, Simulator
+from simulator import Message, Operation, Simulator
 
 LONGEST_SECONDS = 0.05
 """What no callback may take of the event loop while delivery callbacks come in."""
 
-CALLBACKS = {Provider.TRANSACTIONALE: 2500, Provider.SMSHOSTING: 2500}
+CALLBACKS = {"transactionale": 2500, "smshosting": 2500}
 CALLBACK_SECONDS = 10
 """The time in which they are posted."""
 
@@ -73,14 +73,12 @@ async def _send_to_many(
     """Send one text to very many numbers in one call; return what is wrong."""
     instance.begin_to_measure(process)
     begin = time.perf_counter()
-    answer = await instance.send(
-        Provider.SMSVIAINTERNET, list(_numbers(MANY)), "A tutti"
-    )
+    answer = await instance.send("smsviainternet", list(_numbers(MANY)), "A tutti")
     _print([f"One call with {MANY} numbers: {time.perf_counter() - begin:.2f} s"])
     _print(_shown(await instance.measured(process)))
     requests = sum(
         one.operation is Operation.SEND and one.status == HTTPStatus.OK
-        for one in simulator.requests.of(Provider.SMSVIAINTERNET)
+        for one in simulator.requests.of("smsviainternet")
     )
     if answer is None or answer.messages is None or len(answer.messages) != MANY:
         return [f"the action did not answer for {MANY} numbers"]
@@ -139,7 +137,7 @@ async def _post_all(instance: Instance, messages: Sequence[Message]) -> set[int]
             "status_time": "2026-11-23T10:00:01+00:00",
             "status": message.status,
         }
-        documented = message.provider is Provider.TRANSACTIONALE
+        documented = message.provider == "transactionale"
         return await instance.post(
             URL(message.callback or "").path_qs,
             json.dumps(body).encode() if documented else b"",

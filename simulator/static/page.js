@@ -41,7 +41,7 @@ function showAccounts({ accounts, words }) {
     card.append(make("span", "quiet", account.provider));
     card.append(make("b", "", `${account.credit} €`));
     card.append(make("span", "quiet", `${account.price} € a part`));
-    if (account.up !== null) card.append(line(account));
+    if (account.open !== null) card.append(port(account));
     for (const { fault, times, operation } of account.faults) {
       const when = `${fault} × ${times}, ${operation ?? "any request"}`;
       card.append(make("div", "status failed", when));
@@ -50,11 +50,11 @@ function showAccounts({ accounts, words }) {
   }));
 }
 
-function line({ provider, up }) {
+function port({ provider, open }) {
   const box = make("div", "moves");
-  box.append(make("span", `status ${up ? "delivered" : "failed"}`, up ? "answers" : "nobody answers"));
-  const button = make("button", "", up ? "cut the line" : "mend the line");
-  button.addEventListener("click", () => post("line", { provider, up: !up }));
+  box.append(make("span", `status ${open ? "delivered" : "failed"}`, open ? "answers" : "out of reach"));
+  const button = make("button", "", open ? "close the port" : "open the port");
+  button.addEventListener("click", () => post("port", { provider, open: !open }));
   box.append(button);
   return box;
 }

@@ -41,7 +41,7 @@ from custom_components.sms_italia.providers.errors import (
 from custom_components.sms_italia.providers.model import ErrorKind, MessageRef, Status
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from custom_components.sms_italia.providers.transport import Timeouts
-from simulator import Fault, Operation, Provider, Simulator
+from simulator import Fault, Operation, Simulator
 from simulator.faults import HANGS, RETRY_AFTER_SECONDS
 
 from .ports import reserved_port
@@ -117,7 +117,7 @@ def _is_worked_on(trouble: Trouble) -> bool:
             return True
 
 
-def _proves(provider: Provider, trouble: Trouble) -> ErrorKind | Told:
+def _proves(provider: str, trouble: Trouble) -> ErrorKind | Told:
     """Tell what a client can know for certain after a request with this trouble.
 
     A kind: certainly not carried out. Both sides of a cut or a hang, and both sides
@@ -132,7 +132,7 @@ def _proves(provider: Provider, trouble: Trouble) -> ErrorKind | Told:
             # It asks to repeat the request elsewhere, so it did nothing itself. No
             # send follows it.
             return ErrorKind.UNAVAILABLE
-        case Fault.BAD_ENCODING if provider is Provider.INVIOSMART:
+        case Fault.BAD_ENCODING if provider == "inviosmart":
             # A line of text is read whole before the bytes that are none. JSON with
             # such bytes is no JSON.
             return Told.ANSWER
@@ -154,10 +154,10 @@ def _proves(provider: Provider, trouble: Trouble) -> ErrorKind | Told:
             return Told.NOTHING
 
 
-_CAN_TELL_LATER = frozenset({Provider.SMSHOSTING})
+_CAN_TELL_LATER = frozenset({"smshosting"})
 """Who can be asked whether a request of ours ever came (smshosting-push.txt)."""
 
-_HAS_CREDIT = frozenset({Provider.SMSHOSTING, Provider.INVIOSMART})
+_HAS_CREDIT = frozenset({"smshosting", "inviosmart"})
 """Who can be asked for the credit (providers.md); of the others the login is proved."""
 
 
@@ -179,7 +179,7 @@ class SendCell:
     final_accepted: int
 
 
-def expected_send(provider: Provider, trouble: Trouble) -> SendCell:
+def expected_send(provider: str, trouble: Trouble) -> SendCell:
     """Return what must come of a send."""
     reached = 0 if trouble is Unreachable.NO_CONNECTION else 1
     accepted = int(_is_worked_on(trouble))
@@ -235,7 +235,7 @@ class StatusCell:
     final_status: Status
 
 
-def expected_status(provider: Provider, trouble: Trouble) -> StatusCell:
+def expected_status(provider: str, trouble: Trouble) -> StatusCell:
     """Return what must come of a question about a message."""
     told = _proves(provider, trouble)
     reached = 0 if trouble is Unreachable.NO_CONNECTION else 1
@@ -269,11 +269,11 @@ LOGIN_PROVED = Decimal(-1)
 """In place of a credit, where a provider tells none and the login alone is proved."""
 
 
-def expected_check(provider: Provider, trouble: Trouble) -> CheckCell:
+def expected_check(provider: str, trouble: Trouble) -> CheckCell:
     """Return what must come of the question about an account."""
     told = _proves(provider, trouble)
     if (
-        provider is Provider.TRANSACTIONALE
+        provider == "transactionale"
         and told is Told.NOTHING
         and trouble
         in {
@@ -300,7 +300,7 @@ def expected_check(provider: Provider, trouble: Trouble) -> CheckCell:
 # What is: the runs.
 
 
-type Table[Cell] = Mapping[tuple[Provider, Trouble], Cell]
+type Table[Cell] = Mapping[tuple[str, Trouble], Cell]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +324,7 @@ async def run(folder: Path) -> Matrix:
 
         async def fill[Cell](
             find: Callable[[House], Coroutine[None, None, Cell]],
-            provider: Provider,
+            provider: str,
             trouble: Trouble,
         ) -> Cell:
             async with gate:
@@ -344,7 +344,7 @@ async def run(folder: Path) -> Matrix:
         ) -> Table[Cell]:
             # What waits seven seconds for a throttled provider begins first.
             order = sorted(TROUBLES, key=lambda trouble: trouble is not Fault.THROTTLED)
-            keys = [(provider, trouble) for trouble in order for provider in Provider]
+            keys = [(provider, trouble) for trouble in order for provider in PROVIDERS]
             cells = await asyncio.gather(*(fill(find, *key) for key in keys))
             return dict(zip(keys, cells, strict=True))
 
@@ -362,7 +362,7 @@ class House:
 
     def __init__(
         self,
-        provider: Provider,
+        provider: str,
         trouble: Trouble,
         folder: Path,
         session: aiohttp.ClientSession,

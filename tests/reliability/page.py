@@ -5,7 +5,7 @@ from pathlib import Path
 
 from custom_components.sms_italia.providers.model import ErrorKind
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from simulator import Fault, Provider
+from simulator import Fault
 
 from .matrix import (
     LOGIN_PROVED,
@@ -123,11 +123,11 @@ def write(matrix: Matrix) -> None:
 
 def _table[Cell](table: Table[Cell], words: Callable[[Cell], str]) -> Iterator[str]:
     """Yield the lines of a table: the providers are its columns."""
-    names = [PROVIDERS[provider].name for provider in Provider]
+    names = [PROVIDERS[provider].name for provider in PROVIDERS]
     yield f"| What goes wrong | {' | '.join(names)} |"
     yield f"| --- |{' --- |' * len(names)}"
     for trouble in TROUBLES:
-        cells = [words(table[provider, trouble]) for provider in Provider]
+        cells = [words(table[provider, trouble]) for provider in PROVIDERS]
         yield f"| {_TROUBLES[trouble]} | {' | '.join(cells)} |"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from simulator import Provider
+from simulator import PROVIDERS
 
 from .matrix import (
     TROUBLES,
@@ -17,10 +17,10 @@ from .page import PAGE, page
 
 
 def differences[Cell](
-    table: Table[Cell], expected: Callable[[Provider, Trouble], Cell]
+    table: Table[Cell], expected: Callable[[str, Trouble], Cell]
 ) -> dict[str, tuple[Cell, Cell]]:
     """Return the cells that are not as they must be: what was found, what must be."""
-    keys = [(provider, trouble) for provider in Provider for trouble in TROUBLES]
+    keys = [(provider, trouble) for provider in PROVIDERS for trouble in TROUBLES]
     assert table.keys() == {*keys}
     return {
         f"{provider}, {trouble}": (table[provider, trouble], must_be)

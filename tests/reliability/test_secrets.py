@@ -42,7 +42,7 @@ from custom_components.sms_italia.providers.client import FieldKind
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from custom_components.sms_italia.providers.transport import Timeouts
 from custom_components.sms_italia.runtime import MESSENGER
-from simulator import Fault, Provider, Simulator
+from simulator import Fault, Simulator
 from tests.accounts import Accounts, as_input, secrets_of, settings_for
 
 ANNA = "+393331234567"
@@ -341,7 +341,7 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
     secrets += [WORD, *(number.removeprefix("+39") for number in NUMBERS)]
     assert watch.found(secrets) == set()
     # All of it did happen, and the watch saw it.
-    assert {message.provider for message in simulator.messages} == {*Provider}
+    assert {message.provider for message in simulator.messages} == {*PROVIDERS}
     assert watch.found([mask_number(ANNA), mask_number(BRUNO)])
     assert any(where == "issue" for where, _ in watch.seen)
     assert any(where == "exception" for where, _ in watch.seen)

@@ -1,4 +1,4 @@
-"""A plain client of the four providers, as short as their pages allow."""
+"""A plain client of the providers, as short as their APIs allow."""
 
 import asyncio
 from base64 import b64encode
@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack
 
 import aiohttp
 
-from simulator import Provider, Simulator
+from simulator import Simulator
 
 NUMBER = "393401234567"
 OTHER = "393401234568"
@@ -19,7 +19,7 @@ type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back."""
+    """The HTTP answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -58,7 +58,7 @@ class Parts(TypedDict, total=False):
 
 
 class Caller:
-    """Calls the providers with the right credentials, unless told otherwise."""
+    """Calls the providers with the valid credentials, unless a call changes them."""
 
     def __init__(self, simulator: Simulator, session: aiohttp.ClientSession) -> None:
         """Call this simulator."""
@@ -75,16 +75,16 @@ class Caller:
             )
 
     def login(self, provider: str) -> dict[str, str]:
-        """Return the headers that a provider wants."""
+        """Return the headers that a provider requires."""
         wanted = self.simulator.credentials(provider)
-        match Provider(provider):
-            case Provider.SMSVIAINTERNET:
+        match provider:
+            case "smsviainternet":
                 return {"X-Api-Token": wanted["api_token"]}
-            case Provider.SMSHOSTING:
+            case "smshosting":
                 return basic(wanted["auth_key"], wanted["auth_secret"])
-            case Provider.TRANSACTIONALE:
+            case "transactionale":
                 return {"Authorization": wanted["api_key"]}
-            case Provider.INVIOSMART:
+            case _:
                 return {}
 
     async def svi(self, **fields: Json) -> Reply:
@@ -158,16 +158,18 @@ class Caller:
         )
 
     async def send(self, provider: str, text: str = "Ciao") -> Reply:
-        """Send a good message to `NUMBER` through any provider."""
-        match Provider(provider):
-            case Provider.SMSVIAINTERNET:
+        """Send a valid message to `NUMBER` through any provider."""
+        match provider:
+            case "smsviainternet":
                 return await self.svi(text=text)
-            case Provider.SMSHOSTING:
+            case "smshosting":
                 return await self.smsh(text=text)
-            case Provider.TRANSACTIONALE:
+            case "transactionale":
                 return await self.trx(body=text)
-            case Provider.INVIOSMART:
+            case "inviosmart":
                 return await self.invio(message=text)
+            case _:
+                raise ValueError(provider)
 
     async def control(self, name: str, **body: Json) -> Reply:
         """Post to the control API."""
@@ -183,7 +185,7 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until the simulator, which runs in the same loop, is so far."""
+    """Wait until a condition holds in the simulator, which runs in the same loop."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the simulator tells nobody
+        while not condition():  # noqa: ASYNC110 - the simulator has no event for it
             await asyncio.sleep(0.001)

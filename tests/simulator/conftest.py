@@ -12,6 +12,6 @@ from .caller import Caller
 
 @pytest.fixture
 async def caller(simulator: Simulator) -> AsyncGenerator[Caller]:
-    """Return a plain HTTP client that knows each provider's good requests."""
+    """Return a plain HTTP client that knows each provider's valid requests."""
     async with aiohttp.ClientSession() as session:
         yield Caller(simulator, session)

@@ -16,22 +16,22 @@ from .caller import NUMBER, Caller, until
 
 @dataclass(slots=True, kw_only=True)
 class Hook:
-    """The client's side: an address, what came there, what it answers."""
+    """The client's webhook: its URL, what it received, what it answers."""
 
     url: str = ""
     status: int = 204
-    came: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    received: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     closed: asyncio.Event | None = None
 
 
 @pytest.fixture
 async def hook(socket_enabled: None) -> AsyncGenerator[Hook]:  # noqa: ARG001 - the kit blocks sockets without it
-    """Return an address that notes what comes."""
+    """Return a webhook that records what it receives."""
     found = Hook()
 
     async def serve(request: web.Request) -> web.Response:
         body = await request.read()
-        found.came.append((request.method, dict(request.query), body))
+        found.received.append((request.method, dict(request.query), body))
         if found.closed is not None:
             await found.closed.wait()
         return web.Response(status=found.status)
@@ -56,7 +56,7 @@ async def test_transactionale_posts_the_documented_json(
     simulator.move(message_id, "sent")
     message = simulator.move(message_id, status)
     await simulator.finish_callbacks()
-    ((method, query, body),) = hook.came
+    ((method, query, body),) = hook.received
     assert message.sent is not None
     assert (method, query) == ("POST", {"secret": "s3"})
     assert json.loads(body) == {
@@ -96,7 +96,7 @@ async def test_the_rule_decides_which_reports_are_pushed(
         await caller.trx(receive_dlr=rule)
         simulator.move(simulator.messages[-1].id, status)
         await simulator.finish_callbacks()
-    assert [json.loads(body)["status"] for _, _, body in hook.came] == reported
+    assert [json.loads(body)["status"] for _, _, body in hook.received] == reported
 
 
 async def test_a_server_error_makes_transactionale_send_again(
@@ -107,7 +107,7 @@ async def test_a_server_error_makes_transactionale_send_again(
     await caller.trx(webhook_url=hook.url)
     simulator.move(simulator.messages[0].id, "delivered")
     await simulator.finish_callbacks()
-    assert len(hook.came) == 4
+    assert len(hook.received) == 4
     assert [item.attempt for item in simulator.callbacks] == [1, 2, 3, 4]
     assert {item.status for item in simulator.callbacks} == {500}
 
@@ -130,7 +130,7 @@ async def test_smshosting_posts_a_form(
     await caller.smsh(statusCallback=hook.url, transactionId="uno")
     message = simulator.move(simulator.messages[0].id, "expired")
     await simulator.finish_callbacks()
-    ((method, query, body),) = hook.came
+    ((method, query, body),) = hook.received
     assert (method, query) == ("POST", {"secret": "s3"})
     form = f"transactionId=uno&to={NUMBER}&status=NOTDELIVERED&id={message.id}"
     assert body.decode() == form
@@ -143,13 +143,13 @@ async def test_smsviainternet_calls_with_a_query(
     await caller.svi(delivery_callback=hook.url)
     simulator.move(simulator.messages[0].id, "delivered")
     await simulator.finish_callbacks()
-    ((method, query, body),) = hook.came
+    ((method, query, body),) = hook.received
     assert (method, body, query["secret"]) == ("GET", b"", "s3")
     assert query["queue_id"] == simulator.messages[0].reference
     assert (query["receiver"], query["delivery_status"]) == (f"+{NUMBER}", "DELIVERED")
 
 
-async def test_an_email_address_is_taken_and_not_called(
+async def test_an_email_address_is_accepted_and_not_called(
     simulator: Simulator, caller: Caller
 ) -> None:
     """The page allows one."""
@@ -163,7 +163,7 @@ async def test_an_email_address_is_taken_and_not_called(
 async def test_who_asked_for_no_report_gets_none(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """Inviosmart has none to ask for."""
+    """Inviosmart never calls back."""
     for provider in ("smsviainternet", "smshosting", "transactionale", "inviosmart"):
         await caller.send(provider)
     for message in simulator.messages:
@@ -188,6 +188,6 @@ async def test_a_report_under_way_ends_with_the_simulator(hook: Hook) -> None:
     async with Simulator() as simulator, aiohttp.ClientSession() as session:
         await Caller(simulator, session).trx(webhook_url=hook.url)
         simulator.move(simulator.messages[0].id, "delivered")
-        await until(lambda: bool(hook.came))
+        await until(lambda: bool(hook.received))
     hook.closed.set()
     assert not simulator.callbacks

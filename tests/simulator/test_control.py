@@ -57,7 +57,7 @@ async def test_callbacks_are_shown(simulator: Simulator, caller: Caller) -> None
 
 
 async def test_what_does_not_exist_cannot_be_listed(caller: Caller) -> None:
-    """400 for a provider or a limit that is none."""
+    """400 for an unknown provider or a limit that is not a number."""
     assert (await show(caller, "messages?provider=x")).status == 400
     assert (await show(caller, "messages?limit=x")).status == 400
     assert (await show(caller, "messages?limit=-1")).status == 400
@@ -66,7 +66,7 @@ async def test_what_does_not_exist_cannot_be_listed(caller: Caller) -> None:
 async def test_a_script_can_change_everything(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """Status, faults, credit, credentials, behaviour; and start anew."""
+    """Status, faults, credit, credentials, behaviour; and forget everything."""
     await caller.svi()
     message_id = simulator.messages[0].id
     steps: list[tuple[str, dict[str, Json]]] = [
@@ -118,10 +118,10 @@ async def test_a_script_can_change_everything(
         ("toggle", {"provider": "smshosting", "toggle": "x", "on": True}),
     ],
 )
-async def test_a_bad_wish_is_refused(
+async def test_a_bad_request_is_refused(
     caller: Caller, name: str, body: dict[str, Json]
 ) -> None:
-    """With 400 and a word."""
+    """With 400 and the reason."""
     reply = await caller.control(name, **body)
     assert reply.status == 400
     assert "error" in reply.object

@@ -128,7 +128,7 @@ async def test_a_bad_status_query_is_refused(
         assert reply.text.startswith(f"Error: {code}")
 
 
-async def test_the_balance_tells_sms_only_for_a_country(
+async def test_the_balance_has_a_count_of_sms_only_for_a_country(
     simulator: Simulator, caller: Caller
 ) -> None:
     """Without a country the count is -9999."""

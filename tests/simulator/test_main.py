@@ -29,7 +29,7 @@ async def _start(*arguments: str) -> asyncio.subprocess.Process:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_the_command_serves_until_it_is_told_to_end(
+async def test_the_command_serves_until_it_gets_a_signal(
     socket_enabled: None,  # noqa: ARG001 - the kit blocks sockets without it
     number: signal.Signals,
 ) -> None:

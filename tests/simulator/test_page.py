@@ -10,7 +10,7 @@ from .caller import Caller
 async def test_the_page_loads_nothing_from_elsewhere(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """All it names is served by the simulator, and its policy allows no more."""
+    """All it refers to is served by the simulator, and its policy allows no more."""
     page = await caller.ask("GET", f"{simulator.address}/")
     assert page.headers["Content-Type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]

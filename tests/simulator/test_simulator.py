@@ -1,4 +1,4 @@
-"""The simulator as a whole: addresses, journal, credit, self-delivery."""
+"""The simulator as a whole: addresses, requests, credit, automatic delivery."""
 
 import asyncio
 from datetime import timedelta
@@ -7,7 +7,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from simulator import Operation, Provider, Simulator, Status
+from simulator import PROVIDERS, Operation, Simulator, Status
 
 from .caller import NUMBER, Caller, until
 
@@ -15,7 +15,7 @@ from .caller import NUMBER, Caller, until
 def test_each_provider_has_the_credentials_of_its_form() -> None:
     """By the names of the form's fields."""
     simulator = Simulator()
-    assert {key.value: set(simulator.credentials(key)) for key in Provider} == {
+    assert {key: set(simulator.credentials(key)) for key in PROVIDERS} == {
         "smsviainternet": {"api_token"},
         "smshosting": {"auth_key", "auth_secret"},
         "transactionale": {"api_key"},
@@ -26,7 +26,7 @@ def test_each_provider_has_the_credentials_of_its_form() -> None:
 async def test_each_provider_has_a_base_address(simulator: Simulator) -> None:
     """Under a path of its own."""
     assert simulator.address.startswith("http://127.0.0.1:")
-    paths = [simulator.url(key).removeprefix(simulator.address) for key in Provider]
+    paths = [simulator.url(key).removeprefix(simulator.address) for key in PROVIDERS]
     assert paths == [
         "/smsviainternet",
         "/smshosting/rest/api",
@@ -38,14 +38,14 @@ async def test_each_provider_has_a_base_address(simulator: Simulator) -> None:
 
 
 async def test_a_port_that_is_taken_is_an_error(simulator: Simulator) -> None:
-    """And nothing stays behind."""
+    """And nothing keeps running."""
     port = int(simulator.address.rpartition(":")[2])
     with pytest.raises(OSError, match=str(port)):
         async with Simulator(port=port):
             pass
 
 
-async def test_the_journal_keeps_a_request_as_it_came(
+async def test_a_request_is_kept_as_it_was_received(
     simulator: Simulator, caller: Caller
 ) -> None:
     """Method, path, query, headers, body, fields, and the answer."""
@@ -53,7 +53,7 @@ async def test_the_journal_keeps_a_request_as_it_came(
     await caller.invio("account-balance/", countryprefix="39")
     first, second = simulator.requests
     assert (first.provider, first.operation) == (
-        Provider.TRANSACTIONALE,
+        "transactionale",
         Operation.SEND,
     )
     assert (first.method, first.path) == ("POST", "/platform/api/sms/send")
@@ -72,7 +72,7 @@ async def test_every_accepted_message_is_charged(
     simulator: Simulator, caller: Caller
 ) -> None:
     """By parts, at the price that was set."""
-    for provider in Provider:
+    for provider in PROVIDERS:
         simulator.set_credit(provider, 10)
         simulator.set_price(provider, "0.1")
         await caller.send(provider, "a" * 161)
@@ -84,7 +84,7 @@ async def test_every_accepted_message_is_charged(
 async def test_changed_credentials_are_refused_until_used(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """To try what happens when a key is revoked."""
+    """As when a key is revoked."""
     old = caller.login("transactionale")
     simulator.set_credentials("transactionale", api_key="nuova")
     url = simulator.url("transactionale") + "/platform/api/sms/send/1"
@@ -103,7 +103,7 @@ async def test_a_message_that_does_not_exist_cannot_be_moved(
         simulator.move("1", "eaten")
 
 
-async def test_messages_can_arrive_by_themselves(socket_enabled: None) -> None:  # noqa: ARG001 - the kit blocks sockets without it
+async def test_messages_can_be_delivered_automatically(socket_enabled: None) -> None:  # noqa: ARG001 - the kit blocks sockets without it
     """First sent, then delivered; a scheduled one not before its time."""
     async with (
         Simulator(deliver_after=0.3) as simulator,
@@ -130,7 +130,7 @@ async def test_messages_can_arrive_by_themselves(socket_enabled: None) -> None: 
         assert simulator.messages[1].id == later
 
 
-async def test_a_full_shipment_is_taken_at_once(
+async def test_a_send_to_five_thousand_numbers_is_accepted(
     simulator: Simulator, caller: Caller
 ) -> None:
     """5000 numbers, each a message."""
@@ -141,10 +141,10 @@ async def test_a_full_shipment_is_taken_at_once(
     assert len(simulator.messages) == 5000
 
 
-async def test_a_line_that_was_down_is_up_again_with_all_that_was_received(
+async def test_a_simulator_that_starts_again_has_all_that_was_received(
     socket_enabled: None,  # noqa: ARG001 - the kit blocks sockets without it
 ) -> None:
-    """On the same port; and what hangs then hangs as before."""
+    """On the same port; and faults make requests hang as before."""
     simulator = Simulator()
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector) as session:

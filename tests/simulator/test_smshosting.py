@@ -184,13 +184,13 @@ async def test_wrong_credentials_are_refused_everywhere(
             assert reply.object == {"errorCode": 401, "errorMsg": "BAD_CREDENTIALS"}
 
 
-async def test_a_wrong_method_or_path_is_told(caller: Caller) -> None:
+async def test_a_wrong_method_or_path_is_refused(caller: Caller) -> None:
     """405 and 404."""
     assert (await caller.smsh_get("sms/send")).status == 405
     assert (await caller.smsh_get("sms/nothing")).status == 404
 
 
-async def test_a_bulk_send_tells_of_no_single_number(
+async def test_a_bulk_send_does_not_list_the_numbers(
     simulator: Simulator, caller: Caller
 ) -> None:
     """Only sender, text and transaction id."""
@@ -210,7 +210,7 @@ async def test_a_bulk_send_tells_of_no_single_number(
 async def test_a_bulk_send_can_be_worked_on_later(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """And what cannot be paid by then is not sent, which nobody is told."""
+    """What cannot be paid by then is not sent, and no answer says so."""
     simulator.switch_on("smshosting", "slow_processing")
     await caller.smsh("sms/sendbulk", text="Ciao", to=NUMBER)
     assert not simulator.messages
@@ -232,7 +232,7 @@ async def test_both_callbacks_of_a_bulk_send_must_be_addresses(caller: Caller) -
 
 
 async def test_an_estimate_sends_nothing(simulator: Simulator, caller: Caller) -> None:
-    """It tells cost, credit and count."""
+    """It returns cost, credit and count."""
     fields = {"text": "a" * 200, "to": f"{NUMBER},12,{OTHER}"}
     reply = await caller.smsh("sms/estimate", **fields)
     assert reply.object == {"cost": 0.248, "userCredit": 45.5, "smsCount": 4}
@@ -242,7 +242,7 @@ async def test_an_estimate_sends_nothing(simulator: Simulator, caller: Caller) -
 async def test_only_a_scheduled_message_can_be_cancelled(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """Its price comes back."""
+    """Its price is refunded."""
     await caller.smsh()
     date = tomorrow(simulator)
     await caller.smsh(text="Domani", date=date, transactionId="domani")
@@ -266,9 +266,7 @@ async def test_a_bad_cancel_is_refused(
     assert reply.object == {"errorCode": 400, "errorMsg": code}
 
 
-async def test_the_profile_tells_the_credit(
-    simulator: Simulator, caller: Caller
-) -> None:
+async def test_the_profile_has_the_credit(simulator: Simulator, caller: Caller) -> None:
     """In euro and in SMS to Italy."""
     reply = await caller.smsh_get("user")
     assert (reply.object["credit"], reply.object["italysms"]) == (45.5, 733)

@@ -30,7 +30,7 @@ async def test_a_send_answers_what_the_page_shows(
 async def test_bad_and_repeated_numbers_are_dropped_without_a_word(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """Only the count of contacts tells."""
+    """Only the count of contacts shows it."""
     simulator.account("smsviainternet").blocked.add("+393409999999")
     numbers = f"3401234567,+{NUMBER} +{LANDLINE},12, {NUMBER},+393409999999"
     reply = await caller.svi(numbers=numbers)
@@ -148,7 +148,7 @@ async def test_a_token_can_ask_for_user_and_password(
         ("expired", "NOT_DELIVERED", "998"),
     ],
 )
-async def test_the_delivery_row_tells_the_status(
+async def test_the_delivery_row_has_the_status(
     simulator: Simulator, caller: Caller, status: str, word: Json, reason: Json
 ) -> None:
     """One row for each recipient."""
@@ -161,7 +161,9 @@ async def test_the_delivery_row_tells_the_status(
     assert (row["delivery_date"] is None) is (status in {"queued", "sent"})
 
 
-async def test_a_rare_word_can_be_told(simulator: Simulator, caller: Caller) -> None:
+async def test_a_rare_status_can_be_answered(
+    simulator: Simulator, caller: Caller
+) -> None:
     """The word replaces the usual one."""
     queue_id = str((await caller.svi()).object["queue_id"])
     simulator.move(simulator.messages[0].id, "failed", "SUBSCRIBER_UNKNOWN")

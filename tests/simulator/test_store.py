@@ -1,12 +1,18 @@
 """The memory of the simulator is bounded."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
-from simulator import Message, Operation, Provider, store as store_module
+from simulator import Account, Message, Operation, store as store_module
 from simulator.exchange import Answer, Call, Upload
 from simulator.store import Store
+
+
+def new_account() -> Account:
+    """Return an account that can pay."""
+    return Account(credentials={}, credit=Decimal(1), price=Decimal("0.01"))
 
 
 @pytest.fixture
@@ -14,15 +20,15 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     """Return a store with small limits."""
     monkeypatch.setattr(store_module, "MAX_MESSAGES", 3)
     monkeypatch.setattr(store_module, "MAX_REQUESTS", 3)
-    monkeypatch.setattr(store_module, "MAX_JOURNAL_BYTES", 100)
+    monkeypatch.setattr(store_module, "MAX_REQUEST_BYTES", 100)
     monkeypatch.setattr(store_module, "MAX_PICTURES", 1)
-    return Store()
+    return Store({"smshosting": new_account})
 
 
 def accept(store: Store, to: str, reference: str) -> Message:
     """Accept one message."""
     return store.accept(
-        Provider.SMSHOSTING,
+        "smshosting",
         to=to,
         text="Ciao",
         sender="Casa",
@@ -32,7 +38,7 @@ def accept(store: Store, to: str, reference: str) -> Message:
 
 
 def record(store: Store, body: bytes = b"") -> int:
-    """Note one request."""
+    """Record one request."""
     call = Call(
         method="GET",
         path="/",
@@ -43,7 +49,7 @@ def record(store: Store, body: bytes = b"") -> int:
         fields={},
     )
     return store.record(
-        call, Provider.SMSHOSTING, Operation.OTHER, redirected=False, fault=None
+        call, "smshosting", Operation.OTHER, redirected=False, fault=None
     )
 
 
@@ -53,16 +59,16 @@ def test_the_oldest_message_is_forgotten_everywhere(store: Store) -> None:
         accept(store, f"+39340000000{n // 2}", f"r{n // 2}") for n in range(4)
     ]
     assert store.message(first.id) is None
-    assert list(store.messages()) == store.by_provider(Provider.SMSHOSTING) == rest
-    assert store.by_number(Provider.SMSHOSTING, first.to) == [rest[0]]
-    assert store.by_reference(Provider.SMSHOSTING, "r0") == [rest[0]]
+    assert list(store.messages()) == store.by_provider("smshosting") == rest
+    assert store.by_number("smshosting", first.to) == [rest[0]]
+    assert store.by_reference("smshosting", "r0") == [rest[0]]
     accept(store, "+393400000009", "r9")
-    assert store.by_number(Provider.SMSHOSTING, first.to) == []
-    assert store.by_reference(Provider.SMSHOSTING, "r0") == []
+    assert store.by_number("smshosting", first.to) == []
+    assert store.by_reference("smshosting", "r0") == []
     assert store.newest(2)[0].reference == "r9"
 
 
-def test_the_journal_is_bounded_by_count_and_by_size(store: Store) -> None:
+def test_requests_are_bounded_by_count_and_by_size(store: Store) -> None:
     """An answer to a forgotten request is no error."""
     numbers = [record(store) for _ in range(4)]
     assert [request.number for request in store.requests()] == numbers[1:]
@@ -81,7 +87,7 @@ def test_the_oldest_picture_is_forgotten(store: Store) -> None:
     assert list(store.pictures) == [second] != [first]
 
 
-def test_a_text_is_a_repeat_for_24_hours(store: Store) -> None:
+def test_a_text_is_a_repetition_for_24_hours(store: Store) -> None:
     """The oldest texts are forgotten when there are too many."""
     for text in "abcd":
         store.remember_text("+393401234567", "Casa", text)

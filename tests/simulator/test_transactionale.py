@@ -41,7 +41,7 @@ async def test_a_send_answers_what_the_page_shows(
         ("expired", ("sent", "failed")),
     ],
 )
-async def test_a_message_tells_its_status(
+async def test_a_message_has_its_status(
     simulator: Simulator, caller: Caller, status: str, words: tuple[str, str]
 ) -> None:
     """In two fields."""

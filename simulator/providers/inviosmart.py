@@ -1,27 +1,29 @@
-"""Inviosmart, GET and lines of text (inviosmart.txt, providers.md section 4).
+"""Inviosmart, GET and lines of text (docs/development/provider-apis/inviosmart.md 4.3).
 
-The numbers of errors and statuses are the sibling panel's table. Chosen here: every
-answer is HTTP 200, the text is read as UTF-8, times are in UTC, and with several
-numbers each is answered in its place.
+The numbers of errors and statuses are those of the sibling panel. Not published, so
+chosen here: every answer is HTTP 200, the text is read as UTF-8, times are in UTC, and
+with several numbers the answer has a line for each, in their order.
 """
 
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 import re
 
-from .addresses import e164, is_alias, is_digits
-from .exchange import (
+from ..addresses import e164, is_alias, is_digits
+from ..exchange import (
     Answer,
     Call,
+    DeliveryReport,
     Endpoint,
-    Notification,
     RefusedError,
     text_answer,
 )
-from .model import Message, Operation, Provider, Status
-from .parts import count_parts
-from .store import Store
+from ..model import Message, Operation, Status
+from ..parts import count_parts
+from ..provider import Provider
+from ..store import Account, Store
 
+KEY = "inviosmart"
 MAX_PARTS = 4
 MAX_ALIAS = 11
 MAX_NUMERIC_SENDER = 16
@@ -67,14 +69,12 @@ def _refused(error: int) -> RefusedError:
 class Inviosmart:
     """The provider's endpoints over a store."""
 
-    provider = Provider.INVIOSMART
-
     def __init__(self, store: Store) -> None:
-        """Answer from this store."""
+        """Use this store."""
         self._store = store
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return every method and path it answers."""
+        """Return every method and path that it answers."""
         return (
             Endpoint(
                 method="GET",
@@ -96,13 +96,13 @@ class Inviosmart:
             ),
         )
 
-    def notification(self, message: Message) -> Notification | None:  # noqa: ARG002 - the provider has no push
+    def delivery_report(self, message: Message) -> DeliveryReport | None:  # noqa: ARG002 - the provider has no push
         """Return None: this provider never calls back."""
         return None
 
     def _check_login(self, call: Call) -> None:
         """Refuse a missing or wrong user or password."""
-        wanted = self._store.accounts[self.provider].credentials
+        wanted = self._store.accounts[KEY].credentials
         given = {name: call.query.get(name, "") for name in ("username", "password")}
         if not given["username"]:
             raise _refused(1001)
@@ -132,7 +132,7 @@ class Inviosmart:
 
     def _send_one(self, digits: str, sender: str, text: str, parts: int) -> str:
         """Send the text to one number and return the line that answers it."""
-        account = self._store.accounts[self.provider]
+        account = self._store.accounts[KEY]
         number = e164(digits)
         if number is None:
             return _line(1005)
@@ -141,12 +141,12 @@ class Inviosmart:
         if not account.can_pay(parts):
             return _line(1018 if account.credit > 0 else 1013)
         message = self._store.accept(
-            self.provider, to=number, text=text, sender=sender, parts=parts
+            KEY, to=number, text=text, sender=sender, parts=parts
         )
         return f"OK ID:{message.id}"
 
     def _sender(self, call: Call) -> str:
-        """Return the sender, refusing what the panel does not take."""
+        """Return the sender, refusing one that the panel does not accept."""
         sender = call.query.get("sender", "")
         if not sender:
             raise _refused(1008)
@@ -162,13 +162,13 @@ class Inviosmart:
         return sender
 
     def _status(self, call: Call) -> Answer:
-        """Tell what became of a message, in seven fields."""
+        """Return the status of a message, in seven fields."""
         self._check_login(call)
         message_id = call.query.get("SMSId", "")
         if not message_id:
             raise _refused(1027)
         message = self._store.message(message_id)
-        if message is None or message.provider is not self.provider:
+        if message is None or message.provider != KEY:
             raise _refused(1028)
         fields = (
             message.id,
@@ -182,9 +182,9 @@ class Inviosmart:
         return text_answer(":".join(fields))
 
     def _balance(self, call: Call) -> Answer:
-        """Tell the credit and, for a country, how many SMS it buys."""
+        """Return the credit and, for a country, how many SMS it buys."""
         self._check_login(call)
-        account = self._store.accounts[self.provider]
+        account = self._store.accounts[KEY]
         left = UNKNOWN_COUNT
         if is_digits(call.query.get("countryprefix", "")):
             left = int(account.credit / account.price) if account.price else 0
@@ -195,3 +195,22 @@ class Inviosmart:
 def _moment(moment: datetime) -> str:
     """Return the moment as the provider writes it."""
     return f"{moment:%Y%m%d%H%M%S}"
+
+
+def _new_account() -> Account:
+    """Return the account of a new simulator; its secrets are easy to find in a log."""
+    return Account(
+        credentials={
+            "username": "invio-user-Hp2Ds7",
+            "password": "invio-pass-Fn3Kw8La5Cj0",
+        },
+        credit=Decimal("112.240"),
+        price=Decimal("0.057"),
+    )
+
+
+PROVIDER = Provider(
+    key=KEY,
+    new_account=_new_account,
+    create_api=Inviosmart,
+)

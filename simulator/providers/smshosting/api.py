@@ -1,42 +1,44 @@
-"""Smshosting: sending, estimate, cancel, profile (providers.md section 2).
+"""Sending, estimate, cancel, profile.
 
-Not published and chosen here: in sandbox nothing is listed; at most 7 parts an SMS
-(the current help page); a blocked number is NOT_INSERTED with BLACKLIST; the status
-callback is a form with transactionId, to, status and id; a cancelled message reads
-NOSENT and its price comes back.
+Not published, so chosen here: in sandbox nothing is listed; at most 7 parts an SMS;
+a blocked number is NOT_INSERTED with BLACKLIST; the status callback is a form with
+transactionId, to, status and id; a cancelled message has the status NOSENT, and its
+price is refunded.
 """
 
 from contextlib import suppress
+from decimal import Decimal
 from functools import partial
 
-from .exchange import (
+from ...exchange import (
     Answer,
     Call,
+    DeliveryReport,
     Endpoint,
-    Notification,
     RefusedError,
     json_answer,
 )
-from .model import Json, Message, Operation, Provider, Status
-from .smshosting_form import (
+from ...model import Json, Message, Operation, Status
+from ...provider import Provider
+from ...store import Account, Store
+from .common import (
     BASE,
-    PROVIDER,
+    KEY,
     WORDS,
     Recipient,
-    Shipping,
+    SendOptions,
     Sms,
     check_login,
     describe,
     insert_sms,
     read_callback,
-    read_shipping,
+    read_options,
     read_sms,
     recipients,
     refuse,
 )
-from .smshosting_push import SmshostingPush
-from .smshosting_search import SmshostingSearch
-from .store import Store
+from .push import SmshostingPush
+from .search import SmshostingSearch
 
 MAX_PARTS = 7
 FIELDS = ("from", "text", "encoding")
@@ -45,16 +47,14 @@ FIELDS = ("from", "text", "encoding")
 class Smshosting:
     """The provider's endpoints over a store."""
 
-    provider = Provider.SMSHOSTING
-
     def __init__(self, store: Store) -> None:
-        """Answer from this store."""
+        """Use this store."""
         self._store = store
         self._search = SmshostingSearch(store)
         self._push = SmshostingPush(store)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return every method and path it answers."""
+        """Return every method and path that it answers."""
         return (
             Endpoint(
                 method="POST",
@@ -90,11 +90,11 @@ class Smshosting:
             *self._push.endpoints(),
         )
 
-    def notification(self, message: Message) -> Notification | None:
+    def delivery_report(self, message: Message) -> DeliveryReport | None:
         """Return a form with the final status, if the send gave an address."""
         if message.callback is None:
             return None
-        return Notification(
+        return DeliveryReport(
             method="POST",
             url=message.callback,
             encoding="form",
@@ -107,14 +107,14 @@ class Smshosting:
         )
 
     def _send(self, call: Call) -> Answer:
-        """Send one SMS to some numbers; each is answered for itself."""
+        """Send one SMS to some numbers; the answer lists each of them."""
         account = check_login(self._store, call)
         found = recipients(account, call)
         sms = read_sms(account, call, FIELDS, MAX_PARTS)
-        shipping = read_shipping(self._store, call)
+        options = read_options(self._store, call)
         listed: list[Json] = []
-        if not shipping.sandbox:
-            listed = insert_sms(self._store, found, sms, shipping)
+        if not options.sandbox:
+            listed = insert_sms(self._store, found, sms, options)
         inserted = sum(
             isinstance(item, dict) and item["status"] == "INSERTED" for item in listed
         )
@@ -122,7 +122,7 @@ class Smshosting:
             {
                 "from": sms.sender,
                 "text": sms.text,
-                "transactionId": shipping.reference,
+                "transactionId": options.reference,
                 "smsInserted": inserted,
                 "smsNotInserted": len(listed) - inserted,
                 "sms": listed,
@@ -130,35 +130,35 @@ class Smshosting:
         )
 
     def _send_bulk(self, call: Call) -> Answer:
-        """Send one SMS to very many numbers, without telling of each.
+        """Send one SMS to very many numbers; the answer does not list them.
 
-        What a `transactionCallback` gets is published nowhere, so it gets nothing.
+        What a `transactionCallback` gets is not known, so it gets nothing.
         """
         account = check_login(self._store, call)
         found = recipients(account, call)
         sms = read_sms(account, call, FIELDS, MAX_PARTS)
-        shipping = read_shipping(self._store, call)
+        options = read_options(self._store, call)
         read_callback(call, "transactionCallback")
-        if not shipping.sandbox:
-            work = partial(self._insert_bulk, found, sms, shipping)
-            self._store.defer(PROVIDER, work)
+        if not options.sandbox:
+            work = partial(self._insert_bulk, found, sms, options)
+            self._store.defer(KEY, work)
         return json_answer(
             {
                 "from": sms.sender,
                 "text": sms.text,
-                "transactionId": shipping.reference,
+                "transactionId": options.reference,
             }
         )
 
     def _insert_bulk(
-        self, found: list[Recipient], sms: Sms, shipping: Shipping
+        self, found: list[Recipient], sms: Sms, options: SendOptions
     ) -> None:
-        """Work on a bulk send; whom a refusal could be told is gone by then."""
+        """Carry out a bulk send; a refusal is lost, as the call was answered before."""
         with suppress(RefusedError):
-            insert_sms(self._store, found, sms, shipping)
+            insert_sms(self._store, found, sms, options)
 
     def _estimate(self, call: Call) -> Answer:
-        """Tell what an SMS would cost, in euro."""
+        """Return what an SMS would cost, in euro."""
         account = check_login(self._store, call)
         found = recipients(account, call)
         sms = read_sms(account, call, FIELDS, MAX_PARTS)
@@ -172,13 +172,13 @@ class Smshosting:
         )
 
     def _cancel(self, call: Call) -> Answer:
-        """Stop scheduled messages that are still waiting."""
+        """Cancel scheduled messages that are not sent yet."""
         account = check_login(self._store, call)
         if reference := call.text("transactionId"):
-            found = self._store.by_reference(PROVIDER, reference)
+            found = self._store.by_reference(KEY, reference)
         elif message_id := call.text("id"):
             message = self._store.message(message_id)
-            if message is None or message.provider is not PROVIDER:
+            if message is None or message.provider != KEY:
                 refuse("BAD_ID")
             found = [message]
         else:
@@ -212,3 +212,23 @@ class Smshosting:
                 "accountPlan": "SMS",
             }
         )
+
+
+def _new_account() -> Account:
+    """Return the account of a new simulator; its secrets are easy to find in a log."""
+    return Account(
+        credentials={
+            "auth_key": "smsh-key-Wd8Np3Ht6Yb1",
+            "auth_secret": "smsh-secret-Gc5Jf0Vs2Qe7",
+        },
+        credit=Decimal("45.500"),
+        price=Decimal("0.062"),
+    )
+
+
+PROVIDER = Provider(
+    key=KEY,
+    base_path=BASE,
+    new_account=_new_account,
+    create_api=Smshosting,
+)

@@ -38,7 +38,7 @@ async def batch(caller: Caller, **fields: Json) -> Reply:
         ("", None),
     ],
 )
-async def test_a_shipment_can_wait_for_its_moment(
+async def test_a_send_can_be_scheduled(
     simulator: Simulator, caller: Caller, send_at: str, moment: datetime | None
 ) -> None:
     """In the formats of the page; without an offset it is the time of Rome."""
@@ -60,7 +60,7 @@ async def test_a_bad_moment_is_refused(
     assert not simulator.messages
 
 
-async def test_a_batch_leaves_out_what_it_was_told_to(
+async def test_a_batch_leaves_out_what_its_options_exclude(
     simulator: Simulator, caller: Caller
 ) -> None:
     """Too many parts, or characters beyond GSM-7."""
@@ -70,10 +70,10 @@ async def test_a_batch_leaves_out_what_it_was_told_to(
     assert [message.to for message in simulator.messages] == [f"+{NUMBER}", f"+{OTHER}"]
 
 
-async def test_an_asynchronous_shipment_can_be_worked_on_later(
+async def test_an_asynchronous_send_can_be_carried_out_later(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """And what cannot be paid by then is not sent, which nobody is told."""
+    """What cannot be paid by then is not sent, and no answer says so."""
     simulator.switch_on(KEY, "slow_processing")
     await caller.svi(**{"async": True})
     counts = [len(simulator.messages)]
@@ -132,7 +132,7 @@ async def test_rows_and_errors_come_in_xml_too(
 async def test_the_wallet_is_that_of_the_user_who_is_named(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """Another user has none here."""
+    """Another user has no wallet here."""
     simulator.switch_on(KEY, "wallets")
     assert len((await caller.svi_get("users/wallets.json")).rows("wallets")) == 1
     reply = await caller.svi_get("users/wallets.json", users="altro")

@@ -1,4 +1,4 @@
-"""The control API: what a script or the page may see and do over HTTP.
+"""The control API: what scripts and the page can see and change over HTTP.
 
 GET /control/accounts, /control/messages, /control/requests, /control/callbacks: JSON
 lists, newest first; `provider` narrows the last three, `limit` (default 500) bounds
@@ -10,11 +10,11 @@ POST takes a JSON object and answers {"ok": true}, or 400 with {"error": ...}:
 - /control/credit {"provider", "euro"}
 - /control/credentials {"provider", and what changes}
 - /control/toggle {"provider", "toggle", "on"}
-- /control/line {"provider", "up"}, of a provider with a line of its own
+- /control/port {"provider", "open"}, of a provider with a port of its own
 - /control/process {}
 - /control/reset {}
 
-A POST needs the content type application/json: no foreign web page can send that.
+A POST needs the content type application/json, which no foreign web page can send.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,23 +25,23 @@ import json
 from aiohttp import web
 
 from .addresses import is_digits
-from .desk import Desk
+from .controls import Controls
 from .faults import Fault
-from .lines import Lines
-from .model import Callback, Json, Listing, Message, Operation, Provider, Request
+from .model import Callback, Json, Listing, Message, Operation, Request
+from .ports import ProviderPorts
 
 DEFAULT_LIMIT = 500
 
 type _Body = dict[str, Json]
 
 
-class Control:
-    """The control API over a desk."""
+class ControlApi:
+    """The HTTP API over the controls."""
 
-    def __init__(self, desk: Desk, lines: Lines) -> None:
-        """Show and change what this desk controls, and these lines."""
-        self._desk = desk
-        self._lines = lines
+    def __init__(self, controls: Controls, ports: ProviderPorts) -> None:
+        """Serve these controls and these ports."""
+        self._controls = controls
+        self._ports = ports
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the API under /control."""
@@ -51,7 +51,7 @@ class Control:
         app.router.add_get("/control/callbacks", self._callbacks)
         app.router.add_get("/control/pictures/{id}", self._picture)
         for name, action in (
-            ("line", self._line),
+            ("port", self._port),
             ("move", self._move),
             ("fault", self._fault),
             ("credit", self._credit),
@@ -63,21 +63,21 @@ class Control:
             app.router.add_post(f"/control/{name}", _posted(action))
 
     async def _accounts(self, _request: web.Request) -> web.Response:
-        """List credit, prices, toggles, lines and waiting faults of each provider.
+        """List credit, prices, toggles, ports and waiting faults of each provider.
 
-        `up` is null where there is no line of its own.
+        `open` is null where there is no port of its own.
         """
         listed: list[Json] = []
-        for provider in Provider:
-            account = self._desk.account(provider)
+        for provider in self._controls.provider_keys:
+            account = self._controls.account(provider)
             listed.append(
                 {
                     "provider": provider,
                     "credit": str(account.credit),
                     "price": str(account.price),
-                    "up": (
-                        provider in self._lines.open
-                        if provider in self._lines.ports
+                    "open": (
+                        provider in self._ports.opened
+                        if provider in self._ports.numbers
                         else None
                     ),
                     "toggles": [str(toggle) for toggle in sorted(account.toggles)],
@@ -87,7 +87,7 @@ class Control:
                             "times": waiting.times,
                             "operation": waiting.operation,
                         }
-                        for waiting in self._desk.waiting_faults(provider)
+                        for waiting in self._controls.waiting_faults(provider)
                     ],
                 }
             )
@@ -99,35 +99,46 @@ class Control:
 
     async def _messages(self, request: web.Request) -> web.Response:
         """List messages."""
-        limit, provider = _narrowing(request)
+        limit, provider = self._filter(request)
         if provider is None:
-            found = self._desk.newest(limit)
+            found = self._controls.newest(limit)
         else:
-            found = list(islice(reversed(self._desk.messages.of(provider)), limit))
+            found = list(islice(reversed(self._controls.messages.of(provider)), limit))
         return web.json_response({"messages": [_message(item) for item in found]})
 
     async def _requests(self, request: web.Request) -> web.Response:
         """List requests."""
-        limit, provider = _narrowing(request)
+        limit, provider = self._filter(request)
         if provider is None:
-            found = self._desk.newest_requests(limit)
+            found = self._controls.newest_requests(limit)
         else:
-            found = list(islice(reversed(self._desk.requests.of(provider)), limit))
+            found = list(islice(reversed(self._controls.requests.of(provider)), limit))
         return web.json_response({"requests": [_request(item) for item in found]})
 
     async def _callbacks(self, request: web.Request) -> web.Response:
-        """List delivery reports that were pushed."""
-        limit, provider = _narrowing(request)
-        listing = self._desk.callbacks
+        """List the delivery reports that were pushed."""
+        limit, provider = self._filter(request)
+        listing = self._controls.callbacks
         chosen: Listing[Callback] = (
             listing if provider is None else listing.of(provider)
         )
         found = islice(reversed(chosen), limit)
         return web.json_response({"callbacks": [_callback(item) for item in found]})
 
+    def _filter(self, request: web.Request) -> tuple[int, str | None]:
+        """Return the limit and the provider of a list; 400 if they are not valid."""
+        limit = request.query.get("limit", str(DEFAULT_LIMIT))
+        provider = request.query.get("provider")
+        if not is_digits(limit) or provider not in {
+            None,
+            *self._controls.provider_keys,
+        }:
+            raise web.HTTPBadRequest
+        return int(limit), provider
+
     async def _picture(self, request: web.Request) -> web.Response:
-        """Show the picture of a message."""
-        picture = self._desk.picture(request.match_info["id"])
+        """Return the picture of a message."""
+        picture = self._controls.picture(request.match_info["id"])
         if picture is None:
             raise web.HTTPNotFound
         return web.Response(
@@ -136,18 +147,18 @@ class Control:
             headers={"X-Content-Type-Options": "nosniff"},
         )
 
-    async def _line(self, body: _Body) -> None:
-        """Cut a line or mend it."""
-        provider = Provider(_text(body, "provider"))
-        if body["up"] is True:
-            await self._lines.mend(provider)
+    async def _port(self, body: _Body) -> None:
+        """Open or close a port."""
+        provider = _text(body, "provider")
+        if body["open"] is True:
+            await self._ports.open(provider)
         else:
-            await self._lines.cut(provider)
+            await self._ports.close(provider)
 
     def _move(self, body: _Body) -> None:
         """Move a message to a status."""
         word = body.get("word")
-        self._desk.move(
+        self._controls.move(
             _text(body, "id"),
             _text(body, "status"),
             None if word is None else str(word),
@@ -159,7 +170,7 @@ class Control:
         operation = body.get("operation") or None
         if not isinstance(times, int):
             raise TypeError("times")
-        self._desk.inject(
+        self._controls.inject(
             _text(body, "provider"),
             _text(body, "fault"),
             times,
@@ -171,29 +182,29 @@ class Control:
         euro = Decimal(str(body["euro"]))
         if not euro.is_finite():
             raise ValueError("euro")
-        self._desk.set_credit(_text(body, "provider"), euro)
+        self._controls.set_credit(_text(body, "provider"), euro)
 
     def _credentials(self, body: _Body) -> None:
-        """Change what a provider accepts."""
+        """Change credentials."""
         provider = _text(body, "provider")
         values = {name: _text(body, name) for name in body if name != "provider"}
-        self._desk.set_credentials(provider, **values)
+        self._controls.set_credentials(provider, **values)
 
     def _toggle(self, body: _Body) -> None:
         """Switch a behaviour on or off."""
         provider, toggle = _text(body, "provider"), _text(body, "toggle")
         if body["on"] is True:
-            self._desk.switch_on(provider, toggle)
+            self._controls.switch_on(provider, toggle)
         else:
-            self._desk.switch_off(provider, toggle)
+            self._controls.switch_off(provider, toggle)
 
     def _process(self, _body: _Body) -> None:
-        """Work on the shipments that wait."""
-        self._desk.process()
+        """Carry out the sends that were deferred."""
+        self._controls.process()
 
     def _reset(self, _body: _Body) -> None:
-        """Start anew."""
-        self._desk.reset()
+        """Forget everything received."""
+        self._controls.reset()
 
 
 def _posted(
@@ -216,28 +227,19 @@ def _posted(
 
 
 def _object(body: bytes) -> _Body:
-    """Return the JSON object that a body is; ValueError or TypeError if it is none."""
+    """Return the body as a JSON object. Raises ValueError or TypeError."""
     value: Json = json.loads(body)
     if not isinstance(value, dict):
-        raise TypeError("no object")
+        raise TypeError("not an object")
     return value
 
 
 def _text(body: _Body, name: str) -> str:
-    """Return a text of the body."""
+    """Return a string of the body. Raises KeyError or TypeError."""
     value = body[name]
     if not isinstance(value, str):
         raise TypeError(name)
     return value
-
-
-def _narrowing(request: web.Request) -> tuple[int, Provider | None]:
-    """Return the limit and the provider that a list is asked for."""
-    limit = request.query.get("limit", str(DEFAULT_LIMIT))
-    provider = request.query.get("provider")
-    if not is_digits(limit) or provider not in {None, *Provider}:
-        raise web.HTTPBadRequest
-    return int(limit), None if provider is None else Provider(provider)
 
 
 def _message(message: Message) -> Json:

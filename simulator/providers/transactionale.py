@@ -1,27 +1,30 @@
-"""Transactionale, JSON (transactionale.txt, providers.md section 3).
+"""Transactionale, JSON (docs/development/provider-apis/transactionale.md 3.2).
 
-Not published and chosen here: 404 for an id that does not exist, 402 without
+Not published, so chosen here: 404 for an id that does not exist, 402 without
 credit (both in the shape of the 401), at most 10 parts a text, `sender_id` is
-required, and an expired message reads "failed" when asked for.
+required, and the status of an expired message is "failed".
 """
 
 from datetime import datetime
+from decimal import Decimal
 import re
 from urllib.parse import urlsplit
 
-from .addresses import e164, is_digits
-from .exchange import (
+from ..addresses import e164, is_digits
+from ..exchange import (
     Answer,
     Call,
+    DeliveryReport,
     Endpoint,
-    Notification,
     RefusedError,
     json_answer,
 )
-from .model import Json, Message, Operation, Provider, Status, Toggle
-from .parts import count_parts
-from .store import Store
+from ..model import Json, Message, Operation, Status, Toggle
+from ..parts import count_parts
+from ..provider import Provider
+from ..store import Account, Store
 
+KEY = "transactionale"
 MAX_PARTS = 10
 MAX_SENDER = 11
 MAX_DIGITS = 15
@@ -52,14 +55,12 @@ def _http_error(status: int, text: str) -> RefusedError:
 class Transactionale:
     """The provider's endpoints over a store."""
 
-    provider = Provider.TRANSACTIONALE
-
     def __init__(self, store: Store) -> None:
-        """Answer from this store."""
+        """Use this store."""
         self._store = store
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return every method and path it answers."""
+        """Return every method and path that it answers."""
         return (
             Endpoint(
                 method="POST",
@@ -75,9 +76,9 @@ class Transactionale:
             ),
         )
 
-    def notification(self, message: Message) -> Notification | None:
+    def delivery_report(self, message: Message) -> DeliveryReport | None:
         """Return the documented delivery report, by the rules of receive_dlr."""
-        account = self._store.accounts[self.provider]
+        account = self._store.accounts[KEY]
         url = message.callback or account.webhook_url
         rule = message.extra["receive_dlr"]
         if rule == "default":
@@ -86,7 +87,7 @@ class Transactionale:
             return None
         if rule == "on_error" and message.status is Status.DELIVERED:
             return None
-        return Notification(
+        return DeliveryReport(
             method="POST",
             url=url,
             encoding="json",
@@ -101,8 +102,8 @@ class Transactionale:
         )
 
     def _check_key(self, call: Call) -> None:
-        """Refuse a wrong key; it stands alone in the header, without a scheme."""
-        wanted = self._store.accounts[self.provider].credentials["api_key"]
+        """Refuse a wrong key; the header has the key alone, without a scheme."""
+        wanted = self._store.accounts[KEY].credentials["api_key"]
         if call.headers.get("Authorization") != wanted:
             raise _http_error(401, "Unauthorized")
 
@@ -111,15 +112,15 @@ class Transactionale:
         self._check_key(call)
         errors = self._errors(call)
         if errors:
-            account = self._store.accounts[self.provider]
+            account = self._store.accounts[KEY]
             nested = Toggle.NESTED_ERRORS in account.toggles
             return json_answer({"errors": errors} if nested else errors, 400)
         body = call.text("body")
         parts = count_parts(body)
-        if not self._store.accounts[self.provider].can_pay(parts):
+        if not self._store.accounts[KEY].can_pay(parts):
             raise _http_error(402, "Payment Required")
         message = self._store.accept(
-            self.provider,
+            KEY,
             to=f"+{call.text('phone')}",
             text=body,
             sender=call.text("sender_id"),
@@ -130,15 +131,15 @@ class Transactionale:
         return json_answer(self._describe(message, call), 201)
 
     def _read(self, call: Call) -> Answer:
-        """Tell what became of a message."""
+        """Return a message with its status."""
         self._check_key(call)
         message = self._store.message(call.tail)
-        if message is None or message.provider is not self.provider:
+        if message is None or message.provider != KEY:
             raise _http_error(404, "Not Found")
         return json_answer(self._describe(message, call))
 
     def _errors(self, call: Call) -> dict[str, Json]:
-        """Return what is wrong with each field of a send."""
+        """Return the errors of each field of a send."""
         checks = {
             "phone": self._phone_errors(call),
             "sender_id": self._sender_errors(call),
@@ -149,7 +150,7 @@ class Transactionale:
         return {name: list(found) for name, found in checks.items() if found}
 
     def _phone_errors(self, call: Call) -> list[str]:
-        """Return what is wrong with the number."""
+        """Return the errors of the number."""
         phone = call.fields.get("phone")
         if not isinstance(phone, str) or not phone:
             return ["The phone field is required."]
@@ -158,14 +159,14 @@ class Transactionale:
         if len(phone) > MAX_DIGITS:
             return ["Number is too long"]
         number = e164(phone)
-        if number is None or number in self._store.accounts[self.provider].blocked:
+        if number is None or number in self._store.accounts[KEY].blocked:
             return ["The phone format is invalid."]
         if _country(phone) is None:
             return ["The country is not served."]
         return []
 
     def _sender_errors(self, call: Call) -> list[str]:
-        """Return what is wrong with the sender."""
+        """Return the errors of the sender."""
         sender = call.fields.get("sender_id")
         if not isinstance(sender, str) or not sender:
             return ["The sender id field is required."]
@@ -177,7 +178,7 @@ class Transactionale:
         return found
 
     def _body_errors(self, call: Call) -> list[str]:
-        """Return what is wrong with the text."""
+        """Return the errors of the text."""
         body = call.fields.get("body")
         if not isinstance(body, str) or not body:
             return ["The body field is required."]
@@ -210,7 +211,7 @@ class Transactionale:
 
 
 def _country(digits: str) -> str | None:
-    """Return the country of a number, None where it is not served."""
+    """Return the country of a number; None if it is not served."""
     for length in (3, 2, 1):
         if country := _COUNTRIES.get(digits[:length]):
             return country
@@ -218,7 +219,7 @@ def _country(digits: str) -> str | None:
 
 
 def _url_errors(call: Call) -> list[str]:
-    """Return what is wrong with the webhook address."""
+    """Return the errors of the webhook URL."""
     url = call.fields.get("webhook_url")
     if url is None:
         return []
@@ -228,7 +229,7 @@ def _url_errors(call: Call) -> list[str]:
 
 
 def _dlr_errors(call: Call) -> list[str]:
-    """Return what is wrong with the rule for delivery reports."""
+    """Return the errors of the rule for delivery reports."""
     if call.fields.get("receive_dlr", "default") in _DLR:
         return []
     return ["The selected receive dlr is invalid."]
@@ -237,3 +238,19 @@ def _dlr_errors(call: Call) -> list[str]:
 def _moment(moment: datetime) -> str:
     """Return the moment in ISO 8601 with its offset."""
     return moment.isoformat(timespec="seconds")
+
+
+def _new_account() -> Account:
+    """Return the account of a new simulator; its secrets are easy to find in a log."""
+    return Account(
+        credentials={"api_key": "trx-key-Bk4Xr9Mz1Tu6"},
+        credit=Decimal("40.000"),
+        price=Decimal("0.060"),
+    )
+
+
+PROVIDER = Provider(
+    key=KEY,
+    new_account=_new_account,
+    create_api=Transactionale,
+)

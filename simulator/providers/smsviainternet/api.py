@@ -1,9 +1,9 @@
-"""SMSviaInternet v2, JSON and XML (smsviainternet.txt, providers.md section 1).
+"""Sending, delivery and credit, in JSON and XML.
 
 The provider publishes no error bodies. Chosen here: HTTP 401 for credentials, 404
 for what does not exist, 400 for the rest, each with {"error": n} where n is from
 the table of its older API. Of the formats of `send_at`, those with a date and a time
-in figures are taken; without an offset they are of Rome.
+in figures are accepted; without an offset they are in Rome's time.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,20 +16,22 @@ from typing import Never
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from .addresses import e164_from_local, is_digits, is_sender
-from .exchange import (
+from ...addresses import e164_from_local, is_digits, is_sender
+from ...exchange import (
     Answer,
     Call,
+    DeliveryReport,
     Endpoint,
-    Notification,
     json_answer,
     xml_answer,
 )
-from .model import Json, Message, Operation, Provider, Toggle
-from .parts import count_parts, is_gsm7
-from .smsviainternet_rows import delivery_row, part_rows
-from .store import Store
+from ...model import Json, Message, Operation, Toggle
+from ...parts import count_parts, is_gsm7
+from ...provider import Provider
+from ...store import Account, Store
+from .rows import delivery_row, part_rows
 
+KEY = "smsviainternet"
 MAX_NUMBERS = 5000
 MAX_PARTS = 99
 TEST_GATEWAY = 99
@@ -70,8 +72,8 @@ def _refuse(error: Error, status: int = 400) -> Never:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shipment:
-    """What all messages of one call have in common."""
+class SendOptions:
+    """What all messages of one call share."""
 
     sender: str
     test: bool
@@ -82,14 +84,12 @@ class Shipment:
 class SmsViaInternet:
     """The provider's endpoints over a store."""
 
-    provider = Provider.SMSVIAINTERNET
-
     def __init__(self, store: Store) -> None:
-        """Answer from this store."""
+        """Use this store."""
         self._store = store
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return every method and path it answers."""
+        """Return every method and path that it answers."""
         base = "/api/rest/v1"
         found: list[Endpoint] = []
         for method, path, operation, handler in (
@@ -115,7 +115,7 @@ class SmsViaInternet:
         """Return a handler that answers in JSON or XML, as the extension says."""
 
         def handle(call: Call) -> Answer:
-            toggles = self._store.accounts[self.provider].toggles
+            toggles = self._store.accounts[KEY].toggles
             as_xml = extension == "xml" or Toggle.XML_ANSWERS in toggles
             write = xml_answer if as_xml else json_answer
             try:
@@ -125,7 +125,7 @@ class SmsViaInternet:
 
         return handle
 
-    def notification(self, message: Message) -> Notification | None:
+    def delivery_report(self, message: Message) -> DeliveryReport | None:
         """Return a GET with the fields of a delivery row.
 
         Method and fields of the real callback are unknown; these are a choice.
@@ -134,13 +134,13 @@ class SmsViaInternet:
             return None
         row = delivery_row(message)
         payload = {name: value for name, value in row.items() if value is not None}
-        return Notification(
+        return DeliveryReport(
             method="GET", url=message.callback, encoding="query", payload=payload
         )
 
     def _check_login(self, call: Call) -> None:
         """Refuse a wrong token; user and password count only if the token asks."""
-        wanted = self._store.accounts[self.provider].credentials
+        wanted = self._store.accounts[KEY].credentials
         token = call.headers.get("X-Api-Token")
         if token is None:
             _refuse(Error.LOGIN_MISSING, 401)
@@ -160,19 +160,19 @@ class SmsViaInternet:
         if not asked[0] or len(asked) > MAX_NUMBERS:
             _refuse(Error.NO_NUMBERS)
         numbers = self._valid(asked)
-        shipment = self._shipment(call, deferred=_is_true(call.fields.get("async")))
+        options = self._options(call, deferred=_is_true(call.fields.get("async")))
         parts = count_parts(text)
-        queue_id = self._take(
-            [(number, text, callback) for number in numbers], shipment
+        queue_id = self._accept(
+            [(number, text, callback) for number in numbers], options
         )
         answer: dict[str, Json] = {
             "queue_id": queue_id,
-            "async": shipment.deferred,
+            "async": options.deferred,
             "credit": self._credit(),
         }
-        if not shipment.deferred:
-            price = self._store.accounts[self.provider].price
-            charged = 0 if shipment.test else parts * len(numbers)
+        if not options.deferred:
+            price = self._store.accounts[KEY].price
+            charged = 0 if options.test else parts * len(numbers)
             answer |= {
                 "sending_sms_count": parts * len(numbers),
                 "sending_contacts_count": len(numbers),
@@ -205,8 +205,8 @@ class SmsViaInternet:
             asked = number.split(",") if isinstance(number, str) else []
             texts += [(to, text, url) for to in self._valid(asked)]
         deferred = _is_true(call.fields.get("async", True))
-        shipment = self._shipment(call, deferred=deferred)
-        batch_id = self._take(texts, shipment)
+        options = self._options(call, deferred=deferred)
+        batch_id = self._accept(texts, options)
         return {
             "error": 0,
             "sending_batch_id": batch_id,
@@ -233,15 +233,15 @@ class SmsViaInternet:
                 _refuse(Error.INTERNAL)
             found = [
                 message
-                for message in self._store.by_provider(self.provider)
+                for message in self._store.by_provider(KEY)
                 if message.created.date() >= first
             ]
         else:
-            found = self._store.by_reference(self.provider, value)
+            found = self._store.by_reference(KEY, value)
         limit, offset = call.query.get("limit", "100"), call.query.get("offset", "0")
         if not is_digits(limit) or not is_digits(offset) or int(limit) > MAX_ROWS:
             _refuse(Error.INTERNAL)
-        account = self._store.accounts[self.provider]
+        account = self._store.accounts[KEY]
         per_part = Toggle.ROW_PER_PART in account.toggles
         rows = [
             row
@@ -259,12 +259,12 @@ class SmsViaInternet:
         }
 
     def _wallets(self, call: Call) -> dict[str, Json]:
-        """Tell the credit in euro, if this account is one that may ask.
+        """Return the credit in euro, if the account may ask for it.
 
-        `users` names the user whose wallet is wanted.
+        `users` names the user whose wallet is returned.
         """
         self._check_login(call)
-        account = self._store.accounts[self.provider]
+        account = self._store.accounts[KEY]
         if Toggle.WALLETS not in account.toggles:
             _refuse(Error.INTERNAL, 404)
         own = account.credentials.get("username")
@@ -273,9 +273,9 @@ class SmsViaInternet:
             wallets = [{"amount": float(account.credit), "user": {"id": "70421"}}]
         return {"wallets": wallets}
 
-    def _shipment(self, call: Call, *, deferred: bool) -> Shipment:
+    def _options(self, call: Call, *, deferred: bool) -> SendOptions:
         """Return sender, gateway and date of a call."""
-        return Shipment(
+        return SendOptions(
             sender=self._sender(call),
             test=self._is_test(call),
             scheduled=self._date(call.text("send_at")),
@@ -283,7 +283,7 @@ class SmsViaInternet:
         )
 
     def _date(self, value: str) -> datetime | None:
-        """Return when to send; None for at once."""
+        """Return when to send; None for immediately."""
         if value in {"", "now"}:
             return None
         try:
@@ -297,30 +297,30 @@ class SmsViaInternet:
         return moment
 
     def _text(self, call: Call, name: str) -> str:
-        """Return the text, refusing an empty or an endless one."""
+        """Return the text, refusing an empty one and one with too many parts."""
         text = call.fields.get(name)
         if not isinstance(text, str) or not text or count_parts(text) > MAX_PARTS:
             _refuse(Error.EMPTY_TEXT)
         return text
 
     def _sender(self, call: Call) -> str:
-        """Return the sender, which may be left to the panel."""
+        """Return the sender; the account's own if the call names none."""
         sender = call.fields.get("sender")
         if sender is None or sender == "":
-            return self._store.accounts[self.provider].sender
+            return self._store.accounts[KEY].sender
         if not isinstance(sender, str) or not is_sender(sender):
             _refuse(Error.BAD_SENDER)
         return sender
 
     def _is_test(self, call: Call) -> bool:
-        """Tell whether the gateway is the one that delivers nothing."""
+        """Return whether the gateway is the one that delivers nothing."""
         gateway = call.text("gateway") or "0"
         if not is_digits(gateway):
             _refuse(Error.BAD_GATEWAY)
         return int(gateway) == TEST_GATEWAY
 
     def _callback(self, address: str) -> str | None:
-        """Return the URL to call; an e-mail address is taken but not written to."""
+        """Return the URL for reports; None for an e-mail address, which gets none."""
         if not address:
             return None
         if urlsplit(address).scheme in {"http", "https"}:
@@ -330,42 +330,43 @@ class SmsViaInternet:
         return None
 
     def _valid(self, asked: Iterable[str]) -> list[str]:
-        """Drop bad numbers and repetitions without a word, as the provider does."""
-        blocked = self._store.accounts[self.provider].blocked
+        """Return the valid numbers; others are dropped silently, as documented."""
+        blocked = self._store.accounts[KEY].blocked
         numbers = dict.fromkeys(e164_from_local(number.strip()) for number in asked)
         return [to for to in numbers if to is not None and to not in blocked]
 
-    def _take(
-        self, texts: list[tuple[str, str, str | None]], shipment: Shipment
+    def _accept(
+        self, texts: list[tuple[str, str, str | None]], options: SendOptions
     ) -> str:
-        """Accept (number, text, callback) as one shipment and return its id.
+        """Accept (number, text, callback) of one call and return its queue id.
 
-        One that is worked on later is not refused for want of credit: it is not sent.
+        A deferred call is not refused for lack of credit: it is just not sent.
         """
         queue_id = str(15_066_000_000_000_000 + self._store.new_id())
-        if shipment.test:
+        if options.test:
             return queue_id
         parts = {text: count_parts(text) for text in {item[1] for item in texts}}
         total = sum(parts[item[1]] for item in texts)
-        account = self._store.accounts[self.provider]
+        account = self._store.accounts[KEY]
 
         def accept() -> None:
             if not account.can_pay(total):
                 return
             for number, text, callback in texts:
                 self._store.accept(
-                    self.provider,
+                    KEY,
                     to=number,
                     text=text,
-                    sender=shipment.sender,
+                    sender=options.sender,
                     parts=parts[text],
                     reference=queue_id,
+                    provider_id=queue_id,
                     callback=callback,
-                    scheduled=shipment.scheduled,
+                    scheduled=options.scheduled,
                 )
 
-        if shipment.deferred:
-            self._store.defer(self.provider, accept)
+        if options.deferred:
+            self._store.defer(KEY, accept)
         elif account.can_pay(total):
             accept()
         else:
@@ -374,11 +375,11 @@ class SmsViaInternet:
 
     def _credit(self) -> int:
         """Return the credit in thousandths of a euro."""
-        return _thousandths(self._store.accounts[self.provider].credit)
+        return _thousandths(self._store.accounts[KEY].credit)
 
 
 def _fill_in(template: str, words: dict[str, str]) -> str:
-    """Put the words in place of the {{names}}; a name without one disappears."""
+    """Replace each {{name}} with its word; one without a word disappears."""
     return re.sub(r"\{\{(\w+)\}\}", lambda match: words.get(match[1], ""), template)
 
 
@@ -397,3 +398,19 @@ def _plain(value: Json) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     return {name: str(item) for name, item in value.items()}
+
+
+def _new_account() -> Account:
+    """Return the account of a new simulator; its secrets are easy to find in a log."""
+    return Account(
+        credentials={"api_token": "svi-token-Zq7Lm2Xv9Rk4"},
+        credit=Decimal("50.000"),
+        price=Decimal("0.050"),
+    )
+
+
+PROVIDER = Provider(
+    key=KEY,
+    new_account=_new_account,
+    create_api=SmsViaInternet,
+)

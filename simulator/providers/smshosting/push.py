@@ -1,28 +1,28 @@
-"""Smshosting: Push messages with picture (smshosting-push.txt).
+"""Push messages with a picture (docs/development/provider-apis/smshosting.md 2.2).
 
 Without the toggle push_plan every call is refused with PUSH_UNAVAILABLE. Not
 published and chosen here: an SMS sent in place of a Push has at most 5 parts, and a
 number that onlyPush leaves out is not in the list.
 """
 
-from .addresses import e164
-from .exchange import Answer, Call, Endpoint, json_answer
-from .model import Channel, Json, Message, Operation, Toggle
-from .smshosting_form import (
+from ...addresses import e164
+from ...exchange import Answer, Call, Endpoint, json_answer
+from ...model import Channel, Json, Message, Operation, Toggle
+from ...store import Account, Store
+from .common import (
     BASE,
-    PROVIDER,
+    KEY,
     Recipient,
     Sms,
     check_login,
     describe,
     insert_sms,
-    read_shipping,
+    read_options,
     read_sms,
     recipients,
     refuse,
 )
-from .smshosting_search import matching, page
-from .store import Account, Store
+from .search import matching, page
 
 MAX_PARTS = 5
 FIELDS = ("smsFrom", "smsText", "smsEncoding")
@@ -32,7 +32,7 @@ class SmshostingPush:
     """The endpoints under /push over a store."""
 
     def __init__(self, store: Store) -> None:
-        """Answer from this store."""
+        """Use this store."""
         self._store = store
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -78,28 +78,28 @@ class SmshostingPush:
         return account
 
     def _send(self, call: Call) -> Answer:
-        """Send a Push to the phones with the app, and an SMS to the rest if asked."""
+        """Send a Push to the phones with the app, and an SMS to the others if asked."""
         account = self._account(call)
         by_push, by_sms, sms = self._split(account, call)
-        shipping = read_shipping(self._store, call)
+        options = read_options(self._store, call)
         if len(by_push) > account.push_left:
             refuse("NO_PUSH")
         listed: list[Json] = []
         pushed = 0
-        if not shipping.sandbox:
+        if not options.sandbox:
             if sms is not None and by_sms:
-                listed += insert_sms(self._store, by_sms, sms, shipping)
+                listed += insert_sms(self._store, by_sms, sms, options)
             picture = call.files.get("file")
             extra = {"picture": self._store.keep_picture(picture)} if picture else {}
             for recipient in by_push:
                 message = self._store.accept(
-                    PROVIDER,
+                    KEY,
                     to=f"+{recipient.given}",
                     text=call.text("text"),
                     sender=account.sender,
                     parts=0,
-                    reference=shipping.reference,
-                    scheduled=shipping.scheduled,
+                    reference=options.reference,
+                    scheduled=options.scheduled,
                     channel=Channel.PUSH,
                     extra=extra,
                 )
@@ -117,7 +117,7 @@ class SmshostingPush:
             isinstance(item, dict) and item["status"] == "INSERTED" for item in listed
         )
         answer: dict[str, Json] = {
-            "transactionId": shipping.reference,
+            "transactionId": options.reference,
             "smsInserted": inserted - pushed,
             "smsNotInserted": len(listed) - inserted,
             "pushInserted": pushed,
@@ -128,7 +128,7 @@ class SmshostingPush:
         return json_answer(answer)
 
     def _estimate(self, call: Call) -> Answer:
-        """Tell what a Push, with its SMS, would cost in euro."""
+        """Return what a Push, with its SMS, would cost in euro."""
         account = self._account(call)
         by_push, by_sms, sms = self._split(account, call)
         count = 0

@@ -1,4 +1,4 @@
-"""A provider that nobody reaches, while the others and the page answer."""
+"""A provider that is out of reach, while the others and the page answer."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,90 +7,96 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from simulator import Channel, Provider, Simulator, Toggle
+from simulator import PROVIDERS, Channel, Simulator, Toggle
 
 from .caller import NUMBER, Caller, Json
 
-SMSHOSTING = Provider.SMSHOSTING
+SMSHOSTING = "smshosting"
 
 
 @pytest.fixture
 async def simulator(socket_enabled: None) -> AsyncGenerator[Simulator]:  # noqa: ARG001 - the kit blocks sockets without it
-    """Return providers that have a line each."""
-    async with Simulator(line_ports=dict.fromkeys(Provider, 0)) as running:
+    """Return providers that have a port each."""
+    async with Simulator(provider_ports=dict.fromkeys(PROVIDERS, 0)) as running:
         yield running
 
 
-async def line_of(caller: Caller, provider: Provider) -> Json:
-    """Return what the control API says of a provider's line."""
+async def is_open(caller: Caller, provider: str) -> Json:
+    """Return what the control API says of a provider's port."""
     found = await caller.ask("GET", f"{caller.simulator.address}/control/accounts")
-    (up,) = (row["up"] for row in found.rows("accounts") if row["provider"] == provider)
-    return up
+    (state,) = (
+        row["open"] for row in found.rows("accounts") if row["provider"] == provider
+    )
+    return state
 
 
 async def test_each_provider_has_an_address_of_its_own(simulator: Simulator) -> None:
-    """And none is the page's."""
-    ports = {*simulator.lines.ports.values()}
+    """Different from that of the page."""
+    ports = {*simulator.ports.numbers.values()}
 
-    assert len(ports) == len(Provider)
-    assert all(simulator.address not in simulator.url(key) for key in Provider)
+    assert len(ports) == len(PROVIDERS)
+    assert all(simulator.address not in simulator.url(key) for key in PROVIDERS)
     assert all(str(port) not in simulator.address for port in ports)
 
 
-async def test_on_a_cut_line_nobody_answers(
+async def test_a_closed_port_refuses_connections(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """A connection that was open is broken; elsewhere all answer."""
-    port = simulator.lines.ports[SMSHOSTING]
+    """A connection that was open is broken; the other providers answer."""
+    port = simulator.ports.numbers[SMSHOSTING]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    assert await line_of(caller, SMSHOSTING) is True
+    assert await is_open(caller, SMSHOSTING) is True
 
-    assert (await caller.control("line", provider=SMSHOSTING, up=False)).status == 200
+    assert (await caller.control("port", provider=SMSHOSTING, open=False)).status == 200
 
     with suppress(ConnectionResetError):
         assert await reader.read() == b""
     writer.close()
 
     with pytest.raises(aiohttp.ClientConnectorError):
-        await caller.send(SMSHOSTING, "Qui non risponde nessuno")
-    assert await line_of(caller, SMSHOSTING) is False
-    assert (await caller.send(Provider.TRANSACTIONALE)).status == 201
+        await caller.send(SMSHOSTING, "Qui non risponde")
+    assert await is_open(caller, SMSHOSTING) is False
+    assert (await caller.send("transactionale")).status == 201
     assert not simulator.requests.of(SMSHOSTING)
 
 
-async def test_a_mended_line_answers_at_the_same_address(
+async def test_a_port_that_is_opened_again_answers_at_the_same_address(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """However often one cuts it or mends it."""
+    """However often it is closed and opened."""
     url = simulator.url(SMSHOSTING)
-    for up in (False, False, True, True):
-        assert (await caller.control("line", provider=SMSHOSTING, up=up)).status == 200
+    for state in (False, False, True, True):
+        assert (
+            await caller.control("port", provider=SMSHOSTING, open=state)
+        ).status == 200
 
     assert simulator.url(SMSHOSTING) == url
     assert (await caller.send(SMSHOSTING)).status == 200
 
 
-async def test_a_simulator_that_starts_again_has_its_lines_again(
+async def test_a_simulator_that_starts_again_has_all_its_ports_open(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """A line that was cut is whole."""
+    """Also one that was closed."""
     url = simulator.url(SMSHOSTING)
-    await simulator.lines.cut(SMSHOSTING)
+    await simulator.ports.close(SMSHOSTING)
     await simulator.__aexit__(None, None, None)
-    assert not simulator.lines.open
+    assert not simulator.ports.opened
 
     async with simulator:
         assert simulator.url(SMSHOSTING) == url
         assert (await caller.send(SMSHOSTING)).status == 200
 
 
-async def test_a_provider_without_a_line_cannot_be_cut(caller: Caller) -> None:
-    """Nor one that there is not."""
+async def test_only_a_provider_with_a_port_of_its_own_can_be_closed(
+    caller: Caller,
+) -> None:
+    """Not one that listens with all the others, and not one that does not exist."""
     async with Simulator() as plain:
         without = Caller(plain, caller.session)
-        assert await line_of(without, SMSHOSTING) is None
+        assert await is_open(without, SMSHOSTING) is None
         for provider in (SMSHOSTING, "nessuno"):
-            reply = await without.control("line", provider=provider, up=False)
+            reply = await without.control("port", provider=provider, open=False)
             assert reply.status == 400
 
 

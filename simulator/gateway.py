@@ -1,4 +1,4 @@
-"""The web server: one path prefix for each provider, faults in between."""
+"""The HTTP side: one path prefix for each provider, with faults injected."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from aiohttp import hdrs, web
 
-from .exchange import Answer, Api, Call, Endpoint, RefusedError, decode_body
+from .exchange import Answer, Call, Endpoint, RefusedError, decode_body
 from .faults import (
     BEFORE_ACCEPT,
     HANG_SECONDS,
@@ -16,7 +16,8 @@ from .faults import (
     distort,
     refusal,
 )
-from .model import Json, Operation, Provider
+from .model import Json, Operation
+from .provider import Api
 from .store import Store
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -27,22 +28,23 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Gateway:
-    """Hands requests to the providers, notes them, and makes faults happen."""
+    """Passes requests to the providers, records them, and injects faults."""
 
-    def __init__(self, store: Store, faults: Faults, apis: tuple[Api, ...]) -> None:
-        """Serve these providers."""
+    def __init__(self, store: Store, faults: Faults, apis: Mapping[str, Api]) -> None:
+        """Serve these providers, by their keys."""
         self._store = store
         self._faults = faults
         self._closing = asyncio.Event()
-        self._endpoints: dict[tuple[Provider, str], dict[str, Endpoint]] = {}
-        for api in apis:
+        self._keys = tuple(apis)
+        self._endpoints: dict[tuple[str, str], dict[str, Endpoint]] = {}
+        for provider, api in apis.items():
             for endpoint in api.endpoints():
-                key = api.provider, endpoint.path
+                key = provider, endpoint.path
                 self._endpoints.setdefault(key, {})[endpoint.method] = endpoint
 
     def add_routes(self, app: web.Application) -> None:
         """Serve each provider under its prefix, and where redirects lead."""
-        keys = "|".join(Provider)
+        keys = "|".join(self._keys)
         for prefix in ("", "/{elsewhere:elsewhere}"):
             for method in _METHODS:
                 app.router.add_route(
@@ -50,16 +52,16 @@ class Gateway:
                 )
 
     def open(self) -> None:
-        """Let requests hang again."""
+        """Allow faults to make requests hang."""
         self._closing.clear()
 
     def close(self) -> None:
-        """Let go of the requests that hang."""
+        """End the requests that hang."""
         self._closing.set()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one request to a provider."""
-        provider = Provider(request.match_info["provider"])
+        provider = request.match_info["provider"]
         path = request.match_info["path"]
         endpoints, tail = self._find(provider, path)
         endpoint = endpoints.get(request.method)
@@ -76,7 +78,7 @@ class Gateway:
         if fault in BEFORE_ACCEPT:
             answer = refusal(fault, f"/elsewhere{request.rel_url}")
         else:
-            answer = _work(call, endpoints)
+            answer = _handle(call, endpoints)
             if fault is not None:
                 answer = distort(fault, answer)
         if fault in HANGS:
@@ -92,15 +94,15 @@ class Gateway:
             headers={hdrs.CONTENT_TYPE: answer.content_type, **answer.headers},
         )
 
-    def _find(self, provider: Provider, path: str) -> tuple[dict[str, Endpoint], str]:
-        """Return the endpoints of a path by method, and what stands for {id}."""
+    def _find(self, provider: str, path: str) -> tuple[dict[str, Endpoint], str]:
+        """Return the endpoints of a path by method, and the value of {id}."""
         if found := self._endpoints.get((provider, path)):
             return found, ""
         head, _, tail = path.rpartition("/")
         return self._endpoints.get((provider, f"{head}/{{id}}"), {}), tail
 
     async def _hang(self, request: web.Request) -> None:
-        """Wait until the client leaves, the server closes or a minute is over."""
+        """Wait until the client disconnects, the server closes or a minute is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(HANG_SECONDS):
                 while request.transport and not request.transport.is_closing():
@@ -110,8 +112,8 @@ class Gateway:
                             return
 
 
-async def _read(request: web.Request, provider: Provider, path: str, tail: str) -> Call:
-    """Return the request as a provider's handler sees it."""
+async def _read(request: web.Request, provider: str, path: str, tail: str) -> Call:
+    """Return the request as a provider's handler gets it."""
     body = await request.read()
     query = {name: request.query[name] for name in request.query}
     fields, files = decode_body(request.headers.get(hdrs.CONTENT_TYPE, ""), body)
@@ -129,8 +131,8 @@ async def _read(request: web.Request, provider: Provider, path: str, tail: str) 
     )
 
 
-def _work(call: Call, endpoints: Mapping[str, Endpoint]) -> Answer:
-    """Let the provider work on the request; an unknown path or method is refused."""
+def _handle(call: Call, endpoints: Mapping[str, Endpoint]) -> Answer:
+    """Return the provider's answer; 404 or 405 for an unknown path or method."""
     endpoint = endpoints.get(call.method)
     if endpoint is None:
         status = 405 if endpoints else 404
@@ -142,14 +144,14 @@ def _work(call: Call, endpoints: Mapping[str, Endpoint]) -> Answer:
 
 
 def _cut(request: web.Request) -> web.Response:
-    """Abort the connection; the response returned goes nowhere."""
+    """Abort the connection; the response that is returned is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
 async def _stream(request: web.Request, answer: Answer) -> web.StreamResponse:
-    """Send the body piece by piece; a client may leave in between."""
+    """Send the body in pieces; the client may disconnect in between."""
     response = web.StreamResponse(status=answer.status)
     response.content_type = answer.content_type
     with suppress(ConnectionError):

@@ -1,8 +1,11 @@
-"""SMSviaInternet: the rows of its delivery report (providers.md 1.4)."""
+"""The rows of the delivery endpoint.
+
+Their fields: docs/development/provider-apis/smsviainternet.md 1.4.
+"""
 
 from datetime import datetime
 
-from .model import Json, Message, Status
+from ...model import Json, Message, Status
 
 _WORDS = {
     Status.QUEUED: None,
@@ -39,5 +42,5 @@ def part_rows(message: Message) -> list[dict[str, Json]]:
 
 
 def _moment(moment: datetime) -> str:
-    """Return the moment as the provider writes it; in UTC, its zone is unknown."""
+    """Return the moment as the provider writes it; in UTC, as its zone is unknown."""
     return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""Everything a test or a person can see and change, without the network."""
+"""What tests and scripts can see and change, without the network."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +10,6 @@ from .model import (
     Listing,
     Message,
     Operation,
-    Provider,
     Request,
     Status,
     Toggle,
@@ -18,17 +17,28 @@ from .model import (
 from .store import Account, Store
 
 
-class Desk:
+class Controls:
     """The controls of the simulator.
 
-    Providers, statuses, faults, operations and toggles may be given as their plain
-    words; a word that does not exist raises ValueError.
+    Statuses, faults, operations and toggles may be given as their values; one that
+    does not exist raises ValueError, and so does the key of an unknown provider.
     """
 
     def __init__(self, store: Store, faults: Faults) -> None:
         """Control this store and these faults."""
         self._store = store
         self._faults = faults
+
+    @property
+    def provider_keys(self) -> tuple[str, ...]:
+        """The keys of all providers."""
+        return tuple(self._store.accounts)
+
+    def known(self, provider: str) -> str:
+        """Return the key of a provider; ValueError if there is no such provider."""
+        if provider not in self._store.accounts:
+            raise ValueError(provider)
+        return provider
 
     @property
     def messages(self) -> Listing[Message]:
@@ -42,7 +52,7 @@ class Desk:
 
     @property
     def callbacks(self) -> Listing[Callback]:
-        """All attempts to report a delivery; `.of(provider)` narrows them."""
+        """All attempts to push a delivery report; `.of(provider)` narrows them."""
         return Listing(self._store.callbacks)
 
     def newest(self, limit: int) -> list[Message]:
@@ -54,18 +64,18 @@ class Desk:
         return self._store.newest_requests(limit)
 
     def account(self, provider: str) -> Account:
-        """Return the provider's account, whose fields may be changed at will."""
-        return self._store.accounts[Provider(provider)]
+        """Return the provider's account; its fields may be changed."""
+        return self._store.accounts[self.known(provider)]
 
     def credentials(self, provider: str) -> dict[str, str]:
-        """Return what the provider accepts now, by the names of the set-up form."""
+        """Return the credentials that are valid now, by the names of the form."""
         return dict(self.account(provider).credentials)
 
     def set_credentials(self, provider: str, **values: str) -> None:
-        """Change what the provider accepts; what is not named stays.
+        """Change credentials of the provider; those not named stay.
 
-        SMSviaInternet also takes `username` and `password`: once set, the token
-        asks for them too.
+        SMSviaInternet also takes `username` and `password`: once set, they are
+        required beside the token.
         """
         self.account(provider).credentials |= values
 
@@ -86,7 +96,7 @@ class Desk:
         self.account(provider).toggles.discard(Toggle(toggle))
 
     def picture(self, picture_id: str) -> Upload | None:
-        """Return a picture by the id in its message's `extra`, None if it is gone."""
+        """Return a picture by the id in its message's `extra`; None if not kept."""
         return self._store.pictures.get(picture_id)
 
     def move(
@@ -94,8 +104,8 @@ class Desk:
     ) -> Message:
         """Set the status of a message, by `Message.id`, and report it if final.
 
-        `word` is told to the client in place of the provider's usual one, to try
-        the rarer: "SUBSCRIBER_UNKNOWN", "NOSENT", "16". Raises KeyError if there is
+        `word` is answered to the client in place of the provider's usual one, to try
+        rare ones: "SUBSCRIBER_UNKNOWN", "NOSENT", "16". Raises KeyError if there is
         no such message.
         """
         return self._store.move(message_id, Status(status), word)
@@ -107,7 +117,7 @@ class Desk:
         times: int = 1,
         operation: Operation | str | None = None,
     ) -> None:
-        """Make a fault happen to the next requests, of one operation or of any."""
+        """Make the next requests fail, of one operation or (None) of any."""
         if times < 1:
             raise ValueError(times)
         injection = Injection(
@@ -115,14 +125,14 @@ class Desk:
             times=times,
             operation=None if operation is None else Operation(operation),
         )
-        self._faults.inject(Provider(provider), injection)
+        self._faults.inject(self.known(provider), injection)
 
     def waiting_faults(self, provider: str) -> tuple[Injection, ...]:
         """Return the faults that have not happened yet."""
-        return self._faults.waiting(Provider(provider))
+        return self._faults.waiting(self.known(provider))
 
     def process(self) -> None:
-        """Work on the shipments that slow processing keeps waiting."""
+        """Carry out the sends that slow processing has deferred."""
         self._store.process()
 
     def advance(self, time: timedelta) -> None:
@@ -130,6 +140,6 @@ class Desk:
         self._store.shift += time
 
     def reset(self) -> None:
-        """Forget everything received, and make the accounts as new."""
+        """Forget everything received, and replace the accounts with new ones."""
         self._store.reset()
         self._faults.clear()

@@ -1,4 +1,4 @@
-"""What all calls of Smshosting share: login, refusals, recipients, dates."""
+"""What all endpoints of Smshosting share: login, refusals, recipients, dates."""
 
 from base64 import b64decode
 import binascii
@@ -9,17 +9,17 @@ from typing import Never
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from .addresses import e164, is_alias, is_sender
-from .exchange import Call, RefusedError, json_answer
-from .model import Json, Message, Provider, Status, Toggle
-from .parts import as_gsm7, count_parts
-from .store import Account, Store
+from ...addresses import e164, is_alias, is_sender
+from ...exchange import Call, RefusedError, json_answer
+from ...model import Json, Message, Status, Toggle
+from ...parts import as_gsm7, count_parts
+from ...store import Account, Store
 
-PROVIDER = Provider.SMSHOSTING
+KEY = "smshosting"
 BASE = "/rest/api"
 MAX_REFERENCE = 60
 NUMERIC_SENDER = "+393399957101"
-"""What stands in place of an alias that is not registered."""
+"""The sender in place of an alias that is not registered."""
 
 WORDS = {
     Status.QUEUED: "PENDING",
@@ -39,7 +39,7 @@ def refuse(code: str, status: int = 400) -> Never:
 
 def check_login(store: Store, call: Call) -> Account:
     """Return the account, refusing a wrong key or secret of the Basic login."""
-    account = store.accounts[PROVIDER]
+    account = store.accounts[KEY]
     scheme, _, token = call.headers.get("Authorization", "").partition(" ")
     try:
         login = b64decode(token, validate=True).decode()
@@ -56,7 +56,7 @@ def check_login(store: Store, call: Call) -> Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """A number as it was given, and as E.164; None if it is no number."""
+    """A number as it was given, and as E.164; None if it is not valid."""
 
     given: str
     number: str | None
@@ -65,7 +65,8 @@ class Recipient:
 def recipients(account: Account, call: Call) -> list[Recipient]:
     """Return the numbers of `to` and of the groups.
 
-    A number has its country code and no "+" (providers.md 2.3).
+    A number has its country code and no "+"
+    (docs/development/provider-apis/smshosting.md 2.3).
     """
     given = [item.strip() for item in call.text("to").split(",") if item.strip()]
     for group in call.text("group").split(","):
@@ -82,7 +83,7 @@ def recipients(account: Account, call: Call) -> list[Recipient]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sms:
-    """The text of an SMS as it will go out, its sender and its parts."""
+    """The text of an SMS as it is sent, its sender and its parts."""
 
     sender: str
     text: str
@@ -118,8 +119,8 @@ def read_sms(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shipping:
-    """How a call wants its messages shipped."""
+class SendOptions:
+    """The options that a call sets for all its messages."""
 
     reference: str
     scheduled: datetime | None
@@ -127,7 +128,7 @@ class Shipping:
     sandbox: bool
 
 
-def read_shipping(store: Store, call: Call) -> Shipping:
+def read_options(store: Store, call: Call) -> SendOptions:
     """Return transaction id, date, callback and sandbox of a call."""
     reference = call.text("transactionId")
     if len(reference) > MAX_REFERENCE:
@@ -136,7 +137,7 @@ def read_shipping(store: Store, call: Call) -> Shipping:
     if scheduled is not None and scheduled < store.now():
         refuse("BAD_DATE")
     callback = read_callback(call, "statusCallback")
-    return Shipping(
+    return SendOptions(
         reference=reference or uuid4().hex,
         scheduled=scheduled,
         callback=callback,
@@ -145,7 +146,7 @@ def read_shipping(store: Store, call: Call) -> Shipping:
 
 
 def read_callback(call: Call, name: str) -> str | None:
-    """Return the address in a field, None where there is none."""
+    """Return the URL in a field; None if the field is empty."""
     callback = call.text(name) or None
     if callback and urlsplit(callback).scheme not in {"http", "https"}:
         refuse("BAD_CALLBACK")
@@ -153,13 +154,13 @@ def read_callback(call: Call, name: str) -> str | None:
 
 
 def insert_sms(
-    store: Store, found: list[Recipient], sms: Sms, shipping: Shipping
+    store: Store, found: list[Recipient], sms: Sms, options: SendOptions
 ) -> list[Json]:
-    """Accept the SMS for each number that can have it; return the `sms` list.
+    """Accept the SMS for each number that can get it; return the `sms` list.
 
     BAD_CREDIT if the credit is not enough for all of them.
     """
-    account = store.accounts[PROVIDER]
+    account = store.accounts[KEY]
     details: list[str | None] = []
     taken: set[str] = set()
     for recipient in found:
@@ -183,14 +184,14 @@ def insert_sms(
             continue
         store.remember_text(recipient.number, sms.sender, sms.text)
         message = store.accept(
-            PROVIDER,
+            KEY,
             to=recipient.number,
             text=sms.text,
             sender=sms.sender,
             parts=sms.parts,
-            reference=shipping.reference,
-            scheduled=shipping.scheduled,
-            callback=shipping.callback,
+            reference=options.reference,
+            scheduled=options.scheduled,
+            callback=options.callback,
         )
         listed.append(
             {"id": int(message.id), "to": recipient.given, "status": "INSERTED"}
@@ -201,7 +202,7 @@ def insert_sms(
 def _refusal(
     store: Store, account: Account, recipient: Recipient, sms: Sms, taken: set[str]
 ) -> str | None:
-    """Return why one number cannot have the SMS, None if it can."""
+    """Return why one number cannot get the SMS; None if it can."""
     if recipient.number is None:
         return "BADNUMBERFORMAT"
     if recipient.number in account.blocked:
@@ -224,7 +225,7 @@ def read_date(value: str) -> datetime:
 
 
 def describe(message: Message) -> dict[str, Json]:
-    """Return a message as the searches show it; dates not yet known are absent."""
+    """Return a message as the searches show it, without dates not yet known."""
     shown: dict[str, Json] = {
         "id": int(message.id),
         "to": message.to[1:],

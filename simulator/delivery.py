@@ -1,4 +1,4 @@
-"""Messages that reach their phone by themselves, for the demo."""
+"""Messages that are delivered automatically, for the demo."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,31 +13,31 @@ TICK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Step:
-    """A status that a message shall have from a moment on."""
+    """A status that a message gets at `due`."""
 
     due: datetime
     message_id: str
     status: Status = field(compare=False)
 
 
-class Courier:
+class AutomaticDelivery:
     """Moves each accepted message to sent, and after `seconds` to delivered."""
 
     def __init__(self, store: Store, seconds: float) -> None:
-        """Work on this store."""
+        """Move the messages of this store."""
         self._store = store
         self._pause = timedelta(seconds=seconds)
         self._steps: list[_Step] = []
 
-    def take(self, message: Message) -> None:
-        """Plan the way of a message; a scheduled one waits for its moment."""
+    def schedule(self, message: Message) -> None:
+        """Schedule the steps of a message; a deferred one waits for its moment."""
         start = max(message.created, message.scheduled or message.created)
         steps = ((self._pause / 2, Status.SENT), (self._pause, Status.DELIVERED))
         for wait, status in steps:
             heapq.heappush(self._steps, _Step(start + wait, message.id, status))
 
-    async def work(self) -> None:
-        """Move messages when they are due, for ever."""
+    async def run(self) -> None:
+        """Move messages when they are due, until cancelled."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = self._store.now()

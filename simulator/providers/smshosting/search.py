@@ -1,16 +1,16 @@
-"""Smshosting: the search of sent messages (smshosting-push.txt, providers.md 2.4).
+"""The search for sent messages (docs/development/provider-apis/smshosting.md 2.4).
 
-Not published and chosen here: `limit` is at most 1000, `count` is the number of all
+Not published, so chosen here: `limit` is at most 1000, `count` is the number of all
 matches, the oldest come first, and an id that does not exist is left out.
 """
 
 from datetime import datetime
 
-from .addresses import e164, is_digits
-from .exchange import Answer, Call, Endpoint, json_answer
-from .model import Channel, Json, Message, Operation
-from .smshosting_form import BASE, PROVIDER, check_login, describe, read_date, refuse
-from .store import Store
+from ...addresses import e164, is_digits
+from ...exchange import Answer, Call, Endpoint, json_answer
+from ...model import Channel, Json, Message, Operation
+from ...store import Store
+from .common import BASE, KEY, check_login, describe, read_date, refuse
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
@@ -23,7 +23,7 @@ class SmshostingSearch:
     """GET /sms/search over a store."""
 
     def __init__(self, store: Store) -> None:
-        """Answer from this store."""
+        """Use this store."""
         self._store = store
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -49,7 +49,7 @@ class SmshostingSearch:
 
 
 def matching(store: Store, call: Call) -> list[Message]:
-    """Return the messages that all filters of the call let through."""
+    """Return the messages that match all filters of the call."""
     if not any(call.text(name) for name in _FILTERS):
         refuse("NO_PARAMS")
     found = _candidates(store, call)
@@ -73,7 +73,7 @@ def matching(store: Store, call: Call) -> list[Message]:
 
 
 def page(call: Call, found: list[dict[str, Json]]) -> Answer:
-    """Answer with the part of the list that was asked for."""
+    """Answer with the page of the list that the call asks for."""
     offset = call.text("offset") or "0"
     limit = call.text("limit") or str(DEFAULT_LIMIT)
     if not is_digits(offset) or not is_digits(limit):
@@ -89,24 +89,24 @@ def page(call: Call, found: list[dict[str, Json]]) -> Answer:
 
 
 def _candidates(store: Store, call: Call) -> list[Message]:
-    """Return the messages of the filter that has an index, else all."""
+    """Return the messages of a filter that has an index, else all."""
     if ids := call.text("id"):
         found = []
         for message_id in ids.split(","):
             if not is_digits(message_id.strip()):
                 refuse("BAD_ID")
             message = store.message(message_id.strip())
-            if message is not None and message.provider is PROVIDER:
+            if message is not None and message.provider == KEY:
                 found.append(message)
         return found
     if reference := call.text("transactionId"):
-        return store.by_reference(PROVIDER, reference)
+        return store.by_reference(KEY, reference)
     if number := e164(call.text("msisdn")):
-        return store.by_number(PROVIDER, number)
-    return store.by_provider(PROVIDER)
+        return store.by_number(KEY, number)
+    return store.by_provider(KEY)
 
 
 def _date(call: Call, name: str) -> datetime | None:
-    """Return a date filter, None where it is absent."""
+    """Return a date filter; None if it is absent."""
     value = call.text(name)
     return read_date(value) if value else None
