@@ -1,4 +1,4 @@
-"""Measures, prints, and writes docs/performance.md. Run by script/benchmark."""
+"""Measures, prints, and writes docs/performance.md; run by script/benchmark."""
 
 import argparse
 import asyncio
@@ -12,16 +12,16 @@ import time
 
 import aiohttp
 
-from script.development.home_assistant import HomeAssistantError
+from script.home_assistant.waiting import HomeAssistantError
 from simulator import PROVIDERS, Simulator
 
 from . import alerts, crowds, delivery, history, page, starting
 from .alerts import Amounts
 from .figures import Chapter
-from .house import House
+from .instance import MeasuredInstance
 
 _CACHE = "SMS_ITALIA_CACHE"
-"""The name in the environment of the project's folder for what is made anew."""
+"""The environment variable with the cache folder."""
 
 _SHORT = Amounts(alone=100, together=500, rounds=3)
 _FULL = Amounts(alone=300, together=500, rounds=7)
@@ -33,14 +33,14 @@ _CROWDS: dict[str, Sequence[int]] = {
     "inviosmart": (500, 5000),
 }
 _HISTORIES = (0, 10_000, 1_000_000)
-_TOLD = {"transactionale": 5000, "smshosting": 5000}
-_ASKED = dict.fromkeys(PROVIDERS, 10_000)
+_CALLBACKS = {"transactionale": 5000, "smshosting": 5000}
+_POLLED = dict.fromkeys(PROVIDERS, 10_000)
 _ACCOUNTS = 20
 _ROUNDS = 9
 
 
 def main() -> int:
-    """Read the arguments; the answer is the exit code."""
+    """Read the arguments; return the exit code."""
     parser = argparse.ArgumentParser(prog="script/benchmark")
     parser.add_argument(
         "--short",
@@ -63,13 +63,13 @@ async def _run(place: Path, *, short: bool) -> int:
         Simulator() as simulator,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as session,
     ):
-        house = await House.build(place / "house", session, simulator)
+        instance = await MeasuredInstance.build(place / "instance", session, simulator)
         try:
             if short:
-                return await _check(house)
-            chapters = await _measure_all(house, place, simulator)
+                return await _check(instance)
+            chapters = await _measure_all(instance, place, simulator)
         except HomeAssistantError as err:
-            log = await asyncio.to_thread(house.log.read_text, "utf-8", "replace")
+            log = await asyncio.to_thread(instance.log.read_text, "utf-8", "replace")
             print(log[-5000:], f"FAILED: {err}", sep="\n")
             return 1
     page.write(chapters)
@@ -77,9 +77,9 @@ async def _run(place: Path, *, short: bool) -> int:
     return 0
 
 
-async def _check(house: House) -> int:
+async def _check(instance: MeasuredInstance) -> int:
     """Measure alerts only, and only what holds on any machine: the ratios."""
-    chapters = await alerts.measure(house, _SHORT)
+    chapters = await alerts.measure(instance, _SHORT)
     print(*page.lines(chapters), sep="\n")
     far_off = [goal.name for goal in alerts.ratios(chapters) if goal.is_far_off]
     if far_off:
@@ -90,24 +90,24 @@ async def _check(house: House) -> int:
 
 
 async def _measure_all(
-    house: House, place: Path, simulator: Simulator
+    instance: MeasuredInstance, place: Path, simulator: Simulator
 ) -> list[Chapter]:
     begin = time.monotonic()
 
-    def tell(what: str) -> None:
+    def progress(what: str) -> None:
         print(f"[{time.monotonic() - begin:3.0f} s] {what}", flush=True)
 
-    tell("alerts")
-    chapters = await alerts.measure(house, _FULL)
-    tell("many numbers in one call")
-    chapters.append(await crowds.measure(house, simulator, _CROWDS))
-    tell("a long history")
-    chapters.append(await history.measure(house, place, _HISTORIES, _ROUNDS))
-    tell("start and rest")
-    chapters.append(await starting.measure(house, place, _ACCOUNTS, _ROUNDS))
-    tell("delivery")
-    chapters.append(await delivery.measure(house, simulator, _TOLD, _ASKED))
-    tell("done")
+    progress("alerts")
+    chapters = await alerts.measure(instance, _FULL)
+    progress("many numbers in one call")
+    chapters.append(await crowds.measure(instance, simulator, _CROWDS))
+    progress("a long history")
+    chapters.append(await history.measure(instance, place, _HISTORIES, _ROUNDS))
+    progress("start and rest")
+    chapters.append(await starting.measure(instance, place, _ACCOUNTS, _ROUNDS))
+    progress("delivery")
+    chapters.append(await delivery.measure(instance, simulator, _CALLBACKS, _POLLED))
+    progress("done")
     return chapters
 
 

@@ -1,14 +1,14 @@
-"""Alerts: one by one, and many at once, beside what people use today."""
+"""Alerts, one by one and many at the same time, beside other ways to send."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from script.lean.instance import Process
-from script.lean.meter import Figures
+from script.home_assistant.loop_meter import Figures
+from script.home_assistant.process import Process
 
 from .contenders import OURS, Contender
-from .figures import Chapter, Goal, Table, Wish, medians, ms, times
-from .house import House
+from .figures import Chapter, Direction, Goal, Table, medians, ms, times
+from .instance import MeasuredInstance
 
 _NAMES: Mapping[Contender, str] = {
     Contender.BARE: "A bare aiohttp call",
@@ -21,7 +21,7 @@ _NAMES: Mapping[Contender, str] = {
     Contender.OUR_ACTION: "**`sms_italia.send_sms`**",
     Contender.OUR_ENTITY: "**`notify.send_message` to a recipient of ours**",
 }
-"""From the least to the most, ours last."""
+"""From the least to the most work, ours last."""
 
 _LONGEST_HOLD = 0.02
 _WARM = 20
@@ -31,39 +31,39 @@ Contenders take turns in one process and send the same request. The first time i
 the call of the action until the provider has the whole request, the second until the
 caller has its answer. Medians; the ratios are to `rest_command`.
 
-The least for us is measured as well: what a sender cannot do without that may neither
-lose nor repeat a text. It writes down that it will send, waits until a power cut cannot
-undo that, sends by our client (a connection of its own for each request, which is
-bounded, never redirected and never repeated), and notes what became of it.
+The least for us is measured as well: what a sender must do that may neither lose nor
+repeat a text. It writes down that it will send, waits until a power cut cannot undo
+that, sends by our client (a connection of its own for each request, which is bounded,
+never redirected and never repeated), and notes the outcome.
 """
 
 _AT_ONCE = """\
-So many calls of the action at the same time, each to another number. The medians of
-several rounds in turns; then, in a round of its own, the longest time for which one
+That many calls of the action at the same time, each to another number: the medians of
+several rounds in turns; then, in a separate round, the longest time for which one
 callback held the event loop.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """How much is sent: one by one, at once, and in how many rounds of that."""
+    """The texts sent one by one and at the same time, and the rounds of the latter."""
 
     alone: int
     together: int
     rounds: int
 
 
-async def measure(house: House, amounts: Amounts) -> list[Chapter]:
+async def measure(instance: MeasuredInstance, amounts: Amounts) -> list[Chapter]:
     """Measure both."""
     return [
-        await _one_by_one(house, amounts.alone),
-        await _at_once(house, amounts),
+        await _one_by_one(instance, amounts.alone),
+        await _at_once(instance, amounts),
     ]
 
 
-async def _one_by_one(house: House, count: int) -> Chapter:
-    async with house.live_anew():
-        sent = await house.one_by_one(list(_NAMES), count)
+async def _one_by_one(instance: MeasuredInstance, count: int) -> Chapter:
+    async with instance.run_with_empty_ledger():
+        sent = await instance.one_by_one(list(_NAMES), count)
     arrived = medians(
         list(_NAMES),
         lambda contender: [
@@ -134,30 +134,32 @@ def _ratio(
     seconds: Mapping[Contender, float],
     contender: Contender,
     peer: Contender,
-    wanted: float,
+    target: float,
 ) -> Goal:
-    """Return the goal for a time, as a ratio to a peer's."""
+    """Return the goal for a time, as a ratio to that of a peer."""
     return Goal(
         name=name,
         value=seconds[contender] / seconds[peer],
-        wish=Wish.AT_MOST,
-        wanted=wanted,
+        direction=Direction.AT_MOST,
+        target=target,
         floor=seconds[Contender.CAREFUL] / seconds[peer],
     )
 
 
-async def _at_once(house: House, amounts: Amounts) -> Chapter:
+async def _at_once(instance: MeasuredInstance, amounts: Amounts) -> Chapter:
     count = amounts.together
     rates: dict[Contender, list[float]] = {contender: [] for contender in _NAMES}
-    # In a new process each time: in a minute it would begin to ask about delivery.
+    # In a new process each time: after a minute it would begin to poll.
     for _ in range(amounts.rounds):
-        async with house.live_anew():
+        async with instance.run_with_empty_ledger():
             for contender in _NAMES:
-                await _warm_up(house, contender)
-                rates[contender].append(count / await house.at_once(contender, count))
-    async with house.live_anew() as process:
+                await _warm_up(instance, contender)
+                rates[contender].append(
+                    count / await instance.at_once(contender, count)
+                )
+    async with instance.run_with_empty_ledger() as process:
         held = {
-            contender: await _held(house, process, contender, count)
+            contender: await _held(instance, process, contender, count)
             for contender in _NAMES
         }
     rate = medians(list(_NAMES), lambda contender: rates[contender])
@@ -187,11 +189,11 @@ async def _at_once(house: House, amounts: Amounts) -> Chapter:
                     Goal(
                         name=f"{_NAMES[contender]}: rate, to {_NAMES[other]}",
                         value=rate[contender] / rate[other],
-                        wish=Wish.AT_LEAST,
-                        wanted=wanted,
+                        direction=Direction.AT_LEAST,
+                        target=target,
                         floor=rate[Contender.CAREFUL] / rate[other],
                     )
-                    for other, wanted in (
+                    for other, target in (
                         (Contender.REST_COMMAND, 0.9),
                         (Contender.REST_NOTIFY, 8),
                     )
@@ -199,8 +201,8 @@ async def _at_once(house: House, amounts: Amounts) -> Chapter:
                 Goal(
                     name=f"{_NAMES[contender]}: event loop held",
                     value=held[contender] * 1000,
-                    wish=Wish.AT_MOST,
-                    wanted=_LONGEST_HOLD * 1000,
+                    direction=Direction.AT_MOST,
+                    target=_LONGEST_HOLD * 1000,
                     unit="ms",
                 ),
             )
@@ -208,20 +210,20 @@ async def _at_once(house: House, amounts: Amounts) -> Chapter:
     )
 
 
-async def _warm_up(house: House, contender: Contender) -> None:
-    """Let a contender do what it does once, and have nothing left to do."""
-    await house.at_once(contender, _WARM)
-    await house.ask("tidy")
+async def _warm_up(instance: MeasuredInstance, contender: Contender) -> None:
+    """Send some texts and finish all work, before anything is measured."""
+    await instance.at_once(contender, _WARM)
+    await instance.call("tidy")
 
 
 async def _held(
-    house: House, process: Process, contender: Contender, count: int
+    instance: MeasuredInstance, process: Process, contender: Contender, count: int
 ) -> float:
-    """Return the longest that one callback held the event loop meanwhile."""
-    await _warm_up(house, contender)
-    house.begin_to_measure(process)
-    await house.at_once(contender, count)
-    return held(await house.measured(process))
+    """Return the longest that one callback held the event loop, in seconds."""
+    await _warm_up(instance, contender)
+    instance.begin_to_measure(process)
+    await instance.at_once(contender, count)
+    return held(await instance.measured(process))
 
 
 def held(figures: Figures) -> float:
@@ -233,5 +235,5 @@ def held(figures: Figures) -> float:
 
 
 def ratios(chapters: Sequence[Chapter]) -> list[Goal]:
-    """Return the goals that are ratios: what another machine can be held to."""
+    """Return the goals that are ratios, which hold on any machine."""
     return [goal for one in chapters for goal in one.goals if not goal.unit]

@@ -1,10 +1,10 @@
-"""Who is measured, and what all of them send."""
+"""The ways to send that are measured, and what all of them send."""
 
 from enum import StrEnum
 
 
 class Contender(StrEnum):
-    """A way to send a text to a provider, or to stop just short of it."""
+    """A way to send a text to a provider, or to do all but that."""
 
     BARE = "bare"
     BARE_NEW_CONNECTION = "bare_new_connection"
@@ -18,7 +18,7 @@ class Contender(StrEnum):
 
     @property
     def sends(self) -> bool:
-        """Whether anything reaches a provider."""
+        """Whether it sends anything to a provider."""
         return self is not Contender.IDLE_ENTITY
 
 
@@ -26,8 +26,8 @@ OURS = (Contender.OUR_ACTION, Contender.OUR_ENTITY)
 
 TURN = 10
 UNCOUNTED = 3
-"""Texts that a contender sends in its turn, and before these: what another left
-behind is not its fault."""
+"""Texts that a contender sends in its turn, and uncounted ones before them: what the
+previous contender left behind must not count."""
 
 SENT_FOR_EACH_COUNTED = (TURN + UNCOUNTED) / TURN
 

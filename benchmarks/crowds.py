@@ -4,31 +4,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from script.lean.instance import Process
+from script.home_assistant.process import Process
 from simulator import Operation, Simulator
 
 from . import system
 from .alerts import held
-from .figures import Chapter, Goal, Table, Wish, kib, ms
-from .house import House, title
+from .figures import Chapter, Direction, Goal, Table, kib, ms
+from .instance import MeasuredInstance, title
 
 _TEXT = """\
-One call of `sms_italia.send_sms` with so many numbers, until its answer; each in a
-Home Assistant of its own, with an empty ledger. The memory is the most that the process
-had at once beyond what it had before the call; the answer lists every number.
+One call of `sms_italia.send_sms` with that many numbers, until its answer; each in a
+new Home Assistant with an empty ledger. The memory is the peak of the process during
+the call, less what it had before; the answer lists every number.
 """
 
 _LARGEST_GROWTH = 30 * 2**20
 _WARM = 50
 _ROUNDS = 3
-"""Of which the one is shown that took neither the longest nor the shortest."""
+"""The median of them is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """What came of one call: seconds, bytes, bytes, requests, seconds.
+    """The result of one call: seconds, bytes, bytes, requests, seconds.
 
-    `answer` is what of the growth is the action's answer.
+    `answer` is the part of the growth that is the action's answer.
     """
 
     provider: str
@@ -41,17 +41,17 @@ class _Call:
 
 
 async def measure(
-    house: House, simulator: Simulator, amounts: dict[str, Sequence[int]]
+    instance: MeasuredInstance, simulator: Simulator, amounts: dict[str, Sequence[int]]
 ) -> Chapter:
-    """Send to so many numbers each through the providers."""
+    """Send to that many numbers through each provider."""
     calls: list[_Call] = []
     for provider, counts in amounts.items():
         for count in counts:
             rounds: list[_Call] = []
             for _ in range(_ROUNDS):
-                async with house.live_anew() as process:
+                async with instance.run_with_empty_ledger() as process:
                     rounds.append(
-                        await _call(house, process, simulator, provider, count)
+                        await _call(instance, process, simulator, provider, count)
                     )
             calls.append(sorted(rounds, key=lambda call: call.took)[_ROUNDS // 2])
     return Chapter(
@@ -89,27 +89,27 @@ async def measure(
 
 
 async def _call(
-    house: House,
+    instance: MeasuredInstance,
     process: Process,
     simulator: Simulator,
     provider: str,
     count: int,
 ) -> _Call:
-    await house.in_one_call(provider, _WARM)
-    await house.ask("tidy")
+    await instance.in_one_call(provider, _WARM)
+    await instance.call("tidy")
     before = system.memory(process.pid)
     system.forget_peak(process.pid)
     newest = max((one.number for one in simulator.newest_requests(1)), default=0)
-    house.begin_to_measure(process)
-    took = await house.in_one_call(provider, count)
-    figures = await house.measured(process)
+    instance.begin_to_measure(process)
+    took = await instance.in_one_call(provider, count)
+    figures = await instance.measured(process)
     growth = system.peak_memory(process.pid) - before
     return _Call(
         provider=provider,
         count=count,
         took=took,
         growth=growth,
-        answer=await house.weigh_answer(),
+        answer=await instance.weigh_answer(),
         requests=sum(
             one.operation is Operation.SEND
             and one.number > newest
@@ -127,8 +127,8 @@ def _memory_goals(calls: Sequence[_Call]) -> list[Goal]:
         Goal(
             name=f"{title(call.provider)}: memory for {call.count:,} numbers",
             value=call.growth / 2**20,
-            wish=Wish.AT_MOST,
-            wanted=_LARGEST_GROWTH / 2**20,
+            direction=Direction.AT_MOST,
+            target=_LARGEST_GROWTH / 2**20,
             unit="MiB",
             floor=call.answer / 2**20,
         )
@@ -138,7 +138,7 @@ def _memory_goals(calls: Sequence[_Call]) -> list[Goal]:
 
 
 def _growth_goals(calls: Sequence[_Call]) -> list[Goal]:
-    """Return the goals that a number costs no more among many."""
+    """Return the goals that a number takes no longer among many."""
     goals: list[Goal] = []
     for provider in dict.fromkeys(call.provider for call in calls):
         costs = [call.took / call.count for call in calls if call.provider == provider]
@@ -146,8 +146,8 @@ def _growth_goals(calls: Sequence[_Call]) -> list[Goal]:
             Goal(
                 name=f"{title(provider)}: time of a number, most numbers to fewest",
                 value=costs[-1] / costs[0],
-                wish=Wish.AT_MOST,
-                wanted=1.2,
+                direction=Direction.AT_MOST,
+                target=1.2,
             )
         )
     return goals

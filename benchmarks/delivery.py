@@ -1,4 +1,4 @@
-"""Delivery that is told by the providers, and delivery that is asked for."""
+"""Delivery by callbacks of the providers, and by polling them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,20 +10,21 @@ import time
 
 from yarl import URL
 
-from script.development.home_assistant import HomeAssistantError, until
-from script.lean.instance import Process
-from script.lean.ledger import Row, read
+from script.home_assistant.ledger import Row, read
+from script.home_assistant.process import Process
+from script.home_assistant.waiting import HomeAssistantError, until
 from simulator import Message, Operation, Simulator, Status
 
 from .alerts import held
-from .figures import Chapter, Goal, Table, Wish, ms
-from .house import REACHABLE, House, title
+from .figures import Chapter, Direction, Goal, Table, ms
+from .instance import REACHABLE, MeasuredInstance, title
 
 _TEXT = """\
-Delivery of messages that were taken before. Told: so many callbacks at Home Assistant's
-webhooks, 50 at a time; Transactionale's are reports, Smshosting's only hints to ask.
-Asked: nobody tells, and Home Assistant asks about all of them after a restart. The time
-is until all are on record as delivered, from the first callback or question.
+Delivery of messages that were accepted before. By callbacks: one for each message at
+Home Assistant's webhooks, 50 at a time; Transactionale's are reports, Smshosting's only
+hints to ask. By polling: there are no callbacks, and Home Assistant asks about all of
+them after a restart. The time is until all are recorded as delivered, from the first
+callback or question.
 """
 
 _LONGEST_HOLD = 0.05
@@ -33,7 +34,7 @@ _SECONDS = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Deliveries:
-    """What delivery came to: a name, messages, seconds, requests, seconds."""
+    """The result: name, messages, seconds, requests, seconds."""
 
     name: str
     count: int
@@ -43,18 +44,20 @@ class _Deliveries:
 
 
 async def measure(
-    house: House,
+    instance: MeasuredInstance,
     simulator: Simulator,
-    told: dict[str, int],
-    asked: dict[str, int],
+    callbacks: dict[str, int],
+    polled: dict[str, int],
 ) -> Chapter:
-    """Have so many messages of each provider delivered."""
+    """Measure the delivery of that many messages of each provider."""
     results: list[_Deliveries] = []
-    for provider, count in told.items():
-        async with house.live_anew() as process:
-            results.append(await _told(house, process, simulator, provider, count))
-    for provider, count in asked.items():
-        results.append(await _asked(house, simulator, provider, count))
+    for provider, count in callbacks.items():
+        async with instance.run_with_empty_ledger() as process:
+            results.append(
+                await _by_callbacks(instance, process, simulator, provider, count)
+            )
+    for provider, count in polled.items():
+        results.append(await _by_polling(instance, simulator, provider, count))
     return Chapter(
         title="Delivery",
         text=_TEXT,
@@ -77,8 +80,8 @@ async def measure(
             Goal(
                 name=f"{one.name}: event loop held",
                 value=one.held * 1000,
-                wish=Wish.AT_MOST,
-                wanted=_LONGEST_HOLD * 1000,
+                direction=Direction.AT_MOST,
+                target=_LONGEST_HOLD * 1000,
                 unit="ms",
             )
             for one in results
@@ -86,51 +89,51 @@ async def measure(
     )
 
 
-async def _told(
-    house: House,
+async def _by_callbacks(
+    instance: MeasuredInstance,
     process: Process,
     simulator: Simulator,
     provider: str,
     count: int,
 ) -> _Deliveries:
-    await house.in_one_call(provider, count)
+    await instance.in_one_call(provider, count)
     messages = _deliver(simulator, provider, count)
-    await house.ask("tidy")
+    await instance.call("tidy")
     begin, began = time.perf_counter(), datetime.now(UTC)
-    house.begin_to_measure(process)
-    await _post_all(house, messages)
-    await _until_delivered(house, count)
+    instance.begin_to_measure(process)
+    await _post_all(instance, messages)
+    await _until_delivered(instance, count)
     took = time.perf_counter() - begin
     return _Deliveries(
-        name=f"Told by {title(provider)}",
+        name=f"Callbacks of {title(provider)}",
         count=count,
         took=took,
         questions=len(_questions(simulator, provider, began)),
-        held=held(await house.measured(process)),
+        held=held(await instance.measured(process)),
     )
 
 
-async def _asked(
-    house: House, simulator: Simulator, provider: str, count: int
+async def _by_polling(
+    instance: MeasuredInstance, simulator: Simulator, provider: str, count: int
 ) -> _Deliveries:
-    async with house.live_anew() as process:
-        await house.ask("reach", url=None)
-        await house.in_one_call(provider, count)
-        await _until_on_record(house, count, lambda row: row.stage == "taken")
-        # A polite end would wait for questions that are being asked.
+    async with instance.run_with_empty_ledger() as process:
+        await instance.call("reach", url=None)
+        await instance.in_one_call(provider, count)
+        await _until_on_record(instance, count, lambda row: row.stage == "taken")
+        # A graceful stop would wait for questions that are open.
         await process.kill()
     _deliver(simulator, provider, count)
-    async with house.live() as process:
-        await house.ask("tidy")
+    async with instance.run_measured() as process:
+        await instance.call("tidy")
         began = datetime.now(UTC)
-        house.begin_to_measure(process)
-        await _until_delivered(house, count)
+        instance.begin_to_measure(process)
+        await _until_delivered(instance, count)
         ended = datetime.now(UTC)
-        figures = await house.measured(process)
-        await house.ask("reach", url=REACHABLE)
+        figures = await instance.measured(process)
+        await instance.call("reach", url=REACHABLE)
     questions = _questions(simulator, provider, began)
     return _Deliveries(
-        name=f"Asked of {title(provider)}",
+        name=f"Polling of {title(provider)}",
         count=count,
         took=(ended - questions[0]).total_seconds(),
         questions=len(questions),
@@ -139,14 +142,14 @@ async def _asked(
 
 
 def _deliver(simulator: Simulator, provider: str, count: int) -> list[Message]:
-    """Let the newest messages arrive; return them."""
+    """Mark the newest messages as delivered; return them."""
     return [
         simulator.move(message.id, Status.DELIVERED)
         for message in list(simulator.messages.of(provider))[-count:]
     ]
 
 
-async def _post_all(house: House, messages: Sequence[Message]) -> None:
+async def _post_all(instance: MeasuredInstance, messages: Sequence[Message]) -> None:
     """Post each message's callback as its provider would."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -160,7 +163,7 @@ async def _post_all(house: House, messages: Sequence[Message]) -> None:
         }
         documented = message.provider == "transactionale"
         async with gate:
-            return await house.post(
+            return await instance.post(
                 URL(message.callback or "").path_qs,
                 json.dumps(body).encode() if documented else b"",
             )
@@ -170,25 +173,25 @@ async def _post_all(house: House, messages: Sequence[Message]) -> None:
         raise HomeAssistantError(f"callbacks were answered with {statuses}")
 
 
-async def _until_delivered(house: House, count: int) -> None:
-    """Wait until the ledger has so many delivered messages."""
-    await _until_on_record(house, count, lambda row: row.status == "delivered")
+async def _until_delivered(instance: MeasuredInstance, count: int) -> None:
+    """Wait until the ledger has that many delivered messages."""
+    await _until_on_record(instance, count, lambda row: row.status == "delivered")
 
 
 async def _until_on_record(
-    house: House, count: int, condition: Callable[[Row], bool]
+    instance: MeasuredInstance, count: int, condition: Callable[[Row], bool]
 ) -> None:
-    """Wait until the ledger has so many messages that are as they should be."""
+    """Wait until the ledger has that many messages that meet the condition."""
 
     async def there() -> bool | None:
-        rows = await asyncio.to_thread(read, house.ledger)
+        rows = await asyncio.to_thread(read, instance.ledger)
         return sum(map(condition, rows)) >= count or None
 
     await until(there, _SECONDS, "all are on record")
 
 
 def _questions(simulator: Simulator, provider: str, since: datetime) -> list[datetime]:
-    """Return when the provider was asked about messages."""
+    """Return the times of the requests for status."""
     return [
         request.received
         for request in simulator.requests.of(provider)

@@ -1,4 +1,4 @@
-"""What is reckoned of the times that were taken."""
+"""Goals, tables and units of what was measured."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from enum import StrEnum
 from statistics import median
 
 _CLEARLY_WORSE = 1.5
-"""Worse by half: beyond what chance does to a ratio within one run."""
+"""Worse by half: more than the noise of a ratio within one run."""
 
 _WITH_ALL_ELSE = 2
-"""How many times the least that could do a job all of the job may take."""
+"""How many times its floor a figure may be."""
 
 
-class Wish(StrEnum):
+class Direction(StrEnum):
     """Which side of its goal a figure should be on."""
 
     AT_MOST = "at most"
@@ -21,44 +21,44 @@ class Wish(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """A figure and what it should be, both in the `unit` ("" for a ratio).
+    """A figure and its target, both in the `unit` ("" for a ratio).
 
-    `floor` is the same figure of the least that could do the heart of the job, where
-    that was measured: where it is beyond the goal already, nobody can meet that.
+    `floor` is the same figure of the least work that could do the job, if that was
+    measured: where it already misses the target, the target cannot be met.
     """
 
     name: str
     value: float
-    wish: Wish
-    wanted: float
+    direction: Direction
+    target: float
     unit: str = ""
     floor: float | None = None
 
     @property
     def is_met(self) -> bool:
-        """Whether the figure is what it should be."""
-        return self._excess(self.wanted) <= 1
+        """Whether the figure meets its target."""
+        return self._excess(self.target) <= 1
 
     @property
     def is_far_off(self) -> bool:
-        """Whether it is worse by half than its goal, or than twice its floor."""
-        excess = self._excess(self.wanted)
+        """Whether it is worse by half than its target, or than twice its floor."""
+        excess = self._excess(self.target)
         if self.floor is not None:
             excess = min(excess, self._excess(self.floor) / _WITH_ALL_ELSE)
         return excess >= _CLEARLY_WORSE
 
     def _excess(self, other: float) -> float:
         """Return how many times worse it is than another figure."""
-        match self.wish:
-            case Wish.AT_MOST:
+        match self.direction:
+            case Direction.AT_MOST:
                 return self.value / other
-            case Wish.AT_LEAST:
+            case Direction.AT_LEAST:
                 return other / self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of what a person reads, under their columns."""
+    """Rows of text under their columns."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -66,7 +66,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """One measurement: how it was made, what came out, and what was wanted."""
+    """One measurement: how it was made, its results, and its goals."""
 
     title: str
     text: str
@@ -82,15 +82,15 @@ def medians[K](
 
 
 def ms(seconds: float) -> str:
-    """Return a time as a person reads it."""
+    """Return a time in a readable unit."""
     return f"{seconds * 1000:.2f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def times(ratio: float) -> str:
-    """Return a ratio as a person reads it."""
+    """Return a ratio as text."""
     return f"{ratio:.2f} x"
 
 
 def kib(size: float) -> str:
-    """Return a size in bytes as a person reads it."""
+    """Return a size in bytes in a readable unit."""
     return f"{size / 1024:.1f} KiB" if size < 1 << 20 else f"{size / 2**20:.1f} MiB"

@@ -1,4 +1,4 @@
-"""What a long history costs: a send, a start, a search, the disk."""
+"""The cost of a long history: a send, a start, a search, the disk."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -19,26 +19,26 @@ from custom_components.sms_italia.messaging.ledger import (
 )
 from custom_components.sms_italia.messaging.model import Dispatch, Message, Stage
 from custom_components.sms_italia.providers.model import Encoding, Status
-from script.lean.instance import Process
+from script.home_assistant.process import Process
 
 from . import system
 from .contenders import SENT_FOR_EACH_COUNTED, TEXT, Contender, number
-from .figures import Chapter, Goal, Table, Wish, kib, ms, times
-from .house import MEASURED_PROVIDER, House
+from .figures import Chapter, Direction, Goal, Table, kib, ms, times
+from .instance import MEASURED_PROVIDER, MeasuredInstance
 
 _TEXT = """\
-Ledgers with so many delivered messages of the last 25 days, each sent alone; a Home
-Assistant of its own on each of them, all at the same time, measured in turns. A start
-is the set-up of the one account that opens the ledger. Each search finds as much in
-each ledger: 50 messages, one or none. Bytes are those of an alert and
-its outcome, without the delivery report: what the process writes to its files, and what
-of that goes to the disk, in whole blocks.
+Ledgers with that many delivered messages of the last 25 days, each sent alone; a Home
+Assistant runs on each of them, all at the same time, and they are measured in turns. A
+start is the set-up of the account that opens the ledger. Each search finds as much in
+each ledger: 50 messages, one or none. Bytes are those of an alert and its outcome,
+without the delivery report: what the process writes to its files, and what of that goes
+to the disk, in whole blocks.
 """
 
 _DAYS = 25
 _ENTRIES_AT_ONCE = 5000
 _NUMBERS = 1000
-"""How many different ones stand in a history."""
+"""How many different ones a history has."""
 _PRICE = Decimal("0.05")
 _SENDS = 20
 """In each round."""
@@ -46,9 +46,9 @@ _SENDS = 20
 _TIMES = 3
 """Each search in each round."""
 _RECENT = 60
-"""Messages that each ledger has beside its history, so that all find as much."""
+"""Messages that each ledger has beside its history, so that searches find as much."""
 _RARE = 9_000_000
-"""The turn of the first of them: no number and no text of it is anywhere else."""
+"""The turn of the first of them, whose number and text are nowhere else."""
 _RARE_TEXT = TEXT.format(contender=Contender.OUR_ACTION, turn=_RARE)
 
 _FLAT = 1.2
@@ -58,7 +58,7 @@ _MOST_WRITTEN = 16 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Search:
-    """Something that is looked up with `find_messages`."""
+    """A search with `find_messages`."""
 
     name: str
     query: Mapping[str, object]
@@ -74,10 +74,10 @@ _SEARCHES = (
 
 @dataclass(slots=True, kw_only=True)
 class _Ledger:
-    """A running house with a history, and the seconds that things took there."""
+    """A running instance with a history, and the seconds measured there."""
 
     size: int
-    house: House
+    instance: MeasuredInstance
     process: Process
     sends: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
@@ -90,21 +90,21 @@ class _Ledger:
 
 
 async def measure(
-    model: House, place: Path, sizes: Sequence[int], rounds: int
+    model: MeasuredInstance, place: Path, sizes: Sequence[int], rounds: int
 ) -> Chapter:
-    """Measure houses like `model` in a folder, in so many rounds."""
+    """Measure copies of `model` in a folder, in that many rounds."""
     async with AsyncExitStack() as stack:
         ledgers: list[_Ledger] = []
         for size in sizes:
-            house = model.copy(place / f"history_{size}")
-            house.clear_ledger()
-            await fill(house.ledger, size, house.accounts[MEASURED_PROVIDER])
-            process = await stack.enter_async_context(house.live())
-            await house.took(
+            instance = model.copy(place / f"history_{size}")
+            instance.clear_ledger()
+            await fill(instance.ledger, size, instance.accounts[MEASURED_PROVIDER])
+            process = await stack.enter_async_context(instance.run_measured())
+            await instance.seconds(
                 "at_once", contender=Contender.OUR_ACTION, count=_RECENT, first=_RARE
             )
-            await house.ask("tidy")
-            ledgers.append(_Ledger(size=size, house=house, process=process))
+            await instance.call("tidy")
+            ledgers.append(_Ledger(size=size, instance=instance, process=process))
         for _ in range(rounds):
             for ledger in ledgers:
                 await _send(ledger)
@@ -117,7 +117,7 @@ async def measure(
 
 
 async def fill(path: Path, size: int, account: str) -> None:
-    """Write a ledger with so many delivered messages of an account."""
+    """Write a ledger with that many delivered messages of an account."""
     now = time.time()
     ledger = Ledger(path, lambda _trouble: None)
     await ledger.open("")
@@ -135,7 +135,7 @@ async def fill(path: Path, size: int, account: str) -> None:
 
 
 def _entry(turn: int, account: str, created: float) -> Entry:
-    """Return all that is on record of a message that was delivered."""
+    """Return the ledger entry of a delivered message."""
     dispatch = Dispatch(
         id=int(created * 1000) << 20,
         account=account,
@@ -175,10 +175,10 @@ def _entry(turn: int, account: str, created: float) -> Entry:
 
 
 async def _send(ledger: _Ledger) -> None:
-    """Send some alerts, and note what was written for them."""
+    """Send some alerts, and count the bytes written for them."""
     pid = ledger.process.pid
     handed_over, on_disk = system.handed_over(pid), system.put_on_disk(pid)
-    sent = await ledger.house.one_by_one([Contender.OUR_ACTION], _SENDS)
+    sent = await ledger.instance.one_by_one([Contender.OUR_ACTION], _SENDS)
     ledger.handed_over += system.handed_over(pid) - handed_over
     ledger.put_on_disk += system.put_on_disk(pid) - on_disk
     ledger.sends += [one.took for one in sent]
@@ -187,12 +187,12 @@ async def _send(ledger: _Ledger) -> None:
 async def _search(ledger: _Ledger) -> None:
     for search, took in ledger.searches.items():
         for _ in range(_TIMES):
-            took.append(await ledger.house.took("find", query=search.query))
-    ledger.scans.append(await asyncio.to_thread(_scan, ledger.house.ledger))
+            took.append(await ledger.instance.seconds("find", query=search.query))
+    ledger.scans.append(await asyncio.to_thread(_scan, ledger.instance.ledger))
 
 
 def _scan(path: Path) -> float:
-    """Have SQLite count the texts that contain some; return the seconds. Blocking."""
+    """Have SQLite count the texts that contain one; return the seconds. Blocking."""
     uri = f"{path.as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as database:
         begin = time.perf_counter()
@@ -203,8 +203,8 @@ def _scan(path: Path) -> float:
 
 
 async def _start(ledger: _Ledger) -> None:
-    entry = ledger.house.accounts[MEASURED_PROVIDER]
-    ledger.starts.append(await ledger.house.took("set_up", entries=[entry]))
+    entry = ledger.instance.accounts[MEASURED_PROVIDER]
+    ledger.starts.append(await ledger.instance.seconds("set_up", entries=[entry]))
 
 
 def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
@@ -214,7 +214,7 @@ def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
         search: [median(ledger.searches[search]) for ledger in ledgers]
         for search in _SEARCHES
     }
-    # Those that are sent first and not counted are written as well.
+    # The uncounted ones that are sent first are written as well.
     alerts = [len(ledger.sends) * SENT_FOR_EACH_COUNTED for ledger in ledgers]
     handed_over = [
         ledger.handed_over / count
@@ -226,7 +226,7 @@ def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
     ]
     scans = [median(ledger.scans) for ledger in ledgers]
     by_text = _SEARCHES[-1]
-    # A part of a text may stand anywhere: to count those that have it, all are read.
+    # A part of a text may be anywhere: to count the texts that have it, all are read.
     floors = {f"`find_messages`, {by_text.name}": scans[-1] / searches[by_text][0]}
     rows: list[tuple[str, list[str], float]] = [
         ("A send", [ms(one) for one in sends], sends[-1] / sends[0]),
@@ -270,8 +270,8 @@ def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
                 Goal(
                     name=f"{name} with {largest}, to an empty ledger",
                     value=ratio,
-                    wish=Wish.AT_MOST,
-                    wanted=_FLAT,
+                    direction=Direction.AT_MOST,
+                    target=_FLAT,
                     floor=floors.get(name),
                 )
                 for name, _, ratio in rows[:-3]
@@ -279,15 +279,15 @@ def _chapter(ledgers: Sequence[_Ledger]) -> Chapter:
             Goal(
                 name=f"A start with {largest}",
                 value=starts[-1] * 1000,
-                wish=Wish.AT_MOST,
-                wanted=_LONGEST_START * 1000,
+                direction=Direction.AT_MOST,
+                target=_LONGEST_START * 1000,
                 unit="ms",
             ),
             Goal(
                 name=f"Written for an alert with {largest}",
                 value=handed_over[-1] / 1024,
-                wish=Wish.AT_MOST,
-                wanted=_MOST_WRITTEN / 1024,
+                direction=Direction.AT_MOST,
+                target=_MOST_WRITTEN / 1024,
                 unit="KiB",
             ),
         ],

@@ -1,10 +1,9 @@
-"""Prints how long it takes to import the integration, in a fresh process.
+"""Prints how long it takes to import the integration, in a new process.
 
-As JSON, in seconds: all of it (`took`), what of that goes into making data classes
-(`classes`), and the numbering plans of the world (`plans`), which are loaded when the
-first number comes that needs them. What Home Assistant has of its own is imported
-before. `--known` prints that instead: the modules of Home Assistant that the
-integration asks for, a line each.
+As JSON, in seconds: all of it (`took`), the part for making data classes (`classes`),
+and the numbering plans of the world (`plans`), which are loaded for the first number
+that needs them. The modules of Home Assistant itself are imported before. `--known`
+prints these instead, a line each.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a person reads of the figures: on a terminal and in docs/performance.md."""
+"""The figures as text: on the terminal and in docs/performance.md."""
 
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -64,7 +64,7 @@ def _goals(goals: Sequence[Goal]) -> Table:
         rows=[
             [
                 goal.name,
-                f"{goal.wish} {_figure(goal.wanted, goal.unit)}",
+                f"{goal.direction} {_figure(goal.target, goal.unit)}",
                 _figure(goal.value, goal.unit),
                 "" if goal.floor is None else _figure(goal.floor, goal.unit),
                 "yes" if goal.is_met else "**no**",

@@ -1,4 +1,4 @@
-"""What the integration costs when Home Assistant starts, and while it is idle."""
+"""The cost of the integration at the start of Home Assistant, and while idle."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,20 +8,19 @@ from statistics import median
 import sys
 from typing import cast
 
-from script.development.home_assistant import HomeAssistantError
-from script.lean.instance import Process
+from script.home_assistant.process import Process
+from script.home_assistant.waiting import HomeAssistantError
 
 from . import system
-from .figures import Chapter, Goal, Table, Wish, kib, ms
-from .house import MEASURED_PROVIDER, House
+from .figures import Chapter, Direction, Goal, Table, kib, ms
+from .instance import MEASURED_PROVIDER, MeasuredInstance
 
 _TEXT = """\
-The import is that of every module of the integration, in a fresh process that has
-imported all of Home Assistant that they ask for; the numbering plans are loaded when
-the first number comes that is no Italian mobile. The set-up is that of accounts which
-were unloaded, one alone (which opens the ledger) and many at the same time; nothing is
-asked of a provider in it. The memory is what the process had more with so many accounts
-than before, for each.
+The import is that of every module of the integration, in a new process that has
+imported all that they need of Home Assistant; the numbering plans are loaded for the
+first number that is not an Italian mobile. The set-up is that of accounts which were
+unloaded, one alone (which opens the ledger) and many at the same time; it asks no
+provider. The memory is the growth of the process by that many accounts, for each.
 """
 
 _LONGEST_IMPORT = 0.06
@@ -29,17 +28,21 @@ _LONGEST_SET_UP = 0.01
 _MOST_MEMORY = 2**20
 
 
-async def measure(house: House, place: Path, accounts: int, rounds: int) -> Chapter:
-    """Measure an import, set-ups, and so many accounts."""
+async def measure(
+    instance: MeasuredInstance, place: Path, accounts: int, rounds: int
+) -> Chapter:
+    """Measure an import, set-ups, and that many accounts."""
     imports = await _imports(place, rounds)
     took, classes, plans = (
         median(one[what] for one in imports) for what in ("took", "classes", "plans")
     )
-    async with house.live_anew() as process:
-        one = house.accounts[MEASURED_PROVIDER]
-        alone = [await house.took("set_up", entries=[one]) for _ in range(rounds)]
-        many, growth = await _multiply(house, process, one, accounts)
-        together = [await house.took("set_up", entries=many) for _ in range(rounds)]
+    async with instance.run_with_empty_ledger() as process:
+        one = instance.accounts[MEASURED_PROVIDER]
+        alone = [await instance.seconds("set_up", entries=[one]) for _ in range(rounds)]
+        many, growth = await _multiply(instance, process, one, accounts)
+        together = [
+            await instance.seconds("set_up", entries=many) for _ in range(rounds)
+        ]
     each = [median(together) / accounts, growth / accounts]
     return Chapter(
         title="Start and rest",
@@ -65,37 +68,37 @@ async def measure(house: House, place: Path, accounts: int, rounds: int) -> Chap
             Goal(
                 name="Memory of an idle account",
                 value=each[1] / 2**20,
-                wish=Wish.AT_MOST,
-                wanted=_MOST_MEMORY / 2**20,
+                direction=Direction.AT_MOST,
+                target=_MOST_MEMORY / 2**20,
                 unit="MiB",
             ),
         ],
     )
 
 
-def _goal(name: str, seconds: float, wanted: float) -> Goal:
+def _goal(name: str, seconds: float, target: float) -> Goal:
     return Goal(
         name=name,
         value=seconds * 1000,
-        wish=Wish.AT_MOST,
-        wanted=wanted * 1000,
+        direction=Direction.AT_MOST,
+        target=target * 1000,
         unit="ms",
     )
 
 
 async def _multiply(
-    house: House, process: Process, like: str, accounts: int
+    instance: MeasuredInstance, process: Process, like: str, accounts: int
 ) -> tuple[list[str], int]:
-    """Add accounts; return them, and the bytes that the process has more."""
-    await house.ask("tidy")
+    """Add accounts; return them, and the growth of the process in bytes."""
+    await instance.call("tidy")
     before = system.memory(process.pid)
-    answer = await house.ask("multiply", entry=like, count=accounts)
-    await house.ask("tidy")
+    answer = await instance.call("multiply", entry=like, count=accounts)
+    await instance.call("tidy")
     return cast("list[str]", answer["entries"]), system.memory(process.pid) - before
 
 
 async def _imports(place: Path, rounds: int) -> list[Mapping[str, float]]:
-    """Import the integration in fresh processes; return what each of them prints."""
+    """Import the integration in new processes; return what each of them prints."""
     known = place / "known.txt"
     known.write_text(await _python("--known"), "utf-8")
     await _python(str(known))  # the first one may have to compile

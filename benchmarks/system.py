@@ -1,30 +1,30 @@
-"""What Linux tells of a process from outside."""
+"""Memory and disk use of a process, from Linux's /proc."""
 
 from pathlib import Path
 
 
 def memory(pid: int) -> int:
-    """Return the bytes of memory that a process has at the moment."""
+    """Return the memory of a process in bytes."""
     return _figure(pid, "status", "VmRSS") * 1024
 
 
 def forget_peak(pid: int) -> None:
-    """Begin anew to watch for the most memory that a process has at once."""
+    """Reset the peak of a process's memory."""
     Path(f"/proc/{pid}/clear_refs").write_text("5", "ascii")
 
 
 def peak_memory(pid: int) -> int:
-    """Return the most bytes of memory that it had since that."""
+    """Return the peak of its memory since then, in bytes."""
     return _figure(pid, "status", "VmHWM") * 1024
 
 
 def handed_over(pid: int) -> int:
-    """Return the bytes that a process ever wrote to files; sockets do not count."""
+    """Return the bytes that a process wrote to files so far, without sockets."""
     return _figure(pid, "io", "wchar")
 
 
 def put_on_disk(pid: int) -> int:
-    """Return the bytes of it that went to a disk, in whole blocks."""
+    """Return the bytes of them that went to a disk, in whole blocks."""
     return _figure(pid, "io", "write_bytes")
 
 

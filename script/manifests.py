@@ -1,7 +1,6 @@
-"""Checks on the files that the stores read, for script/lint.
+"""Checks of the files that Home Assistant and HACS read, for script/lint.
 
-What hassfest and the HACS action say of them in CI, as far as it can be known
-without them.
+The rules of hassfest and of the HACS action, as far as they can be checked here.
 """
 
 from collections import Counter
@@ -28,12 +27,12 @@ HACS_KEYS = {
 
 
 def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """Make the object of its pairs; ValueError if a key comes twice."""
+    """Return the pairs as an object; ValueError if a key is there twice."""
     twice = [
         key for key, count in Counter(key for key, _ in pairs).items() if count > 1
     ]
     if twice:
-        raise ValueError(f"{', '.join(twice)} comes twice")
+        raise ValueError(f"{', '.join(twice)} is there twice")
     return dict(pairs)
 
 
@@ -41,7 +40,7 @@ def _read(path: str) -> dict[str, Json]:
     text = (ROOT / path).read_text("utf-8")
     value: Json = json.loads(text, object_pairs_hook=_without_duplicates)
     if not isinstance(value, dict):
-        raise TypeError("is no object")
+        raise TypeError("is not an object")
     return value
 
 
@@ -64,7 +63,7 @@ def _json_faults() -> list[str]:
 
 
 def _store_faults() -> list[str]:
-    """Return a sentence for each rule of the stores that is broken."""
+    """Return a sentence for each rule that is broken."""
     manifest = _read("custom_components/sms_italia/manifest.json")
     hacs = _read("hacs.json")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -85,9 +84,9 @@ def _store_faults() -> list[str]:
 
 
 def main() -> int:
-    """Print what is wrong; the answer is the exit code."""
+    """Print what is wrong; return the exit code."""
     faults = _json_faults() or _store_faults()
-    print(*(faults or ["manifests: all as the stores want them"]), sep="\n")
+    print(*(faults or ["manifests: all rules are met"]), sep="\n")
     return 1 if faults else 0
 
 

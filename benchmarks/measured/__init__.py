@@ -1,6 +1,6 @@
-"""Linked into the measured Home Assistant: takes the times where things happen.
+"""The integration that takes the measurements inside of Home Assistant.
 
-Each action does one measurement and answers with what it took, in seconds.
+Each action takes one measurement and returns it in seconds.
 """
 
 import asyncio
@@ -45,12 +45,12 @@ DOMAIN = "measured"
 OURS = "sms_italia"
 
 _AT_ONCE = 32
-"""Requests on the wire to one account, as of ours."""
+"""Requests to one account at the same time, like ours."""
 
 type _Action = Callable[[ServiceCall], Coroutine[None, None, ServiceResponse]]
 
 type _Way = Callable[[str, str], Awaitable[object]]
-"""What sends a text (the second) to a number (the first)."""
+"""Sends a text (the second) to a number (the first)."""
 
 _CONTENDER = vol.Coerce(Contender)
 _ENTRIES = vol.All(cv.ensure_list, [cv.string])
@@ -93,7 +93,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 
 class _Idle(NotifyEntity):
-    """What core's own action costs when nothing is sent."""
+    """An entity that sends nothing, to measure the cost of core's action."""
 
     _attr_name = "Idle"
     _attr_unique_id = "idle"
@@ -119,7 +119,7 @@ class _Bench:
         self._answer: ServiceResponse = None
 
     async def one_by_one(self, call: ServiceCall) -> ServiceResponse:
-        """Let the contenders send in turns, so many texts one after the other."""
+        """Have the contenders send in turns, one text after the other."""
         ways = [(one, self._way(one)) for one in call.data["contenders"]]
         sent: list[JsonValueType] = []
         for begin in _turns(call)[::TURN]:
@@ -133,7 +133,7 @@ class _Bench:
         return {"sent": sent}
 
     async def at_once(self, call: ServiceCall) -> ServiceResponse:
-        """Let one contender send many texts at the same time."""
+        """Have one contender send many texts at the same time."""
         contender: Contender = call.data["contender"]
         way = self._way(contender)
         begin = time.perf_counter()
@@ -148,7 +148,7 @@ class _Bench:
     async def in_one_call(self, call: ServiceCall) -> ServiceResponse:
         """Send one text to many numbers in one call.
 
-        Tells how many were taken; the answer is kept for `weigh`.
+        Returns how many were accepted; the answer is kept for `weigh`.
         """
         turns = _turns(call)
         data = {
@@ -162,15 +162,15 @@ class _Bench:
         )
         took = time.perf_counter() - begin
         messages = (answer or {})["messages"]
-        taken = sum(
+        accepted = sum(
             isinstance(one, dict) and one["status"] in {"queued", "sent", "delivered"}
             for one in (messages if isinstance(messages, list) else [])
         )
         self._answer = answer
-        return {"took": took, "taken": taken}
+        return {"took": took, "accepted": accepted}
 
     async def weigh(self, _call: ServiceCall) -> ServiceResponse:
-        """Tell the bytes of the answer that was kept last, and drop it."""
+        """Return the bytes of the answer that was kept last, and drop it."""
         answer, self._answer = self._answer, None
         return {"size": await self._hass.async_add_executor_job(_size, answer, set())}
 
@@ -185,7 +185,7 @@ class _Bench:
         return {"took": time.perf_counter() - begin}
 
     async def find(self, call: ServiceCall) -> ServiceResponse:
-        """Look something up in the ledger; tell how much there was."""
+        """Search the ledger; return how many messages were found."""
         begin = time.perf_counter()
         answer = await self._hass.services.async_call(
             OURS,
@@ -197,7 +197,7 @@ class _Bench:
         return {"took": time.perf_counter() - begin, "total": (answer or {})["total"]}
 
     async def multiply(self, call: ServiceCall) -> ServiceResponse:
-        """Make copies of an account, with its recipients; answer with their ids."""
+        """Add copies of an account with its recipients; return their ids."""
         manager = self._hass.config_entries
         like = manager.async_get_known_entry(call.data["entry"])
         made: list[JsonValueType] = []
@@ -227,15 +227,15 @@ class _Bench:
         return {"entries": made}
 
     async def reach(self, call: ServiceCall) -> ServiceResponse:
-        """Change where providers could call us."""
+        """Change the external URL, to which providers call back."""
         await self._hass.config.async_update(external_url=call.data["url"])
         return {}
 
     async def tidy(self, _call: ServiceCall) -> ServiceResponse:
-        """Finish what goes on, and give back the memory that nobody uses.
+        """Finish pending work and free unused memory.
 
-        What is in use then, the garbage collector does not look at any more: a pass
-        over all of Home Assistant would hit whoever happens to be measured.
+        The garbage collector ignores from then on what is in use: a pass over all of
+        Home Assistant would disturb a measurement.
         """
         await self._hass.async_block_till_done()
         gc.collect()
@@ -374,7 +374,7 @@ def _turns(call: ServiceCall) -> range:
 
 
 async def _timed(contender: Contender, way: _Way, turn: int) -> JsonObjectType:
-    """Send one text, and tell when and how long it took."""
+    """Send one text, and return when and how long it took."""
     text = TEXT.format(contender=contender, turn=turn)
     at, begin = time.time(), time.perf_counter()
     await way(number(turn), text)

@@ -1,8 +1,8 @@
-"""The least that a sender can do which must neither lose nor repeat a text.
+"""The least work of a sender that must neither lose nor repeat a text.
 
 It writes down that it will send, so that a power cut cannot undo it, sends, and writes
-down what became of it. What many write at the same time goes to the disk together. It
-knows nothing of what stands around that: checks, parts, reports, sensors.
+down the outcome. What many write at the same time goes to the disk together. It has
+none of the rest: checks, parts, reports, sensors.
 """
 
 import asyncio
@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import sqlite3
 
-_PATIENCE = 0.01
-"""Seconds until something is written that nobody waits for."""
+_DELAY = 0.01
+"""Seconds until a line is written that `write_later` was given."""
 
 
 class Notes:
-    """A file with a line for each thing that is written down."""
+    """A file with a line for each note."""
 
     def __init__(self, path: Path) -> None:
-        """Begin a file. Blocking."""
+        """Create the file. Blocking."""
         self._executor = ThreadPoolExecutor(max_workers=1)
         self._database = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False
@@ -43,10 +43,10 @@ class Notes:
         """Write a line with the next one, or in a moment."""
         loop = asyncio.get_running_loop()
         self._waiting.append((note, loop.create_future()))
-        loop.call_later(_PATIENCE, self._write_next)
+        loop.call_later(_DELAY, self._write_next)
 
     def close(self) -> None:
-        """End the thread, which Home Assistant would wait for. Blocking."""
+        """End the thread, for which Home Assistant would wait. Blocking."""
         self._executor.shutdown()
         self._database.close()
 

@@ -15,32 +15,28 @@ import time
 import aiohttp
 from playwright.async_api import ConsoleMessage, Error, Page, async_playwright, expect
 
-from script.development import folder
-from script.development.home_assistant import (
-    HomeAssistant,
-    HomeAssistantError,
-    wait_until_it_answers,
-)
-from script.development.processes import free_port, home_assistant
+from script.home_assistant.client import Client, wait_until_served
+from script.home_assistant.instance import Instance
+from script.home_assistant.waiting import HomeAssistantError
 from simulator import Simulator
 
-from .album import HEIGHT, SCALE, WIDTH, Album
 from .chromium import ARGUMENTS, Chromium, NoChromiumError, find
 from .scenario import steps
 from .screen import STEP_SECONDS, Screen
-from .words import WORDS, Language, OwnTexts
+from .screenshots import HEIGHT, SCALE, WIDTH, Screenshots
+from .texts import LABELS, Language, OwnTexts
 
 RUN_SECONDS = 600
 EVIDENCE_SECONDS = 20
 DELIVER_AFTER_SECONDS = 1.0
 _IMAGES = Path(__file__).parents[2] / "docs" / "images"
 DOCUMENTED = {Language.ENGLISH: _IMAGES, Language.ITALIAN: _IMAGES / "it"}
-"""Where the pictures of the manual are, in its two languages."""
+"""The folders of the pictures in the manual, by its languages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What was asked for: the language, and the folders of pictures and of traces."""
+    """The language, the folders of pictures and of traces, and the browser."""
 
     language: Language
     pictures: Path
@@ -49,7 +45,7 @@ class Run:
 
 
 def main() -> int:
-    """Read the arguments; the answer is the exit code."""
+    """Read the arguments; return the exit code."""
     parser = argparse.ArgumentParser(prog="script/e2e")
     parser.add_argument(
         "--pictures", action="store_true", help="put the pictures into docs/images"
@@ -86,20 +82,20 @@ def main() -> int:
 
 
 async def _run(run: Run) -> int:
-    """Start everything, do all steps, and end what was started."""
+    """Start everything, do all steps, and stop everything."""
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    home, port = run.traces / "home", free_port()
-    folder.make(home, port, run.language)
+    instance = Instance(run.traces / "home")
+    instance.create(run.language)
     async with (
         Simulator(deliver_after=DELIVER_AFTER_SECONDS) as simulator,
-        home_assistant(home) as process,
+        instance.run() as process,
         _browser_page(run) as page,
     ):
-        complaints = _listen(page)
+        errors = _listen(page)
         try:
             async with asyncio.timeout(RUN_SECONDS):
-                await _walk(run, f"http://127.0.0.1:{port}", simulator, page)
+                await _walk(run, instance.url, simulator, page)
         except TimeoutError:
             fault = f"not done within {RUN_SECONDS} seconds"
         except (
@@ -115,16 +111,16 @@ async def _run(run: Run) -> int:
             return 0
         if process.returncode is not None:
             fault += f"\nHome Assistant ended by itself with {process.returncode}"
-        await _keep(page, run.traces, complaints)
+        await _save(page, run.traces, errors)
     _say(f"FAILED: {fault}")
     _say(f"what the browser showed: failure.png and failure.txt in {run.traces}")
-    _say(f"Home Assistant's log: {home / folder.LOG_FILE}")
+    _say(f"Home Assistant's log: {instance.log}")
     return 1
 
 
 @asynccontextmanager
 async def _browser_page(run: Run) -> AsyncIterator[Page]:
-    """Start a browser with nothing in it and open a page; end it afterwards."""
+    """Start a browser with an empty profile and open a page; end it afterwards."""
     # Playwright makes a new profile for each start; what Chromium writes elsewhere goes
     # into a home folder of its own.
     home = run.traces / "browser"
@@ -146,7 +142,7 @@ async def _browser_page(run: Run) -> AsyncIterator[Page]:
         )
         try:
             context = await browser.new_context(
-                locale=WORDS[run.language].locale,
+                locale=LABELS[run.language].locale,
                 timezone_id="Europe/Rome",
                 viewport={"width": WIDTH, "height": HEIGHT},
                 device_scale_factor=SCALE,
@@ -160,48 +156,48 @@ async def _browser_page(run: Run) -> AsyncIterator[Page]:
 
 
 async def _walk(run: Run, url: str, simulator: Simulator, page: Page) -> None:
-    """Make the first user of the house, then do the steps."""
+    """Create the first user, then do the steps."""
     start = time.monotonic()
 
-    def tell(what: str) -> None:
+    def progress(what: str) -> None:
         _say(f"[{time.monotonic() - start:5.1f} s] {what}")
 
     async with aiohttp.ClientSession() as session:
-        await wait_until_it_answers(session, url)
-        instance = await HomeAssistant.onboard(session, url)
-        # Entities get their names in the language of the house.
-        await instance.command("config/core/update", language=run.language)
-        await instance.wait_until_running()
-        tell("Home Assistant runs")
+        await wait_until_served(session, url)
+        client = await Client.onboard(session, url)
+        # Entities are named in the language of the instance.
+        await client.command("config/core/update", language=run.language)
+        await client.wait_until_running()
+        progress("Home Assistant runs")
         screen = Screen(
             page=page,
             url=url,
-            album=Album(page=page, folder=run.pictures),
-            words=WORDS[run.language],
+            screenshots=Screenshots(page=page, folder=run.pictures),
+            labels=LABELS[run.language],
             texts=OwnTexts(run.language),
         )
-        for name, step in steps(screen, simulator, instance):
+        for name, step in steps(screen, simulator, client):
             await step()
-            tell(name)
+            progress(name)
 
 
 def _listen(page: Page) -> list[str]:
-    """Return a list that grows by what goes wrong in the page."""
-    complaints: list[str] = []
+    """Return a list to which the errors of the page are added."""
+    errors: list[str] = []
 
-    def hear(message: ConsoleMessage) -> None:
+    def add(message: ConsoleMessage) -> None:
         # Icons of integrations come from the internet, which is out of reach.
         if message.type == "error" and "/api/brands/" not in message.location["url"]:
-            complaints.append(message.text)
+            errors.append(message.text)
 
-    page.on("console", hear)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return complaints
+    page.on("console", add)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return errors
 
 
-async def _keep(page: Page, traces: Path, complaints: list[str]) -> None:
-    """Keep what the browser shows now, as a picture and as text."""
-    text = [*complaints, ""]
+async def _save(page: Page, traces: Path, errors: list[str]) -> None:
+    """Save what the browser shows now, as a picture and as text."""
+    text = [*errors, ""]
     with suppress(Error, TimeoutError):
         async with asyncio.timeout(EVIDENCE_SECONDS):
             await page.screenshot(path=traces / "failure.png")
@@ -210,7 +206,7 @@ async def _keep(page: Page, traces: Path, complaints: list[str]) -> None:
 
 
 def _say(what: str) -> None:
-    """Print at once, whoever reads."""
+    """Print and flush, also into a pipe."""
     print(what, flush=True)
 
 

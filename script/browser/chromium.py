@@ -1,4 +1,4 @@
-"""Where Chromium comes from: this machine, or its distribution's own packages.
+"""Finds Chromium on this machine, or fetches its distribution's packages.
 
 The packages are only unpacked into the cache. The system stays as it is, and no root
 is needed.
@@ -22,7 +22,7 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Whatever a page asks for, nothing but this machine is reached.
+    # A page can reach only this machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
@@ -50,14 +50,14 @@ _FONTS = """\
 
 
 class NoChromiumError(Exception):
-    """There is no Chromium, and none could be fetched; the text says why."""
+    """There is no Chromium and it cannot be fetched; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chromium:
-    """A Chromium that starts: the program, what its environment must have, its origin.
+    """A Chromium that starts: its program, variables of its environment, its origin.
 
-    `origin` is a sentence for the person who reads the output.
+    `origin` is a sentence for the output.
     """
 
     program: Path
@@ -107,7 +107,7 @@ def _unpacked(root: Path) -> Chromium | None:
 
 
 def _starts(program: Path, environment: Mapping[str, str]) -> bool:
-    """Tell whether a program has all it needs: some are mere pointers to a store."""
+    """Return whether a program starts: some only point to an app store."""
     try:
         subprocess.run(  # noqa: S603 - by its path, without a shell
             [program, "--version"],
@@ -153,7 +153,7 @@ def _fetch(root: Path, cache: Path) -> None:
     try:
         _log([*command, "update"], log)
         _log([*command, "-y", "--download-only", "install", *_PACKAGES], log)
-        # Into a folder of another name first: half a Chromium is none.
+        # Renamed at the end: half a Chromium must not be found.
         staging = apt / "root"
         _unpack(sorted((apt / "archives").glob("*.deb")), staging, log)
         (staging / "fonts.conf").write_text(_FONTS.format(root=root), "utf-8")

@@ -1,17 +1,17 @@
-"""The screen in front of the person: where things are, and what they are called."""
+"""The pages of the frontend: how to open them, and where their elements are."""
 
 from dataclasses import dataclass
 
 from playwright.async_api import Locator, Page, expect
 
-from .album import Album
-from .words import OwnTexts, Words
+from .screenshots import Screenshots
+from .texts import Labels, OwnTexts
 
 STEP_SECONDS = 30
 DELIVERY_SECONDS = 120
 
 MARGIN = 24
-"""Around what is pictured, in pixels of the page."""
+"""Around a screenshot's subject, in pixels of the page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,8 @@ class Screen:
 
     page: Page
     url: str
-    album: Album
-    words: Words
+    screenshots: Screenshots
+    labels: Labels
     texts: OwnTexts
 
     async def open(self, path: str) -> None:
@@ -49,9 +49,9 @@ class Screen:
         return row.filter(has_text=title).first
 
     async def take_device(self, name: str) -> None:
-        """Picture the device page that is open."""
+        """Take a screenshot of the device page that is open."""
         page = self.page.locator("ha-config-device-page")
-        await self.album.take(
+        await self.screenshots.take(
             name,
             page.locator(".toolbar"),
             page.locator("hass-subpage > .container"),
@@ -82,10 +82,10 @@ class Screen:
 
     async def submit(self) -> None:
         """Submit the form of the dialog."""
-        await self.button(self.words.submit).click()
+        await self.button(self.labels.submit).click()
 
     async def finish(self, button: str) -> None:
-        """Leave the dialog at its end by a button."""
+        """Close the dialog at its end by a button."""
         await self.dialog.get_by_role("button", name=button, exact=True).last.click()
         await expect(self.dialog_box).to_be_hidden()
 
@@ -105,4 +105,4 @@ class Screen:
 
     async def send_test(self) -> None:
         """Press the button of the recipient whose device page is open."""
-        await self.button(self.words.press).click()
+        await self.button(self.labels.press).click()

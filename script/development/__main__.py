@@ -1,4 +1,4 @@
-"""Sets up a Home Assistant with four accounts, sends through them and stays.
+"""Sets up an instance with an account at each provider, tries them and stays.
 
 Run by script/develop, which says more.
 """
@@ -17,118 +17,119 @@ from typing import Never
 
 import aiohttp
 
+from script.home_assistant import accounts, configuration
+from script.home_assistant.client import Client, wait_until_served
+from script.home_assistant.instance import Instance
+from script.home_assistant.process import Process
+from script.home_assistant.waiting import HomeAssistantError
 from simulator import PROVIDERS, Simulator
 
-from . import accounts, camera, features, folder, house, report, trial
+from . import alarm, camera, features, ports, report, trial
 from .features import Features
-from .home_assistant import (
-    HomeAssistant,
-    HomeAssistantError,
-    wait_until_it_answers,
-)
-from .ports import Ports, keep, kept
-from .processes import Process, free_port, home_assistant
+from .ports import Ports
 
 DELIVER_AFTER_SECONDS = 1.0
 
 
 def main() -> int:
-    """Read the arguments; the answer is the exit code."""
+    """Read the arguments; return the exit code."""
     parser = argparse.ArgumentParser(prog="script/develop")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--once", action="store_true", help="end after the trial, in a house of its own"
+        "--once", action="store_true", help="a temporary instance; end after the trial"
     )
     what.add_argument(
-        "--fresh", action="store_true", help="forget the house and begin anew"
+        "--fresh", action="store_true", help="replace the instance of last time"
     )
     parser.add_argument("--folder", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help="of Home Assistant; else a free one")
     arguments = parser.parse_args()
     port: int | None = arguments.port
-    place: Path = arguments.folder
+    folder: Path = arguments.folder
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         if arguments.once:
             with tempfile.TemporaryDirectory() as temporary:
-                return asyncio.run(_begin(Path(temporary), port, stay=False))
-        with place.with_suffix(".lock").open("w") as lock:
+                instance = Instance(Path(temporary), port)
+                return asyncio.run(_set_up(instance, stay=False))
+        with folder.with_suffix(".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print("script/develop runs already; it can run once more with --once")
+                print("script/develop runs already; --once can run beside it")
                 return 1
-            ports = None if arguments.fresh else kept(place)
-            if ports is None:
-                return asyncio.run(_begin(place, port, stay=True))
-            return asyncio.run(_go_on(place, port, ports))
+            known = None if arguments.fresh else ports.load(folder)
+            if known is None:
+                return asyncio.run(_set_up(Instance(folder, port), stay=True))
+            instance = Instance(folder, port or known.home_assistant)
+            return asyncio.run(_start_again(instance, known))
     return 130 if arguments.once else 0
 
 
-async def _begin(place: Path, port: int | None, *, stay: bool) -> int:
-    """Make a house and try everything out once; keep it running if it shall stay."""
+async def _set_up(instance: Instance, *, stay: bool) -> int:
+    """Set up an instance and try everything once; keep it running if `stay`."""
     _obey_termination()
-    port = port or free_port()
-    url = f"http://127.0.0.1:{port}"
-    folder.make(place, port)
-    log = place / folder.LOG_FILE
+    instance.create()
     code = 1
     async with (
         Simulator(
             deliver_after=DELIVER_AFTER_SECONDS,
             provider_ports=dict.fromkeys(PROVIDERS, 0),
         ) as simulator,
-        home_assistant(place) as process,
+        instance.run() as process,
     ):
         try:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(_watch(process))
-                code = await _try_out(url, simulator, place)
+                code = await _try_out(instance, simulator)
                 if code:
-                    _print(await asyncio.to_thread(report.log_lines, log))
+                    _print(await asyncio.to_thread(report.log_lines, instance.log))
                 if stay:
-                    await asyncio.to_thread(keep, place, port, simulator)
-                    _print([*report.addresses(url, simulator), "Ctrl-C ends both."])
+                    await asyncio.to_thread(ports.save, instance, simulator)
+                    _print(
+                        [
+                            *report.addresses(instance.url, simulator),
+                            "Ctrl-C ends both.",
+                        ]
+                    )
                     await watch
                 watch.cancel()
         except* (HomeAssistantError, aiohttp.ClientError) as group:
             code = 1
             _print(report.received(simulator))
-            _print(await asyncio.to_thread(report.log_lines, log))
+            _print(await asyncio.to_thread(report.log_lines, instance.log))
             _print(["", *(f"FAILED: {err}" for err in group.exceptions)])
     return code
 
 
-async def _go_on(place: Path, port: int | None, ports: Ports) -> int:
-    """Start the house that was kept, with the providers where it knows them."""
+async def _start_again(instance: Instance, known: Ports) -> int:
+    """Start the instance of last time, with the providers at the ports it knows."""
     _obey_termination()
-    port = port or ports.home_assistant
-    url = f"http://127.0.0.1:{port}"
-    folder.set_port(place, port)
+    configuration.set_port(instance.folder, instance.port)
+    instance.log.unlink(missing_ok=True)
     try:
         async with (
             Simulator(
-                port=ports.simulator,
+                port=known.simulator,
                 deliver_after=DELIVER_AFTER_SECONDS,
-                provider_ports=ports.lines,
+                provider_ports=known.providers,
             ) as simulator,
-            home_assistant(place) as process,
+            instance.run() as process,
             asyncio.TaskGroup() as group,
         ):
             features.prepare(simulator)
             watch = group.create_task(_watch(process))
             async with aiohttp.ClientSession() as session:
-                await wait_until_it_answers(session, url, "/manifest.json")
+                await wait_until_served(session, instance.url, "/manifest.json")
             _print(
                 [
-                    "The house of last time; script/develop --fresh makes a new one.",
-                    *report.addresses(url, simulator),
+                    "The instance of last time; script/develop --fresh replaces it.",
+                    *report.addresses(instance.url, simulator),
                     "Ctrl-C ends both.",
                 ]
             )
             await watch
     except* HomeAssistantError as group:
-        log = place / folder.LOG_FILE
-        _print(await asyncio.to_thread(report.log_lines, log))
+        _print(await asyncio.to_thread(report.log_lines, instance.log))
         _print(["", *(f"FAILED: {err}" for err in group.exceptions)])
     except* OSError as group:
         _print([f"Cannot listen: {err}" for err in group.exceptions])
@@ -136,7 +137,7 @@ async def _go_on(place: Path, port: int | None, ports: Ports) -> int:
 
 
 def _obey_termination() -> None:
-    """End in good order when the process is asked to terminate."""
+    """Cancel the current task at SIGTERM, so that all is stopped gracefully."""
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
@@ -147,53 +148,55 @@ async def _watch(process: Process) -> Never:
     raise HomeAssistantError(f"Home Assistant ended by itself with exit code {code}")
 
 
-async def _try_out(url: str, simulator: Simulator, place: Path) -> int:
-    """Set everything up through the UI's ways, send, and tell what came of it."""
+async def _try_out(instance: Instance, simulator: Simulator) -> int:
+    """Set up accounts as the UI does, send, and print what was found."""
     start = time.monotonic()
-    log = place / folder.LOG_FILE
 
-    def tell(what: str) -> None:
+    def progress(what: str) -> None:
         _print([f"[{time.monotonic() - start:5.1f} s] {what}"])
 
     features.prepare(simulator)
     async with aiohttp.ClientSession() as session:
-        await wait_until_it_answers(session, url)
-        tell("Home Assistant answers")
-        instance = await HomeAssistant.onboard(session, url)
-        await instance.wait_until_running()
-        tell("Home Assistant runs, the first user is made")
-        made = [
-            await accounts.make(instance, simulator, provider) for provider in PROVIDERS
+        await wait_until_served(session, instance.url)
+        progress("Home Assistant answers")
+        client = await Client.onboard(session, instance.url)
+        await client.wait_until_running()
+        progress("Home Assistant runs, the first user is created")
+        created = [
+            await accounts.create(client, simulator, provider) for provider in PROVIDERS
         ]
-        tell("four accounts and their recipients are made")
-        alarm = await house.furnish(instance, made)
-        eye = await camera.make(instance, place)
-        tell("the automation, the dashboard and a camera are made")
-        result = await trial.run(instance, simulator, made, alarm)
-        tell("the trial is over")
+        progress(f"{len(created)} accounts and their recipients are set up")
+        alarm_entity = await alarm.create(client, created)
+        camera_entity = await camera.create(client, instance.folder)
+        progress("the automation, the dashboard and a camera are created")
+        result = await trial.run(client, simulator, created, alarm_entity)
+        progress("the trial is over")
         more = Features(
-            home_assistant=instance, simulator=simulator, accounts=made, camera=eye
+            client=client,
+            simulator=simulator,
+            accounts=created,
+            camera=camera_entity,
         )
         await more.try_all()
-        tell("a picture, an estimate, a schedule and a failover are tried")
+        progress("a picture, an estimate, a schedule and a failover are tried")
         more.faults.extend(
             trial.log_faults(
                 simulator,
-                made,
+                created,
                 (*trial.PRIVATE_TEXTS, *features.TEXTS),
-                await asyncio.to_thread(log.read_text, "utf-8"),
+                await asyncio.to_thread(instance.log.read_text, "utf-8"),
             )
         )
         _print(report.received(simulator))
-        _print(report.shown(made, result))
-        _print(["", "== what else was tried", *(f"   {line}" for line in more.told)])
+        _print(report.shown(created, result))
+        _print(["", "== what else was tried", *(f"   {line}" for line in more.notes)])
         faults = [*result.faults, *more.faults]
         _print(report.verdict(faults))
         return 1 if faults else 0
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Print at once, whoever reads."""
+    """Print and flush, also into a pipe."""
     print(*lines, sep="\n", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A camera of the house: it shows one picture, which is made here."""
+"""A camera that shows one picture, which is drawn here."""
 
 import asyncio
 from io import BytesIO
@@ -6,30 +6,29 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from .home_assistant import ACCOUNTS, HomeAssistant, HomeAssistantError, until
+from script.home_assistant.client import ACCOUNTS, Client
+from script.home_assistant.waiting import HomeAssistantError, until
 
 _FILE = "cortile.jpg"
 _ENTITY_SECONDS = 30
 _SIZE = (320, 200)
 
 
-async def make(home_assistant: HomeAssistant, place: Path) -> str:
-    """Put the picture into the configuration folder, and a camera before it.
+async def create(client: Client, folder: Path) -> str:
+    """Put the picture into the configuration folder and add a camera for it.
 
     Returns the camera's entity.
     """
-    path = place / _FILE
+    path = folder / _FILE
     await asyncio.to_thread(path.write_bytes, _yard())
-    flow = await home_assistant.start_flow(ACCOUNTS, "local_file")
-    flow = await home_assistant.go_on(
-        ACCOUNTS, flow["flow_id"], {"file_path": str(path)}
-    )
+    flow = await client.start_flow(ACCOUNTS, "local_file")
+    flow = await client.submit_step(ACCOUNTS, flow["flow_id"], {"file_path": str(path)})
     if flow["type"] != "create_entry":
         raise HomeAssistantError(f"the camera: {flow}")
     entry_id = flow["result"]["entry_id"]
 
     async def find() -> str | None:
-        for entity in await home_assistant.entities():
+        for entity in await client.entities():
             if entity["config_entry_id"] == entry_id:
                 return entity["entity_id"]
         return None
@@ -38,7 +37,7 @@ async def make(home_assistant: HomeAssistant, place: Path) -> str:
 
 
 def _yard() -> bytes:
-    """Draw a yard at night, with a lamp over the door and somebody before it."""
+    """Draw a yard at night with a lamp, a door and a person."""
     image = Image.new("RGB", _SIZE, "#16202e")
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 140, 320, 200), fill="#2a3326")

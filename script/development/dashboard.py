@@ -1,4 +1,4 @@
-"""The dashboard: the one of the documentation, and beside it all accounts."""
+"""The dashboard of the documentation, and a second view with all accounts."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from typing import cast
 
 from homeassistant.util.yaml import load_yaml_dict
 
-from .accounts import DOMAIN
-from .folder import documented
-from .home_assistant import Entry, Fields, HomeAssistant, RegisteredEntity
+from script.home_assistant.accounts import DOMAIN
+from script.home_assistant.client import Client, Entry, Fields, RegisteredEntity
+from script.home_assistant.configuration import documented
 
 PATH = "sms-italia"
 ALL_ACCOUNTS = "accounts"
@@ -20,21 +20,21 @@ FILE = "dashboard.yaml"
 _ACCOUNT_SENSORS = ("credit", "sms_left", "last_delivery_status")
 
 
-async def make(home_assistant: HomeAssistant, *sections: Fields) -> None:
-    """Make a dashboard in the language of the house.
+async def create(client: Client, *sections: Fields) -> None:
+    """Create a dashboard in the language of the instance.
 
-    Its first view is the documented one; the second has a section for each account that
-    is there, and then those that are given.
+    Its first view is the documented one; the second has a section for each account,
+    then the sections given.
     """
-    config = cast("Fields", await home_assistant.command("get_config"))
+    config = cast("Fields", await client.command("get_config"))
     view = await _documented_view(documented(FILE, str(config["language"])))
     entries = cast(
         "list[Entry]",
-        await home_assistant.command("config_entries/get", domain=DOMAIN),
+        await client.command("config_entries/get", domain=DOMAIN),
     )
     entries.sort(key=lambda entry: entry["title"].casefold())
-    entities = await home_assistant.entities()
-    await home_assistant.command(
+    entities = await client.entities()
+    await client.command(
         "lovelace/dashboards/create",
         url_path=PATH,
         title="SMS Italia",
@@ -49,13 +49,13 @@ async def make(home_assistant: HomeAssistant, *sections: Fields) -> None:
         "max_columns": 2,
         "sections": [*(_section(entry, entities) for entry in entries), *sections],
     }
-    await home_assistant.command(
+    await client.command(
         "lovelace/config/save", url_path=PATH, config={"views": [view, accounts]}
     )
 
 
 def heading(text: str, icon: str) -> Fields:
-    """Return the card that stands above a section."""
+    """Return the heading card of a section."""
     return {"type": "heading", "heading": text, "icon": icon}
 
 

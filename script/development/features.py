@@ -1,14 +1,19 @@
-"""What a provider can do beyond a plain SMS, tried out once."""
+"""What a provider can do beyond a plain SMS, tried once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
+from script.home_assistant.accounts import (
+    DOMAIN,
+    RECIPIENTS_BY_PROVIDER,
+    Account,
+    change_options,
+)
+from script.home_assistant.client import Client, Fields
+from script.home_assistant.waiting import until
 from simulator import Channel, Message, Simulator, Status, Toggle
-
-from .accounts import DOMAIN, RECIPIENTS_BY_PROVIDER, Account, change_options
-from .home_assistant import Fields, HomeAssistant, until
 
 COSTLY = (
     "È scattato l’allarme della cantina: la temperatura è di 21 °C, la pompa è ferma"  # noqa: RUF001 - as typed on a phone
@@ -34,13 +39,13 @@ def prepare(simulator: Simulator) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """Tries them, and collects what it did (`told`) and what was wrong (`faults`)."""
+    """Tries the features; collects `notes` and, if something is wrong, `faults`."""
 
-    home_assistant: HomeAssistant
+    client: Client
     simulator: Simulator
     accounts: Sequence[Account]
     camera: str
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     async def try_all(self) -> None:
@@ -51,22 +56,22 @@ class Features:
         await self._fail_over()
 
     async def _estimate(self) -> None:
-        """Ask what a text would cost, with its costly characters and without them."""
+        """Estimate a text with its costly characters and without them."""
         account = self._account("smshosting")
         price = float(self.simulator.account("smshosting").price)
         plain = {"encoding": "gsm7", "parts": 1, "text": CHEAP, "cost": price}
         as_typed = {"encoding": "ucs2", "parts": 2, "text": COSTLY, "cost": 2 * price}
         for encoding, expected in (("smart", plain), ("unicode", as_typed)):
-            answer = await self._ask(
+            answer = await self._call(
                 "estimate",
                 config_entry_id=account.entry_id,
                 numbers=[_BRUNO],
                 message=COSTLY,
                 encoding=encoding,
             )
-            self.told.append(f"estimate answered {answer}")
+            self.notes.append(f"estimate answered {answer}")
             self._expect(f"the estimate as {encoding}", answer, expected)
-        self._look_out(
+        self._check(
             "an estimate was sent", found=list(self._arrived(COSTLY, CHEAP)) != []
         )
 
@@ -81,8 +86,8 @@ class Features:
             picture = self.simulator.picture(arrived.extra.get("picture", ""))
             size = len(picture.content) if picture else 0
             kind = picture.content_type if picture else "no picture"
-            self.told.append(f"a Push to {arrived.to} with {kind}, {size} bytes")
-            self._look_out(
+            self.notes.append(f"a Push to {arrived.to} with {kind}, {size} bytes")
+            self._check(
                 "the Push came without its picture",
                 found=arrived.channel is not Channel.PUSH
                 or kind != "image/jpeg"
@@ -90,25 +95,25 @@ class Features:
             )
 
     async def _cancel(self) -> None:
-        """Schedule a message for tomorrow, and think better of it."""
+        """Schedule a message for tomorrow and cancel it."""
         account = self._account("smshosting")
         tomorrow = datetime.now().astimezone() + timedelta(days=1)
         message = await self._send(
             account, SCHEDULED_TEXT, send_at=tomorrow.isoformat(timespec="seconds")
         )
-        self._look_out("no message was scheduled", found=message["send_at"] is None)
-        answer = await self._ask("cancel", message_id=message["id"])
-        self.told.append(f"cancel answered {answer}")
+        self._check("no message was scheduled", found=message["send_at"] is None)
+        answer = await self._call("cancel", message_id=message["id"])
+        self.notes.append(f"cancel answered {answer}")
         self._expect("cancel", answer, {"status": "failed", "error": "cancelled"})
         for arrived in self._arrived(SCHEDULED_TEXT):
-            self.told.append(f"scheduled for {arrived.scheduled}: {arrived.status}")
-            self._look_out(
+            self.notes.append(f"scheduled for {arrived.scheduled}: {arrived.status}")
+            self._check(
                 "the cancelled message still waits at the provider",
                 found=arrived.status is not Status.FAILED or not arrived.scheduled,
             )
 
     async def _fail_over(self) -> None:
-        """Send through a provider that nobody reaches, with another one behind it."""
+        """Send through a provider that is out of reach, with another as fallback."""
         first = self._account("inviosmart")
         second = self._account("transactionale")
         asked = len(self.simulator.requests.of(first.provider))
@@ -118,7 +123,7 @@ class Features:
             return any(request.status for request in news) or None
 
         await change_options(
-            self.home_assistant, first, "reliability", fallback=[second.entry_id]
+            self.client, first.entry_id, "reliability", fallback=[second.entry_id]
         )
         await until(is_back, _RELOAD_SECONDS, f"{first.title} is loaded again")
         await self.simulator.ports.close(first.provider)
@@ -127,7 +132,7 @@ class Features:
         finally:
             await self.simulator.ports.open(first.provider)
         self._expect("the failover", message, {"account": second.title, "error": None})
-        self._look_out(
+        self._check(
             "the failover went elsewhere",
             found=[one.provider for one in self._arrived(FAILOVER_TEXT)]
             != [second.provider],
@@ -135,7 +140,7 @@ class Features:
 
     async def _send(self, account: Account, text: str, **extras: object) -> Fields:
         """Send to the account's recipient; return the one message of the answer."""
-        answer = await self._ask(
+        answer = await self._call(
             "send_sms",
             config_entry_id=account.entry_id,
             numbers=[account.recipient.number],
@@ -143,13 +148,15 @@ class Features:
             **extras,
         )
         (message,) = cast("list[Fields]", answer["messages"])
-        self.told.append(f"send_sms answered {message}")
+        self.notes.append(f"send_sms answered {message}")
         if sum(1 for _ in self._arrived(text)) != 1:
             self.faults.append(f"not one message with the text {text!r}")
         return message
 
-    async def _ask(self, action: str, **data: object) -> Fields:
-        return cast("Fields", await self.home_assistant.ask(f"{DOMAIN}.{action}", data))
+    async def _call(self, action: str, **data: object) -> Fields:
+        return cast(
+            "Fields", await self.client.call_for_response(f"{DOMAIN}.{action}", data)
+        )
 
     def _account(self, provider: str) -> Account:
         return next(one for one in self.accounts if one.provider == provider)
@@ -159,14 +166,14 @@ class Features:
         return (one for one in self.simulator.messages if one.text in texts)
 
     def _expect(self, what: str, answer: Fields, expected: Fields) -> None:
-        """Note each value that is another one."""
+        """Add a fault for each value that differs."""
         self.faults.extend(
             f"{what} has {key} = {answer.get(key)!r} instead of {value!r}"
             for key, value in expected.items()
             if answer.get(key) != value
         )
 
-    def _look_out(self, fault: str, *, found: bool) -> None:
-        """Note a fault if it was found."""
+    def _check(self, fault: str, *, found: bool) -> None:
+        """Add the fault if it was found."""
         if found:
             self.faults.append(fault)

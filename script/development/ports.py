@@ -1,10 +1,11 @@
-"""Where everything listens, remembered in a house that is kept from start to start."""
+"""The ports of an instance that is kept, so that its next start finds the providers."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 
+from script.home_assistant.instance import Instance
 from simulator import PROVIDERS, Simulator
 
 _FILE = "ports.json"
@@ -12,35 +13,34 @@ _FILE = "ports.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The ports of a house; 0 takes a free one.
+    """The ports of Home Assistant, of the simulator and of each provider.
 
-    Its accounts have the addresses of the providers, whose lines must therefore stay
-    where they are.
+    The accounts have the providers' addresses, so these must stay the same.
     """
 
     home_assistant: int
-    simulator: int = 0
-    lines: Mapping[str, int]
+    simulator: int
+    providers: Mapping[str, int]
 
 
-def keep(folder: Path, home_assistant: int, simulator: Simulator) -> None:
-    """Remember the ports in the configuration folder: the house is good to be used."""
+def save(instance: Instance, simulator: Simulator) -> None:
+    """Save the ports in the configuration folder, which makes it usable again."""
     ports = Ports(
-        home_assistant=home_assistant,
+        home_assistant=instance.port,
         simulator=int(simulator.address.rpartition(":")[2]),
-        lines=simulator.ports.numbers,
+        providers=simulator.ports.numbers,
     )
-    (folder / _FILE).write_text(json.dumps(asdict(ports)), "utf-8")
+    (instance.folder / _FILE).write_text(json.dumps(asdict(ports)), "utf-8")
 
 
-def kept(folder: Path) -> Ports | None:
-    """Return the ports of a house that can be used again, None if it cannot."""
+def load(folder: Path) -> Ports | None:
+    """Return the ports of an instance that can be used again, None if it cannot."""
     try:
         ports = json.loads((folder / _FILE).read_text("utf-8"))
         return Ports(
             home_assistant=ports["home_assistant"],
             simulator=ports["simulator"],
-            lines={key: ports["lines"][key] for key in PROVIDERS},
+            providers={key: ports["providers"][key] for key in PROVIDERS},
         )
     except OSError, ValueError, KeyError:
         return None

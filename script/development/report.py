@@ -1,13 +1,13 @@
-"""What a person reads of the trial."""
+"""The printed report of the trial."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from script.home_assistant.accounts import DOMAIN, Account
+from script.home_assistant.client import PASSWORD, USERNAME
 from simulator import PROVIDERS, Request, Simulator
 
-from .accounts import DOMAIN, Account
 from .dashboard import PATH
-from .home_assistant import PASSWORD, USERNAME
 from .trial import Trial, accepted_sends
 
 LOG_TAIL = 40
@@ -16,7 +16,7 @@ _CREDENTIAL_HEADERS = ("Authorization", "X-Api-Token")
 
 
 def received(simulator: Simulator) -> Iterator[str]:
-    """Yield what each provider got to send, field by field."""
+    """Yield the requests to send that each provider accepted, field by field."""
     for provider in PROVIDERS:
         yield ""
         yield f"== {provider}: what it received"
@@ -29,7 +29,7 @@ def received(simulator: Simulator) -> Iterator[str]:
 
 
 def _request(request: Request) -> Iterator[str]:
-    """Yield one request: its line, how it proves who sends, its fields."""
+    """Yield one request: method and path, credentials, fields."""
     yield f"   {request.method} {request.path} -> {request.status}"
     values = {
         name: request.headers[name]
@@ -41,7 +41,7 @@ def _request(request: Request) -> Iterator[str]:
 
 
 def shown(accounts: Sequence[Account], trial: Trial) -> Iterator[str]:
-    """Yield what send_sms answered and what the entities say."""
+    """Yield what send_sms answered and the states of the entities."""
     for account in accounts:
         yield ""
         yield f"== {account.title}: what Home Assistant says"
@@ -59,7 +59,7 @@ def shown(accounts: Sequence[Account], trial: Trial) -> Iterator[str]:
 
 
 def verdict(faults: Sequence[str]) -> Iterator[str]:
-    """Yield the one line that counts, after the reasons if it failed."""
+    """Yield the verdict, or the faults."""
     yield ""
     yield from (f"FAILED: {fault}" for fault in faults)
     if not faults:
@@ -67,14 +67,14 @@ def verdict(faults: Sequence[str]) -> Iterator[str]:
 
 
 def log_lines(log: Path) -> list[str]:
-    """Return what may tell why it failed: our lines of the log, and its last ones."""
+    """Return the lines of the log that name the integration, and its last lines."""
     lines = log.read_text("utf-8", "replace").splitlines()
     chosen = [line for line in lines[:-LOG_TAIL] if DOMAIN in line]
     return ["", "== from Home Assistant's log", *chosen, *lines[-LOG_TAIL:]]
 
 
 def addresses(home_assistant_url: str, simulator: Simulator) -> Iterator[str]:
-    """Yield where a person goes on."""
+    """Yield the addresses to open in a browser."""
     yield ""
     yield f"Home Assistant  {home_assistant_url}/{PATH}"
     yield f"  log in as     {USERNAME} / {PASSWORD}"

@@ -1,4 +1,4 @@
-"""The trial: an SMS through every account, three ways, and what must come of it."""
+"""The trial: an SMS through every account in three ways, and the expected result."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,22 +6,23 @@ from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import TypedDict, cast
 
+from script.home_assistant.accounts import DOMAIN, SENDER, Account, secrets
+from script.home_assistant.client import Client, Fields, State
+from script.home_assistant.waiting import HomeAssistantError, until
 from simulator import Message, Operation, Request, Simulator
 
-from .accounts import DOMAIN, SENDER, Account, secrets
-from .home_assistant import Fields, HomeAssistant, HomeAssistantError, State, until
-from .house import ALARM, TITLE
+from .alarm import ALARM, TITLE
 
 ARRIVAL_SECONDS = 60
 DELIVERY_SECONDS = 180
 
 BY_AUTOMATION = f"{TITLE}\nPerdita d'acqua in lavanderia, 21 C"
-"""The alarm as it goes out: its apostrophe and its degree sign would cost a part."""
+"""The alarm as sent: its apostrophe and its degree sign would cost a second part."""
 BY_ACCOUNT = "Prova dell'azione dell'account"
 BY_ACTION = "Prova di sms_italia.send_sms"
 TEXTS = (BY_AUTOMATION, BY_ACCOUNT, BY_ACTION)
 PRIVATE_TEXTS = (*TEXTS, ALARM)
-"""What must stand in no log."""
+"""Texts that must not be in the log."""
 
 _MESSAGE_KEYS = {
     "id",
@@ -39,7 +40,7 @@ _MESSAGE_KEYS = {
 
 
 class SentMessage(TypedDict):
-    """One message in the answer of sms_italia.send_sms, with what is used here."""
+    """One message in the answer of sms_italia.send_sms: the keys used here."""
 
     id: str
     to: str
@@ -53,7 +54,7 @@ class SentMessage(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What was done and what came of it; `faults` are sentences, if any."""
+    """The answers and states that were found; `faults` are sentences."""
 
     answers: Mapping[str, Fields]
     states: Mapping[str, State]
@@ -61,25 +62,25 @@ class Trial:
 
 
 async def run(
-    home_assistant: HomeAssistant,
+    client: Client,
     simulator: Simulator,
     accounts: Sequence[Account],
     alarm: str,
 ) -> Trial:
-    """Send through every account in all three ways and compare all that can be seen.
+    """Send through every account in all three ways and compare the results.
 
     Raises HomeAssistantError if an action is refused.
     """
-    await home_assistant.act("input_boolean.turn_on", {}, {"entity_id": alarm})
+    await client.call("input_boolean.turn_on", {}, {"entity_id": alarm})
     answers: dict[str, Fields] = {}
     for account in accounts:
-        await home_assistant.act(
+        await client.call(
             account.action,
             {"message": BY_ACCOUNT, "target": [account.recipient.number]},
         )
         answers[account.provider] = cast(
             "Fields",
-            await home_assistant.ask(
+            await client.call_for_response(
                 f"{DOMAIN}.send_sms",
                 {
                     "config_entry_id": account.entry_id,
@@ -88,8 +89,8 @@ async def run(
                 },
             ),
         )
-    faults = await _wait_for_the_end(home_assistant, simulator, accounts)
-    states = await home_assistant.states()
+    faults = await _wait_until_settled(client, simulator, accounts)
+    states = await client.states()
     for account in accounts:
         faults += _message_faults(simulator, account)
         faults += _answer_faults(simulator, account, answers[account.provider])
@@ -97,16 +98,16 @@ async def run(
     return Trial(answers=answers, states=states, faults=faults)
 
 
-async def _wait_for_the_end(
-    home_assistant: HomeAssistant, simulator: Simulator, accounts: Sequence[Account]
+async def _wait_until_settled(
+    client: Client, simulator: Simulator, accounts: Sequence[Account]
 ) -> list[str]:
-    """Wait until all arrived and the sensors know it; say what never came to pass."""
+    """Wait until all SMS arrived and all sensors are final; return what did not."""
 
     async def arrived() -> bool | None:
         return len(simulator.messages) >= len(accounts) * len(TEXTS) or None
 
     async def settled() -> bool | None:
-        states = await home_assistant.states()
+        states = await client.states()
         return (
             not any(
                 fault
@@ -125,7 +126,7 @@ async def _wait_for_the_end(
 
 
 def _message_faults(simulator: Simulator, account: Account) -> Iterator[str]:
-    """Compare what the provider took with what was sent."""
+    """Compare what the provider accepted with what was sent."""
     who = account.title
     messages: Sequence[Message] = simulator.messages.of(account.provider)
     for text in TEXTS:
@@ -145,7 +146,7 @@ def _message_faults(simulator: Simulator, account: Account) -> Iterator[str]:
 
 
 def accepted_sends(simulator: Simulator, provider: str) -> list[Request]:
-    """Return the requests that sent; some providers prove a key by one that cannot."""
+    """Return the accepted requests to send, without those that only prove a key."""
     return [
         request
         for request in simulator.requests.of(provider)
@@ -157,7 +158,7 @@ def accepted_sends(simulator: Simulator, provider: str) -> list[Request]:
 def _answer_faults(
     simulator: Simulator, account: Account, answer: Fields
 ) -> Iterator[str]:
-    """Compare what sms_italia.send_sms answered with what the provider knows."""
+    """Compare what sms_italia.send_sms answered with what the provider has."""
     who = f"{account.title}: the answer of send_sms"
     messages = cast("list[SentMessage]", answer.get("messages") or [])
     if len(messages) != 1 or "credit" not in answer:
@@ -191,23 +192,23 @@ def _answer_faults(
 def _state_faults(
     simulator: Simulator, account: Account, states: Mapping[str, State]
 ) -> Iterator[str]:
-    """Compare the account's entities with what the provider would say."""
+    """Compare the account's entities with what the provider has."""
     entities = account.entities
     for entity in (entities.status, entities.recipient_status):
         if _state(states, entity) != "delivered":
             yield f"{entity} is {_state(states, entity)} instead of delivered"
     if _state(states, entities.notify) in {"unknown", "unavailable"}:
-        yield f"{entities.notify} does not know that it sent"
+        yield f"{entities.notify} has no time of the last message"
     if entities.credit is None:
         if account.provider != "transactionale":
             yield f"{account.title} has no credit"
         return
     if account.provider == "transactionale":
-        yield f"{account.title} has a credit that nobody can know"
+        yield f"{account.title} has a credit, and its provider returns none"
         return
     credit = simulator.account(account.provider).credit
     if account.provider == "inviosmart":
-        credit = credit.quantize(Decimal("0.01"), ROUND_DOWN)  # it tells cents only
+        credit = credit.quantize(Decimal("0.01"), ROUND_DOWN)  # it returns cents only
     try:
         shown = Decimal(_state(states, entities.credit))
     except InvalidOperation:
@@ -217,14 +218,14 @@ def _state_faults(
 
 
 def _state(states: Mapping[str, State], entity: str) -> str:
-    """Return the state of an entity, "missing" if there is none."""
+    """Return the state of an entity, "missing" if it does not exist."""
     return states[entity]["state"] if entity in states else "missing"
 
 
 def log_faults(
     simulator: Simulator, accounts: Sequence[Account], texts: Sequence[str], log: str
 ) -> Iterator[str]:
-    """Look for what must never be logged, `texts` among it, and for trouble of ours."""
+    """Yield private data in the log, `texts` included, and our errors and warnings."""
     private = {
         *secrets(simulator),
         *(account.recipient.number.removeprefix("+39") for account in accounts),
@@ -232,8 +233,8 @@ def log_faults(
     }
     for line in log.splitlines():
         if any(word in line for word in private):
-            yield "the log tells a credential, a number or a text"
-        # Everyone is told once that a custom integration is none of core's.
+            yield "the log has a credential, a number or a text"
+        # Home Assistant warns of every custom integration.
         if DOMAIN in line and (
             " ERROR " in line
             or (" WARNING " in line and "We found a custom integration" not in line)

@@ -1,4 +1,4 @@
-"""Kills a real Home Assistant while it sends, again and again.
+"""Kills a real Home Assistant while it sends, round after round.
 
 Run by script/kill_test, which says more.
 """
@@ -16,24 +16,23 @@ import tempfile
 
 import aiohttp
 
-from script.development.home_assistant import HomeAssistantError, until
-from script.development.processes import free_port
-from script.lean.instance import Instance
-from script.lean.ledger import Row, read, read_after_kill
+from script.home_assistant.lean import LeanInstance
+from script.home_assistant.ledger import Row, read, read_after_kill
+from script.home_assistant.waiting import HomeAssistantError, until
 from simulator import Simulator
 
-from .storm import Plan, Storm, raise_storm
-from .verdict import Evidence, faults, is_settled
+from .burst import Burst, Plan, send_and_kill
+from .checks import Evidence, faults, is_settled
 
 DELIVER_AFTER_SECONDS = 0.3
 SETTLE_SECONDS = 120
-LONGEST_FIRST_LIFE = 4.0
-"""A start that is killed, too, is killed within so many seconds."""
+LONGEST_START = 4.0
+"""Seconds after which a start that is killed, too, is killed at the latest."""
 SHOWN_LOG_LINES = 30
 
 
 def main() -> int:
-    """Read the arguments; the answer is the exit code."""
+    """Read the arguments; return the exit code."""
     parser = argparse.ArgumentParser(prog="script/kill_test")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--messages", type=int, default=200, help="in each round")
@@ -41,7 +40,7 @@ def main() -> int:
         "--seed",
         type=int,
         default=random.SystemRandom().randrange(1_000_000),
-        help="to have the same instants again",
+        help="for the same instants again",
     )
     arguments = parser.parse_args()
     _print([f"seed {arguments.seed}"])
@@ -56,8 +55,8 @@ def main() -> int:
     return 130
 
 
-async def _run(place: Path, chance: random.Random, rounds: int, messages: int) -> int:
-    """Kill so many times; return 0 if nothing was lost or sent twice, else 1."""
+async def _run(folder: Path, chance: random.Random, rounds: int, messages: int) -> int:
+    """Run the rounds; return 0 if nothing was lost or sent twice, else 1."""
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with (
@@ -66,13 +65,11 @@ async def _run(place: Path, chance: random.Random, rounds: int, messages: int) -
             connector=aiohttp.TCPConnector(limit=0, force_close=True)
         ) as session,
     ):
-        instance = Instance(place, free_port(), session)
+        instance = LeanInstance(folder, session)
         try:
             await instance.prepare(simulator)
-            _print(["four accounts are made"])
-            found = await _kill_again_and_again(
-                instance, simulator, chance, rounds, messages
-            )
+            _print(["the accounts are set up"])
+            found = await _run_rounds(instance, simulator, chance, rounds, messages)
         except (HomeAssistantError, aiohttp.ClientError) as err:
             found = [str(err)]
         if found:
@@ -85,41 +82,43 @@ async def _run(place: Path, chance: random.Random, rounds: int, messages: int) -
     return 0
 
 
-async def _kill_again_and_again(
-    instance: Instance,
+async def _run_rounds(
+    instance: LeanInstance,
     simulator: Simulator,
     chance: random.Random,
     rounds: int,
     messages: int,
 ) -> Sequence[str]:
-    """Live from kill to kill; return what is wrong as soon as something is.
+    """Run the rounds; return the faults of the first that has any.
 
-    The ledger and the providers remember all rounds, and all are looked at each time.
+    The ledger and the providers keep all rounds, and all are checked each time.
     """
-    storms: list[Storm] = []
+    bursts: list[Burst] = []
     for number in range(1, rounds + 1):
-        async with instance.process() as process:
+        async with instance.run() as process:
             await instance.wait_until_running(process)
             plan = Plan.make(chance, f"Prova {number}", messages)
-            storm = await raise_storm(instance, process, simulator, plan)
-        storms.append(storm)
+            burst = await send_and_kill(instance, process, simulator, plan)
+        bursts.append(burst)
         at_kill = await asyncio.to_thread(read_after_kill, instance.ledger)
         if chance.random() < 1 / 3:
-            # The start itself, and what it takes up again, is killed as well.
-            async with instance.process():
-                await asyncio.sleep(chance.uniform(0, LONGEST_FIRST_LIFE))
-        async with instance.process() as process:
+            # The start itself, and what it resumes, is killed as well.
+            async with instance.run() as process:
+                await asyncio.sleep(chance.uniform(0, LONGEST_START))
+                await process.kill()
+        async with instance.run() as process:
             await instance.wait_until_running(process)
             now = await _settled(instance)
+            await process.kill()
         evidence = Evidence(
-            calls=[call for each in storms for call in each.calls],
+            calls=[call for each in bursts for call in each.calls],
             at_kill=at_kill,
             now=now,
-            carriers={
+            providers={
                 entry_id: provider for provider, entry_id in instance.accounts.items()
             },
         )
-        _print([_line(number, storm, now)])
+        _print([_line(number, burst, now)])
         found = list(faults(evidence, simulator))
         if aside := [*instance.ledger.parent.glob("*.set_aside*")]:
             found.append(f"a ledger was set aside: {aside}")
@@ -128,8 +127,8 @@ async def _kill_again_and_again(
     return []
 
 
-async def _settled(instance: Instance) -> Sequence[Row]:
-    """Wait until nothing is on its way, and return the ledger; what it is if never."""
+async def _settled(instance: LeanInstance) -> Sequence[Row]:
+    """Wait until no message is open, or for the timeout, and return the ledger."""
     rows: Sequence[Row] = ()
 
     async def settled() -> bool | None:
@@ -138,24 +137,24 @@ async def _settled(instance: Instance) -> Sequence[Row]:
         return is_settled(rows) or None
 
     with suppress(HomeAssistantError):
-        await until(settled, SETTLE_SECONDS, "all messages have come to an end")
+        await until(settled, SETTLE_SECONDS, "no message is open")
     return rows
 
 
-def _line(number: int, storm: Storm, now: Sequence[Row]) -> str:
-    """Return what is told of a round."""
-    answered = sum(call.answer is not None for call in storm.calls)
+def _line(number: int, burst: Burst, now: Sequence[Row]) -> str:
+    """Return the printed line of a round."""
+    answered = sum(call.answer is not None for call in burst.calls)
     statuses = Counter(row.status for row in now)
     shown = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     return (
-        f"round {number}: killed {storm.seconds:.2f} s and {storm.requests} requests "
-        f"into {len(storm.calls)} calls, {answered} of them answered; "
+        f"round {number}: killed {burst.seconds:.2f} s and {burst.requests} requests "
+        f"into {len(burst.calls)} calls, {answered} of them answered; "
         f"the ledger in all: {shown}"
     )
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Print at once, whoever reads."""
+    """Print and flush, also into a pipe."""
     print(*lines, sep="\n", flush=True)
 
 

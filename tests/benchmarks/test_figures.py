@@ -2,63 +2,65 @@
 
 import pytest
 
-from benchmarks.figures import Goal, Wish, kib, medians, ms, times
+from benchmarks.figures import Direction, Goal, kib, medians, ms, times
 
 
-def goal(value: float, wish: Wish = Wish.AT_MOST, floor: float | None = None) -> Goal:
+def goal(
+    value: float, direction: Direction = Direction.AT_MOST, floor: float | None = None
+) -> Goal:
     """Return a goal of two."""
-    return Goal(name="one", value=value, wish=wish, wanted=2, floor=floor)
+    return Goal(name="one", value=value, direction=direction, target=2, floor=floor)
 
 
 @pytest.mark.parametrize(
-    ("value", "wish", "is_met"),
+    ("value", "direction", "is_met"),
     [
-        (2, Wish.AT_MOST, True),
-        (2.1, Wish.AT_MOST, False),
-        (2, Wish.AT_LEAST, True),
-        (1.9, Wish.AT_LEAST, False),
+        (2, Direction.AT_MOST, True),
+        (2.1, Direction.AT_MOST, False),
+        (2, Direction.AT_LEAST, True),
+        (1.9, Direction.AT_LEAST, False),
     ],
 )
 def test_a_goal_is_met_up_to_its_figure(
-    value: float, wish: Wish, *, is_met: bool
+    value: float, direction: Direction, *, is_met: bool
 ) -> None:
-    assert goal(value, wish).is_met is is_met
+    assert goal(value, direction).is_met is is_met
 
 
 @pytest.mark.parametrize(
-    ("value", "wish", "is_far_off"),
+    ("value", "direction", "is_far_off"),
     [
-        (2.9, Wish.AT_MOST, False),
-        (3, Wish.AT_MOST, True),
-        (1.4, Wish.AT_LEAST, False),
-        (1.3, Wish.AT_LEAST, True),
+        (2.9, Direction.AT_MOST, False),
+        (3, Direction.AT_MOST, True),
+        (1.4, Direction.AT_LEAST, False),
+        (1.3, Direction.AT_LEAST, True),
     ],
 )
 def test_a_goal_is_far_off_if_it_is_missed_by_half(
-    value: float, wish: Wish, *, is_far_off: bool
+    value: float, direction: Direction, *, is_far_off: bool
 ) -> None:
-    assert goal(value, wish).is_far_off is is_far_off
+    assert goal(value, direction).is_far_off is is_far_off
 
 
 @pytest.mark.parametrize(
-    ("value", "wish", "floor", "is_far_off"),
+    ("value", "direction", "floor", "is_far_off"),
     [
         # The least that could be takes 4: twice that is in order, and half of it more.
-        (11.9, Wish.AT_MOST, 4, False),
-        (12, Wish.AT_MOST, 4, True),
-        (0.34, Wish.AT_LEAST, 1, False),
-        (0.33, Wish.AT_LEAST, 1, True),
+        (11.9, Direction.AT_MOST, 4, False),
+        (12, Direction.AT_MOST, 4, True),
+        (0.34, Direction.AT_LEAST, 1, False),
+        (0.33, Direction.AT_LEAST, 1, True),
         # The least is well within the goal, and changes nothing.
-        (2.9, Wish.AT_MOST, 0.9, False),
-        (3, Wish.AT_MOST, 0.9, True),
+        (2.9, Direction.AT_MOST, 0.9, False),
+        (3, Direction.AT_MOST, 0.9, True),
     ],
 )
-def test_no_more_is_asked_than_to_come_near_the_least_that_could_be(
-    value: float, wish: Wish, floor: float, *, is_far_off: bool
+def test_a_goal_is_not_far_off_within_twice_its_floor(
+    value: float, direction: Direction, floor: float, *, is_far_off: bool
 ) -> None:
-    found = goal(value, wish, floor)
+    found = goal(value, direction, floor)
     assert found.is_far_off is is_far_off
-    assert found.is_met is goal(value, wish).is_met
+    assert found.is_met is goal(value, direction).is_met
 
 
 def test_the_median_is_taken_of_each_that_has_a_value() -> None:

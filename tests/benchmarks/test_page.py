@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.figures import Chapter, Goal, Table, Wish
+from benchmarks.figures import Chapter, Direction, Goal, Table
 from benchmarks.page import PAGE, lines
 
 CHAPTER = Chapter(
@@ -10,9 +10,9 @@ CHAPTER = Chapter(
     text="How it was measured.\n",
     tables=[Table(columns=["", "Time"], rows=[["We", "1 ms"], ["They", "2 ms"]])],
     goals=[
-        Goal(name="Near", value=1, wish=Wish.AT_MOST, wanted=2, floor=0.5),
-        Goal(name="Quick", value=9, wish=Wish.AT_MOST, wanted=2, unit="ms"),
-        Goal(name="Flat", value=2345.6, wish=Wish.AT_MOST, wanted=1.2),
+        Goal(name="Near", value=1, direction=Direction.AT_MOST, target=2, floor=0.5),
+        Goal(name="Quick", value=9, direction=Direction.AT_MOST, target=2, unit="ms"),
+        Goal(name="Flat", value=2345.6, direction=Direction.AT_MOST, target=1.2),
     ],
 )
 

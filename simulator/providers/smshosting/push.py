@@ -147,7 +147,7 @@ class SmshostingPush:
     def _search(self, call: Call) -> Answer:
         """List the messages that match, Push and SMS."""
         self._account(call)
-        return page(call, [_describe(item) for item in matching(self._store, call)])
+        return page(call, matching(self._store, call), _describe)
 
     def _multimedia(self, call: Call) -> Answer:
         """Return the bytes of a picture that was sent."""

@@ -4,6 +4,7 @@ Not published, so chosen here: `limit` is at most 1000, `count` is the number of
 matches, the oldest come first, and an id that does not exist is left out.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from ...addresses import e164, is_digits
@@ -45,7 +46,7 @@ class SmshostingSearch:
             for message in matching(self._store, call)
             if message.channel is Channel.SMS
         ]
-        return page(call, [describe(message) for message in found])
+        return page(call, found, describe)
 
 
 def matching(store: Store, call: Call) -> list[Message]:
@@ -72,14 +73,16 @@ def matching(store: Store, call: Call) -> list[Message]:
     ]
 
 
-def page(call: Call, found: list[dict[str, Json]]) -> Answer:
-    """Answer with the page of the list that the call asks for."""
+def page(
+    call: Call, found: list[Message], shown: Callable[[Message], dict[str, Json]]
+) -> Answer:
+    """Answer with the messages of the page that the call asks for, each as `shown`."""
     offset = call.text("offset") or "0"
     limit = call.text("limit") or str(DEFAULT_LIMIT)
     if not is_digits(offset) or not is_digits(limit):
         refuse("GENERIC_ERROR")
     start, size = int(offset), min(int(limit), MAX_LIMIT)
-    listed: list[Json] = list(found[start : start + size])
+    listed: list[Json] = [shown(message) for message in found[start : start + size]]
     return json_answer(
         {
             "metadata": {"count": len(found), "offset": start, "limit": size},

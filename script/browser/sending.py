@@ -1,40 +1,41 @@
-"""Every day: sending, and reading what came of it."""
+"""Sending, and reading the result."""
 
 from dataclasses import dataclass
 
 from playwright.async_api import Locator, expect
 
 from script.development import dashboard
-from script.development.accounts import RECIPIENTS_BY_PROVIDER, SENDER
-from script.development.home_assistant import HomeAssistant, until
+from script.home_assistant.accounts import RECIPIENTS_BY_PROVIDER, SENDER
+from script.home_assistant.client import Client
+from script.home_assistant.waiting import until
 from simulator import PROVIDERS, Message, Operation, Simulator, Status
 
-from . import past
-from .album import HEIGHT, WIDTH
+from . import statistics
+from .account_setup import PICTURED
 from .screen import DELIVERY_SECONDS, MARGIN, Screen
-from .setting_up import PICTURED
+from .screenshots import HEIGHT, WIDTH
 
 ACCOUNT = "Smshosting"
 
 WIDE, HIGH = 1700, 1500
-"""The window in which the whole dashboard is seen at once."""
+"""A window that shows the whole dashboard."""
 
 RECIPIENT = RECIPIENTS_BY_PROVIDER[PICTURED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Everyday:
-    """What is done once everything is set up."""
+class Sending:
+    """The steps after the accounts are set up."""
 
     screen: Screen
     simulator: Simulator
-    home_assistant: HomeAssistant
+    client: Client
 
     async def send(self) -> None:
         """Send a message to the recipient with the form of notify.send_message."""
         screen = self.screen
         await screen.open("/config/tools/action?service=notify.send_message")
-        await screen.button(screen.words.add_target).click()
+        await screen.button(screen.labels.add_target).click()
         await screen.page.keyboard.type(RECIPIENT.name)
         await (
             screen.page.get_by_role("option")
@@ -43,24 +44,24 @@ class Everyday:
             .click()
         )
         message = screen.page.locator("ha-service-control input[required]")
-        await message.fill(screen.words.alarm)
-        await screen.button(screen.words.perform).click()
+        await message.fill(screen.labels.alarm)
+        await screen.button(screen.labels.perform).click()
         await until(self._find_delivered, DELIVERY_SECONDS, "the SMS is on the phone")
-        await screen.album.check()
+        await screen.screenshots.check()
         self._compare_requests()
 
     async def _find_delivered(self) -> Message | None:
-        """Return the message that the phone got."""
+        """Return the message that was delivered; None if it was not."""
         for message in self.simulator.messages.of(PICTURED):
             if (
-                message.text == self.screen.words.alarm
+                message.text == self.screen.labels.alarm
                 and message.status is Status.DELIVERED
             ):
                 return message
         return None
 
     def _compare_requests(self) -> None:
-        """Compare what reached the provider with what was typed."""
+        """Compare what the provider received with what was typed."""
         sends = [
             request
             for request in self.simulator.requests.of(PICTURED)
@@ -79,7 +80,7 @@ class Everyday:
         phones = await self.screen.page.context.new_page()
         await phones.goto(self.simulator.address)
         phone = phones.locator("article").filter(has_text=RECIPIENT.number)
-        await expect(phone).to_contain_text(self.screen.words.alarm)
+        await expect(phone).to_contain_text(self.screen.labels.alarm)
         await phones.close()
 
     async def read_device(self) -> None:
@@ -91,7 +92,7 @@ class Everyday:
         await screen.take_device("account-device")
 
     async def send_tests(self) -> None:
-        """Press the test button of every recipient, and see the status move."""
+        """Press the test button of every recipient, and wait for the delivery."""
         screen = self.screen
         for provider in PROVIDERS:
             if provider == PICTURED:
@@ -101,7 +102,7 @@ class Everyday:
             await screen.open_device(account, recipient.name)
             await screen.send_test()
             await screen.expect_delivered()
-            await screen.album.check()
+            await screen.screenshots.check()
             (message,) = self.simulator.messages.of(provider)
             if message.to != recipient.number:
                 raise AssertionError(f"the test went to {message.to}")
@@ -110,10 +111,10 @@ class Everyday:
     async def read_dashboard(self) -> None:
         """Read the dashboard of the manual, and the one of all accounts."""
         screen = self.screen
-        await dashboard.make(self.home_assistant)
-        for entity in await self.home_assistant.entities():
+        await dashboard.create(self.client)
+        for entity in await self.client.entities():
             if entity["translation_key"] == "spent_month":
-                await past.invent(self.home_assistant, entity["entity_id"])
+                await statistics.import_history(self.client, entity["entity_id"])
         await screen.page.set_viewport_size({"width": WIDE, "height": HIGH})
         await screen.open(f"/{dashboard.PATH}")
         await expect(self._tiles(self._credit(PICTURED)).first).to_be_visible()
@@ -124,7 +125,7 @@ class Everyday:
             await expect(graph.locator("canvas").first).to_be_visible()
         await self._send_from_dashboard()
         sections = await screen.page.locator("hui-grid-section").all()
-        await screen.album.take("dashboard", *sections, margin=MARGIN)
+        await screen.screenshots.take("dashboard", *sections, margin=MARGIN)
         await screen.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
         await screen.open(f"/{dashboard.PATH}/{dashboard.ALL_ACCOUNTS}")
@@ -137,14 +138,16 @@ class Everyday:
                 await expect(self._tiles(credit).first).to_be_visible()
 
     async def _send_from_dashboard(self) -> None:
-        """Send to the recipient that is chosen, and begin another text."""
+        """Send to the selected recipient, and enter another text."""
         row = self.screen.page.locator("hui-input-text-entity-row input")
-        await row.fill(self.screen.words.greeting)
+        await row.fill(self.screen.labels.greeting)
         await row.press("Enter")
         await self.screen.page.locator("hui-button-row").get_by_role("button").click()
-        await until(self._find_greeting, DELIVERY_SECONDS, "the SMS left the dashboard")
+        await until(
+            self._find_greeting, DELIVERY_SECONDS, "the SMS was sent from the dashboard"
+        )
         await expect(row).to_have_value("")
-        await row.fill(self.screen.words.alarm)
+        await row.fill(self.screen.labels.alarm)
         await row.press("Enter")
         await expect(self._tiles(self._delivered)).to_have_count(
             2, timeout=DELIVERY_SECONDS * 1000
@@ -153,7 +156,7 @@ class Everyday:
     async def _find_greeting(self) -> Message | None:
         """Return the message that was sent from the dashboard."""
         for message in self.simulator.messages:
-            if message.text == self.screen.words.greeting:
+            if message.text == self.screen.labels.greeting:
                 return message
         return None
 
@@ -169,4 +172,4 @@ class Everyday:
     def _credit(self, provider: str) -> str:
         """Return the credit as the screen shows it."""
         credit = self.simulator.account(provider).credit
-        return f"{credit:.2f}".replace(".", self.screen.words.decimal)
+        return f"{credit:.2f}".replace(".", self.screen.labels.decimal)

@@ -1,15 +1,16 @@
-"""Many messages at once, and a kill somewhere among them."""
+"""Many messages at the same time, and a kill while they are sent."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 import random
 
-from script.lean.instance import Answer, Instance, Process
+from script.home_assistant.lean import Answer, LeanInstance
+from script.home_assistant.process import Process
 from simulator import PROVIDERS, Fault, Operation, Simulator
 
 LONGEST_SECONDS = 10
-"""After this the kill comes, whatever has happened."""
+"""Seconds after which the process is killed, whatever has happened."""
 
 _NUMBERS = tuple(f"+3933312346{index:02}" for index in range(8))
 """Few, so that messages to one number have to wait for each other."""
@@ -26,7 +27,7 @@ _FAULTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call of the action, and its answer; None if it never got one."""
+    """One call of the action, and its answer; None if there was none."""
 
     provider: str
     numbers: Sequence[str]
@@ -35,8 +36,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Storm:
-    """What was called, and after how many requests to the providers the kill came."""
+class Burst:
+    """The calls, and the requests that the providers had received at the kill."""
 
     calls: Sequence[Call]
     requests: int
@@ -44,7 +45,7 @@ class Storm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class PlannedFault:
     """A fault that a provider has once, after so many requests."""
 
     after: int
@@ -54,13 +55,13 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is sent, what goes wrong meanwhile, and when the kill comes.
+    """The calls, the faults, and the moment of the kill.
 
-    It comes after so many requests to the providers, and a pause of seconds more.
+    That is after so many requests to the providers and a pause in seconds.
     """
 
     calls: Sequence[tuple[str, Sequence[str], str]]
-    troubles: Sequence[Trouble]
+    faults: Sequence[PlannedFault]
     requests: int
     pause: float
 
@@ -71,15 +72,15 @@ class Plan:
         return cls(
             calls=[
                 (
-                    # They take turns, and now and then there are two numbers.
+                    # Providers take turns; some calls have two numbers.
                     providers[index % len(providers)],
                     chance.sample(_NUMBERS, chance.choice((1, 1, 1, 1, 2))),
                     f"{name}.{index}",
                 )
                 for index in range(calls)
             ],
-            troubles=[
-                Trouble(
+            faults=[
+                PlannedFault(
                     after=chance.randrange(calls),
                     provider=provider,
                     fault=chance.choice(_FAULTS),
@@ -92,13 +93,13 @@ class Plan:
         )
 
 
-async def raise_storm(
-    instance: Instance, process: Process, simulator: Simulator, plan: Plan
-) -> Storm:
-    """Send everything at once through all accounts, and kill the process."""
+async def send_and_kill(
+    instance: LeanInstance, process: Process, simulator: Simulator, plan: Plan
+) -> Burst:
+    """Send everything at the same time through all accounts, and kill the process."""
     begin = asyncio.get_running_loop().time()
     first = _last_request(simulator)
-    troubles = sorted(plan.troubles, key=lambda trouble: trouble.after)
+    faults = sorted(plan.faults, key=lambda fault: fault.after)
 
     async def call(provider: str, numbers: Sequence[str], text: str) -> Call:
         answer = await instance.send(provider, numbers, text)
@@ -111,15 +112,15 @@ async def raise_storm(
             and asyncio.get_running_loop().time() - begin < LONGEST_SECONDS
             and not all(task.done() for task in calls)
         ):
-            while troubles and troubles[0].after <= requests:
-                trouble = troubles.pop(0)
+            while faults and faults[0].after <= requests:
+                planned = faults.pop(0)
                 simulator.inject(
-                    trouble.provider, trouble.fault, operation=Operation.SEND
+                    planned.provider, planned.fault, operation=Operation.SEND
                 )
             await asyncio.sleep(0.001)
         await asyncio.sleep(plan.pause)
         await process.kill()
-    return Storm(
+    return Burst(
         calls=[task.result() for task in calls],
         requests=_last_request(simulator) - first,
         seconds=asyncio.get_running_loop().time() - begin,
@@ -127,5 +128,5 @@ async def raise_storm(
 
 
 def _last_request(simulator: Simulator) -> int:
-    """Return how many requests the providers ever got."""
+    """Return how many requests the providers have received."""
     return max((request.number for request in simulator.newest_requests(1)), default=0)

@@ -1,11 +1,13 @@
-"""What a house would add to the accounts: an alarm, its automation, a dashboard."""
+"""An alarm with its automation and a dashboard, as a user would add them."""
 
 from collections.abc import Sequence
 from typing import cast
 
+from script.home_assistant.accounts import Account
+from script.home_assistant.client import Client, Fields
+from script.home_assistant.waiting import until
+
 from . import dashboard
-from .accounts import Account
-from .home_assistant import Fields, HomeAssistant, until
 
 AUTOMATION = "perdita_acqua_sms"
 TITLE = "Casa"
@@ -13,31 +15,29 @@ ALARM = "Perdita d’acqua in lavanderia, 21 °C"  # noqa: RUF001 - as typed on 
 ALARM_SECONDS = 30
 
 
-async def furnish(home_assistant: HomeAssistant, accounts: Sequence[Account]) -> str:
-    """Make the water alarm, its automation and the dashboard.
+async def create(client: Client, accounts: Sequence[Account]) -> str:
+    """Create the alarm, its automation and the dashboard.
 
-    Returns the entity that sets the alarm off.
+    Returns the entity that raises the alarm.
     """
     alarm = cast(
         "Fields",
-        await home_assistant.command(
+        await client.command(
             "input_boolean/create", name="Perdita d'acqua", icon="mdi:water-alert"
         ),
     )
     alarm_entity = f"input_boolean.{alarm['id']}"
-    await home_assistant.save_automation(
-        AUTOMATION, _automation(alarm_entity, accounts)
-    )
-    automation = await _wait_for_automation(home_assistant)
-    await dashboard.make(home_assistant, _trial(alarm_entity, automation))
+    await client.save_automation(AUTOMATION, _automation(alarm_entity, accounts))
+    automation = await _wait_for_automation(client)
+    await dashboard.create(client, _trial(alarm_entity, automation))
     return alarm_entity
 
 
-async def _wait_for_automation(home_assistant: HomeAssistant) -> str:
-    """Wait until the automation listens and return its entity."""
+async def _wait_for_automation(client: Client) -> str:
+    """Wait until the automation is on and return its entity."""
 
     async def find() -> str | None:
-        for state in (await home_assistant.states()).values():
+        for state in (await client.states()).values():
             if state["attributes"].get("id") == AUTOMATION and state["state"] == "on":
                 return state["entity_id"]
         return None
@@ -46,7 +46,7 @@ async def _wait_for_automation(home_assistant: HomeAssistant) -> str:
 
 
 def _automation(alarm: str, accounts: Sequence[Account]) -> Fields:
-    """Return the automation that tells every recipient of the alarm."""
+    """Return the automation that sends an SMS to every recipient."""
     return {
         "alias": "Perdita d'acqua: avvisa con un SMS",
         "triggers": [{"trigger": "state", "entity_id": alarm, "to": "on"}],
@@ -63,7 +63,7 @@ def _automation(alarm: str, accounts: Sequence[Account]) -> Fields:
 
 
 def _trial(alarm: str, automation: str) -> Fields:
-    """Return the section of the dashboard that sets the alarm off."""
+    """Return the section of the dashboard that raises the alarm."""
     return {
         "type": "grid",
         "cards": [

@@ -1,13 +1,14 @@
-"""The configuration folder of the development Home Assistant."""
+"""The configuration folder of an instance."""
 
 import json
 from pathlib import Path
 import shutil
 
-from .home_assistant import HOME
-from .requirements import CONFIGURED
+from script.development.requirements import CONFIGURED
 
-LOG_FILE = "home-assistant.out"
+from .client import HOME
+
+LANGUAGE = str(HOME["language"])
 _ROOT = Path(__file__).parents[2]
 INTEGRATION = _ROOT / "custom_components" / "sms_italia"
 
@@ -26,16 +27,16 @@ logger:
 
 
 def documented(name: str, language: str) -> Path:
-    """Return a file of the documentation in a language that has it, else in English."""
+    """Return a file of the documentation in a language, else in English."""
     english = _ROOT / "docs" / name
     translated = english.parent / language / name
     return translated if translated.exists() else english
 
 
-def make(folder: Path, port: int, language: str = str(HOME["language"])) -> None:
-    """Make the folder anew, for a Home Assistant on a port of this machine only.
+def create(folder: Path, port: int, language: str) -> None:
+    """Create the folder, in place of an old one, with a port of this machine only.
 
-    It has the helpers of the documented dashboard, as a user would put them there.
+    It has the helpers of the documented dashboard in the language.
     """
     shutil.rmtree(folder, ignore_errors=True)
     storage = folder / ".storage"
@@ -45,21 +46,26 @@ def make(folder: Path, port: int, language: str = str(HOME["language"])) -> None
     (folder / "automations.yaml").write_text("[]\n", "utf-8")
     shutil.copy(documented(_HELPERS, language), folder / _HELPERS)
     plain = (f"{name}:\n" for name in CONFIGURED if name != "automation")
-    (folder / "configuration.yaml").write_text(_CONFIGURATION + "".join(plain), "utf-8")
+    write(folder, _CONFIGURATION + "".join(plain))
     set_port(folder, port)
-    # That step would set up integrations which call their servers on the internet.
+    # That step would set up integrations that call servers on the internet.
     _store(storage, "onboarding", 4, {"done": ["core_config"]})
 
 
+def write(folder: Path, configuration: str) -> None:
+    """Write the YAML configuration."""
+    (folder / "configuration.yaml").write_text(configuration, "utf-8")
+
+
 def set_port(folder: Path, port: int) -> None:
-    """Let the next start listen on a port of this machine only."""
-    # As its own store: an `http:` section in YAML is deprecated and only on trial.
-    # In the first version of the store, which every release migrates.
+    """Listen on a port of this machine only, from the next start."""
+    # In the store: an `http:` section in YAML is deprecated. In the first version of
+    # the store, which every release migrates.
     http = {"server_host": ["127.0.0.1"], "server_port": port}
     _store(folder / ".storage", "http", 1, http)
 
 
 def _store(storage: Path, key: str, version: int, data: dict[str, object]) -> None:
-    """Write a file as Home Assistant's storage has it."""
+    """Write a file of Home Assistant's storage."""
     content = {"version": version, "minor_version": 1, "key": key, "data": data}
     (storage / key).write_text(json.dumps(content), "utf-8")

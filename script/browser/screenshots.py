@@ -1,4 +1,4 @@
-"""The pictures: what a person would see, at rest, without anything unfinished."""
+"""Screenshots of pages that have finished loading."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import re
 from PIL import Image
 from playwright.async_api import FloatRect, Locator, Page, expect
 
-from script.development.home_assistant import until
+from script.home_assistant.waiting import until
 
 WIDTH = 1200
 HEIGHT = 1200
@@ -19,27 +19,27 @@ SCALE = 2
 REST_SECONDS = 20
 
 COLOURS = 128
-"""As many as a flat design needs: a picture weighs a third of what it would."""
+"""Enough for a flat design; a picture has a third of the bytes."""
 
 MOST_BYTES = 150_000
-"""What a picture may weigh: it is downloaded with the repository."""
+"""The maximum of a picture, which is downloaded with the repository."""
 
 _RAW = re.compile(r"\b(?:component|ui)\.[a-z_]+\.[\w.]+|\{[a-z_]+\}|Translation error")
-"""A translation's key, or a placeholder, that no text took the place of."""
+"""A translation key, or a placeholder that was not replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Album:
-    """Takes pictures of a page into a folder."""
+class Screenshots:
+    """Takes screenshots of a page into a folder."""
 
     page: Page
     folder: Path
 
     async def take(self, name: str, *subjects: Locator, margin: int = 0) -> None:
-        """Picture the part of the page that holds the subjects, once nothing moves.
+        """Take a screenshot of the subjects, once nothing moves.
 
         `margin` is in pixels of the page. Raises AssertionError if a text is missing,
-        an error is shown, or the picture is too heavy.
+        an error is shown, or the picture is too large.
         """
         await self.check()
         await until(self._is_at_rest, REST_SECONDS, f"the picture {name} is at rest")

@@ -1,4 +1,4 @@
-"""The four accounts of the trial, and how they are made in Home Assistant."""
+"""Accounts at the simulated providers, set up through the forms of the UI."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,18 +8,8 @@ from homeassistant.util import slugify
 
 from simulator import PROVIDERS, Simulator
 
-from .home_assistant import (
-    ACCOUNTS,
-    OPTIONS,
-    RECIPIENTS,
-    Endpoint,
-    Entry,
-    Fields,
-    Flow,
-    HomeAssistant,
-    HomeAssistantError,
-    until,
-)
+from .client import ACCOUNTS, OPTIONS, RECIPIENTS, Client, Endpoint, Entry, Fields, Flow
+from .waiting import HomeAssistantError, until
 
 DOMAIN = "sms_italia"
 SENDER = "CasaMia"
@@ -28,7 +18,7 @@ ENTITY_SECONDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Who gets the messages of an account: `typed` is the number in the form."""
+    """The recipient of an account; `typed` is the number as entered in the form."""
 
     name: str
     typed: str
@@ -51,7 +41,7 @@ RECIPIENTS_BY_PROVIDER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entities:
-    """The ids of an account's entities; some providers tell no credit."""
+    """The ids of an account's entities; some providers have no credit."""
 
     notify: str
     status: str
@@ -61,7 +51,7 @@ class Entities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account as it was made."""
+    """An account that was set up."""
 
     provider: str
     entry_id: str
@@ -76,24 +66,23 @@ class Account:
 
 
 def secrets(simulator: Simulator) -> Iterator[str]:
-    """Yield everything that only the provider may be told."""
+    """Yield all credentials."""
     for provider in PROVIDERS:
         yield from simulator.account(provider).credentials.values()
 
 
-async def make(
-    home_assistant: HomeAssistant, simulator: Simulator, provider: str
-) -> Account:
-    """Make an account with its first recipient, through the forms of the UI.
+async def create(client: Client, simulator: Simulator, provider: str) -> Account:
+    """Set up an account with its first recipient.
 
-    Wrong credentials are tried first: the form must say so and go on.
+    Wrong credentials are tried first: the form must show the error and stay open.
+    Raises HomeAssistantError.
     """
     credentials = simulator.account(provider).credentials
-    flow = await home_assistant.start_flow(ACCOUNTS, DOMAIN)
+    flow = await client.start_flow(ACCOUNTS, DOMAIN)
     if flow.get("menu_options") != list(PROVIDERS):
-        raise HomeAssistantError(f"the menu offers {flow.get('menu_options')}")
-    flow = await _answer(
-        home_assistant, ACCOUNTS, flow["flow_id"], {"next_step_id": provider}, "form"
+        raise HomeAssistantError(f"the menu has {flow.get('menu_options')}")
+    flow = await _submit(
+        client, ACCOUNTS, flow["flow_id"], {"next_step_id": provider}, "form"
     )
     settings: dict[str, object] = {
         "sender": SENDER,
@@ -102,13 +91,13 @@ async def make(
     if provider == "inviosmart":
         settings["country_prefix"] = 39
     wrong = dict.fromkeys(credentials, "sbagliata")
-    flow = await _answer(
-        home_assistant, ACCOUNTS, flow["flow_id"], {**settings, **wrong}, "form"
+    flow = await _submit(
+        client, ACCOUNTS, flow["flow_id"], {**settings, **wrong}, "form"
     )
     if flow.get("errors") != {"base": "invalid_auth"}:
         raise HomeAssistantError(f"wrong credentials: {flow.get('errors')}")
-    flow = await _answer(
-        home_assistant,
+    flow = await _submit(
+        client,
         ACCOUNTS,
         flow["flow_id"],
         {**settings, **credentials},
@@ -118,8 +107,8 @@ async def make(
     recipient = RECIPIENTS_BY_PROVIDER[provider]
     # The first recipient's form opens by itself.
     _, recipient_flow = flow["next_flow"]
-    await _answer(
-        home_assistant,
+    await _submit(
+        client,
         RECIPIENTS,
         recipient_flow,
         {"name": recipient.name, "numbers": [recipient.typed]},
@@ -130,30 +119,30 @@ async def make(
         entry_id=entry["entry_id"],
         title=entry["title"],
         recipient=recipient,
-        entities=await _find_entities(home_assistant, entry),
+        entities=await _find_entities(client, entry),
     )
 
 
 async def change_options(
-    home_assistant: HomeAssistant, account: Account, section: str, **options: object
+    client: Client, entry_id: str, section: str, **options: object
 ) -> None:
-    """Set options of one section of an account; all others get their defaults."""
-    flow = await home_assistant.start_flow(OPTIONS, account.entry_id)
+    """Set options of one section of an account; all others become their defaults."""
+    flow = await client.start_flow(OPTIONS, entry_id)
     form = cast("list[Fields]", cast("Fields", flow)["data_schema"])
     answer: dict[str, object] = {str(part["name"]): {} for part in form}
     answer[section] = options
-    await _answer(home_assistant, OPTIONS, flow["flow_id"], answer, "create_entry")
+    await _submit(client, OPTIONS, flow["flow_id"], answer, "create_entry")
 
 
-async def _answer(
-    home_assistant: HomeAssistant,
+async def _submit(
+    client: Client,
     endpoint: Endpoint,
     flow_id: str,
     answer: Fields,
     expected: str,
 ) -> Flow:
-    """Answer a step; HomeAssistantError unless the next one is what is expected."""
-    flow = await home_assistant.go_on(endpoint, flow_id, answer)
+    """Submit a step; HomeAssistantError unless it leads to the expected type."""
+    flow = await client.submit_step(endpoint, flow_id, answer)
     if flow["type"] != expected:
         raise HomeAssistantError(
             f"a form led to {flow['type']}: "
@@ -162,7 +151,7 @@ async def _answer(
     return flow
 
 
-async def _find_entities(home_assistant: HomeAssistant, entry: Entry) -> Entities:
+async def _find_entities(client: Client, entry: Entry) -> Entities:
     """Wait for the entities of an account and return their ids."""
 
     async def find() -> Entities | None:
@@ -172,7 +161,7 @@ async def _find_entities(home_assistant: HomeAssistant, entry: Entry) -> Entitie
                 entity["translation_key"],
                 entity["config_subentry_id"] is not None,
             ): entity["entity_id"]
-            for entity in await home_assistant.entities()
+            for entity in await client.entities()
             if entity["config_entry_id"] == entry["entry_id"]
         }
         notify = [key for key in found if key[0] == "notify"]

@@ -1,4 +1,4 @@
-"""What the ledger holds, read from outside of the process that writes it."""
+"""The messages of a ledger, read from outside of the process that writes it."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,18 +16,18 @@ FROM messages m JOIN dispatches d ON d.id = m.dispatch ORDER BY m.id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One message of the ledger; `carrier` is the id of an account."""
+    """One message of the ledger; `last_account` is the id of an account."""
 
     id: int
     number: str
     text: str
     status: str
     stage: str
-    carrier: str | None
+    last_account: str | None
 
 
 def read(path: Path) -> Sequence[Row]:
-    """Return all messages, while their owner may be writing. Blocking."""
+    """Return all messages, while Home Assistant may be writing. Blocking."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
         return _rows(database)
 
@@ -35,7 +35,7 @@ def read(path: Path) -> Sequence[Row]:
 def read_after_kill(path: Path) -> Sequence[Row]:
     """Return all messages that a killed process left, from a copy. Blocking.
 
-    Opening the files themselves would already repair them.
+    Opening the files themselves would repair them.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
@@ -55,7 +55,7 @@ def _rows(database: sqlite3.Connection) -> Sequence[Row]:
             text=text,
             status=status,
             stage=stage,
-            carrier=carrier,
+            last_account=last_account,
         )
-        for id_, number, text, status, stage, carrier in database.execute(_QUERY)
+        for id_, number, text, status, stage, last_account in database.execute(_QUERY)
     ]

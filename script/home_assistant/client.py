@@ -1,11 +1,12 @@
-"""A running Home Assistant, spoken to as its own UI does: by REST and websocket."""
+"""A client of a running Home Assistant: REST and websocket, like its own UI."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, Required, Self, TypedDict, cast
 
 import aiohttp
+
+from .waiting import HomeAssistantError, until
 
 START_SECONDS = 180
 
@@ -27,12 +28,8 @@ HOME = {
 type Fields = Mapping[str, object]
 
 
-class HomeAssistantError(Exception):
-    """Home Assistant refused what was asked, or did not answer in time."""
-
-
 class State(TypedDict):
-    """An entity's state, with what of it is used here."""
+    """The state of an entity: the keys that are used here."""
 
     entity_id: str
     state: str
@@ -40,7 +37,7 @@ class State(TypedDict):
 
 
 class RegisteredEntity(TypedDict):
-    """An entity as the registry lists it, with what of it is used here."""
+    """An entity of the registry: the keys that are used here."""
 
     entity_id: str
     platform: str
@@ -54,14 +51,14 @@ class _Token(TypedDict):
 
 
 class Entry(TypedDict):
-    """A config entry, with what of it is used here."""
+    """A config entry: the keys that are used here."""
 
     entry_id: str
     title: str
 
 
 class Flow(TypedDict, total=False):
-    """Where a flow stands, with what of it is used here."""
+    """The state of a flow: the keys that are used here."""
 
     flow_id: Required[str]
     type: Required[str]
@@ -91,11 +88,11 @@ RECIPIENTS = Endpoint(path="/api/config/config_entries/subentries/flow")
 OPTIONS = Endpoint(path="/api/config/config_entries/options/flow")
 
 
-class HomeAssistant:
-    """One running instance; make it with `onboard` or `log_in`."""
+class Client:
+    """A client of one instance; `onboard` and `log_in` return one."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
-        """Speak over a session with an access token, good for half an hour."""
+        """Use an access token, which is valid for half an hour, in this session."""
         self._session = session
         self._url = url
         self._token = token
@@ -103,45 +100,43 @@ class HomeAssistant:
 
     @classmethod
     async def onboard(cls, session: aiohttp.ClientSession, url: str) -> Self:
-        """Do what the first visit of the UI does, and log in.
+        """Create the first user, as the UI does at its first visit, and log in.
 
-        The session is authorised for good. Raises HomeAssistantError.
+        The session is authorised for all later requests. Raises HomeAssistantError.
         """
-        client = {"client_id": f"{url}/"}
+        client_id = {"client_id": f"{url}/"}
         user = await _post(
             session,
             f"{url}/api/onboarding/users",
             json={
-                **client,
+                **client_id,
                 "name": "Sviluppo",
                 "username": USERNAME,
                 "password": PASSWORD,
                 "language": HOME["language"],
             },
         )
-        home_assistant = await cls._redeem(
-            session, url, str(cast("Fields", user)["auth_code"])
-        )
+        client = await cls._redeem(session, url, str(cast("Fields", user)["auth_code"]))
         await _post(session, f"{url}/api/onboarding/analytics", json={})
         await _post(
             session,
             f"{url}/api/onboarding/integration",
-            json={**client, "redirect_uri": f"{url}/?auth_callback=1"},
+            json={**client_id, "redirect_uri": f"{url}/?auth_callback=1"},
         )
-        await home_assistant.command("config/core/update", **HOME)
-        return home_assistant
+        await client.command("config/core/update", **HOME)
+        return client
 
     @classmethod
     async def log_in(cls, session: aiohttp.ClientSession, url: str) -> Self:
         """Log in as the user that `onboard` made. Raises HomeAssistantError."""
-        client = {"client_id": f"{url}/"}
+        client_id = {"client_id": f"{url}/"}
         flow = cast(
             "Flow",
             await _post(
                 session,
                 f"{url}/auth/login_flow",
                 json={
-                    **client,
+                    **client_id,
                     "handler": ["homeassistant", None],
                     "redirect_uri": f"{url}/?auth_callback=1",
                 },
@@ -150,13 +145,13 @@ class HomeAssistant:
         end = await _post(
             session,
             f"{url}/auth/login_flow/{flow['flow_id']}",
-            json={**client, "username": USERNAME, "password": PASSWORD},
+            json={**client_id, "username": USERNAME, "password": PASSWORD},
         )
         return await cls._redeem(session, url, str(cast("Fields", end).get("result")))
 
     @classmethod
     async def _redeem(cls, session: aiohttp.ClientSession, url: str, code: str) -> Self:
-        """Turn the code at the end of a login into an access token."""
+        """Exchange the code of a login for an access token."""
         token = await _post(
             session,
             f"{url}/auth/token",
@@ -169,9 +164,9 @@ class HomeAssistant:
         return cls(session, url, cast("_Token", token)["access_token"])
 
     async def command(self, kind: str, **fields: object) -> object:
-        """Give one websocket command and return its result.
+        """Send one websocket command and return its result.
 
-        On a connection of its own: one that nobody reads from is soon closed.
+        On a new connection: Home Assistant closes one that is not read from.
         """
         async with self._session.ws_connect(
             f"{self._url}/api/websocket", max_msg_size=0
@@ -186,14 +181,14 @@ class HomeAssistant:
             raise HomeAssistantError(f"{kind}: {reply.get('error')}")
         return reply.get("result")
 
-    async def act(
+    async def call(
         self, action: str, data: Fields, target: Fields | None = None
     ) -> None:
-        """Call an action, as a person does in the developer tools."""
+        """Call an action without a response."""
         await self._call(action, data, target, return_response=False)
 
-    async def ask(self, action: str, data: Fields) -> object:
-        """Call an action that answers, and return its answer."""
+    async def call_for_response(self, action: str, data: Fields) -> object:
+        """Call an action and return its response."""
         result = await self._call(action, data, None, return_response=True)
         return cast("Fields", result)["response"]
 
@@ -211,7 +206,7 @@ class HomeAssistant:
         )
 
     async def wait_until_running(self) -> None:
-        """Wait until the start is over and every action is known."""
+        """Wait until the start is over and every action is registered."""
 
         async def runs() -> bool | None:
             config = cast("Fields", await self.command("get_config"))
@@ -233,11 +228,13 @@ class HomeAssistant:
     async def start_flow(
         self, endpoint: Endpoint, handler: str | Sequence[str]
     ) -> Flow:
-        """Open a set-up flow and return its first step."""
+        """Start a flow and return its first step."""
         return await self._flow(endpoint.path, {"handler": handler})
 
-    async def go_on(self, endpoint: Endpoint, flow_id: str, answer: Fields) -> Flow:
-        """Answer a step of a set-up flow and return the next one."""
+    async def submit_step(
+        self, endpoint: Endpoint, flow_id: str, answer: Fields
+    ) -> Flow:
+        """Submit a step of a flow and return the next one."""
         return await self._flow(f"{endpoint.path}/{flow_id}", answer)
 
     async def _flow(self, path: str, body: Fields) -> Flow:
@@ -249,35 +246,22 @@ class HomeAssistant:
         await _post(self._session, path, json=config)
 
 
-async def until[T](
-    attempt: Callable[[], Awaitable[T | None]], seconds: float, what: str
-) -> T:
-    """Try again and again until the attempt returns something, and return that.
-
-    Raises HomeAssistantError with `what` never came to pass.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            while (found := await attempt()) is None:  # noqa: ASYNC110 - it is not ours to tell
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        raise HomeAssistantError(f"not within {seconds:.0f} s: {what}") from None
-    return found
-
-
-async def wait_until_it_answers(
+async def wait_until_served(
     session: aiohttp.ClientSession, url: str, path: str = "/api/onboarding"
 ) -> None:
-    """Wait until Home Assistant serves a path: a fresh one asks for its first user."""
+    """Wait until Home Assistant serves a path.
 
-    async def asks() -> bool | None:
+    The default is served until the first user is created.
+    """
+
+    async def served() -> bool | None:
         try:
             async with session.get(f"{url}{path}") as response:
                 return response.ok or None
         except aiohttp.ClientError:
             return None
 
-    await until(asks, START_SECONDS, "Home Assistant answers")
+    await until(served, START_SECONDS, "Home Assistant answers")
 
 
 async def _post(
@@ -287,7 +271,7 @@ async def _post(
     json: Fields | None = None,
     data: Mapping[str, str] | None = None,
 ) -> object:
-    """Post and return the JSON answer."""
+    """Post and return the JSON answer. Raises HomeAssistantError."""
     async with session.post(url, json=json, data=data) as response:
         if not response.ok:
             text = await response.text()

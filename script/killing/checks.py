@@ -1,4 +1,4 @@
-"""What must hold after a kill and a restart, and what did not."""
+"""The checks after a kill and a restart."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,52 +6,52 @@ from dataclasses import dataclass
 from http import HTTPStatus
 import re
 
-from script.lean.ledger import Row
+from script.home_assistant.ledger import Row
 from simulator import Fault, Operation, Request, Simulator
 
-from .storm import Call
+from .burst import Call
 
-SIX_WORDS = {"queued", "sent", "delivered", "failed", "expired", "uncertain"}
+STATUSES = {"queued", "sent", "delivered", "failed", "expired", "uncertain"}
 _FINAL = {"delivered", "failed", "expired"}
 _SENT = {"queued", "sent", "delivered"}
 _NOT_SENT = {"failed", "expired"}
 _OPEN_STAGES = {"waiting", "submitting", "taken"}
-"""What may be left open after a while is a doubt only."""
+"""Stages that no message may keep."""
 
 _REFUSALS = {Fault.THROTTLED, Fault.THROTTLED_BARE}
 """Faults that prove that a request was not carried out."""
 
-_TELLS_LATER = "smshosting"
-"""Who can say that a request of ours never came, so that it may be sent again."""
+_CAN_BE_ASKED = "smshosting"
+"""The provider that can be asked whether a request arrived."""
 
 _REPEAT_MARKER = re.compile(r" \d\d:\d\d$")
-"""What a text gets at its end when it is sent once more to Smshosting."""
+"""The end of a text that is sent to Smshosting once more."""
 
 type Key = tuple[str, str]
-"""A number and a text: no two messages are alike in both."""
+"""A number and a text: no two messages have the same ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that is known after a settled restart.
+    """What is known after a restart.
 
-    `at_kill` is the ledger as the killed process left it, `now` as it is after all
-    has settled; `carriers` are the accounts' providers by their ids.
+    `at_kill` is the ledger as the killed process left it, `now` the ledger when no
+    message is open any more; `providers` are by the ids of their accounts.
     """
 
     calls: Sequence[Call]
     at_kill: Sequence[Row]
     now: Sequence[Row]
-    carriers: Mapping[str, str]
+    providers: Mapping[str, str]
 
 
 def is_settled(rows: Sequence[Row]) -> bool:
-    """Tell whether nothing is on its way any more."""
+    """Return whether no message is open any more."""
     return not any(row.stage in _OPEN_STAGES for row in rows)
 
 
 def faults(evidence: Evidence, simulator: Simulator) -> Iterator[str]:
-    """Yield a sentence for each thing that must hold and does not."""
+    """Yield a sentence for each check that fails."""
     accepted = Counter(_key(message.to, message.text) for message in simulator.messages)
     rows = {_key(row.number, row.text): row for row in evidence.now}
     if len(rows) != len(evidence.now):
@@ -60,7 +60,7 @@ def faults(evidence: Evidence, simulator: Simulator) -> Iterator[str]:
         if count > 1:
             yield f"accepted {count} times: {key}"
         if key not in rows:
-            yield f"accepted, and the ledger does not know it: {key}"
+            yield f"accepted, and not in the ledger: {key}"
     for key, row in rows.items():
         yield from _row_faults(row, accepted[key])
     yield from _history_faults(evidence)
@@ -69,15 +69,15 @@ def faults(evidence: Evidence, simulator: Simulator) -> Iterator[str]:
 
 
 def _row_faults(row: Row, accepted: int) -> Iterator[str]:
-    """Compare what the ledger says of a message with what the provider took."""
-    if row.status not in SIX_WORDS:
-        yield f"no word of ours: {row}"
+    """Compare a message of the ledger with what the provider accepted."""
+    if row.status not in STATUSES:
+        yield f"not one of our statuses: {row}"
     if row.stage in _OPEN_STAGES:
-        yield f"does not come to an end: {row}"
+        yield f"stays open: {row}"
     if row.status in _NOT_SENT and accepted:
-        yield f"called {row.status}, and it was accepted: {row}"
+        yield f"is {row.status}, and it was accepted: {row}"
     if row.status in _SENT and not accepted:
-        yield f"called {row.status}, and it was never accepted: {row}"
+        yield f"is {row.status}, and it was never accepted: {row}"
 
 
 def _history_faults(evidence: Evidence) -> Iterator[str]:
@@ -90,13 +90,15 @@ def _history_faults(evidence: Evidence) -> Iterator[str]:
             continue
         if before.status in _FINAL and after.status != before.status:
             yield f"changed after its end: {before} -> {after}"
-        may_be_told = evidence.carriers.get(before.carrier or "") == _TELLS_LATER
+        can_be_asked = (
+            evidence.providers.get(before.last_account or "") == _CAN_BE_ASKED
+        )
         if (
             before.stage == "submitting"
             and after.status != "uncertain"
-            and not (may_be_told and after.status in _SENT)
+            and not (can_be_asked and after.status in _SENT)
         ):
-            yield f"was on the wire, so nobody can know: {before} -> {after}"
+            yield f"was being submitted, so the outcome is unknown: {before} -> {after}"
 
 
 def _answer_faults(evidence: Evidence, accepted: Counter[Key]) -> Iterator[str]:
@@ -121,15 +123,15 @@ def _answer_faults(evidence: Evidence, accepted: Counter[Key]) -> Iterator[str]:
 
 
 def _repetition_faults(simulator: Simulator) -> Iterator[str]:
-    """Find what was sent again although it may have left the first time.
+    """Find what was sent again although it may have been sent the first time.
 
-    Of Smshosting's it is enough that nothing was accepted twice.
+    For Smshosting it is enough that nothing was accepted twice.
     """
     left: set[Key] = set()
     for request in simulator.requests:
         if (
             request.operation is not Operation.SEND
-            or request.provider == _TELLS_LATER
+            or request.provider == _CAN_BE_ASKED
             or request.fault in _REFUSALS
         ):
             continue
@@ -140,7 +142,7 @@ def _repetition_faults(simulator: Simulator) -> Iterator[str]:
 
 
 def _sent(request: Request) -> Iterator[Key]:
-    """Yield the numbers and the text that a request was to send."""
+    """Yield the numbers and the text of a request to send."""
     fields = request.fields
     match request.provider:
         case "smsviainternet":
@@ -159,5 +161,5 @@ def _sent(request: Request) -> Iterator[Key]:
 
 
 def _key(number: str, text: str) -> Key:
-    """Return what tells a message from all others."""
+    """Return what identifies a message."""
     return number, _REPEAT_MARKER.sub("", text)

@@ -1,4 +1,4 @@
-"""How long the callbacks of an event loop hold it, measured from within."""
+"""How long the callbacks of an event loop hold it, measured from inside the process."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import time
 from typing import TypedDict
 
 FIGURES_FILE = "SMS_ITALIA_LOOP_FIGURES"
-"""The name in the environment of the file that figures are written to."""
+"""The environment variable with the name of the file that figures are written to."""
 
 BEGIN = signal.SIGUSR1
 END = signal.SIGUSR2
@@ -21,8 +21,8 @@ _HEARTBEAT_SECONDS = 0.005
 class SlowCallback(TypedDict):
     """A callback and how long it held the loop, in seconds.
 
-    `processor` is what it took itself; `clock` has in it what other processes took of
-    the machine meanwhile, and what it waited for.
+    `processor` is the processor time of the thread; `clock` includes waiting, also for
+    other processes of the machine.
     """
 
     callback: str
@@ -33,8 +33,8 @@ class SlowCallback(TypedDict):
 class Figures(TypedDict):
     """What was measured: the slowest callbacks first.
 
-    `late` is by how much a heartbeat came too late at most, in seconds: many short
-    callbacks in a row make it late, too.
+    `late` is the longest delay of a heartbeat in seconds: many short callbacks in a
+    row delay it, too.
     """
 
     callbacks: int
@@ -43,43 +43,48 @@ class Figures(TypedDict):
 
 
 class Meter:
-    """Times every callback of the running event loop between two signals."""
+    """Times every callback of the running event loop between `begin` and `end`."""
 
-    def __init__(self, file: Path) -> None:
-        """Write the figures to this file."""
-        self._file = file
+    def __init__(self) -> None:
+        """Measure nothing yet."""
         self._figures = Figures(callbacks=0, late=0, slowest=[])
         self._heartbeat: asyncio.Task[None] | None = None
+        self._run: Callable[[asyncio.Handle], None] = vars(asyncio.Handle)["_run"]
 
-    def obey_signals(self) -> None:
-        """Begin and end when the process is told to."""
-        run: Callable[[asyncio.Handle], None] = vars(asyncio.Handle)["_run"]
+    def obey_signals(self, file: Path) -> None:
+        """Begin and end at signals of the process; write the figures to the file."""
+
+        def end(*_signal: object) -> None:
+            file.write_text(json.dumps(self.end()), "utf-8")
+
+        signal.signal(BEGIN, lambda *_signal: self.begin())
+        signal.signal(END, end)
+
+    def begin(self) -> None:
+        """Begin to measure."""
+        self._figures = Figures(callbacks=0, late=0, slowest=[])
 
         def timed(handle: asyncio.Handle) -> None:
             callback = getattr(handle, "_callback", None)
             processor, clock = time.thread_time(), time.perf_counter()
-            run(handle)
-            self._note(
+            self._run(handle)
+            self._record(
                 callback,
                 time.thread_time() - processor,
                 time.perf_counter() - clock,
             )
 
-        def begin(*_signal: object) -> None:
-            self._figures = Figures(callbacks=0, late=0, slowest=[])
-            _replace_run(timed)
-            self._heartbeat = asyncio.get_running_loop().create_task(self._beat())
+        _replace_run(timed)
+        self._heartbeat = asyncio.get_running_loop().create_task(self._beat())
 
-        def end(*_signal: object) -> None:
-            _replace_run(run)
-            if self._heartbeat is not None:
-                self._heartbeat.cancel()
-            self._file.write_text(json.dumps(self._figures), "utf-8")
+    def end(self) -> Figures:
+        """End to measure and return the figures."""
+        _replace_run(self._run)
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        return self._figures
 
-        signal.signal(BEGIN, begin)
-        signal.signal(END, end)
-
-    def _note(self, callback: object, processor: float, clock: float) -> None:
+    def _record(self, callback: object, processor: float, clock: float) -> None:
         figures = self._figures
         figures["callbacks"] += 1
         slowest = figures["slowest"]
@@ -91,7 +96,7 @@ class Meter:
             del slowest[_TOP:]
 
     async def _beat(self) -> None:
-        """Notice for ever how late the loop is."""
+        """Measure the delay of a heartbeat, until cancelled."""
         while True:
             due = time.perf_counter() + _HEARTBEAT_SECONDS
             await asyncio.sleep(_HEARTBEAT_SECONDS)
@@ -100,7 +105,7 @@ class Meter:
 
 
 def _name(callback: object) -> str:
-    """Return what a person knows a callback by: of a task, its coroutine."""
+    """Return a readable name of a callback: of a task, its coroutine."""
     task = getattr(callback, "__self__", None)
     return (
         f"task {task.get_coro()}" if isinstance(task, asyncio.Task) else f"{callback}"
@@ -108,7 +113,7 @@ def _name(callback: object) -> str:
 
 
 def _replace_run(run: Callable[[asyncio.Handle], None]) -> None:
-    """Have every handle of every loop run this way: there is no other place to look.
+    """Have every handle of every loop run this way: asyncio has no hook for it.
 
     The name is private to asyncio, so it is set as a string.
     """

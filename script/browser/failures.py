@@ -1,29 +1,29 @@
-"""Trouble: a password that was changed elsewhere, and a credit that runs out."""
+"""Failures: a password that was changed elsewhere, and a credit that runs out."""
 
 from dataclasses import dataclass
 
 from playwright.async_api import Locator, expect
 
-from script.development.accounts import RECIPIENTS_BY_PROVIDER
+from script.home_assistant.accounts import RECIPIENTS_BY_PROVIDER
 from simulator import Simulator
 
-from .everyday import ACCOUNT
+from .account_setup import LOW_CREDIT, PICTURED
 from .screen import DELIVERY_SECONDS, MARGIN, Screen
-from .setting_up import LOW_CREDIT, PICTURED
+from .sending import ACCOUNT
 
 RECIPIENT = RECIPIENTS_BY_PROVIDER[PICTURED].name
 NEW_SECRET = "nuovo-segreto"  # noqa: S105 - of the simulator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """What goes wrong, how it is told, and how it is put right."""
+class Failures:
+    """The steps that cause a failure, read its message and fix it."""
 
     screen: Screen
     simulator: Simulator
 
     async def sign_in_again(self) -> None:
-        """Read why nothing was sent, and give the new secret, a wrong one first."""
+        """Read why nothing was sent, and enter the new secret, a wrong one first."""
         screen = self.screen
         self.simulator.set_credentials(PICTURED, auth_secret=NEW_SECRET)
         await screen.open_device(ACCOUNT, RECIPIENT)
@@ -36,7 +36,7 @@ class Trouble:
         await expect(screen.row("last_delivery_status")).to_contain_text(failed)
 
         await screen.open_integration()
-        await screen.button(screen.words.reconfigure).click()
+        await screen.button(screen.labels.reconfigure).click()
         await expect(screen.dialog).to_contain_text(
             screen.texts["config.step.reauth_confirm.title"]
         )
@@ -50,15 +50,15 @@ class Trouble:
         await expect(screen.dialog).to_contain_text(
             screen.texts["config.abort.reauth_successful"]
         )
-        await screen.finish(screen.words.close)
-        await expect(screen.button(screen.words.reconfigure)).to_have_count(0)
+        await screen.finish(screen.labels.close)
+        await expect(screen.button(screen.labels.reconfigure)).to_have_count(0)
 
         await screen.open_device(ACCOUNT, RECIPIENT)
         await screen.send_test()
         await screen.expect_delivered()
 
     async def run_out_of_credit(self) -> None:
-        """Find the repair, top up, and see it gone."""
+        """Find the repair, top up, and see that it is gone."""
         screen = self.screen
         self.simulator.set_credit(PICTURED, "4.27")
         await screen.send_test()
@@ -66,9 +66,9 @@ class Trouble:
         await expect(self._repair).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
         await self._repair.click()
         dialog = screen.page.locator("dialog-repairs-issue")
-        euro = f"{float(LOW_CREDIT):.2f}".replace(".", screen.words.decimal)
+        euro = f"{float(LOW_CREDIT):.2f}".replace(".", screen.labels.decimal)
         await expect(dialog).to_contain_text(euro)
-        await screen.album.take(
+        await screen.screenshots.take(
             "low-credit", dialog.locator("dialog[open]"), margin=MARGIN
         )
 
@@ -77,7 +77,7 @@ class Trouble:
         await screen.send_test()
         await screen.open("/config/repairs")
         await expect(
-            screen.page.get_by_text(screen.words.no_repairs, exact=True)
+            screen.page.get_by_text(screen.labels.no_repairs, exact=True)
         ).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
 
     @property

@@ -1,10 +1,10 @@
-"""What is read on the screen, in the language of the run."""
+"""The texts on the screen, in the language of the run."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 import json
 
-from script.development.folder import INTEGRATION
+from script.home_assistant.configuration import INTEGRATION
 
 type _Texts = dict[str, str | _Texts]
 
@@ -17,8 +17,8 @@ class Language(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """What Home Assistant's own frontend says, and what this person types.
+class Labels:
+    """The labels of Home Assistant's own frontend, and the texts that are typed.
 
     `locale` is the browser's; `decimal` stands before the cents.
     """
@@ -41,8 +41,8 @@ class Words:
     greeting: str
 
 
-WORDS = {
-    Language.ENGLISH: Words(
+LABELS = {
+    Language.ENGLISH: Labels(
         locale="en-GB",
         decimal=".",
         log_in="Log in",
@@ -60,7 +60,7 @@ WORDS = {
         alarm="Water leak in the laundry",
         greeting="Back at eight",
     ),
-    Language.ITALIAN: Words(
+    Language.ITALIAN: Labels(
         locale="it-IT",
         decimal=",",
         log_in="Accedi",
@@ -82,7 +82,7 @@ WORDS = {
 
 
 class OwnTexts:
-    """The integration's own texts, as its translation file has them."""
+    """The integration's own texts, from its translation file."""
 
     def __init__(self, language: Language) -> None:
         """Read the file of a language."""
@@ -90,7 +90,7 @@ class OwnTexts:
         self._texts: _Texts = json.loads(path.read_text("utf-8"))
 
     def __getitem__(self, path: str) -> str:
-        """Return the text under keys joined by dots; KeyError if there is none."""
+        """Return the text under keys joined by dots; KeyError if it is missing."""
         found: str | _Texts = self._texts
         for key in path.split("."):
             if isinstance(found, str):

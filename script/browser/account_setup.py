@@ -1,11 +1,11 @@
-"""Setting up: an account at each provider with its recipient, then the options."""
+"""Setting up an account at each provider with its recipient, then the options."""
 
 from dataclasses import dataclass
 
 from playwright.async_api import expect
 
-from script.development.accounts import RECIPIENTS_BY_PROVIDER, SENDER
-from script.development.home_assistant import PASSWORD, USERNAME
+from script.home_assistant.accounts import RECIPIENTS_BY_PROVIDER, SENDER
+from script.home_assistant.client import PASSWORD, USERNAME
 from simulator import PROVIDERS, Simulator
 
 from .screen import MARGIN, Screen
@@ -18,8 +18,8 @@ LOW_CREDIT = "10"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettingUp:
-    """What is done before the first message."""
+class AccountSetup:
+    """The steps before the first message."""
 
     screen: Screen
     simulator: Simulator
@@ -30,20 +30,20 @@ class SettingUp:
         await screen.open("/")
         await screen.page.locator("input[name=username]").fill(USERNAME)
         await screen.page.locator("input[name=password]").fill(PASSWORD)
-        await screen.button(screen.words.log_in).click()
+        await screen.button(screen.labels.log_in).click()
         await expect(screen.page.locator("home-assistant-main")).to_be_visible()
 
     async def set_up(self, provider: str) -> None:
-        """Make an account at a provider, and its first recipient."""
+        """Set up an account at a provider, and its first recipient."""
         await self._choose(provider)
-        await self._make_account(provider)
-        await self._make_recipient(provider)
+        await self._create_account(provider)
+        await self._create_recipient(provider)
 
     async def _choose(self, provider: str) -> None:
-        """Go from the integrations to the menu of providers, and choose."""
+        """Go from the integrations to the menu of providers, and choose one."""
         screen = self.screen
         await screen.open("/config/integrations/dashboard")
-        await screen.button(screen.words.add_integration).click()
+        await screen.button(screen.labels.add_integration).click()
         adding = screen.page.locator("dialog-add-integration")
         await adding.get_by_role("textbox").fill("SMS Italia")
         await adding.get_by_text(screen.texts["title"], exact=True).click()
@@ -53,11 +53,13 @@ class SettingUp:
             described = screen.texts[f"{step}.menu_option_descriptions.{each}"]
             await expect(screen.dialog).to_contain_text(described)
         if provider == PICTURED:
-            await screen.album.take("provider-menu", screen.dialog_box, margin=MARGIN)
+            await screen.screenshots.take(
+                "provider-menu", screen.dialog_box, margin=MARGIN
+            )
         name = screen.texts[f"{step}.menu_options.{provider}"]
         await screen.dialog.get_by_text(name, exact=True).click()
 
-    async def _make_account(self, provider: str) -> None:
+    async def _create_account(self, provider: str) -> None:
         """Fill the account's form, with a wrong secret first."""
         screen, form = self.screen, f"config.step.{provider}"
         await expect(screen.dialog).to_contain_text(screen.texts[f"{form}.title"])
@@ -65,7 +67,9 @@ class SettingUp:
         for name, value in {**credentials, "sender": SENDER}.items():
             await screen.field(name).fill(value)
         if provider == PICTURED:
-            await screen.album.take("account-form", screen.dialog_box, margin=MARGIN)
+            await screen.screenshots.take(
+                "account-form", screen.dialog_box, margin=MARGIN
+            )
         advanced = screen.texts[f"{form}.sections.advanced.name"]
         await screen.dialog.get_by_text(advanced, exact=True).click()
         await screen.field("url").fill(self.simulator.url(provider))
@@ -75,11 +79,11 @@ class SettingUp:
         await expect(screen.dialog).to_contain_text(
             screen.texts["config.error.invalid_auth"]
         )
-        await screen.album.check()
+        await screen.screenshots.check()
         await screen.field(secret).fill(credentials[secret])
         await screen.submit()
 
-    async def _make_recipient(self, provider: str) -> None:
+    async def _create_recipient(self, provider: str) -> None:
         """Fill the recipient's form, which opens by itself."""
         screen, form = self.screen, "config_subentries.recipient.step.user"
         recipient = RECIPIENTS_BY_PROVIDER[provider]
@@ -87,19 +91,19 @@ class SettingUp:
         await screen.field("name").fill(recipient.name)
         numbers = screen.dialog.locator("ha-input-multi")
         await numbers.locator("input").fill(recipient.typed)
-        await screen.album.check()
+        await screen.screenshots.check()
         await screen.submit()
         await expect(screen.dialog).to_contain_text(recipient.name)
-        await screen.finish(screen.words.finish)
+        await screen.finish(screen.labels.finish)
 
     async def change_options(self) -> None:
-        """Be warned of a low credit earlier than usual."""
+        """Raise the credit below which a warning is shown."""
         screen, step = self.screen, "options.step.init"
         await screen.open_integration()
         name = screen.texts[f"config.step.user.menu_options.{PICTURED}"]
         account = screen.account(name)
         configure = account.get_by_role(
-            "button", name=screen.words.configure, exact=True
+            "button", name=screen.labels.configure, exact=True
         )
         await configure.first.click()
         await expect(screen.dialog).to_contain_text(screen.texts[f"{step}.title"])
@@ -108,7 +112,7 @@ class SettingUp:
         field = screen.number(screen.texts[f"{limits}.data.low_credit"])
         await expect(field).to_have_value("5")
         await field.fill(LOW_CREDIT)
-        await screen.album.take("options", screen.dialog_box, margin=MARGIN)
+        await screen.screenshots.take("options", screen.dialog_box, margin=MARGIN)
         await screen.submit()
-        await expect(screen.dialog).to_contain_text(screen.words.options_saved)
-        await screen.finish(screen.words.finish)
+        await expect(screen.dialog).to_contain_text(screen.labels.options_saved)
+        await screen.finish(screen.labels.finish)

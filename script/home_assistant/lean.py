@@ -1,0 +1,170 @@
+"""An instance that starts in seconds, with an account at every provider."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+import json
+from pathlib import Path
+from typing import cast, override
+
+import aiohttp
+
+from simulator import PROVIDERS, Simulator
+
+from . import accounts, configuration
+from .client import START_SECONDS, Client, Fields, wait_until_served
+from .instance import Instance
+from .loop_meter import BEGIN, END, FIGURES_FILE, Figures
+from .process import Process
+from .waiting import HomeAssistantError, until
+
+FIGURES_SECONDS = 60
+LEDGER = Path(".storage") / "sms_italia.db"
+
+_CONFIGURATION = """\
+api:
+config:
+onboarding:
+websocket_api:
+logger:
+  default: warning
+  logs:
+    custom_components.sms_italia: info
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer of sms_italia.send_sms to one call; no `messages` if it refused."""
+
+    status: int
+    messages: Sequence[Mapping[str, object]] | None
+
+
+class LeanInstance(Instance):
+    """An instance without the frontend; `accounts` are entry ids by provider."""
+
+    def __init__(
+        self, folder: Path, session: aiohttp.ClientSession, port: int | None = None
+    ) -> None:
+        """Use a folder, and a session that `prepare` authorises for good."""
+        super().__init__(folder, port)
+        self._session = session
+        self.accounts: dict[str, str] = {}
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's main file."""
+        return self.folder / LEDGER
+
+    @override
+    def _arguments(self) -> Sequence[str]:
+        return [
+            "-m",
+            "script.home_assistant.lean_start",
+            "--config",
+            str(self.folder),
+            "--log-no-color",
+            "--skip-pip",
+        ]
+
+    @override
+    def _environment(self) -> Mapping[str, str]:
+        return {FIGURES_FILE: str(self._figures)}
+
+    @property
+    def _figures(self) -> Path:
+        return self.folder / "loop_figures.json"
+
+    async def prepare(
+        self, simulator: Simulator, external_url: str | None = None
+    ) -> None:
+        """Make the folder, with an account at every provider, all with much credit.
+
+        `external_url` is where providers could call back.
+        """
+        for provider in PROVIDERS:
+            simulator.set_credit(provider, 1_000_000)
+        self.create()
+        configuration.write(self.folder, _CONFIGURATION)
+        async with self.run() as process:
+            await wait_until_served(self._session, self.url)
+            client = await Client.onboard(self._session, self.url)
+            await client.wait_until_running()
+            if external_url is not None:
+                await client.command("config/core/update", external_url=external_url)
+            # A token that is still valid after a restart.
+            token = await client.command(
+                "auth/long_lived_access_token", client_name="script", lifespan=1
+            )
+            self._session.headers["Authorization"] = f"Bearer {token}"
+            for provider in PROVIDERS:
+                account = await accounts.create(client, simulator, provider)
+                self.accounts[provider] = account.entry_id
+                await accounts.change_options(
+                    client, account.entry_id, "limits", daily_limit=0
+                )
+            await process.stop()
+
+    async def wait_until_running(self, process: Process) -> None:
+        """Wait until the start is over. Raises HomeAssistantError."""
+
+        async def runs() -> bool | None:
+            if process.returncode is not None:
+                raise HomeAssistantError("Home Assistant ended by itself")
+            try:
+                async with self._session.get(f"{self.url}/api/config") as response:
+                    config = cast("Fields", await response.json())
+            except aiohttp.ClientError:
+                return None
+            return config.get("state") == "RUNNING" or None
+
+        await until(runs, START_SECONDS, "Home Assistant runs")
+
+    def begin_to_measure(self, process: Process) -> None:
+        """Measure how long callbacks hold the process's event loop, from now on."""
+        self._figures.unlink(missing_ok=True)
+        process.signal(BEGIN)
+
+    async def measured(self, process: Process) -> Figures:
+        """Return the figures since `begin_to_measure`. Raises HomeAssistantError."""
+        process.signal(END)
+
+        async def written() -> Figures | None:
+            try:
+                text = await asyncio.to_thread(self._figures.read_text)
+                return cast("Figures", json.loads(text))
+            except FileNotFoundError, ValueError:
+                return None
+
+        return await until(written, FIGURES_SECONDS, "the figures are written")
+
+    async def post(self, path: str, body: bytes) -> int:
+        """Post to a path, as a provider does; return the HTTP status."""
+        async with self._session.post(f"{self.url}{path}", data=body) as response:
+            return response.status
+
+    async def send(
+        self, provider: str, numbers: Sequence[str], text: str
+    ) -> Answer | None:
+        """Call sms_italia.send_sms; None if the connection broke before the answer."""
+        try:
+            async with self._session.post(
+                f"{self.url}/api/services/sms_italia/send_sms?return_response",
+                json={
+                    "config_entry_id": self.accounts[provider],
+                    "numbers": list(numbers),
+                    "message": text,
+                },
+            ) as response:
+                if response.status != HTTPStatus.OK:
+                    return Answer(status=response.status, messages=None)
+                body = cast("Fields", await response.json())
+        except aiohttp.ClientError:
+            return None
+        answer = cast("Fields", body["service_response"])
+        return Answer(
+            status=HTTPStatus.OK,
+            messages=cast("Sequence[Mapping[str, object]]", answer["messages"]),
+        )
