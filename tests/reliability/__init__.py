@@ -1,1 +1,1 @@
-"""The proofs: nothing lost, nothing sent twice, and the fate of every message known."""
+"""Tests that nothing is lost or sent twice, and every message has a known status."""

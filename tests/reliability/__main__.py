@@ -1,4 +1,4 @@
-"""Runs the fault matrix and writes docs/reliability.md. Run by script/reliability."""
+"""Runs the fault matrix and writes docs/reliability.md; run by script/reliability."""
 
 import asyncio
 from pathlib import Path
@@ -10,14 +10,14 @@ from .page import PAGE, write
 
 
 def main() -> int:
-    """Return the exit code: 1 if something that must hold did not."""
+    """Return the exit code: 1 if a check failed."""
     with tempfile.TemporaryDirectory() as folder:
         matrix = asyncio.run(run(Path(folder)))
     if matrix.faults:
-        print(*matrix.faults, sep="\n")  # noqa: T201 - a person reads it
+        print(*matrix.faults, sep="\n")  # noqa: T201 - run by script/reliability
         return 1
     write(matrix)
-    print(f"Written: {PAGE}")  # noqa: T201 - a person reads it
+    print(f"Written: {PAGE}")  # noqa: T201 - run by script/reliability
     return 0
 
 

@@ -22,7 +22,7 @@ async def matrix(
     tmp_path: Path,
     socket_enabled: None,  # noqa: ARG001 - the kit blocks sockets without it
 ) -> Matrix:
-    """Return the fault matrix; the first test that wants it lets it run."""
+    """Return the fault matrix; the first test that needs it runs it."""
     stash = request.config.stash
     if _MATRIX not in stash:
         stash[_MATRIX] = await run(tmp_path)
@@ -33,7 +33,7 @@ async def matrix(
 async def web(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
 ) -> TestClient[Any, Any]:
-    """Return a client of Home Assistant's web server, which is https from outside."""
+    """Return a client of Home Assistant's web server, with an external https URL."""
     assert await async_setup_component(hass, "webhook", {})
     await async_process_ha_core_config(hass, {"external_url": "https://casa.example"})
     client: TestClient[Any, Any] = await hass_client_no_auth()

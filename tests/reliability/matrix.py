@@ -1,11 +1,11 @@
 """The fault matrix: every provider, every trouble, every question, on real sockets.
 
 `expected_send`, `expected_status` and `expected_check` say what each cell must be.
-They follow from the rule when a text may be sent again, and not from the code:
+They follow from the retry rule, not from the code:
 
-- what certainly never left, or was refused in so many words, is kept and sent again;
-- what may have left is uncertain, and never sent again unless the provider itself
-  says that it never came;
+- what was certainly not sent, or was refused explicitly, waits and is sent again;
+- what may have been sent is uncertain, and never sent again unless the provider itself
+  says that it did not arrive;
 - an answer that can be read counts, whatever else is wrong with it.
 
 `run` fills all cells from real runs of the real clients, messenger and ledger.
@@ -50,7 +50,7 @@ NUMBER = "+393331234567"
 TEXT = "Allarme: porta aperta"
 SENDER = "Casa"
 
-PATIENT = Timeouts(connect=20, total=20)
+LONG = Timeouts(connect=20, total=20)
 """Longer than a busy machine takes to answer."""
 SHORT = Timeouts(connect=20, total=1)
 """For a provider that hangs."""
@@ -58,18 +58,18 @@ SHORT = Timeouts(connect=20, total=1)
 PACE = Pace(
     first_rest=0.1, longest_rest=0.2, first_poll=0.3, longest_poll=0.3, never_came=0.5
 )
-LINGER = 1.5
-"""Seconds after its end in which a message would be sent or asked about again."""
-PATIENCE = 120
-AT_ONCE = 24
+WATCH_SECONDS = 1.5
+"""After the end of a message: long enough to send it or ask about it again."""
+CELL_SECONDS = 120
+PARALLEL_CELLS = 24
 """Cells that run at the same time."""
 
 
 class Unreachable(StrEnum):
-    """What can go wrong before a provider is reached at all."""
+    """Troubles in which the provider is not reached."""
 
     NO_CONNECTION = "no_connection"
-    """Nobody listens at the provider's address."""
+    """No server listens at the provider's address."""
 
 
 type Trouble = Fault | Unreachable
@@ -77,20 +77,20 @@ type Trouble = Fault | Unreachable
 TROUBLES: tuple[Trouble, ...] = (*Unreachable, *Fault)
 
 
-class Told(StrEnum):
-    """What the answer to a question told, beside the kinds of refusal."""
+class Result(StrEnum):
+    """The result of a question, beside the kinds of refusal."""
 
     ANSWER = "answer"
-    """It could be read."""
+    """An answer that could be read."""
     NOTHING = "nothing"
-    """Nothing that could be read."""
+    """No answer, or one that could not be read."""
 
 
-# What must be: the rules.
+# The rules.
 
 
 def _is_worked_on(trouble: Trouble) -> bool:
-    """Tell whether a good request with this trouble is carried out (simulator)."""
+    """Return whether a valid request with this trouble is carried out."""
     match trouble:
         case (
             Unreachable.NO_CONNECTION
@@ -117,11 +117,11 @@ def _is_worked_on(trouble: Trouble) -> bool:
             return True
 
 
-def _proves(provider: str, trouble: Trouble) -> ErrorKind | Told:
-    """Tell what a client can know for certain after a request with this trouble.
+def _proves(provider: str, trouble: Trouble) -> ErrorKind | Result:
+    """Return what a client knows for certain after a request with this trouble.
 
-    A kind: certainly not carried out. Both sides of a cut or a hang, and both sides
-    of a bare 5xx, look alike from here, and so do all unreadable answers.
+    A kind means: certainly not carried out. Whether a request was carried out cannot be
+    known after a cut, a hang, a bare 5xx or an unreadable answer.
     """
     match trouble:
         case Unreachable.NO_CONNECTION:
@@ -129,13 +129,13 @@ def _proves(provider: str, trouble: Trouble) -> ErrorKind | Told:
         case Fault.THROTTLED | Fault.THROTTLED_BARE:
             return ErrorKind.THROTTLED
         case Fault.REDIRECT:
-            # It asks to repeat the request elsewhere, so it did nothing itself. No
-            # send follows it.
+            # It asks to repeat the request elsewhere, so it did not carry it out. A
+            # send never follows it.
             return ErrorKind.UNAVAILABLE
         case Fault.BAD_ENCODING if provider == "inviosmart":
-            # A line of text is read whole before the bytes that are none. JSON with
-            # such bytes is no JSON.
-            return Told.ANSWER
+            # The line of text is complete before the invalid bytes. JSON with such
+            # bytes cannot be read.
+            return Result.ANSWER
         case (
             Fault.CUT_BEFORE_ACCEPT
             | Fault.CUT_AFTER_ACCEPT
@@ -151,22 +151,28 @@ def _proves(provider: str, trouble: Trouble) -> ErrorKind | Told:
             | Fault.BAD_ENCODING
             | Fault.DEEP_JSON
         ):
-            return Told.NOTHING
+            return Result.NOTHING
 
 
-_CAN_TELL_LATER = frozenset({"smshosting"})
-"""Who can be asked whether a request of ours ever came (smshosting-push.txt)."""
+_CAN_BE_ASKED = frozenset({"smshosting"})
+"""Who can be asked whether a request arrived.
+
+docs/development/provider-apis/smshosting.md 2.3
+"""
 
 _HAS_CREDIT = frozenset({"smshosting", "inviosmart"})
-"""Who can be asked for the credit (providers.md); of the others the login is proved."""
+"""Who can be asked for the credit; at the others only the login is checked.
+
+docs/development/provider-apis/common.md 5
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendCell:
-    """A send that met a trouble once, and what came of it in the end.
+    """A send with a trouble once, and its end.
 
     `requests` are the sending requests that reached the provider, `accepted` the SMS
-    that it took. `raises` says whether the caller gets an error.
+    that it accepted. `raises` is whether the action fails.
     """
 
     status: Status
@@ -180,7 +186,7 @@ class SendCell:
 
 
 def expected_send(provider: str, trouble: Trouble) -> SendCell:
-    """Return what must come of a send."""
+    """Return the expected cell of a send."""
     reached = 0 if trouble is Unreachable.NO_CONNECTION else 1
     accepted = int(_is_worked_on(trouble))
     match _proves(provider, trouble):
@@ -195,7 +201,7 @@ def expected_send(provider: str, trouble: Trouble) -> SendCell:
                 final_requests=reached + 1,
                 final_accepted=1,
             )
-        case Told.ANSWER:
+        case Result.ANSWER:
             return SendCell(
                 status=Status.QUEUED,
                 error=None,
@@ -206,8 +212,8 @@ def expected_send(provider: str, trouble: Trouble) -> SendCell:
                 final_requests=1,
                 final_accepted=1,
             )
-        case Told.NOTHING:
-            settled = provider in _CAN_TELL_LATER
+        case Result.NOTHING:
+            settled = provider in _CAN_BE_ASKED
             return SendCell(
                 status=Status.UNCERTAIN,
                 error=None,
@@ -222,13 +228,13 @@ def expected_send(provider: str, trouble: Trouble) -> SendCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusCell:
-    """The first question about a delivered message met a trouble.
+    """The first question about a delivered message has a trouble.
 
-    `questions` came to the provider until the message was known to be delivered.
+    `questions` reached the provider until the message was known to be delivered.
     `requests` and `accepted` are about sending.
     """
 
-    told: ErrorKind | Told
+    result: ErrorKind | Result
     questions: int
     requests: int
     accepted: int
@@ -236,12 +242,12 @@ class StatusCell:
 
 
 def expected_status(provider: str, trouble: Trouble) -> StatusCell:
-    """Return what must come of a question about a message."""
-    told = _proves(provider, trouble)
+    """Return the expected cell of a question about a message."""
+    result = _proves(provider, trouble)
     reached = 0 if trouble is Unreachable.NO_CONNECTION else 1
     return StatusCell(
-        told=told,
-        questions=1 if told is Told.ANSWER else reached + 1,
+        result=result,
+        questions=1 if result is Result.ANSWER else reached + 1,
         requests=1,
         accepted=1,
         final_status=Status.DELIVERED,
@@ -250,31 +256,31 @@ def expected_status(provider: str, trouble: Trouble) -> StatusCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckCell:
-    """The hourly question about an account met a trouble: its credit, or its login.
+    """The hourly question about an account, its credit or login, has a trouble.
 
-    `credit` is what the question told, in euro. The next question is asked without
-    trouble. `accepted` are SMS.
+    `credit` is the result in euro. The next question has no trouble. `accepted` are
+    SMS.
     """
 
-    told: ErrorKind | Told
+    result: ErrorKind | Result
     credit: Decimal | None
     questions: int
     accepted: int
-    next_told: ErrorKind | Told
+    next_result: ErrorKind | Result
     next_credit: Decimal | None
 
 
 CREDIT = Decimal("12.34")
 LOGIN_PROVED = Decimal(-1)
-"""In place of a credit, where a provider tells none and the login alone is proved."""
+"""In place of a credit, where a provider has none and only the login is checked."""
 
 
 def expected_check(provider: str, trouble: Trouble) -> CheckCell:
-    """Return what must come of the question about an account."""
-    told = _proves(provider, trouble)
+    """Return the expected cell of the question about an account."""
+    result = _proves(provider, trouble)
     if (
         provider == "transactionale"
-        and told is Told.NOTHING
+        and result is Result.NOTHING
         and trouble
         in {
             Fault.TRUNCATED_JSON,
@@ -283,21 +289,21 @@ def expected_check(provider: str, trouble: Trouble) -> CheckCell:
             Fault.DEEP_JSON,
         }
     ):
-        # The login is proved by the errors of a request without a number and a text,
-        # which are answered with HTTP 400: a refusal, also when it cannot be read.
-        told = ErrorKind.REFUSED
+        # The login is checked by a request without a number and a text, which is
+        # answered with HTTP 400: a refusal, also when it cannot be read.
+        result = ErrorKind.REFUSED
     credit = CREDIT if provider in _HAS_CREDIT else LOGIN_PROVED
     return CheckCell(
-        told=told,
-        credit=credit if told is Told.ANSWER else None,
+        result=result,
+        credit=credit if result is Result.ANSWER else None,
         questions=0 if trouble is Unreachable.NO_CONNECTION else 1,
         accepted=0,
-        next_told=Told.ANSWER,
+        next_result=Result.ANSWER,
         next_credit=credit,
     )
 
 
-# What is: the runs.
+# The runs.
 
 
 type Table[Cell] = Mapping[tuple[str, Trouble], Cell]
@@ -307,7 +313,7 @@ type Table[Cell] = Mapping[tuple[str, Trouble], Cell]
 class Matrix:
     """All cells as they were found.
 
-    `faults` are sentences about what must hold in every cell and did not.
+    `faults` are sentences about checks of all cells that failed.
     """
 
     sends: Table[SendCell]
@@ -319,30 +325,30 @@ class Matrix:
 async def run(folder: Path) -> Matrix:
     """Fill all cells; the ledgers go to subfolders of `folder`."""
     faults: list[str] = []
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(PARALLEL_CELLS)
     async with aiohttp.ClientSession() as session:
 
         async def fill[Cell](
-            find: Callable[[House], Coroutine[None, None, Cell]],
+            find: Callable[[Scenario], Coroutine[None, None, Cell]],
             provider: str,
             trouble: Trouble,
         ) -> Cell:
             async with gate:
                 with reserved_port() as port:
                     place = folder / find.__name__ / f"{provider}_{trouble}"
-                    house = House(provider, trouble, place, session, port)
-                    async with asyncio.timeout(PATIENCE), house:
-                        cell = await find(house)
+                    scenario = Scenario(provider, trouble, place, session, port)
+                    async with asyncio.timeout(CELL_SECONDS), scenario:
+                        cell = await find(scenario)
                     faults.extend(
                         f"{find.__name__}, {provider}, {trouble}: {fault}"
-                        for fault in house.faults
+                        for fault in scenario.faults
                     )
                     return cell
 
         async def fill_table[Cell](
-            find: Callable[[House], Coroutine[None, None, Cell]],
+            find: Callable[[Scenario], Coroutine[None, None, Cell]],
         ) -> Table[Cell]:
-            # What waits seven seconds for a throttled provider begins first.
+            # The cells that wait seven seconds for a throttled provider begin first.
             order = sorted(TROUBLES, key=lambda trouble: trouble is not Fault.THROTTLED)
             keys = [(provider, trouble) for trouble in order for provider in PROVIDERS]
             cells = await asyncio.gather(*(fill(find, *key) for key in keys))
@@ -354,10 +360,10 @@ async def run(folder: Path) -> Matrix:
     return Matrix(sends=sends, statuses=statuses, checks=checks, faults=faults)
 
 
-class House:
-    """One account at one simulated provider; the line is up while the context lasts.
+class Scenario:
+    """One account at one simulated provider, which listens while the context lasts.
 
-    `faults` gather what must hold in every cell and did not.
+    `faults` are the checks that failed.
     """
 
     def __init__(
@@ -378,7 +384,7 @@ class House:
             "url": self.simulator.url(provider),
             "sender": SENDER,
         }
-        timeouts = SHORT if trouble in HANGS else PATIENT
+        timeouts = SHORT if trouble in HANGS else LONG
         self.account = Account(
             id="casa",
             name="Casa",
@@ -389,13 +395,13 @@ class House:
             recipients={},
         )
         self.faults: list[str] = []
-        self.told: list[Status] = []
+        self.reported: list[Status] = []
         self._folder = folder
-        self._line = AsyncExitStack()
+        self._listening = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Have the line up."""
-        await self._line.enter_async_context(self.simulator)
+        """Let the provider listen."""
+        await self._listening.enter_async_context(self.simulator)
         return self
 
     async def __aexit__(
@@ -404,32 +410,32 @@ class House:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Have the line down."""
-        await self._line.aclose()
+        """Let the provider be out of reach."""
+        await self._listening.aclose()
 
-    async def meet_trouble(self, operation: Operation | None) -> None:
-        """Have the trouble at the next question of this kind."""
+    async def begin_trouble(self, operation: Operation | None) -> None:
+        """Cause the trouble at the next request of this kind."""
         match self.trouble:
             case Unreachable.NO_CONNECTION:
-                await self._line.aclose()
+                await self._listening.aclose()
             case Fault() as fault:
                 self.simulator.inject(self.provider, fault, operation=operation)
 
     async def end_trouble(self) -> None:
-        """Have the line up again if it was the trouble; a fault happens only once."""
+        """Let the provider listen again; a fault happens only once anyway."""
         if self.trouble is Unreachable.NO_CONNECTION:
-            await self._line.enter_async_context(self.simulator)
+            await self._listening.enter_async_context(self.simulator)
 
     @asynccontextmanager
     async def messenger(self) -> AsyncIterator[Messenger]:
-        """Run a messenger on the house's ledger."""
+        """Run a messenger on the ledger."""
         messenger = Messenger(
             self._folder / "sms.db",
             Clock(),
             PACE,
             lambda trouble: self.faults.append(f"the ledger: {trouble}"),
         )
-        stop_listening = messenger.listen(self.account.id, self._hear)
+        stop_listening = messenger.listen(self.account.id, self._handle_event)
         await messenger.attach(self.account)
         try:
             yield messenger
@@ -437,9 +443,9 @@ class House:
             await messenger.close()
             stop_listening()
 
-    def _hear(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         if isinstance(event, MessagesChanged):
-            self.told += [message.status for message in event.turned]
+            self.reported += [message.status for message in event.turned]
 
     def requests(self, operation: Operation) -> int:
         """Return how many requests of a kind reached the provider."""
@@ -450,8 +456,8 @@ class House:
         """How many SMS the provider accepted."""
         return len(self.simulator.messages)
 
-    def demand(self, condition: object, sentence: str) -> None:
-        """Note a fault unless the condition is true."""
+    def require(self, condition: object, sentence: str) -> None:
+        """Add a fault unless the condition is true."""
         if not condition:
             self.faults.append(sentence)
 
@@ -463,21 +469,21 @@ ORDER = Order(
 )
 
 
-async def send(house: House) -> SendCell:
-    """Send one message into the trouble and follow it to its end, and beyond."""
-    async with house.messenger() as messenger:
-        await house.meet_trouble(Operation.SEND)
+async def send(scenario: Scenario) -> SendCell:
+    """Send one message with the trouble and follow it to its end, and beyond."""
+    async with scenario.messenger() as messenger:
+        await scenario.begin_trouble(Operation.SEND)
         (message,) = await messenger.send(ORDER)
-        raises = delivery_error([message], lambda _: house.account.name) is not None
-        requests, accepted = house.requests(Operation.SEND), house.accepted
-        await house.end_trouble()
-        await _follow(house, messenger)
+        raises = delivery_error([message], lambda _: scenario.account.name) is not None
+        requests, accepted = scenario.requests(Operation.SEND), scenario.accepted
+        await scenario.end_trouble()
+        await _follow(scenario, messenger)
         end = await _on_record(messenger)
-        await asyncio.sleep(LINGER)
-    async with house.messenger() as messenger:
-        await asyncio.sleep(LINGER)
-        house.demand(
-            await _on_record(messenger) == end, "a restart changed what was final"
+        await asyncio.sleep(WATCH_SECONDS)
+    async with scenario.messenger() as messenger:
+        await asyncio.sleep(WATCH_SECONDS)
+        scenario.require(
+            await _on_record(messenger) == end, "a restart changed a final status"
         )
     cell = SendCell(
         status=message.status,
@@ -486,112 +492,118 @@ async def send(house: House) -> SendCell:
         requests=requests,
         accepted=accepted,
         final_status=end.status,
-        final_requests=house.requests(Operation.SEND),
-        final_accepted=house.accepted,
+        final_requests=scenario.requests(Operation.SEND),
+        final_accepted=scenario.accepted,
     )
-    house.demand(house.accepted <= 1, "sent twice")
-    house.demand(
-        house.accepted or end.status is not Status.DELIVERED, "lost, and not told"
+    reported = scenario.reported
+    scenario.require(scenario.accepted <= 1, "sent twice")
+    scenario.require(
+        scenario.accepted or end.status is not Status.DELIVERED,
+        "lost, and called delivered",
     )
-    house.demand(
-        not house.accepted or not {Status.FAILED, Status.EXPIRED} & {*house.told},
+    scenario.require(
+        not scenario.accepted or not {Status.FAILED, Status.EXPIRED} & {*reported},
         "called failed or expired, and it was sent",
     )
-    house.demand(house.told[-1] is end.status, "the end was not told")
-    house.demand(
-        not any(status.is_final for status in house.told[:-1]), "told on after its end"
+    scenario.require(reported[-1] is end.status, "the end was not reported")
+    scenario.require(
+        not any(status.is_final for status in reported[:-1]),
+        "reported after its end",
     )
-    house.demand(
-        not any(request.redirected for request in house.simulator.requests),
+    scenario.require(
+        not any(request.redirected for request in scenario.simulator.requests),
         "a redirect was followed",
     )
-    if house.trouble is Fault.THROTTLED:
-        first, second = (request.received for request in house.simulator.requests[:2])
-        house.demand(
+    if scenario.trouble is Fault.THROTTLED:
+        first, second = (
+            request.received for request in scenario.simulator.requests[:2]
+        )
+        scenario.require(
             second - first >= timedelta(seconds=RETRY_AFTER_SECONDS),
             "the provider asked for more time",
         )
     return cell
 
 
-async def status(house: House) -> StatusCell:
-    """Send one message well, and ask into the trouble what became of it."""
-    async with house.messenger() as messenger:
+async def status(scenario: Scenario) -> StatusCell:
+    """Send one message, and ask for its status with the trouble."""
+    async with scenario.messenger() as messenger:
         (message,) = await messenger.send(ORDER)
-        house.simulator.move(house.simulator.messages[0].id, "delivered")
-        await house.meet_trouble(Operation.STATUS)
-        if house.trouble is Unreachable.NO_CONNECTION:
-            await asyncio.sleep(LINGER)
-        await house.end_trouble()
-        await _follow(house, messenger)
+        scenario.simulator.move(scenario.simulator.messages[0].id, "delivered")
+        await scenario.begin_trouble(Operation.STATUS)
+        if scenario.trouble is Unreachable.NO_CONNECTION:
+            await asyncio.sleep(WATCH_SECONDS)
+        await scenario.end_trouble()
+        await _follow(scenario, messenger)
         end = await _on_record(messenger)
-    questions = house.requests(Operation.STATUS)
+    questions = scenario.requests(Operation.STATUS)
     assert message.provider_id is not None
     ref = MessageRef(message.provider_id, NUMBER)
-    await house.meet_trouble(Operation.STATUS)
-    told, _ = await _ask(house.account.client.reports([ref]))
-    await house.end_trouble()
-    house.demand(
-        house.told == [Status.QUEUED, Status.DELIVERED], "told what was not so"
+    await scenario.begin_trouble(Operation.STATUS)
+    result, _ = await _ask(scenario.account.client.reports([ref]))
+    await scenario.end_trouble()
+    scenario.require(
+        scenario.reported == [Status.QUEUED, Status.DELIVERED],
+        "a wrong status was reported",
     )
     return StatusCell(
-        told=told,
+        result=result,
         questions=questions,
-        requests=house.requests(Operation.SEND),
-        accepted=house.accepted,
+        requests=scenario.requests(Operation.SEND),
+        accepted=scenario.accepted,
         final_status=end.status,
     )
 
 
-async def check(house: House) -> CheckCell:
-    """Ask for the credit, or prove the login, into the trouble."""
-    house.simulator.set_credit(house.provider, CREDIT)
-    client = house.account.client
+async def check(scenario: Scenario) -> CheckCell:
+    """Ask for the credit, or check the login, with the trouble."""
+    scenario.simulator.set_credit(scenario.provider, CREDIT)
+    client = scenario.account.client
 
     async def question() -> Sequence[Decimal]:
-        if Feature.CREDIT in house.account.provider.capabilities.features:
+        if Feature.CREDIT in scenario.account.provider.capabilities.features:
             return [(await client.credit()).balance]
         await client.validate()
         return [LOGIN_PROVED]
 
-    await house.meet_trouble(None)
-    told, credit = await _ask(question())
-    questions = len(house.simulator.requests)
-    await house.end_trouble()
-    next_told, next_credit = await _ask(question())
+    await scenario.begin_trouble(None)
+    result, credit = await _ask(question())
+    questions = len(scenario.simulator.requests)
+    await scenario.end_trouble()
+    next_result, next_credit = await _ask(question())
     return CheckCell(
-        told=told,
+        result=result,
         credit=credit[0] if credit else None,
         questions=questions,
-        accepted=house.accepted,
-        next_told=next_told,
+        accepted=scenario.accepted,
+        next_result=next_result,
         next_credit=next_credit[0] if next_credit else None,
     )
 
 
-async def _follow(house: House, messenger: Messenger) -> None:
-    """Let what was accepted arrive, and wait until nothing is open any more."""
-    while messenger.open_messages(house.account.id):
-        for message in house.simulator.messages:
+async def _follow(scenario: Scenario, messenger: Messenger) -> None:
+    """Deliver what was accepted, and wait until no message is open any more."""
+    while messenger.open_messages(scenario.account.id):
+        for message in scenario.simulator.messages:
             if not message.status.is_final:
-                house.simulator.move(message.id, "delivered")
+                scenario.simulator.move(message.id, "delivered")
         await asyncio.sleep(0.02)
 
 
 async def _on_record(messenger: Messenger) -> Message:
-    """Return the one message as the ledger has it."""
+    """Return the one message from the ledger."""
     (message,) = (await messenger.find(Query())).messages
     return message
 
 
 async def _ask[Answer](
     question: Coroutine[None, None, Sequence[Answer]],
-) -> tuple[ErrorKind | Told, Sequence[Answer]]:
-    """Return what a question told, and the answer if there was one."""
+) -> tuple[ErrorKind | Result, Sequence[Answer]]:
+    """Return the result of a question, and the answer if there was one."""
     try:
         answer = await question
     except NotAcceptedError as err:
         return err.kind, ()
     except OutcomeUnknownError:
-        return Told.NOTHING, ()
-    return (Told.ANSWER if answer else Told.NOTHING), answer
+        return Result.NOTHING, ()
+    return (Result.ANSWER if answer else Result.NOTHING), answer

@@ -12,10 +12,10 @@ from .matrix import (
     TROUBLES,
     CheckCell,
     Matrix,
+    Result,
     SendCell,
     StatusCell,
     Table,
-    Told,
     Trouble,
     Unreachable,
 )
@@ -23,7 +23,7 @@ from .matrix import (
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 _TROUBLES: Mapping[Trouble, str] = {
-    Unreachable.NO_CONNECTION: "Nobody answers at the provider's address",
+    Unreachable.NO_CONNECTION: "The provider is out of reach",
     Fault.CUT_BEFORE_ACCEPT: "The connection breaks before the provider works on it",
     Fault.CUT_AFTER_ACCEPT: "The connection breaks after the provider did it",
     Fault.HANG_BEFORE_ACCEPT: "No answer in time, and the provider did nothing",
@@ -45,55 +45,56 @@ _TROUBLES: Mapping[Trouble, str] = {
 _INTRODUCTION = """\
 # Reliability
 
-What happens to an SMS when something goes wrong, provider by provider.
+What happens to an SMS when something goes wrong, for each provider.
 
 This page is written by `script/reliability` from a run of the fault matrix: the real
 clients, the real message queue and a real ledger file, over real connections to
-simulated providers that have every fault on purpose. A test fails when the page and
+simulated providers that produce every fault on purpose. A test fails when the page and
 the run differ.
 
 ## What you can rely on
 
-- **Never sent twice by itself.** A text that may have left is not sent again, whatever
-  happened to the answer. Only the option "Rather twice than never" changes that.
-- **Never lost in silence.** What could not leave waits and is tried again until the
-  time that you chose is over. Every message ends in one of six words: `queued`,
-  `sent`, `delivered`, `failed`, `expired`, `uncertain`. If none of an action's messages
-  is on its way when it ends, the action fails with the reason; what becomes of each is
-  told by the account's event and sensors.
-- **Never called lost when it was sent.** `failed` and `expired` are said only of what
-  certainly did not leave, or of what the provider itself reports so.
-- **A restart changes nothing.** Also one without warning, as in a power cut: what
-  was waiting is still waiting, and what was on the wire in that moment becomes
-  `uncertain`.
+- **Never sent twice by itself.** A text that may have been sent is not sent again,
+  whatever happened to the answer. Only the option "Rather twice than never" changes
+  that.
+- **Never lost silently.** What could not be sent waits and is tried again until the
+  time that you chose is over. Every message has one of six statuses: `queued`, `sent`,
+  `delivered`, `failed`, `expired`, `uncertain`. If none of an action's messages is sent
+  or waiting when it ends, the action fails with the reason; the account's event and
+  sensors report the status of each message.
+- **Never called lost when it was sent.** `failed` and `expired` are only what was
+  certainly not sent, or what the provider itself reports so.
+- **A restart changes nothing.** Also one without warning, as in a power cut: what was
+  waiting is still waiting, and what was being sent at that moment becomes `uncertain`.
 
-`uncertain` means that the message may have left and nobody can know. Smshosting can be
-asked later whether it ever came, so there the doubt ends: it is followed if it came,
-and sent if it did not.
+`uncertain` means that the message may have been sent, and it is not known whether it
+was. Smshosting can be asked later whether it arrived, so there the doubt ends: it is
+followed if it arrived, and sent if it did not.
 """
 
 _SENDING = """\
 ## Sending
 
-One message is sent, and the trouble happens once. Before the arrow stands what the
-action answers, after it the message's end; then how many sending requests the
-provider got in all, and how many SMS it accepted.
+One message is sent, and the trouble happens once. Before the arrow is the status that
+the action answers, after it the final one; then how many sending requests the provider
+received in all, and how many SMS it accepted.
 """
 
 _STATUS = """\
-## Asking what became of a message
+## Asking for the status of a message
 
-The message was accepted, and the trouble happens to the first question about it. It is
-asked about again and never sent again: every message here ends as `delivered`, after
-one sending request and one SMS. The table says what the troubled question told.
+The message was accepted, and the trouble happens to the first question about it. The
+question is repeated and the message never sent again: every message here ends as
+`delivered`, after one sending request and one SMS. The table shows the result of the
+first question.
 """
 
 _CHECK = """\
 ## Asking about the account
 
-Once an hour the credit is asked for, where the provider tells it; else the login is
-proved. The trouble happens to one such question; the next one is fine. Nothing is ever
-sent by it. The table says what the troubled question told.
+Once an hour the credit is asked for, where the provider has it; else the login is
+checked. The trouble happens to one such question; the next one has none. It never sends
+an SMS. The table shows the result of the question with the trouble.
 """
 
 
@@ -103,7 +104,7 @@ def page(matrix: Matrix) -> str:
 
 
 def tables(matrix: Matrix) -> Iterator[str]:
-    """Yield the lines of the page's tables, each after what it shows."""
+    """Yield the lines of the page's tables, each after its introduction."""
     yield _SENDING
     yield from _table(matrix.sends, _send_words)
     yield ""
@@ -116,7 +117,7 @@ def tables(matrix: Matrix) -> Iterator[str]:
 
 
 def write(matrix: Matrix) -> None:
-    """Put the page in its place."""
+    """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(matrix), "utf-8")
 
@@ -132,7 +133,7 @@ def _table[Cell](table: Table[Cell], words: Callable[[Cell], str]) -> Iterator[s
 
 
 def _send_words(cell: SendCell) -> str:
-    """Return what came of a send, in few words."""
+    """Return the outcome of a send in few words."""
     if cell.status is cell.final_status:
         way = f"{cell.status}"
     else:
@@ -142,23 +143,23 @@ def _send_words(cell: SendCell) -> str:
 
 
 def _status_words(cell: StatusCell) -> str:
-    """Return what came of a question about a message."""
-    return _told(cell.told)
+    """Return the result of a question about a message."""
+    return _words(cell.result)
 
 
 def _check_words(cell: CheckCell) -> str:
     """Return what came of a question about the account."""
     if cell.credit is None:
-        return _told(cell.told)
+        return _words(cell.result)
     return "the login is good" if cell.credit == LOGIN_PROVED else "the credit"
 
 
-def _told(told: ErrorKind | Told) -> str:
-    """Return what a question told, in few words."""
-    match told:
-        case Told.ANSWER:
+def _words(result: ErrorKind | Result) -> str:
+    """Return the result of a question in few words."""
+    match result:
+        case Result.ANSWER:
             return "the status"
-        case Told.NOTHING:
+        case Result.NOTHING:
             return "nothing"
         case ErrorKind.THROTTLED:
             return "to wait"

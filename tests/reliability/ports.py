@@ -1,4 +1,4 @@
-"""A port of this machine that is ours before anybody listens on it."""
+"""A port of this machine that is reserved before a server listens on it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ import socket
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """Keep a port: connections to it are refused until a server of ours binds it.
+    """Reserve a port: connections to it are refused until a server binds it.
 
-    The socket never listens, and with SO_REUSEADDR on both a server may bind the
-    port beside it (Linux), while nobody is given it as a free one.
+    The socket never listens, and with SO_REUSEADDR on both a server can bind the same
+    port (Linux), while the system gives it to no other process as a free one.
     """
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Every provider, every trouble, every question: as the rule wants it."""
+"""Every provider, every trouble, every question: as the retry rule requires."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from .page import PAGE, page
 def differences[Cell](
     table: Table[Cell], expected: Callable[[str, Trouble], Cell]
 ) -> dict[str, tuple[Cell, Cell]]:
-    """Return the cells that are not as they must be: what was found, what must be."""
+    """Return the cells that differ: what was found, what is expected."""
     keys = [(provider, trouble) for provider in PROVIDERS for trouble in TROUBLES]
     assert table.keys() == {*keys}
     return {
@@ -29,7 +29,7 @@ def differences[Cell](
     }
 
 
-async def test_a_send_into_any_trouble_ends_as_the_rule_wants_it(
+async def test_a_send_with_any_trouble_ends_as_the_retry_rule_requires(
     matrix: Matrix,
 ) -> None:
     assert differences(matrix.sends, expected_send) == {}
@@ -45,12 +45,12 @@ async def test_a_question_about_an_account_survives_any_trouble(
     assert differences(matrix.checks, expected_check) == {}
 
 
-async def test_nothing_is_sent_twice_lost_in_silence_or_called_what_it_is_not(
+async def test_nothing_is_sent_twice_lost_silently_or_given_a_wrong_status(
     matrix: Matrix,
 ) -> None:
     assert list(matrix.faults) == []
 
 
-async def test_the_page_for_users_tells_what_was_found(matrix: Matrix) -> None:
-    """Write it anew with script/reliability."""
+async def test_the_page_for_users_shows_what_was_found(matrix: Matrix) -> None:
+    """script/reliability writes it."""
     assert PAGE.read_text("utf-8") == page(matrix)

@@ -1,7 +1,7 @@
-"""No credential, number, text or webhook id stands where somebody could read it.
+"""No credential, number, text or webhook id is where somebody could read it.
 
-A whole life of four accounts, with everything going wrong that can, while all loggers
-are at debug level; then all that was written is searched.
+All accounts are used, with every fault, while all loggers are at debug level; then all
+that was written is searched.
 """
 
 import asyncio
@@ -49,27 +49,27 @@ ANNA = "+393331234567"
 BRUNO = "+393409876543"
 STRANGER = "+393201112223"
 LANDLINE = "+390612345678"
-"""A good number that every provider refuses."""
+"""A valid number that every provider refuses."""
 NUMBERS = (ANNA, BRUNO, STRANGER, LANDLINE)
 
 WORD = "Sciabordio"
-"""Stands in every text, and nowhere else."""
+"""Is in every text, and nowhere else."""
 
-_CORES_OWN = (
-    # The call as the caller made it: his own text and numbers.
+_CORE_LINES = (
+    # The call as it was made, with its text and numbers.
     ("homeassistant.core", f"Bus:Handling <Event {EVENT_CALL_SERVICE}"),
-    # A request to a webhook as it came: its path has the id.
+    # A request to a webhook as it was received: its path has the id.
     ("homeassistant.helpers.http", "Serving /api/webhook/"),
     ("homeassistant.components.webhook", "Handling webhook "),
     ("aiohttp.access", "127.0.0.1 ["),
 )
-"""What Home Assistant writes itself, before anything of ours is asked: the logger, and
-how its lines begin. Nothing of ours can keep these lines from being written.
+"""Lines that Home Assistant itself writes before the integration is called, and that it
+cannot prevent: the logger, and the beginning of its lines.
 """
 
 
 class Watch(logging.Handler):
-    """Keeps all that is logged, fired, raised or shown, with where it stood."""
+    """Keeps all that is logged, fired, raised or shown, and where."""
 
     def __init__(self) -> None:
         """Take every level."""
@@ -83,7 +83,7 @@ class Watch(logging.Handler):
         message = record.getMessage()
         if any(
             record.name == name and message.startswith(begin)
-            for name, begin in _CORES_OWN
+            for name, begin in _CORE_LINES
         ):
             return
         trace = ""
@@ -92,8 +92,8 @@ class Watch(logging.Handler):
         self.keep(f"log of {record.name}", [message, record.args, trace])
 
     @callback
-    def hear(self, event: Event[Any]) -> None:
-        """Keep an event, but for what a caller asked for."""
+    def handle_event(self, event: Event[Any]) -> None:
+        """Keep an event, except a call with its own data."""
         if event.event_type != EVENT_CALL_SERVICE:
             self.keep(f"event {event.event_type}", event.as_dict())
 
@@ -106,7 +106,7 @@ class Watch(logging.Handler):
         self.keep("exception", [str(error), error, format_exception(error)])
 
     def found(self, secrets: Sequence[str]) -> set[tuple[str, str]]:
-        """Return where a secret stands, and which."""
+        """Return where a secret was found, and which."""
         return {
             (where, secret)
             for where, text in self.seen
@@ -117,7 +117,7 @@ class Watch(logging.Handler):
 
 @pytest.fixture
 async def watch(hass: HomeAssistant) -> AsyncIterator[Watch]:
-    """Return what sees everything, with every logger at debug level."""
+    """Return the watch, with every logger at debug level."""
     watch = Watch()
     loggers = [
         logger
@@ -128,7 +128,7 @@ async def watch(hass: HomeAssistant) -> AsyncIterator[Watch]:
     for logger in levels:
         logger.setLevel(logging.DEBUG)
     logging.root.addHandler(watch)
-    hass.bus.async_listen(MATCH_ALL, watch.hear)
+    hass.bus.async_listen(MATCH_ALL, watch.handle_event)
     hass.bus.async_fire_internal(EVENT_LOGGING_CHANGED)
     yield watch
     logging.root.removeHandler(watch)
@@ -136,8 +136,8 @@ async def watch(hass: HomeAssistant) -> AsyncIterator[Watch]:
         logger.setLevel(level)
 
 
-class Life:
-    """What happens to the four accounts."""
+class Usage:
+    """Uses the accounts in all ways."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class Life:
         watch: Watch,
         entries: Sequence[MockConfigEntry],
     ) -> None:
-        """Begin with the accounts set up."""
+        """Use accounts that are set up."""
         self.hass = hass
         self.simulator = simulator
         self.web = web
@@ -160,7 +160,7 @@ class Life:
         self._texts += 1
         return f"{WORD} {self._texts}"
 
-    async def act(self, domain: str, action: str, data: dict[str, Any]) -> None:
+    async def call(self, domain: str, action: str, data: dict[str, Any]) -> None:
         """Call an action, and keep what it raises."""
         try:
             await self.hass.services.async_call(domain, action, data, blocking=True)
@@ -169,7 +169,7 @@ class Life:
         await self.settle()
 
     async def settle(self) -> None:
-        """Let everything happen that happens at once, and keep what is shown then."""
+        """Finish pending work, and keep what is shown then."""
         await self.hass.async_block_till_done(wait_background_tasks=True)
         for state in self.hass.states.async_all():
             self.watch.keep(f"state of {state.entity_id}", state.as_dict())
@@ -184,7 +184,7 @@ class Life:
 
     async def send(self, key: str, *to: str) -> None:
         """Send through an account by send_sms."""
-        await self.act(
+        await self.call(
             DOMAIN,
             "send_sms",
             {
@@ -197,7 +197,7 @@ class Life:
 
     async def send_in_all_ways(self, key: str) -> None:
         """Send by the recipient's entity, by the account's action, and by send_sms."""
-        await self.act(
+        await self.call(
             NOTIFY_DOMAIN,
             "send_message",
             {
@@ -206,7 +206,7 @@ class Life:
                 "title": WORD,
             },
         )
-        await self.act(
+        await self.call(
             NOTIFY_DOMAIN,
             slugify(self.entries[key].title),
             {"message": self.text(), "target": [f"Anna {key}", STRANGER, LANDLINE]},
@@ -214,8 +214,8 @@ class Life:
         await self.send(key, BRUNO)
         await self.send(key, LANDLINE)
 
-    async def meet_every_fault(self, key: str) -> None:
-        """Send, and ask about the account, into every fault of a provider."""
+    async def use_with_every_fault(self, key: str) -> None:
+        """Send, and ask about the account, with every fault of a provider."""
         for fault in Fault:
             self.simulator.inject(key, fault, operation="send")
             await self.send(key, BRUNO, STRANGER)
@@ -225,15 +225,15 @@ class Life:
             while self.simulator.waiting_faults(key):
                 await self.send(key, BRUNO)
 
-    async def push_everything(self) -> None:
-        """Tell delivery as the providers do, and send rubbish to the webhooks."""
+    async def push_reports(self) -> None:
+        """Report deliveries as the providers do, and post garbage to the webhooks."""
         for key in PROVIDERS:
             for message in self.simulator.messages.of(key):
                 if not message.status.is_final:
                     self.simulator.move(message.id, "delivered")
         await self.simulator.finish_callbacks()
-        for told in self.simulator.callbacks:
-            await self.post(told.url, json.dumps(dict(told.payload)).encode())
+        for report in self.simulator.callbacks:
+            await self.post(report.url, json.dumps(dict(report.payload)).encode())
         for entry in self.entries.values():
             url = f"/api/webhook/{entry.data[CONF_WEBHOOK_ID]}"
             for body in (
@@ -248,14 +248,14 @@ class Life:
         await self.settle()
 
     async def post(self, url: str, body: bytes) -> None:
-        """Post to a webhook of ours, by its path."""
+        """Post to a webhook of the integration, by its path."""
         response = await self.web.post(URL(url).path_qs, data=body)
         assert response.status == HTTPStatus.OK
 
-    async def lose_and_find_the_credentials(self, key: str) -> list[str]:
-        """Have a send refused for its credentials, and enter a wrong and a right one.
+    async def change_the_credentials(self, key: str) -> list[str]:
+        """Change the provider's credentials; after a send enter wrong and valid ones.
 
-        Returns what was typed.
+        Returns what was entered.
         """
         fields = [
             field
@@ -286,7 +286,7 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
     watch: Watch,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The kit's debug mode of the loop takes most of the time, and logs nothing of ours.
+    # The test kit's debug mode of the loop takes most of the time, and logs nothing.
     hass.loop.set_debug(False)
     pace = partial(Pace, first_rest=0, longest_rest=0, first_poll=0.05, never_came=0.2)
     monkeypatch.setattr(sms_italia, "Pace", pace)
@@ -310,19 +310,19 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
         )
         for key in PROVIDERS
     ]
-    life = Life(hass, simulator, web, watch, entries)
+    usage = Usage(hass, simulator, web, watch, entries)
 
     for key in PROVIDERS:
-        await life.send_in_all_ways(key)
-        await life.meet_every_fault(key)
+        await usage.send_in_all_ways(key)
+        await usage.use_with_every_fault(key)
         simulator.set_credit(key, 0)
-        await life.send(key, BRUNO)
+        await usage.send(key, BRUNO)
         simulator.set_credit(key, 50)
-    await life.push_everything()
+    await usage.push_reports()
     for key in PROVIDERS:
-        secrets += await life.lose_and_find_the_credentials(key)
+        secrets += await usage.change_the_credentials(key)
         await hass.config_entries.async_reload(key)
-        await life.send(key, BRUNO)
+        await usage.send(key, BRUNO)
 
     # A ledger that cannot be read, at a new start.
     for key in PROVIDERS:
@@ -331,16 +331,16 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
     await hass.async_add_executor_job(ledger.write_bytes, WORD.encode() * 1000)
     for key in PROVIDERS:
         await hass.config_entries.async_setup(key)
-    await life.send_in_all_ways("smshosting")
+    await usage.send_in_all_ways("smshosting")
     for key in PROVIDERS:
-        secrets.append(life.entries[key].data[CONF_WEBHOOK_ID])
+        secrets.append(usage.entries[key].data[CONF_WEBHOOK_ID])
         await hass.config_entries.async_remove(key)
-        await life.settle()
+        await usage.settle()
     await hass.data[MESSENGER].close()
 
     secrets += [WORD, *(number.removeprefix("+39") for number in NUMBERS)]
     assert watch.found(secrets) == set()
-    # All of it did happen, and the watch saw it.
+    # All of it happened, and the watch saw it.
     assert {message.provider for message in simulator.messages} == {*PROVIDERS}
     assert watch.found([mask_number(ANNA), mask_number(BRUNO)])
     assert any(where == "issue" for where, _ in watch.seen)
@@ -348,7 +348,7 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
     assert any("messaging" in where for where, _ in watch.seen)
 
 
-async def test_the_watch_sees_a_secret_wherever_it_stands(
+async def test_the_watch_finds_a_secret_everywhere(
     hass: HomeAssistant, watch: Watch
 ) -> None:
     """In a sentence, in an argument, in an exception behind it, in an event."""

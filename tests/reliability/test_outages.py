@@ -1,4 +1,4 @@
-"""The line is down when Home Assistant starts and while it sends; then it is up."""
+"""Providers that are out of reach when messages are sent, and reachable later."""
 
 import asyncio
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from .ports import reserved_port
 RECIPIENTS = {"Anna": ["+393331234567"], "Bruno": ["+393409876543"]}
 TEXTS = [f"Allarme numero {number}" for number in range(10)]
 MINUTES = 1
-"""The shortest time to keep trying that can be chosen."""
+"""The shortest time to keep trying that the options allow."""
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("quick", "socket_enabled")
 
 
 class Time:
-    """The real time, moved forward by what a test wants."""
+    """The real time, moved forward by `shift` seconds."""
 
     def __init__(self) -> None:
         """Start with now."""
@@ -46,14 +46,14 @@ class Time:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """Return the providers, who do not listen yet: entering it is the line up."""
+    """Return the providers, who are out of reach until the context is entered."""
     with reserved_port() as port:
         yield Simulator(port=port)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """Return the time that the messenger of this test goes by."""
+    """Return the time that the messenger of this test uses."""
     clock = Time()
     monkeypatch.setattr(sms_italia, "Clock", partial(Clock, now=clock.now))
     return clock
@@ -61,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 @pytest.fixture
 async def account(accounts: Accounts, key: str) -> MockConfigEntry:
-    """Return an account with two recipients, set up while the line is down."""
+    """Return an account with two recipients, whose provider is out of reach."""
     return await accounts.set_up(
         key, recipients=RECIPIENTS, options={CONF_RETRY_FOR: MINUTES}
     )
@@ -95,7 +95,7 @@ async def statuses(hass: HomeAssistant) -> list[str]:
 async def until_statuses(hass: HomeAssistant, expected: list[str]) -> None:
     """Wait until the messages in the ledger, newest first, have these statuses."""
     async with asyncio.timeout(10):
-        while await statuses(hass) != expected:  # noqa: ASYNC110 - nobody tells
+        while await statuses(hass) != expected:  # noqa: ASYNC110 - the ledger has no event
             await asyncio.sleep(0.01)
 
 
@@ -106,7 +106,7 @@ def sends(simulator: Simulator) -> int:
 
 @EACH_PROVIDER
 @pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
-async def test_what_was_given_while_the_line_was_down_arrives_once_and_in_order(
+async def test_messages_of_an_outage_arrive_once_and_in_order(
     hass: HomeAssistant,
     account: MockConfigEntry,
     simulator: Simulator,
@@ -132,7 +132,7 @@ async def test_what_was_given_while_the_line_was_down_arrives_once_and_in_order(
 
 @EACH_PROVIDER
 @pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
-async def test_what_is_too_late_expires_and_never_arrives(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_messages_that_are_too_late_expire_and_never_arrive(  # noqa: PLR0913, PLR0917 - fixtures
     hass: HomeAssistant,
     clock: Time,
     account: MockConfigEntry,
@@ -140,14 +140,14 @@ async def test_what_is_too_late_expires_and_never_arrives(  # noqa: PLR0913, PLR
     key: str,
     restarted: bool,  # noqa: FBT001 - both ways are tried
 ) -> None:
-    """Also when the time is over while Home Assistant is off."""
+    """Also when their time ends while Home Assistant is off."""
     await send_all(hass, account)
     if restarted:
         assert await hass.config_entries.async_unload(account.entry_id)
         await hass.data[MESSENGER].close()
     clock.shift = MINUTES * 60
     if not restarted:
-        # An attempt may be on its way in this moment; it ends before the line is up.
+        # An attempt may be running at this moment; it ends before the outage does.
         await until_statuses(hass, ["expired"] * 20)
 
     async with simulator:
@@ -156,7 +156,7 @@ async def test_what_is_too_late_expires_and_never_arrives(  # noqa: PLR0913, PLR
             await until_statuses(hass, ["expired"] * 20)
         await hass.async_block_till_done(wait_background_tasks=True)
         before = sends(simulator)
-        # A new message is sent as ever, and takes none of the old ones along.
+        # A new message is sent, and none of the old ones with it.
         await hass.services.async_call(
             DOMAIN,
             "send_sms",
