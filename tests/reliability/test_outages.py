@@ -167,6 +167,8 @@ async def test_messages_that_are_too_late_expire_and_never_arrive(  # noqa: PLR0
             },
             blocking=True,
         )
+        # The account may still pause after its last failed attempt.
+        await until(lambda: simulator.messages)
         await hass.async_block_till_done(wait_background_tasks=True)
 
     assert [message.text for message in simulator.messages] == ["Di nuovo in linea"]
