@@ -456,7 +456,7 @@ async def test_a_removed_fallback_is_an_issue_at_once(
     await hass.config_entries.async_remove(fallback.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     title, description = await shown(hass, "fallback_missing", "confirm")
-    assert title == "Casa mia: a fallback account is gone"
+    assert title == "Casa mia: a fallback account is missing"
     assert "should step in for Casa mia" in description
     assert len(ir.async_get(hass).issues) == 1
 
@@ -525,7 +525,7 @@ async def test_a_fix_flow_ends_if_its_account_is_removed_meanwhile(
 
 
 @pytest.mark.parametrize(
-    ("url", "is_told"),
+    ("url", "is_issue"),
     [
         ("http://gateway.example/sms", True),
         ("HTTP://gateway.example:8080", True),
@@ -539,7 +539,7 @@ async def test_a_fix_flow_ends_if_its_account_is_removed_meanwhile(
 )
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
 async def test_an_address_in_clear_text_is_an_issue(
-    hass: HomeAssistant, accounts: Accounts, url: str, *, is_told: bool
+    hass: HomeAssistant, accounts: Accounts, url: str, *, is_issue: bool
 ) -> None:
     """Unless it does not leave the machine; and no longer when it is another one."""
     account = await accounts.set_up("inviosmart", title="Casa mia")
@@ -548,8 +548,8 @@ async def test_an_address_in_clear_text_is_an_issue(
 
     hass.config_entries.async_update_entry(account, data={**good, "url": url})
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert list(issues(hass)) == ["clear_text_address"] * is_told
-    if is_told:
+    assert list(issues(hass)) == ["clear_text_address"] * is_issue
+    if is_issue:
         title, description = await shown(hass, "clear_text_address", "init")
         assert title == "Casa mia: the connection is not encrypted"
         assert "the provider's address of casa mia starts with http" in (
