@@ -119,15 +119,15 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         if not self._can_ask:
             await client.validate()
             return self.data
-        credit = await client.check()
-        if credit is None:
+        checked = await client.check()
+        if checked is None:
             # Not offered to this account: it is not asked for again until a reload.
             self._can_ask = False
             return self.data
         if self.data is None:
-            return credit
+            return checked
         return replace(
-            credit, push_left=self.data.push_left, push_plan=self.data.push_plan
+            checked, push_left=self.data.push_left, push_plan=self.data.push_plan
         )
 
     @callback

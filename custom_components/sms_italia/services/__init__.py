@@ -4,7 +4,7 @@ They are registered when Home Assistant starts, with or without accounts. Everyb
 may call actions may call these; each one names what it refuses.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from homeassistant.core import (
@@ -43,7 +43,7 @@ class _Action:
 
     name: str
     schema: vol.Schema
-    handler: Callable[[ServiceCall], Awaitable[ServiceResponse]]
+    handler: Callable[[ServiceCall], Coroutine[object, object, ServiceResponse]]
     response: SupportsResponse
 
 
