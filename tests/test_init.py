@@ -57,7 +57,7 @@ from custom_components.sms_italia.sending import Request, submit
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, as_input, settings_for, until
-from .messaging.helpers import Line
+from .line import Line
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"

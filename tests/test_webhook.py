@@ -47,7 +47,7 @@ from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Callback, Fault, Simulator
 
 from .accounts import Accounts, arrived, until
-from .messaging.helpers import Line
+from .line import Line
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
