@@ -3,37 +3,15 @@
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from simulator import Simulator
-
-from .helpers import House, Line
+from .helpers import Harness
 
 
 @pytest.fixture
-async def session(socket_enabled: None) -> AsyncGenerator[aiohttp.ClientSession]:  # noqa: ARG001 - loopback sockets
-    """Return a client session, as Home Assistant would inject one."""
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def line(simulator: Simulator) -> AsyncGenerator[Line]:
-    """Return a line to the simulator that can be cut."""
-    async with Line(simulator) as line:
-        yield line
-
-
-@pytest.fixture
-async def house(
-    tmp_path: Path,
-    session: aiohttp.ClientSession,
-    simulator: Simulator,
-    line: Line,
-) -> AsyncGenerator[House]:
+async def harness(tmp_path: Path) -> AsyncGenerator[Harness]:
     """Return a messenger without accounts; it is closed after the test."""
-    house = House.build(tmp_path, session, simulator, line)
-    yield house
-    line.release_answers()
-    await house.messenger.close()
+    harness = Harness.build(tmp_path)
+    yield harness
+    harness.line.release_answers()
+    await harness.messenger.close()

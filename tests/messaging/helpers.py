@@ -2,15 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 import shutil
 import time
-from types import TracebackType
-from typing import Any, Self
-
-import aiohttp
+from typing import Any
 
 from custom_components.sms_italia.messaging.account import Account, AccountOptions
 from custom_components.sms_italia.messaging.book import Event, MessagesChanged
@@ -29,23 +25,22 @@ from custom_components.sms_italia.messaging.model import (
 from custom_components.sms_italia.messaging.numbers import PhoneNumber
 from custom_components.sms_italia.messaging.pacing import Pace
 from custom_components.sms_italia.messaging.text import TextEncoding
-from custom_components.sms_italia.providers.model import Channel, Encoding, Status
-from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Timeouts
-from simulator import Message as Arrived, Simulator
+from custom_components.sms_italia.providers.model import (
+    Channel,
+    Encoding,
+    ErrorKind,
+    Status,
+)
+
+from .fake import PRESETS, Arrived, Call, FakeClient, Line, Operation, fake_provider
 
 SENDER = "Casa"
 TEXT = "Allarme: porta aperta"
 NUMBER = "+393331234567"
 OTHER = "+393337654321"
 THIRD = "+393339999999"
-LANDLINE = "+390612345678"
-"""A good number that the simulated providers refuse: no mobile."""
 
-TIMEOUTS = Timeouts(connect=10, total=20)
-"""Long enough for a busy machine: what is to time out says so."""
-SHORT = Timeouts(connect=1, total=0.5)
-PACE = Pace(first_rest=0.05, longest_rest=0.2, first_poll=0.05, longest_poll=0.2)
+PACE = Pace(first_rest=0.02, longest_rest=0.1, first_poll=0.02, longest_poll=0.05)
 STILL = Pace(first_rest=3600, longest_rest=3600, first_poll=3600, longest_poll=3600)
 """Nothing is tried again or asked about by itself while a test runs."""
 
@@ -137,111 +132,17 @@ def copy_as_after_a_crash(path: Path, to: Path) -> None:
         shutil.copyfile(f"{path}{suffix}", f"{to}{suffix}")
 
 
-class Line:
-    """The wire between the clients and the simulator, which a test can cut."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        """Lead to this simulator."""
-        self._simulator = simulator
-        self._port = 0
-        self._server: asyncio.Server | None = None
-        self._talks: set[asyncio.Task[None]] = set()
-        self._flow = asyncio.Event()
-        self._flow.set()
-
-    def url(self, key: str) -> str:
-        """Return the provider's base URL over this line."""
-        own = f"http://127.0.0.1:{self._port}"
-        return self._simulator.url(key).replace(self._simulator.address, own)
-
-    async def up(self) -> None:
-        """Let connections come through."""
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-
-    def down(self) -> None:
-        """Refuse connections from now on."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-
-    def hold_answers(self) -> None:
-        """Let requests through, but keep the answers back."""
-        self._flow.clear()
-
-    def release_answers(self) -> None:
-        """Let the answers go on."""
-        self._flow.set()
-
-    async def __aenter__(self) -> Self:
-        """Begin with the line up."""
-        await self.up()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End all talks."""
-        self.down()
-        for talk in self._talks:
-            talk.cancel()
-        if self._talks:
-            await asyncio.wait(self._talks)
-
-    async def _talk(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Carry one connection until either side ends it."""
-        talk = asyncio.current_task()
-        assert talk is not None
-        self._talks.add(talk)
-        talk.add_done_callback(self._talks.discard)
-        host, port = self._simulator.address.removeprefix("http://").split(":")
-        far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        ways = [
-            asyncio.create_task(self._carry(reader, far_writer, None)),
-            asyncio.create_task(self._carry(far_reader, writer, self._flow)),
-        ]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            for end in (writer, far_writer):
-                end.close()
-                with suppress(OSError):
-                    await end.wait_closed()
-
-    @staticmethod
-    async def _carry(
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        gate: asyncio.Event | None,
-    ) -> None:
-        """Carry bytes one way."""
-        with suppress(OSError):
-            while data := await reader.read(65_536):
-                if gate is not None:
-                    await gate.wait()
-                writer.write(data)
-                await writer.drain()
-
-
 @dataclass(slots=True, kw_only=True)
-class House:
-    """A messenger with accounts at the simulated providers, and what it told.
+class Harness:
+    """A messenger with accounts at fake providers, and what it reported.
 
-    `statuses` are all the statuses that each message was told to have, by its id.
+    `clients` are the accounts' own, by the account's id; one stays the same when its
+    account is attached again. `calls` is all that they were asked, oldest first.
+    `statuses` are all the statuses that each message was reported to have, by its id.
     `expected` are the accounts that are going to be attached, if they are not.
     """
 
     folder: Path
-    session: aiohttp.ClientSession
-    simulator: Simulator
     line: Line
     time: Time
     pace: Pace = PACE
@@ -251,23 +152,17 @@ class House:
     events: list[Event]
     statuses: dict[int, list[Status]]
     expected: set[str]
+    clients: dict[str, FakeClient]
+    calls: list[Call]
 
     @classmethod
-    def build(
-        cls,
-        folder: Path,
-        session: aiohttp.ClientSession,
-        simulator: Simulator,
-        line: Line,
-    ) -> House:
-        """Return a house that is not open yet."""
+    def build(cls, folder: Path) -> Harness:
+        """Return a harness whose messenger has no account yet."""
         clock, troubles, expected = Time(), list[LedgerTrouble](), set[str]()
         ledger = folder / "storage" / "sms.db"
         return cls(
             folder=folder,
-            session=session,
-            simulator=simulator,
-            line=line,
+            line=Line(),
             time=clock,
             ledger=ledger,
             messenger=Messenger(
@@ -281,6 +176,8 @@ class House:
             events=[],
             statuses={},
             expected=expected,
+            clients={},
+            calls=[],
         )
 
     def use(self, *, pace: Pace | None = None, ledger: Path | None = None) -> None:
@@ -295,37 +192,46 @@ class House:
             expected=self.expected.__contains__,
         )
 
+    def client(self, account: str, key: str | None = None) -> FakeClient:
+        """Return the client of an account, by default that with its provider's key."""
+        if account not in self.clients:
+            self.clients[account] = PRESETS[key or account](account, self.calls)
+        return self.clients[account]
+
     def account(  # noqa: PLR0913 - an account's settings
         self,
         key: str,
         *,
         name: str | None = None,
         sender: str | None = SENDER,
-        url: str | None = None,
-        timeouts: Timeouts = TIMEOUTS,
-        settings: dict[str, str] | None = None,
+        line: Line | None = None,
+        refusing: ErrorKind | None = None,
+        channel: Channel = Channel.SMS,
         identity: str = "",
         callback_url: Callable[[str], str | None] = lambda _: None,
         **options: Any,  # noqa: ANN401 - options of several types
     ) -> Account:
-        """Return an account; its id is its name, by default the provider's key."""
-        provider = PROVIDERS[key]
-        values = {
-            **self.simulator.credentials(key),
-            "url": url or self.simulator.url(key),
-            **({} if sender is None else {"sender": sender}),
-            **(settings or {}),
-        }
+        """Return an account; its id is its name, by default the provider's key.
+
+        Its client talks over a line of its own that is up, or over `line`. All that it
+        is to send is refused for the reason `refusing`.
+        """
+        id_ = name or key
+        client = self.client(id_, key)
+        client.line = line or Line()
+        client.channel = channel
+        if refusing is not None:
+            client.refuse(refusing)
         return Account(
-            id=name or key,
-            name=(name or key).title(),
-            provider=provider,
-            client=provider.create(self.session, values, timeouts),
+            id=id_,
+            name=id_.title(),
+            provider=fake_provider(key),
+            client=client,
             sender=sender,
             options=AccountOptions(**options),
             recipients={},
             callback_url=callback_url,
-            channel=Channel(values.get("channel", Channel.SMS)),
+            channel=channel,
             identity=identity,
         )
 
@@ -399,19 +305,17 @@ class House:
                 await asyncio.sleep(0.002)
         return found
 
-    def arrived(self, key: str) -> list[tuple[str, str]]:
-        """Return number and text of all that a provider accepted, oldest first."""
-        return [(one.to, one.text) for one in self.accepted(key)]
+    def accepted(self, account: str) -> list[Arrived]:
+        """Return all that an account's provider took, oldest first."""
+        return self.client(account).accepted
 
-    def accepted(self, key: str) -> tuple[Arrived, ...]:
-        """Return all that a provider accepted, oldest first."""
-        return self.simulator.messages.of(key)
+    def arrived(self, account: str) -> list[tuple[str, str]]:
+        """Return number and text of all that an account's provider took."""
+        return [(one.to, one.text) for one in self.accepted(account)]
 
-    def requests(self, key: str, operation: str = "send") -> int:
-        """Return how many requests of this kind came to a provider."""
-        return sum(
-            one.operation == operation for one in self.simulator.requests.of(key)
-        )
+    def requests(self, account: str, of: Operation = Operation.SEND) -> int:
+        """Return how many requests of a kind came to an account's provider."""
+        return self.client(account).requests(of)
 
 
 def targets(to: Iterable[str | Target | BadTarget]) -> tuple[Target | BadTarget, ...]:

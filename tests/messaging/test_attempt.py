@@ -23,14 +23,14 @@ from custom_components.sms_italia.providers.model import (
     Uncertain,
 )
 
-from .helpers import NUMBER, OTHER, House, a_dispatch, a_message
+from .fake import REFERENCE, THROTTLED
+from .helpers import NUMBER, OTHER, Harness, a_dispatch, a_message
 
 TAKEN = Accepted(provider_id="7", status=Status.SENT, parts=2, cost=Decimal("0.1"))
 AUTH = NotSent(kind=ErrorKind.AUTH)
 CREDIT = NotSent(kind=ErrorKind.CREDIT)
 BAD_NUMBER = NotSent(kind=ErrorKind.RECIPIENT)
 DUPLICATE = NotSent(kind=ErrorKind.DUPLICATE)
-THROTTLED = NotSent(kind=ErrorKind.THROTTLED)
 DOUBT = Uncertain(detail="http_500")
 
 MESSAGE = a_message(a_dispatch(), parts=1)
@@ -98,9 +98,9 @@ def test_an_account_that_is_sent_another_text_cannot_have_the_messages_own() -> 
 
 
 def test_parts_and_cost_are_those_of_the_provider_and_the_status_is_its_own(
-    house: House,
+    harness: Harness,
 ) -> None:
-    message = taken(MESSAGE, house.account("smshosting"), TAKEN, Mode.LIVE, 5)
+    message = taken(MESSAGE, harness.account(REFERENCE), TAKEN, Mode.LIVE, 5)
     assert (message.stage, message.status) == (Stage.TAKEN, Status.SENT)
     assert (message.parts, message.cost, message.type) == (
         2,
@@ -114,15 +114,17 @@ def test_parts_and_cost_are_those_of_the_provider_and_the_status_is_its_own(
     ("now", "status"), [(2_000_000, Status.QUEUED), (2_000_001, Status.SENT)]
 )
 def test_what_is_scheduled_at_a_provider_was_not_sent_yet(
-    house: House, now: float, status: Status
+    harness: Harness, now: float, status: Status
 ) -> None:
     scheduled = a_message(a_dispatch(wishes=Wishes(send_at=2_000_000.5)))
-    message = taken(scheduled, house.account("smshosting"), TAKEN, None, now)
+    message = taken(scheduled, harness.account(REFERENCE), TAKEN, None, now)
     assert message.status is status
 
 
-def test_what_was_only_tried_out_was_not_sent_and_cost_nothing(house: House) -> None:
-    message = taken(MESSAGE, house.account("smshosting"), TAKEN, Mode.TEST, 5)
+def test_what_was_only_tried_out_was_not_sent_and_cost_nothing(
+    harness: Harness,
+) -> None:
+    message = taken(MESSAGE, harness.account(REFERENCE), TAKEN, Mode.TEST, 5)
     assert (message.stage, message.status) == (Stage.CLOSED, Status.QUEUED)
     assert (message.parts, message.cost) == (0, None)
 

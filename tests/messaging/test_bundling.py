@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, override
 
-import aiohttp
 from hypothesis import given, settings, strategies as st
 import pytest
 
@@ -33,13 +32,11 @@ from custom_components.sms_italia.providers.model import (
     Picture,
     Status,
 )
-from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import DEFAULT_TIMEOUTS
-from simulator import Status as Fate
 
-from .helpers import NUMBER, OTHER, TEXT, House, Time, a_dispatch, a_message, until
+from .fake import MANY, PLAIN
+from .helpers import NUMBER, OTHER, TEXT, Harness, Time, a_dispatch, a_message, until
 
-KEY = "smsviainternet"
+KEY = MANY
 WINDOW = 60
 HOUR = 3600
 PNG = Picture(content=b"\x89PNG", filename="a.png", content_type="image/png")
@@ -180,27 +177,19 @@ class Brake:
 @asynccontextmanager
 async def a_brake(**options: Any) -> AsyncGenerator[Brake]:  # noqa: ANN401 - options of several types
     """Return a brake for one account."""
-    provider = PROVIDERS[KEY]
-    async with aiohttp.ClientSession() as session:
-        account = Account(
-            id=KEY,
-            name="Casa",
-            provider=provider,
-            client=provider.create(session, {"api_token": "-"}, DEFAULT_TIMEOUTS),
-            sender=None,
-            options=AccountOptions(**options),
-            recipients={},
-            bundle_heading="{} messaggi:".format,
-        )
-        brake = Brake(accounts={KEY: account})
-        await brake.ledger.open(brake.clock.today())
-        yield brake
-        brake.bundler.stop()
-        await brake.ledger.close()
+    account = replace(
+        Harness.build(Path()).account(KEY, name=KEY, **options),
+        bundle_heading="{} messaggi:".format,
+    )
+    brake = Brake(accounts={KEY: account})
+    await brake.ledger.open(brake.clock.today())
+    yield brake
+    brake.bundler.stop()
+    await brake.ledger.close()
 
 
 @pytest.fixture
-async def brake(socket_enabled: None) -> AsyncGenerator[Brake]:  # noqa: ARG001 - a client session
+async def brake() -> AsyncGenerator[Brake]:
     """Return a brake that joins what comes after two messages."""
     async with a_brake(bundle_after=2) as brake:
         yield brake
@@ -661,7 +650,6 @@ def _check(brake: Brake, sent: dict[int, Message], kept: dict[int, Message]) -> 
 
 @settings(max_examples=100, deadline=None)
 @given(steps=STEPS, most=st.integers(1, 3))
-@pytest.mark.usefixtures("socket_enabled")
 def test_every_text_goes_out_once_by_itself_or_within_one_other(
     steps: list[Step], most: int
 ) -> None:
@@ -672,117 +660,118 @@ def test_every_text_goes_out_once_by_itself_or_within_one_other(
 # With a provider
 
 
-async def let_a_minute_pass(house: House) -> None:
+async def let_a_minute_pass(harness: Harness) -> None:
     """Let a minute pass, and the messenger notice: its timers know no other time."""
-    house.time.pass_by(WINDOW + 1)
-    await house.attach("inviosmart")
+    harness.time.pass_by(WINDOW + 1)
+    await harness.attach(PLAIN)
 
 
-async def storm(house: House, *texts: str) -> list[Message]:
+async def storm(harness: Harness, *texts: str) -> list[Message]:
     """Send texts to one number."""
-    return [await house.one(KEY, text=text) for text in texts]
+    return [await harness.one(KEY, text=text) for text in texts]
 
 
 async def test_a_storm_costs_few_requests_and_every_message_is_on_record(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.simulator.set_price(KEY, "0.05")
-    await house.attach(KEY, bundle_after=2)
-    sent = await storm(house, "a", "b", "c", "d", "e")
-    assert house.arrived(KEY) == [(NUMBER, "a"), (NUMBER, "b")]
+    harness.client(KEY).price = Decimal("0.05")
+    await harness.attach(KEY, bundle_after=2)
+    sent = await storm(harness, "a", "b", "c", "d", "e")
+    assert harness.arrived(KEY) == [(NUMBER, "a"), (NUMBER, "b")]
     assert {one.status for one in sent} == {Status.QUEUED}
-    await let_a_minute_pass(house)
-    await until(lambda: len(house.accepted(KEY)) == 3)
-    assert house.arrived(KEY)[-1] == (NUMBER, "3\nc\nd\ne")
-    for arrived in house.accepted(KEY):
-        house.simulator.move(arrived.id, Fate.DELIVERED)
+    await let_a_minute_pass(harness)
+    await until(lambda: len(harness.accepted(KEY)) == 3)
+    assert harness.arrived(KEY)[-1] == (NUMBER, "3\nc\nd\ne")
+    harness.client(KEY).deliver()
     for message in sent:
-        kept = await house.until_kept(message, status=Status.DELIVERED)
+        kept = await harness.until_kept(message, status=Status.DELIVERED)
         assert kept.dispatch.text == message.dispatch.text
-    assert house.messenger.spent_today(KEY).parts == 3
-    assert house.messenger.spent_today(KEY).cost == Decimal("0.15")
-    assert len(await house.found()) == 6
+    assert harness.messenger.spent_today(KEY).parts == 3
+    assert harness.messenger.spent_today(KEY).cost == Decimal("0.15")
+    assert len(await harness.found()) == 6
 
 
-async def test_what_is_held_goes_out_by_itself_in_the_end(house: House) -> None:
-    house.use(pace=Pace(storm=0.5))
-    await house.attach(KEY, bundle_after=1)
+async def test_what_is_held_goes_out_by_itself_in_the_end(harness: Harness) -> None:
+    harness.use(pace=Pace(storm=0.5))
+    await harness.attach(KEY, bundle_after=1)
     for to in (NUMBER, OTHER):
-        await asyncio.gather(*(house.one(KEY, to, text) for text in "abc"))
-    await until(lambda: len(house.accepted(KEY)) == 4)
+        await asyncio.gather(*(harness.one(KEY, to, text) for text in "abc"))
+    await until(lambda: len(harness.accepted(KEY)) == 4)
     joined = {(to, "2\nb\nc") for to in (NUMBER, OTHER)}
-    assert set(house.arrived(KEY)) == {(NUMBER, "a"), (OTHER, "a"), *joined}
+    assert set(harness.arrived(KEY)) == {(NUMBER, "a"), (OTHER, "a"), *joined}
 
 
 async def test_a_storm_to_one_number_does_not_hold_the_others_of_an_order(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach(KEY, bundle_after=1)
-    await house.one(KEY)
-    held, free = await house.send(KEY, NUMBER, OTHER, text="b")
+    await harness.attach(KEY, bundle_after=1)
+    await harness.one(KEY)
+    held, free = await harness.send(KEY, NUMBER, OTHER, text="b")
     assert (held.stage, free.stage) == (Stage.HELD, Stage.TAKEN)
-    assert house.arrived(KEY) == [(NUMBER, TEXT), (OTHER, "b")]
+    assert harness.arrived(KEY) == [(NUMBER, TEXT), (OTHER, "b")]
 
 
-async def test_what_is_held_survives_the_end_and_the_next_start(house: House) -> None:
-    await house.attach(KEY, bundle_after=1)
-    sent = await storm(house, "a", "b", "c")
-    await house.messenger.close()
-    house.use()
-    house.time.pass_by(WINDOW + 1)
-    await house.attach(KEY, bundle_after=1)
-    await until(lambda: house.arrived(KEY)[1:] == [(NUMBER, "2\nb\nc")])
+async def test_what_is_held_survives_the_end_and_the_next_start(
+    harness: Harness,
+) -> None:
+    await harness.attach(KEY, bundle_after=1)
+    sent = await storm(harness, "a", "b", "c")
+    await harness.messenger.close()
+    harness.use()
+    harness.time.pass_by(WINDOW + 1)
+    await harness.attach(KEY, bundle_after=1)
+    await until(lambda: harness.arrived(KEY)[1:] == [(NUMBER, "2\nb\nc")])
     for message in sent[1:]:
-        assert (await house.until_not(message, Stage.HELD)).joined_in is not None
+        assert (await harness.until_not(message, Stage.HELD)).joined_in is not None
 
 
 async def test_held_messages_count_for_the_limit_of_the_day_and_are_not_refused_later(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach(KEY, bundle_after=1, daily_limit=3)
-    await storm(house, "a", "b", "c")
+    await harness.attach(KEY, bundle_after=1, daily_limit=3)
+    await storm(harness, "a", "b", "c")
     with pytest.raises(OrderRefusedError, match=Refusal.DAILY_LIMIT):
-        await house.one(KEY, OTHER)
-    await let_a_minute_pass(house)
-    await until(lambda: house.arrived(KEY)[1:] == [(NUMBER, "2\nb\nc")])
+        await harness.one(KEY, OTHER)
+    await let_a_minute_pass(harness)
+    await until(lambda: harness.arrived(KEY)[1:] == [(NUMBER, "2\nb\nc")])
 
 
 async def test_a_message_of_a_storm_can_be_cancelled_until_it_is_joined(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach(KEY, url=house.line.url(KEY), bundle_after=1)
-    _, first, second, third = await storm(house, "a", "b", "c", "d")
-    cancelled = await house.messenger.cancel(first.id)
+    await harness.attach(KEY, line=harness.line, bundle_after=1)
+    _, first, second, third = await storm(harness, "a", "b", "c", "d")
+    cancelled = await harness.messenger.cancel(first.id)
     assert (cancelled.status, cancelled.error) == (
         Status.FAILED,
         ErrorKind.CANCELLED,
     )
-    house.line.down()
-    await let_a_minute_pass(house)
-    waiting = await house.until_kept(second, error=ErrorKind.UNAVAILABLE)
+    harness.line.down()
+    await let_a_minute_pass(harness)
+    waiting = await harness.until_kept(second, error=ErrorKind.UNAVAILABLE)
     with pytest.raises(OrderRefusedError, match=Refusal.TOO_LATE_TO_CANCEL):
-        await house.messenger.cancel(second.id)
+        await harness.messenger.cancel(second.id)
     # The text that carries them waits itself, and can be.
     assert waiting.joined_in is not None
-    await house.messenger.cancel(waiting.joined_in)
+    await harness.messenger.cancel(waiting.joined_in)
     for message in (second, third):
-        kept = await house.until_kept(message, stage=Stage.CLOSED)
+        kept = await harness.until_kept(message, stage=Stage.CLOSED)
         assert (kept.status, kept.error) == (Status.FAILED, ErrorKind.CANCELLED)
-    assert house.arrived(KEY) == [(NUMBER, "a")]
+    assert harness.arrived(KEY) == [(NUMBER, "a")]
 
 
 async def test_joined_messages_wait_with_their_carrier_and_expire_with_it(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach(KEY, url=house.line.url(KEY), bundle_after=1)
-    sent = await storm(house, "a", "b", "c")
-    house.line.down()
-    await let_a_minute_pass(house)
+    await harness.attach(KEY, line=harness.line, bundle_after=1)
+    sent = await storm(harness, "a", "b", "c")
+    harness.line.down()
+    await let_a_minute_pass(harness)
     for message in sent[1:]:
-        waiting = await house.until_kept(message, error=ErrorKind.UNAVAILABLE)
+        waiting = await harness.until_kept(message, error=ErrorKind.UNAVAILABLE)
         assert waiting.status is Status.QUEUED
-    house.time.pass_by(HOUR)
+    harness.time.pass_by(HOUR)
     for message in sent[1:]:
-        expired = await house.until_kept(message, status=Status.EXPIRED)
+        expired = await harness.until_kept(message, status=Status.EXPIRED)
         assert expired.stage is Stage.CLOSED
-    assert len(house.accepted(KEY)) == 1
+    assert len(harness.accepted(KEY)) == 1

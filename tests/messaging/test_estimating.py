@@ -18,14 +18,13 @@ from custom_components.sms_italia.messaging.model import (
 from custom_components.sms_italia.messaging.numbers import NumberProblem, PhoneNumber
 from custom_components.sms_italia.messaging.text import TextEncoding
 from custom_components.sms_italia.providers.model import Channel, Encoding
-from custom_components.sms_italia.providers.registry import PROVIDERS
-from simulator import Fault
 
-from .helpers import NUMBER, OTHER, SHORT, TEXT, House, numbers, targets
+from .fake import MANY, REFERENCE, THROTTLED, Lost, Operation, Reply
+from .helpers import NUMBER, OTHER, TEXT, Harness, numbers, targets
 
-ASKED = "smshosting"
+ASKED = REFERENCE
 """The provider that tells a price beforehand."""
-PAID = "smsviainternet"
+PAID = MANY
 PRICES = {"IT": Decimal("0.05"), "FR": Decimal("0.08")}
 ABROAD = "+33612345678"
 SATELLITE = Target(number=PhoneNumber("+881612345678", ""), recipient="anna")
@@ -49,48 +48,48 @@ def an_order(
     )
 
 
-async def estimated(house: House, order: Order, **options: Any) -> TextEstimate:  # noqa: ANN401 - as in `House.account`
+async def estimated(harness: Harness, order: Order, **options: Any) -> TextEstimate:  # noqa: ANN401 - as in `Harness.account`
     """Return the estimate of an order, where these prices were paid."""
 
     async def prices() -> Mapping[str, Decimal]:
         return PRICES
 
-    account = house.account(order.account, **options)
-    return await estimate_order(account, order, house.time.now(), prices)
+    account = harness.account(order.account, **options)
+    return await estimate_order(account, order, harness.time.now(), prices)
 
 
 # The text
 
 
-@pytest.mark.parametrize("key", PROVIDERS)
-async def test_the_text_is_shown_as_a_send_would_send_it(
-    house: House, key: str
-) -> None:
-    await house.attach(key)
-    estimate = await house.messenger.estimate(an_order(key, NUMBER, text="21 °C “ok”"))
+async def test_the_text_is_shown_as_a_send_would_send_it(harness: Harness) -> None:
+    key = PAID
+    await harness.attach(key)
+    estimate = await harness.messenger.estimate(
+        an_order(key, NUMBER, text="21 °C “ok”")
+    )
     assert estimate.text == '21 C "ok"'
     assert (estimate.encoding, estimate.parts) == (Encoding.GSM7, 1)
     assert estimate.characters_left == 160 - len(estimate.text)
     assert estimate.costly_characters == ()
-    assert not house.accepted(key)
-    await house.one(key, text="21 °C “ok”")
-    assert house.arrived(key) == [(NUMBER, estimate.text)]
+    assert not harness.accepted(key)
+    await harness.one(key, text="21 °C “ok”")
+    assert harness.arrived(key) == [(NUMBER, estimate.text)]
 
 
-async def test_the_characters_that_cost_are_those_that_go_out(house: House) -> None:
+async def test_the_characters_that_cost_are_those_that_go_out(harness: Harness) -> None:
     text = "È caduta 🔥 linea"
-    smart = await estimated(house, an_order(PAID, NUMBER, text=text))
+    smart = await estimated(harness, an_order(PAID, NUMBER, text=text))
     assert (smart.text, smart.encoding) == (text, Encoding.UCS2)
     assert smart.costly_characters == ("È", "🔥")
     plain = an_order(PAID, NUMBER, text=text, encoding=TextEncoding.GSM7)
-    forced = await estimated(house, plain)
+    forced = await estimated(harness, plain)
     assert forced.text == "E' caduta ? linea"
     assert forced.costly_characters == ()
 
 
-async def test_the_encoding_of_the_account_is_the_default(house: House) -> None:
+async def test_the_encoding_of_the_account_is_the_default(harness: Harness) -> None:
     order = an_order(PAID, NUMBER, text="21 °C")
-    estimate = await estimated(house, order, encoding=TextEncoding.UNICODE)
+    estimate = await estimated(harness, order, encoding=TextEncoding.UNICODE)
     assert (estimate.text, estimate.encoding) == ("21 °C", Encoding.UCS2)
     assert estimate.costly_characters == ("°",)
 
@@ -110,85 +109,82 @@ async def test_the_encoding_of_the_account_is_the_default(house: House) -> None:
     ids=lambda value: value.name if isinstance(value, Refusal) else "",
 )
 async def test_what_a_send_would_refuse_is_refused(
-    house: House, order: Order, reason: Refusal
+    harness: Harness, order: Order, reason: Refusal
 ) -> None:
-    await house.attach(order.account, max_parts=1)
+    await harness.attach(order.account, max_parts=1)
     with pytest.raises(OrderRefusedError, match=reason):
-        await house.messenger.estimate(order)
-    assert not house.simulator.requests.of(order.account)
+        await harness.messenger.estimate(order)
+    assert not harness.calls
 
 
-async def test_the_limit_of_the_day_refuses_no_question(house: House) -> None:
-    await house.attach(ASKED, daily_limit=1)
-    await house.one(ASKED)
-    estimate = await house.messenger.estimate(an_order(ASKED, NUMBER, OTHER))
+async def test_the_limit_of_the_day_refuses_no_question(harness: Harness) -> None:
+    await harness.attach(ASKED, daily_limit=1)
+    await harness.one(ASKED)
+    estimate = await harness.messenger.estimate(an_order(ASKED, NUMBER, OTHER))
     assert estimate.parts == 1
 
 
-async def test_an_account_that_is_not_there_estimates_nothing(house: House) -> None:
+async def test_an_account_that_is_not_there_estimates_nothing(harness: Harness) -> None:
     with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
-        await house.messenger.estimate(an_order(ASKED, NUMBER))
+        await harness.messenger.estimate(an_order(ASKED, NUMBER))
 
 
-async def test_numbers_that_cannot_be_sent_to_do_not_count(house: House) -> None:
+async def test_numbers_that_cannot_be_sent_to_do_not_count(harness: Harness) -> None:
     bad = BadTarget(given="niente", problem=NumberProblem.INVALID)
-    estimate = await estimated(house, an_order(PAID, NUMBER, bad, ABROAD, NUMBER))
+    estimate = await estimated(harness, an_order(PAID, NUMBER, bad, ABROAD, NUMBER))
     assert estimate.cost == Decimal("0.05")
 
 
 # The cost, where it can be asked for
 
 
-async def test_the_provider_is_asked_with_all_that_it_is_sent(house: House) -> None:
-    house.simulator.set_price(ASKED, "0.07")
-    await house.attach(ASKED)
+async def test_the_provider_is_asked_with_all_that_it_is_sent(harness: Harness) -> None:
+    harness.client(ASKED).price = Decimal("0.07")
+    await harness.attach(ASKED)
     order = an_order(ASKED, NUMBER, OTHER, text="x" * 161, sender="Caldaia")
-    estimate = await house.messenger.estimate(order)
+    estimate = await harness.messenger.estimate(order)
     assert (estimate.parts, estimate.cost) == (2, Decimal("0.28"))
-    (request,) = house.simulator.requests.of(ASKED)
-    assert request.path == "/rest/api/sms/estimate"
-    assert request.fields["to"] == f"{NUMBER[1:]},{OTHER[1:]}"
-    assert request.fields["from"] == "Caldaia"
-    assert request.fields["text"] == "x" * 161
-    assert request.fields["encoding"] == "7BIT"
+    (submission,) = harness.client(ASKED).estimated
+    assert submission.recipients == (NUMBER, OTHER)
+    assert submission.sender == "Caldaia"
+    assert submission.text == "x" * 161
+    assert submission.encoding is Encoding.GSM7
 
 
-async def test_thousands_of_numbers_are_as_few_questions_as_can_be(
-    house: House,
+async def test_many_numbers_are_as_few_questions_as_can_be(
+    harness: Harness,
 ) -> None:
-    house.simulator.set_price(ASKED, "0.07")
-    order = an_order(ASKED, *numbers(5001))
-    assert (await estimated(house, order)).cost == Decimal("350.07")
-    assert house.requests(ASKED, "other") == 2
+    harness.client(ASKED).price = Decimal("0.07")
+    order = an_order(ASKED, *numbers(51))
+    assert (await estimated(harness, order)).cost == Decimal("3.57")
+    assert harness.requests(ASKED, Operation.ESTIMATE) == 2
 
 
-@pytest.mark.parametrize(
-    "fault", [Fault.SERVER_ERROR_EMPTY, Fault.THROTTLED, Fault.CUT_BEFORE_ACCEPT]
-)
+@pytest.mark.parametrize("reply", [THROTTLED, Lost.REQUEST, None])
 async def test_what_the_provider_does_not_tell_is_taken_from_what_was_paid(
-    house: House, fault: Fault
+    harness: Harness, reply: Reply
 ) -> None:
-    house.simulator.inject(ASKED, fault, 1, "other")
+    harness.client(ASKED).reply(reply, of=Operation.ESTIMATE)
     order = an_order(ASKED, NUMBER, text="x" * 161)
-    estimate = await estimated(house, order, timeouts=SHORT)
+    estimate = await estimated(harness, order)
     assert estimate.cost == Decimal("0.10")
-    assert house.requests(ASKED, "other") == 1
+    assert harness.requests(ASKED, Operation.ESTIMATE) == 1
 
 
 # The cost, from what was paid
 
 
 async def test_each_number_costs_what_was_last_paid_in_its_country(
-    house: House,
+    harness: Harness,
 ) -> None:
     order = an_order(PAID, NUMBER, OTHER, ABROAD, text="x" * 161)
-    estimate = await estimated(house, order, allowed_countries=ALL)
+    estimate = await estimated(harness, order, allowed_countries=ALL)
     assert estimate.cost == Decimal("0.36")
-    assert not house.simulator.requests.of(PAID)
+    assert not harness.client(PAID).calls
 
 
-async def test_a_country_never_sent_to_has_no_price(house: House) -> None:
-    estimate = await estimated(house, an_order(PAID, NUMBER, SATELLITE))
+async def test_a_country_never_sent_to_has_no_price(harness: Harness) -> None:
+    estimate = await estimated(harness, an_order(PAID, NUMBER, SATELLITE))
     assert estimate.cost is None
 
 
@@ -197,29 +193,29 @@ async def test_a_country_never_sent_to_has_no_price(house: House) -> None:
 )
 @pytest.mark.parametrize("key", [PAID, ASKED])
 async def test_without_a_number_it_is_the_cost_of_one_at_home(
-    house: House, key: str, allowed: set[str], cost: str
+    harness: Harness, key: str, allowed: set[str], cost: str
 ) -> None:
     options = {"allowed_countries": frozenset(allowed)}
-    estimate = await estimated(house, an_order(key), **options)
+    estimate = await estimated(harness, an_order(key), **options)
     assert estimate.cost == Decimal(cost)
-    assert not house.simulator.requests.of(key)
+    assert not harness.client(key).calls
 
 
 async def test_what_was_paid_for_sms_tells_nothing_of_a_push_or_a_group(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.simulator.inject(ASKED, Fault.SERVER_ERROR_EMPTY, 2)
+    harness.client(ASKED).reply(Lost.REQUEST, of=Operation.ESTIMATE, times=2)
     for wishes in ({"channel": Channel.PUSH}, {"groups": ("7",)}):
         order = an_order(ASKED, NUMBER, **wishes)
-        assert (await estimated(house, order, timeouts=SHORT)).cost is None
+        assert (await estimated(harness, order)).cost is None
 
 
 async def test_what_was_paid_is_known_of_the_messages_that_went_out(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.simulator.set_price(PAID, "0.06")
-    await house.attach(PAID)
+    harness.client(PAID).price = Decimal("0.06")
+    await harness.attach(PAID)
     order = an_order(PAID, NUMBER, OTHER)
-    assert (await house.messenger.estimate(order)).cost is None
-    await house.one(PAID, text="x" * 200)
-    assert (await house.messenger.estimate(order)).cost == Decimal("0.12")
+    assert (await harness.messenger.estimate(order)).cost is None
+    await harness.one(PAID, text="x" * 200)
+    assert (await harness.messenger.estimate(order)).cost == Decimal("0.12")

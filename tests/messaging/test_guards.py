@@ -22,83 +22,85 @@ from custom_components.sms_italia.messaging.model import (
 )
 from custom_components.sms_italia.messaging.numbers import NumberProblem, PhoneNumber
 from custom_components.sms_italia.messaging.text import TextEncoding, prepare_text
-from custom_components.sms_italia.providers.client import Feature
 from custom_components.sms_italia.providers.model import Channel, Mode, Picture
-from custom_components.sms_italia.providers.registry import PROVIDERS
 
-from .helpers import LANDLINE, NUMBER, TEXT, House
+from .fake import LANDLINE, MANY, PLAIN, PRESETS, REFERENCE
+from .helpers import NUMBER, TEXT, Harness
 
 FRENCH = Target(number=PhoneNumber("+33612345678", "FR"))
 
 
 async def refused(
-    house: House,
+    harness: Harness,
     account: Account,
     *to: Target | BadTarget,
     **order: Any,  # noqa: ANN401 - fields of an order
 ) -> OrderRefusedError:
     """Return the refusal of an order, of which no request may come of."""
     with pytest.raises(OrderRefusedError) as caught:
-        await house.send(account.id, *to, **order)
-    assert not house.simulator.requests
-    assert not await house.found()
+        await harness.send(account.id, *to, **order)
+    assert not harness.calls
+    assert not await harness.found()
     return caught.value
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u200b"])
-async def test_a_text_of_nothing_visible_is_refused(house: House, text: str) -> None:
-    account = await house.attach("smsviainternet")
-    refusal = await refused(house, account, text=text)
+async def test_a_text_of_nothing_visible_is_refused(
+    harness: Harness, text: str
+) -> None:
+    account = await harness.attach(MANY)
+    refusal = await refused(harness, account, text=text)
     assert refusal.reason is Refusal.EMPTY_TEXT
 
 
-@pytest.mark.parametrize("key", PROVIDERS)
 async def test_a_text_of_more_parts_than_the_provider_takes_is_refused(
-    house: House, key: str
+    harness: Harness,
 ) -> None:
-    account = await house.attach(key)
-    most = PROVIDERS[key].capabilities.max_parts
-    refusal = await refused(house, account, text="x" * (153 * most + 1))
+    account = await harness.attach(MANY)
+    most = account.provider.capabilities.max_parts
+    refusal = await refused(harness, account, text="x" * (153 * most + 1))
     assert refusal.reason is Refusal.TOO_MANY_PARTS
     assert refusal.placeholders == {"parts": str(most + 1), "max_parts": str(most)}
 
 
 async def test_a_text_of_more_parts_than_the_user_allows_is_refused(
-    house: House,
+    harness: Harness,
 ) -> None:
-    account = await house.attach("smsviainternet", max_parts=2)
-    refusal = await refused(house, account, text="x" * (153 * 2 + 1))
+    account = await harness.attach(MANY, max_parts=2)
+    refusal = await refused(harness, account, text="x" * (153 * 2 + 1))
     assert refusal.placeholders == {"parts": "3", "max_parts": "2"}
 
 
-async def test_a_text_of_as_many_parts_as_allowed_is_sent(house: House) -> None:
-    await house.attach("smsviainternet", max_parts=2)
-    message = await house.one("smsviainternet", text="x" * (153 * 2))
+async def test_a_text_of_as_many_parts_as_allowed_is_sent(harness: Harness) -> None:
+    await harness.attach(MANY, max_parts=2)
+    message = await harness.one(MANY, text="x" * (153 * 2))
     assert message.parts == 2
-    assert house.accepted("smsviainternet")[0].parts == 2
+    assert len(harness.accepted(MANY)) == 1
 
 
-def test_the_users_limit_of_parts_does_not_widen_the_providers(house: House) -> None:
-    account = house.account("inviosmart", max_parts=99)
-    most = PROVIDERS["inviosmart"].capabilities.max_parts
+def test_the_users_limit_of_parts_does_not_widen_the_providers(
+    harness: Harness,
+) -> None:
+    account = harness.account(PLAIN, max_parts=99)
+    most = account.provider.capabilities.max_parts
     text = prepare_text("x" * (153 * most + 1), TextEncoding.SMART)
     with pytest.raises(OrderRefusedError) as caught:
         check_text(account, text)
     assert caught.value.placeholders["max_parts"] == str(most)
 
 
-async def test_a_sender_that_the_provider_refuses_is_named(house: House) -> None:
-    account = await house.attach("smsviainternet")
-    refusal = await refused(house, account, sender="Troppo lungo così")
+async def test_a_sender_that_the_provider_refuses_is_named(harness: Harness) -> None:
+    account = await harness.attach(MANY)
+    refusal = await refused(harness, account, sender="Troppo lungo così")
     assert refusal.reason is Refusal.INVALID_SENDER
     assert refusal.placeholders == {"sender": "Troppo lungo così"}
 
 
 @pytest.mark.parametrize("sender", [None, "", "Casa", "+393331234567"])
 def test_a_sender_that_is_allowed_or_left_out_passes(
-    house: House, sender: str | None
+    harness: Harness, sender: str | None
 ) -> None:
-    check_sender(house.account("smsviainternet"), sender)
+    check_sender(harness.account(MANY), sender)
 
 
 PNG = Picture(
@@ -107,28 +109,24 @@ PNG = Picture(
 BY_PUSH = {"channel": Channel.PUSH}
 
 
-@pytest.mark.parametrize("key", PROVIDERS)
 @pytest.mark.parametrize(
-    ("wishes", "field", "feature"),
+    ("wishes", "field"),
     [
-        ({"channel": Channel.PUSH}, "channel", Feature.PUSH),
-        ({"channel": Channel.PUSH_THEN_SMS}, "channel", Feature.PUSH),
-        ({"groups": ("12",)}, "group", Feature.GROUPS),
-        ({"mode": Mode.TEST}, "test", Feature.TEST_MODE),
-        ({"reference": "vacanze"}, "transaction_id", Feature.CLIENT_REFERENCE),
+        ({"channel": Channel.PUSH}, "channel"),
+        ({"channel": Channel.PUSH_THEN_SMS}, "channel"),
+        ({"groups": ("12",)}, "group"),
+        ({"mode": Mode.TEST}, "test"),
+        ({"reference": "vacanze"}, "transaction_id"),
     ],
 )
 async def test_what_the_provider_does_not_have_is_refused_by_its_name(
-    house: House, key: str, wishes: dict[str, Any], field: str, feature: Feature
+    harness: Harness, wishes: dict[str, Any], field: str
 ) -> None:
-    account = await house.attach(key)
-    provider = PROVIDERS[key]
-    if feature in provider.capabilities.features:
-        check_wishes(account, Wishes(**wishes))
-        return
-    refusal = await refused(house, account, **wishes)
+    check_wishes(harness.account(REFERENCE), Wishes(**wishes))
+    account = await harness.attach(PLAIN)
+    refusal = await refused(harness, account, **wishes)
     assert refusal.reason is Refusal.UNSUPPORTED
-    assert refusal.placeholders == {"field": field, "provider": provider.name}
+    assert refusal.placeholders == {"field": field, "provider": "Plain"}
 
 
 @pytest.mark.parametrize(
@@ -142,51 +140,53 @@ async def test_what_the_provider_does_not_have_is_refused_by_its_name(
     ],
 )
 def test_what_every_provider_can_do_is_never_refused(
-    house: House, wishes: dict[str, Any]
+    harness: Harness, wishes: dict[str, Any]
 ) -> None:
-    for key in PROVIDERS:
-        check_wishes(house.account(key), Wishes(**wishes))
+    for key in PRESETS:
+        check_wishes(harness.account(key), Wishes(**wishes))
 
 
 async def test_an_account_that_sends_by_push_where_there_is_none_is_refused(
-    house: House,
+    harness: Harness,
 ) -> None:
-    account = await house.attach("inviosmart", settings={"channel": "push"})
-    refusal = await refused(house, account)
+    account = await harness.attach(PLAIN, channel=Channel.PUSH)
+    refusal = await refused(harness, account)
     assert refusal.placeholders["field"] == "channel"
 
 
-async def test_a_picture_for_a_provider_that_has_none_is_refused(house: House) -> None:
-    account = await house.attach("inviosmart")
-    refusal = await refused(house, account, picture=PNG)
+async def test_a_picture_for_a_provider_that_has_none_is_refused(
+    harness: Harness,
+) -> None:
+    account = await harness.attach(PLAIN)
+    refusal = await refused(harness, account, picture=PNG)
     assert refusal.reason is Refusal.UNSUPPORTED
     assert refusal.placeholders["field"] == "picture"
 
 
 @pytest.mark.parametrize(
-    ("settings", "wishes"),
-    [({}, {}), ({"channel": "push"}, {"channel": Channel.SMS})],
+    ("channel", "wishes"),
+    [(Channel.SMS, {}), (Channel.PUSH, {"channel": Channel.SMS})],
 )
 async def test_a_picture_that_would_go_by_sms_is_refused(
-    house: House, settings: dict[str, str], wishes: dict[str, Any]
+    harness: Harness, channel: Channel, wishes: dict[str, Any]
 ) -> None:
-    account = await house.attach("smshosting", settings=settings)
-    refusal = await refused(house, account, picture=PNG, **wishes)
+    account = await harness.attach(REFERENCE, channel=channel)
+    refusal = await refused(harness, account, picture=PNG, **wishes)
     assert refusal.reason is Refusal.PICTURE_NEEDS_PUSH
 
 
 @pytest.mark.parametrize(
-    ("settings", "wishes"),
+    ("channel", "wishes"),
     [
-        ({}, BY_PUSH),
-        ({}, {"channel": Channel.PUSH_THEN_SMS}),
-        ({"channel": "push"}, {}),
+        (Channel.SMS, BY_PUSH),
+        (Channel.SMS, {"channel": Channel.PUSH_THEN_SMS}),
+        (Channel.PUSH, {}),
     ],
 )
 def test_a_picture_that_goes_by_push_passes(
-    house: House, settings: dict[str, str], wishes: dict[str, Any]
+    harness: Harness, channel: Channel, wishes: dict[str, Any]
 ) -> None:
-    account = house.account("smshosting", settings=settings)
+    account = harness.account(REFERENCE, channel=channel)
     check_wishes(account, Wishes(picture=PNG, **wishes))
 
 
@@ -205,19 +205,19 @@ def test_a_picture_that_goes_by_push_passes(
     ids=["empty", "no picture", "of another type", "too big"],
 )
 async def test_a_picture_that_the_provider_would_not_take_is_refused(
-    house: House, picture: Picture
+    harness: Harness, picture: Picture
 ) -> None:
-    account = await house.attach("smshosting")
-    refusal = await refused(house, account, picture=picture, **BY_PUSH)
+    account = await harness.attach(REFERENCE)
+    refusal = await refused(harness, account, picture=picture, **BY_PUSH)
     assert refusal.reason is Refusal.INVALID_PICTURE
     assert refusal.placeholders == {"types": "GIF, JPEG, PNG", "megabytes": "2"}
 
 
 async def test_a_reference_longer_than_the_provider_takes_is_refused(
-    house: House,
+    harness: Harness,
 ) -> None:
-    account = await house.attach("smshosting")
-    refusal = await refused(house, account, reference="x" * 61)
+    account = await harness.attach(REFERENCE)
+    refusal = await refused(harness, account, reference="x" * 61)
     assert refusal.placeholders["field"] == "transaction_id"
     check_wishes(account, Wishes(reference="x" * 60))
 
@@ -235,13 +235,13 @@ async def test_a_reference_longer_than_the_provider_takes_is_refused(
     ],
 )
 def test_the_daily_limit_counts_what_was_spent_and_what_is_wanted(
-    house: House,
+    harness: Harness,
     limit: int,
     committed: int,
     wanted: int,
     passes: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    account = house.account("smsviainternet", name="casa", daily_limit=limit)
+    account = harness.account(MANY, name="casa", daily_limit=limit)
     if passes:
         check_limit(account, committed, wanted)
         return
@@ -278,29 +278,27 @@ def test_the_daily_limit_counts_what_was_spent_and_what_is_wanted(
     ],
 )
 def test_each_target_is_looked_at_for_itself(
-    house: House,
+    harness: Harness,
     target: Target | BadTarget,
     countries: set[str],
     expected: Refusal | None,
 ) -> None:
-    account = house.account("smsviainternet", allowed_countries=frozenset(countries))
+    account = harness.account(MANY, allowed_countries=frozenset(countries))
     assert why_not_sent_to(account, target) is expected
 
 
-async def test_an_order_with_no_target_is_refused(house: House) -> None:
-    await house.attach("smsviainternet")
+async def test_an_order_with_no_target_is_refused(harness: Harness) -> None:
+    await harness.attach(MANY)
     with pytest.raises(OrderRefusedError, match=Refusal.NO_TARGETS):
-        await house.messenger.send(
-            Order(account="smsviainternet", targets=(), text=TEXT)
-        )
-    assert not house.simulator.requests
+        await harness.messenger.send(Order(account=MANY, targets=(), text=TEXT))
+    assert not harness.calls
 
 
 async def test_the_refusal_of_a_number_abroad_shows_its_end_and_the_country(
-    house: House,
+    harness: Harness,
 ) -> None:
-    account = await house.attach("smsviainternet")
-    refusal = await refused(house, account, FRENCH)
+    account = await harness.attach(MANY)
+    refusal = await refused(harness, account, FRENCH)
     assert refusal.reason is Refusal.COUNTRY_NOT_ALLOWED
     assert refusal.placeholders == {"number": "***678", "country": "FR"}
 
@@ -313,32 +311,32 @@ async def test_the_refusal_of_a_number_abroad_shows_its_end_and_the_country(
     ],
 )
 async def test_the_refusal_of_what_is_no_number_names_what_was_given(
-    house: House, problem: NumberProblem, reason: Refusal
+    harness: Harness, problem: NumberProblem, reason: Refusal
 ) -> None:
-    account = await house.attach("smsviainternet")
-    refusal = await refused(house, account, BadTarget(given="8 99", problem=problem))
+    account = await harness.attach(MANY)
+    refusal = await refused(harness, account, BadTarget(given="8 99", problem=problem))
     assert refusal.reason is reason
     assert refusal.placeholders == {"number": "8 99"}
 
 
-async def test_of_several_bad_targets_the_first_one_is_named(house: House) -> None:
-    account = await house.attach("smsviainternet")
+async def test_of_several_bad_targets_the_first_one_is_named(harness: Harness) -> None:
+    account = await harness.attach(MANY)
     bad = BadTarget(given="zia", problem=NumberProblem.INVALID)
-    refusal = await refused(house, account, bad, FRENCH)
+    refusal = await refused(harness, account, bad, FRENCH)
     assert refusal.placeholders == {"number": "zia"}
 
 
-async def test_an_account_that_is_not_loaded_sends_nothing(house: House) -> None:
-    await house.attach("smsviainternet")
+async def test_an_account_that_is_not_loaded_sends_nothing(harness: Harness) -> None:
+    await harness.attach(MANY)
     with pytest.raises(OrderRefusedError) as caught:
-        await house.send("smshosting")
+        await harness.send(REFERENCE)
     assert caught.value.reason is Refusal.ACCOUNT_NOT_LOADED
-    assert not house.simulator.requests
+    assert not harness.calls
 
 
 async def test_a_refusals_text_and_repr_show_neither_number_nor_text(
-    house: House,
+    harness: Harness,
 ) -> None:
-    account = await house.attach("smsviainternet")
-    refusal = await refused(house, account, FRENCH)
+    account = await harness.attach(MANY)
+    refusal = await refused(harness, account, FRENCH)
     assert not re.search(r"\d", f"{refusal} {refusal!r}")

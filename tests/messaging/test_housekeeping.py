@@ -8,35 +8,35 @@ import pytest
 
 from custom_components.sms_italia.messaging.model import Message, Stage
 from custom_components.sms_italia.providers.model import ErrorKind, Status
-from simulator import Fault
 
-from .helpers import NUMBER, OTHER, PACE, STILL, House, until
+from .fake import ONE, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Lost, Operation
+from .helpers import NUMBER, OTHER, PACE, STILL, Harness, until
 
-KEY = "smshosting"
-WATCHED = "transactionale"
+KEY = REFERENCE
+WATCHED = ONE
 DAYS = 86_400
 
 
 @pytest.fixture(autouse=True)
-def _still(house: House) -> None:
+def _still(harness: Harness) -> None:
     """Let nothing come by itself."""
-    house.use(pace=STILL)
+    harness.use(pace=STILL)
 
 
-async def come_back(house: House, identity: str, *, restart: bool = False) -> None:
+async def come_back(harness: Harness, identity: str, *, restart: bool = False) -> None:
     """Let the account go and come again with this identity; ask often from then on."""
     if restart:
-        await house.messenger.close()
-        house.use(pace=PACE)
+        await harness.messenger.close()
+        harness.use(pace=PACE)
     else:
-        await house.messenger.detach(KEY)
-    await house.attach(KEY, identity=identity)
+        await harness.messenger.detach(KEY)
+    await harness.attach(KEY, identity=identity)
 
 
-async def in_doubt(house: House) -> Message:
+async def in_doubt(harness: Harness) -> Message:
     """Return a message that never came to its provider, which nobody knows."""
-    house.simulator.inject(KEY, Fault.CUT_BEFORE_ACCEPT, 1, "send")
-    message = await house.one(KEY, NUMBER)
+    harness.client(KEY).reply(Lost.REQUEST)
+    message = await harness.one(KEY, NUMBER)
     assert message.stage is Stage.DOUBTFUL
     return message
 
@@ -46,145 +46,147 @@ async def in_doubt(house: House) -> Message:
 
 @pytest.mark.parametrize("restart", [False, True])
 async def test_another_customer_is_not_asked_what_became_of_the_first_ones_messages(
-    house: House,
+    harness: Harness,
     restart: bool,  # noqa: FBT001 - both ways
 ) -> None:
     """It would say that it does not know them, and they would be sent twice."""
-    await house.attach(WATCHED)
-    await house.attach(KEY, identity="anna")
-    taken = await house.one(KEY, OTHER)
-    doubtful = await in_doubt(house)
+    await harness.attach(WATCHED)
+    await harness.attach(KEY, identity="anna")
+    taken = await harness.one(KEY, OTHER)
+    doubtful = await in_doubt(harness)
     assert taken.stage is Stage.TAKEN
-    await come_back(house, "bruno", restart=restart)
+    await come_back(harness, "bruno", restart=restart)
     for message in (doubtful, taken):
-        kept = await house.latest(message)
+        kept = await harness.latest(message)
         assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
-    house.time.pass_by(house.pace.never_came)
+    harness.time.pass_by(harness.pace.never_came)
     # Whom to ask is known for the new ones.
-    new = await house.one(KEY, text="nuovo")
-    house.simulator.move(house.accepted(KEY)[-1].id, "delivered")
+    new = await harness.one(KEY, text="nuovo")
+    harness.accepted(KEY)[-1].status = Status.DELIVERED
     if restart:
-        await house.until_kept(new, status=Status.DELIVERED)
-    assert [to for to, _ in house.arrived(KEY)] == [OTHER, NUMBER]
-    assert house.requests(KEY) == 3
+        await harness.until_kept(new, status=Status.DELIVERED)
+    assert [to for to, _ in harness.arrived(KEY)] == [OTHER, NUMBER]
+    assert harness.requests(KEY) == 3
 
 
-async def test_the_same_customer_is_asked_as_before(house: House) -> None:
-    await house.attach(KEY, identity="anna")
-    taken = await house.one(KEY, OTHER)
-    doubtful = await in_doubt(house)
-    await come_back(house, "anna", restart=True)
-    house.simulator.move(house.accepted(KEY)[0].id, "delivered")
-    await house.until_kept(taken, status=Status.DELIVERED)
-    house.time.pass_by(house.pace.never_came)
-    await house.until_kept(doubtful, stage=Stage.TAKEN)
+async def test_the_same_customer_is_asked_as_before(harness: Harness) -> None:
+    await harness.attach(KEY, identity="anna")
+    taken = await harness.one(KEY, OTHER)
+    doubtful = await in_doubt(harness)
+    await come_back(harness, "anna", restart=True)
+    harness.accepted(KEY)[0].status = Status.DELIVERED
+    await harness.until_kept(taken, status=Status.DELIVERED)
+    harness.time.pass_by(harness.pace.never_came)
+    await harness.until_kept(doubtful, stage=Stage.TAKEN)
 
 
-async def test_the_first_identity_that_is_known_closes_nothing(house: House) -> None:
-    await house.attach(KEY)
-    taken = await house.one(KEY)
-    await house.messenger.close()
-    with closing(sqlite3.connect(house.ledger)) as database, database:
+async def test_the_first_identity_that_is_known_closes_nothing(
+    harness: Harness,
+) -> None:
+    await harness.attach(KEY)
+    taken = await harness.one(KEY)
+    await harness.messenger.close()
+    with closing(sqlite3.connect(harness.ledger)) as database, database:
         database.execute("DELETE FROM identities")
-    house.use()
-    await house.attach(KEY, identity="anna")
-    assert (await house.latest(taken)).stage is Stage.TAKEN
+    harness.use()
+    await harness.attach(KEY, identity="anna")
+    assert (await harness.latest(taken)).stage is Stage.TAKEN
 
 
 async def test_what_is_on_the_wire_gets_its_outcome_before_another_customer_comes(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.line.hold_answers()
-    await house.attach(WATCHED)
-    await house.attach(KEY, identity="anna", url=house.line.url(KEY))
-    send = asyncio.create_task(house.one(KEY))
-    await until(lambda: house.requests(KEY))
-    coming = asyncio.create_task(come_back(house, "bruno"))
+    harness.line.hold_answers()
+    await harness.attach(WATCHED)
+    await harness.attach(KEY, identity="anna", line=harness.line)
+    send = asyncio.create_task(harness.one(KEY))
+    await until(lambda: harness.requests(KEY))
+    coming = asyncio.create_task(come_back(harness, "bruno"))
     await asyncio.sleep(0.1)
     assert not coming.done()
-    house.line.release_answers()
+    harness.line.release_answers()
     message = await send
     await coming
     assert message.provider_id is not None
-    kept = await house.latest(message)
+    kept = await harness.latest(message)
     assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
-    assert not house.requests(KEY, "status")
+    assert not harness.requests(KEY, Operation.STATUS)
 
 
 async def test_another_customer_need_not_wait_as_the_first_one_was_asked_to(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach(WATCHED)
-    await house.attach(KEY, identity="anna")
-    house.simulator.inject(KEY, Fault.THROTTLED, 1, "send")
-    message = await house.one(KEY)
+    await harness.attach(WATCHED)
+    await harness.attach(KEY, identity="anna")
+    harness.client(KEY).reply(THROTTLED_FOR_7_SECONDS)
+    message = await harness.one(KEY)
     assert message.error is ErrorKind.THROTTLED
-    await come_back(house, "bruno")
-    await house.until_kept(message, stage=Stage.TAKEN)
+    await come_back(harness, "bruno")
+    await harness.until_kept(message, stage=Stage.TAKEN)
 
 
 async def test_the_same_customer_waits_as_long_as_the_provider_asked(
-    house: House,
+    harness: Harness,
 ) -> None:
     """A new option must not bring more requests on somebody who wants fewer."""
-    await house.attach(WATCHED)
-    await house.attach(KEY)
-    house.simulator.inject(KEY, Fault.THROTTLED, 1, "send")
-    message = await house.one(KEY)
-    await come_back(house, "")
-    await house.one(KEY, OTHER)
-    assert house.requests(KEY) == 1
-    house.time.pass_by(7)
-    await house.one(KEY, text="un altro")
-    await house.until_kept(message, stage=Stage.TAKEN)
+    await harness.attach(WATCHED)
+    await harness.attach(KEY)
+    harness.client(KEY).reply(THROTTLED_FOR_7_SECONDS)
+    message = await harness.one(KEY)
+    await come_back(harness, "")
+    await harness.one(KEY, OTHER)
+    assert harness.requests(KEY) == 1
+    harness.time.pass_by(7)
+    await harness.one(KEY, text="un altro")
+    await harness.until_kept(message, stage=Stage.TAKEN)
 
 
 async def test_an_account_that_only_failed_is_tried_at_once_when_it_comes_back(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach(WATCHED)
-    await house.attach(KEY)
-    house.simulator.inject(KEY, Fault.THROTTLED_BARE, 1, "send")
-    message = await house.one(KEY)
-    await come_back(house, "")
-    await house.until_kept(message, stage=Stage.TAKEN)
+    await harness.attach(WATCHED)
+    await harness.attach(KEY)
+    harness.client(KEY).reply(THROTTLED)
+    message = await harness.one(KEY)
+    await come_back(harness, "")
+    await harness.until_kept(message, stage=Stage.TAKEN)
 
 
 # Accounts that are gone for good
 
 
 async def test_what_a_removed_account_has_on_the_wire_for_others_is_uncertain_too(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.line.hold_answers()
-    await house.attach(KEY, url=house.line.url(KEY))
-    await house.attach(
-        WATCHED, settings={"api_key": "wrong"}, fallback=(KEY,), daily_limit=0
+    harness.line.hold_answers()
+    await harness.attach(KEY, line=harness.line)
+    await harness.attach(
+        WATCHED, refusing=ErrorKind.AUTH, fallback=(KEY,), daily_limit=0
     )
-    send = asyncio.create_task(house.one(WATCHED))
-    await until(lambda: house.requests(KEY))
-    await house.messenger.detach(KEY)
-    forgetting = asyncio.create_task(house.messenger.forget(KEY))
+    send = asyncio.create_task(harness.one(WATCHED))
+    await until(lambda: harness.requests(KEY))
+    await harness.messenger.detach(KEY)
+    forgetting = asyncio.create_task(harness.messenger.forget(KEY))
     await asyncio.sleep(0.05)
-    house.line.release_answers()
+    harness.line.release_answers()
     message = await send
     await forgetting
     assert message.carrier == KEY
-    kept = await house.latest(message)
+    kept = await harness.latest(message)
     assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
 
 
 # By age
 
 
-async def test_a_message_for_later_grows_old_from_its_time_on(house: House) -> None:
-    await house.attach(KEY)
-    later = house.time.now() + 10 * DAYS
-    (message,) = await house.send(KEY, send_at=later)
-    house.time.pass_by(12 * DAYS)
-    await house.messenger.tidy_up(KEY)
-    assert (await house.latest(message)).stage is Stage.TAKEN
-    house.time.pass_by(2 * DAYS)
-    await house.messenger.tidy_up(KEY)
-    kept = await house.latest(message)
+async def test_a_message_for_later_grows_old_from_its_time_on(harness: Harness) -> None:
+    await harness.attach(KEY)
+    later = harness.time.now() + 10 * DAYS
+    (message,) = await harness.send(KEY, send_at=later)
+    harness.time.pass_by(12 * DAYS)
+    await harness.messenger.tidy_up(KEY)
+    assert (await harness.latest(message)).stage is Stage.TAKEN
+    harness.time.pass_by(2 * DAYS)
+    await harness.messenger.tidy_up(KEY)
+    kept = await harness.latest(message)
     assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)

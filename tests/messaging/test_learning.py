@@ -25,9 +25,10 @@ from custom_components.sms_italia.providers.model import (
     Uncertain,
 )
 
-from .helpers import House, Time
+from .fake import REFERENCE
+from .helpers import Harness, Time
 
-KEY = "smshosting"
+KEY = REFERENCE
 TAKEN = Accepted(provider_id="7")
 REFUSED = NotSent(kind=ErrorKind.REFUSED)
 UNASKED = [
@@ -40,9 +41,9 @@ UNASKED = [
 class Desk:
     """An account that has failed twice, and what is told of it."""
 
-    def __init__(self, house: House, folder: Path) -> None:
+    def __init__(self, harness: Harness, folder: Path) -> None:
         """Let its second rest be over."""
-        self.account = house.account(KEY)
+        self.account = harness.account(KEY)
         self.time = Time()
         clock = self.time.clock()
         self.book = Book(Ledger(folder / "sms.db", print), clock)
@@ -71,8 +72,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(house: House, tmp_path: Path) -> Desk:
-    return Desk(house, tmp_path)
+def desk(harness: Harness, tmp_path: Path) -> Desk:
+    return Desk(harness, tmp_path)
 
 
 @pytest.mark.parametrize("outcome", [TAKEN, REFUSED])

@@ -6,68 +6,69 @@ import pytest
 
 from custom_components.sms_italia.messaging.model import Stage
 from custom_components.sms_italia.providers.model import ErrorKind, Status
-from simulator import Fault
 
-from .helpers import LANDLINE, NUMBER, STILL, TEXT, House, numbers, until
+from .fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, THROTTLED_FOR_7_SECONDS
+from .helpers import NUMBER, STILL, TEXT, Harness, numbers, until
 
-KEY = "smsviainternet"
-WRONG = {"api_token": "wrong"}
+KEY = MANY
 HOUR = 3600
 
 
 @pytest.fixture(autouse=True)
-def _still(house: House) -> None:
+def _still(harness: Harness) -> None:
     """Let no second attempt and no status question come by itself."""
-    house.use(pace=STILL)
+    harness.use(pace=STILL)
 
 
-async def at_its_time(house: House) -> None:
+async def at_its_time(harness: Harness) -> None:
     """Let an hour go by, and the outbox see it."""
-    house.time.pass_by(HOUR)
-    await house.attach("inviosmart", name="sveglia")
+    harness.time.pass_by(HOUR)
+    await harness.attach(PLAIN, name="sveglia")
 
 
 # Accounts that are not loaded
 
 
 async def test_a_message_waits_for_a_fallback_that_is_going_to_be_loaded(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.expected.add("smshosting")
-    await house.attach(KEY, settings=WRONG, fallback=("smshosting",))
-    message = await house.one(KEY)
+    harness.expected.add(REFERENCE)
+    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(REFERENCE,))
+    message = await harness.one(KEY)
     assert (message.status, message.stage) == (Status.QUEUED, Stage.WAITING)
     assert (message.error, message.carrier) == (ErrorKind.AUTH, KEY)
-    await house.attach("smshosting")
-    taken = await house.until_kept(message, stage=Stage.TAKEN)
-    assert taken.carrier == "smshosting"
-    assert house.arrived("smshosting") == [(NUMBER, TEXT)]
+    await harness.attach(REFERENCE)
+    taken = await harness.until_kept(message, stage=Stage.TAKEN)
+    assert taken.carrier == REFERENCE
+    assert harness.arrived(REFERENCE) == [(NUMBER, TEXT)]
 
 
 async def test_a_message_waits_for_the_only_account_that_may_still_take_it(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.expected.add("smshosting")
-    house.simulator.set_credit("inviosmart", 0)
-    await house.attach("inviosmart")
-    await house.attach(KEY, settings=WRONG, fallback=("inviosmart", "smshosting"))
-    message = await house.one(KEY)
+    harness.expected.add(REFERENCE)
+    harness.client(PLAIN).refuse(ErrorKind.CREDIT)
+    await harness.attach(PLAIN)
+    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(PLAIN, REFERENCE))
+    message = await harness.one(KEY)
     assert (message.stage, message.error) == (Stage.WAITING, ErrorKind.AUTH)
 
 
 async def test_an_account_that_does_not_retry_waits_for_no_fallback(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.expected.add("smshosting")
-    await house.attach(KEY, settings=WRONG, fallback=("smshosting",), retry_for=0)
-    message = await house.one(KEY)
+    harness.expected.add(REFERENCE)
+    await harness.attach(
+        KEY, refusing=ErrorKind.AUTH, fallback=(REFERENCE,), retry_for=0
+    )
+    message = await harness.one(KEY)
     assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
 
 
-async def test_what_no_account_can_cure_waits_for_none(house: House) -> None:
-    house.expected.add("smshosting")
-    await house.attach("inviosmart", fallback=("smshosting",))
-    message = await house.one("inviosmart", LANDLINE)
+async def test_what_no_account_can_cure_waits_for_none(harness: Harness) -> None:
+    harness.expected.add(REFERENCE)
+    await harness.attach(PLAIN, fallback=(REFERENCE,))
+    message = await harness.one(PLAIN, LANDLINE)
     assert (message.status, message.error) == (Status.FAILED, ErrorKind.RECIPIENT)
 
 
@@ -75,32 +76,32 @@ async def test_what_no_account_can_cure_waits_for_none(house: House) -> None:
 
 
 async def test_the_account_that_is_named_is_the_one_that_refused(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.simulator.set_credit("smshosting", 0)
-    await house.attach("smshosting")
-    await house.attach(KEY, settings=WRONG, fallback=("smshosting",))
-    message = await house.one(KEY)
+    harness.client(REFERENCE).refuse(ErrorKind.CREDIT)
+    await harness.attach(REFERENCE)
+    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(REFERENCE,))
+    message = await harness.one(KEY)
     assert (message.error, message.carrier) == (ErrorKind.AUTH, KEY)
-    assert await house.latest(message) == message
+    assert await harness.latest(message) == message
 
 
 async def test_a_fallback_that_knows_a_number_to_be_bad_is_named(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach("inviosmart")
-    await house.attach(KEY, settings=WRONG, fallback=("inviosmart",))
-    message = await house.one(KEY, LANDLINE)
-    assert (message.error, message.carrier) == (ErrorKind.RECIPIENT, "inviosmart")
+    await harness.attach(PLAIN)
+    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(PLAIN,))
+    message = await harness.one(KEY, LANDLINE)
+    assert (message.error, message.carrier) == (ErrorKind.RECIPIENT, PLAIN)
 
 
 async def test_a_message_that_waits_names_the_account_that_refused_it_first(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.simulator.inject("smshosting", Fault.THROTTLED)
-    await house.attach("smshosting")
-    await house.attach(KEY, settings=WRONG, fallback=("smshosting",))
-    message = await house.one(KEY)
+    harness.client(REFERENCE).reply(THROTTLED_FOR_7_SECONDS)
+    await harness.attach(REFERENCE)
+    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(REFERENCE,))
+    message = await harness.one(KEY)
     assert message.stage is Stage.WAITING
     assert (message.error, message.carrier) == (ErrorKind.AUTH, KEY)
 
@@ -109,101 +110,101 @@ async def test_a_message_that_waits_names_the_account_that_refused_it_first(
 
 
 async def test_an_account_that_cannot_schedule_is_asked_when_it_is_time(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach("inviosmart")
-    due = house.time.now() + HOUR
-    (message,) = await house.send("inviosmart", NUMBER, send_at=due)
+    await harness.attach(PLAIN)
+    due = harness.time.now() + HOUR
+    (message,) = await harness.send(PLAIN, NUMBER, send_at=due)
     assert (message.status, message.stage) == (Status.QUEUED, Stage.WAITING)
     assert (message.attempt_at, message.error) == (due, None)
-    assert not house.requests("inviosmart")
-    await at_its_time(house)
-    await house.until_kept(message, stage=Stage.TAKEN)
-    assert house.arrived("inviosmart") == [(NUMBER, TEXT)]
+    assert not harness.requests(PLAIN)
+    await at_its_time(harness)
+    await harness.until_kept(message, stage=Stage.TAKEN)
+    assert harness.arrived(PLAIN) == [(NUMBER, TEXT)]
 
 
 async def test_no_fallback_is_asked_before_the_time_of_an_account_that_cannot_schedule(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach("smshosting")
-    await house.attach("inviosmart", fallback=("smshosting",))
+    await harness.attach(REFERENCE)
+    await harness.attach(PLAIN, fallback=(REFERENCE,))
     # Whatever goes over the outbox finds the message not due.
-    due = house.time.now() + HOUR
-    (message,) = await house.send("inviosmart", NUMBER, send_at=due)
-    await house.attach(KEY)
-    await at_its_time(house)
-    taken = await house.until_kept(message, stage=Stage.TAKEN)
-    assert taken.carrier == "inviosmart"
-    assert not house.requests("smshosting")
+    due = harness.time.now() + HOUR
+    (message,) = await harness.send(PLAIN, NUMBER, send_at=due)
+    await harness.attach(KEY)
+    await at_its_time(harness)
+    taken = await harness.until_kept(message, stage=Stage.TAKEN)
+    assert taken.carrier == PLAIN
+    assert not harness.requests(REFERENCE)
 
 
-@pytest.mark.parametrize("key", ["smsviainternet", "smshosting"])
+@pytest.mark.parametrize("key", [MANY, REFERENCE])
 async def test_an_account_that_can_schedule_is_asked_at_once(
-    house: House, key: str
+    harness: Harness, key: str
 ) -> None:
-    await house.attach(key)
-    due = house.time.now() + HOUR
-    (message,) = await house.send(key, NUMBER, send_at=due)
+    await harness.attach(key)
+    due = harness.time.now() + HOUR
+    (message,) = await harness.send(key, NUMBER, send_at=due)
     assert (message.status, message.stage) == (Status.QUEUED, Stage.TAKEN)
-    (arrived,) = house.accepted(key)
-    assert arrived.scheduled is not None
-    assert arrived.scheduled.timestamp() == pytest.approx(due, abs=1)
+    (arrived,) = harness.accepted(key)
+    assert arrived.send_at is not None
+    assert arrived.send_at.timestamp() == pytest.approx(due, abs=1)
 
 
-async def test_a_fallback_that_can_schedule_gets_the_time(house: House) -> None:
-    await house.attach("smshosting")
-    await house.attach(KEY, settings=WRONG, fallback=("smshosting",))
-    due = house.time.now() + HOUR
-    (message,) = await house.send(KEY, NUMBER, send_at=due)
-    assert message.carrier == "smshosting"
-    (arrived,) = house.accepted("smshosting")
-    assert arrived.scheduled is not None
-    assert arrived.scheduled.timestamp() == pytest.approx(due, abs=1)
+async def test_a_fallback_that_can_schedule_gets_the_time(harness: Harness) -> None:
+    await harness.attach(REFERENCE)
+    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(REFERENCE,))
+    due = harness.time.now() + HOUR
+    (message,) = await harness.send(KEY, NUMBER, send_at=due)
+    assert message.carrier == REFERENCE
+    (arrived,) = harness.accepted(REFERENCE)
+    assert arrived.send_at is not None
+    assert arrived.send_at.timestamp() == pytest.approx(due, abs=1)
 
 
 async def test_a_fallback_that_cannot_schedule_is_not_asked_before_the_time(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach("inviosmart")
-    await house.attach(KEY, settings=WRONG, fallback=("inviosmart",))
-    due = house.time.now() + HOUR
-    (message,) = await house.send(KEY, NUMBER, send_at=due)
+    await harness.attach(PLAIN)
+    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(PLAIN,))
+    due = harness.time.now() + HOUR
+    (message,) = await harness.send(KEY, NUMBER, send_at=due)
     assert (message.stage, message.attempt_at) == (Stage.WAITING, due)
     assert (message.error, message.carrier) == (ErrorKind.AUTH, KEY)
-    assert not house.requests("inviosmart")
-    await at_its_time(house)
-    taken = await house.until_kept(message, stage=Stage.TAKEN)
-    assert taken.carrier == "inviosmart"
-    assert house.arrived("inviosmart") == [(NUMBER, TEXT)]
+    assert not harness.requests(PLAIN)
+    await at_its_time(harness)
+    taken = await harness.until_kept(message, stage=Stage.TAKEN)
+    assert taken.carrier == PLAIN
+    assert harness.arrived(PLAIN) == [(NUMBER, TEXT)]
 
 
-async def test_a_time_that_is_nearly_there_is_waited_for_here(house: House) -> None:
+async def test_a_time_that_is_nearly_there_is_waited_for_here(harness: Harness) -> None:
     # When the request arrives, the provider might call the time past.
-    await house.attach("smshosting")
-    due = house.time.now() + 5
-    (message,) = await house.send("smshosting", NUMBER, send_at=due)
+    await harness.attach(REFERENCE)
+    due = harness.time.now() + 5
+    (message,) = await harness.send(REFERENCE, NUMBER, send_at=due)
     assert (message.stage, message.attempt_at) == (Stage.WAITING, due)
-    assert not house.requests("smshosting")
+    assert not harness.requests(REFERENCE)
 
 
-@pytest.mark.parametrize("key", ["smshosting", "inviosmart"])
+@pytest.mark.parametrize("key", [REFERENCE, PLAIN])
 async def test_a_message_due_later_waits_also_where_nothing_is_retried(
-    house: House, key: str
+    harness: Harness, key: str
 ) -> None:
-    house.simulator.inject(key, Fault.THROTTLED)
-    await house.attach(key, retry_for=0)
-    due = house.time.now() + HOUR
-    (message,) = await house.send(key, NUMBER, send_at=due)
+    harness.client(key).reply(THROTTLED_FOR_7_SECONDS)
+    await harness.attach(key, retry_for=0)
+    due = harness.time.now() + HOUR
+    (message,) = await harness.send(key, NUMBER, send_at=due)
     assert message.stage is Stage.WAITING
 
 
 async def test_a_bad_number_of_a_message_due_later_fails_at_once(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.attach("inviosmart")
-    await house.attach("smshosting", fallback=("inviosmart",))
-    due = house.time.now() + HOUR
-    bad, good = await house.send("smshosting", LANDLINE, NUMBER, send_at=due)
+    await harness.attach(PLAIN)
+    await harness.attach(REFERENCE, fallback=(PLAIN,))
+    due = harness.time.now() + HOUR
+    bad, good = await harness.send(REFERENCE, LANDLINE, NUMBER, send_at=due)
     assert (bad.status, bad.error) == (Status.FAILED, ErrorKind.RECIPIENT)
     assert good.stage is Stage.TAKEN
 
@@ -212,20 +213,22 @@ async def test_a_bad_number_of_a_message_due_later_fails_at_once(
 
 
 async def test_a_message_that_is_cancelled_before_its_turn_does_not_go_out(
-    house: House,
+    harness: Harness,
 ) -> None:
-    key = "transactionale"
-    house.line.hold_answers()
-    await house.attach(key, url=house.line.url(key))
-    send = asyncio.create_task(house.send(key, *numbers(34)))
-    await until(lambda: house.requests(key) == 32)
+    key = ONE
+    harness.line.hold_answers()
+    await harness.attach(key, line=harness.line)
+    send = asyncio.create_task(harness.send(key, *numbers(34)))
+    await until(lambda: harness.requests(key) == 32)
     late, _ = [
-        one for one in house.messenger.open_messages(key) if one.stage is Stage.WAITING
+        one
+        for one in harness.messenger.open_messages(key)
+        if one.stage is Stage.WAITING
     ]
-    await house.messenger.cancel(late.id)
-    house.line.release_answers()
+    await harness.messenger.cancel(late.id)
+    harness.line.release_answers()
     messages = await send
     (cancelled,) = [one for one in messages if one.stage is Stage.CLOSED]
     assert (cancelled.number, cancelled.error) == (late.number, ErrorKind.CANCELLED)
-    assert late.number not in dict(house.arrived(key))
-    assert len(house.accepted(key)) == house.requests(key) == 33
+    assert late.number not in dict(harness.arrived(key))
+    assert len(harness.accepted(key)) == harness.requests(key) == 33
