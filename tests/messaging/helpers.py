@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 import shutil
+import sys
+import textwrap
 import time
 from typing import Any
 
@@ -40,7 +42,7 @@ NUMBER = "+393331234567"
 OTHER = "+393337654321"
 THIRD = "+393339999999"
 
-PACE = Pace(first_rest=0.02, longest_rest=0.1, first_poll=0.02, longest_poll=0.05)
+PACE = Pace(first_rest=0.01, longest_rest=0.05, first_poll=0.01, longest_poll=0.03)
 STILL = Pace(first_rest=3600, longest_rest=3600, first_poll=3600, longest_poll=3600)
 """Nothing is tried again or asked about by itself while a test runs."""
 
@@ -124,6 +126,25 @@ def a_message(
         "attempt_at": dispatch.created,
     }
     return Message(**(values | changes))
+
+
+_ALONE = """
+import sys, types
+
+root = sys.argv.pop(1)
+sys.path.insert(0, root)
+# The integration's own package would load the whole of Home Assistant.
+package = types.ModuleType("custom_components.sms_italia")
+package.__path__ = [f"{root}/custom_components/sms_italia"]
+sys.modules[package.__name__] = package
+"""
+
+
+def python(program: str, *arguments: object) -> list[str]:
+    """Return the command that runs a program in a process without Home Assistant."""
+    code = _ALONE + textwrap.dedent(program)
+    root = Path(__file__).parents[2]
+    return [sys.executable, "-c", code, str(root), *map(str, arguments)]
 
 
 def copy_as_after_a_crash(path: Path, to: Path) -> None:

@@ -692,7 +692,7 @@ async def test_a_storm_costs_few_requests_and_every_message_is_on_record(
 
 
 async def test_what_is_held_goes_out_by_itself_in_the_end(harness: Harness) -> None:
-    harness.use(pace=Pace(storm=0.5))
+    harness.use(pace=Pace(storm=0.2))
     await harness.attach(KEY, bundle_after=1)
     for to in (NUMBER, OTHER):
         await asyncio.gather(*(harness.one(KEY, to, text) for text in "abc"))

@@ -122,20 +122,6 @@ async def test_one_that_waits_for_its_turn_on_the_wire_is_not_sent(
     assert harness.requests(LACKS) == 33
 
 
-async def test_a_message_of_a_storm_that_is_held_back_is_not_joined(
-    harness: Harness,
-) -> None:
-    await harness.attach(LACKS, bundle_after=1)
-    await harness.one(LACKS, text="uno")
-    held = [await harness.one(LACKS, text=text) for text in ("due", "tre", "quattro")]
-    assert {one.stage for one in held} == {Stage.HELD}
-    await cancel(harness, held[1])
-    harness.time.pass_by(2 * HOUR)
-    assert await is_cancelled(harness, held[1])
-    kept = await harness.latest(held[0])
-    assert kept.error is None
-
-
 @pytest.mark.parametrize("status", [Status.SENT, Status.DELIVERED, Status.FAILED])
 async def test_what_is_at_its_end_or_gone_cannot_be_cancelled(
     harness: Harness, status: Status

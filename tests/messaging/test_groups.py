@@ -14,7 +14,7 @@ from custom_components.sms_italia.providers.model import (
     Status,
 )
 
-from .fake import LANDLINE, MANY, REFERENCE, THROTTLED_FOR_7_SECONDS, Lost
+from .fake import LANDLINE, MANY, REFERENCE, THROTTLED_FOR_7_SECONDS
 from .helpers import NUMBER, OTHER, STILL, TEXT, THIRD, Harness
 
 KEY = REFERENCE
@@ -214,21 +214,3 @@ async def test_the_push_in_a_group_have_no_parts(harness: Harness) -> None:
     known = await members(harness)
     assert (known[OTHER].type, known[OTHER].parts) == (MessageType.PUSH, 0)
     assert (known[THIRD].type, known[THIRD].parts) == (MessageType.SMS, 1)
-
-
-async def test_a_group_in_doubt_is_looked_for_and_never_sent_twice(
-    harness: Harness,
-) -> None:
-    harness.client(KEY).reply(Lost.ANSWER)
-    await harness.attach(KEY)
-    message = group_of(await harness.send(KEY, groups=(GROUP,)))
-    assert (message.status, message.stage) == (Status.UNCERTAIN, Stage.DOUBTFUL)
-    assert message.submission is not None
-    await harness.messenger.callback(KEY, message.submission, b"")
-    closed = await harness.until_kept(message, stage=Stage.CLOSED)
-    assert (closed.status, closed.parts) == (Status.QUEUED, 2)
-    known = await members(harness)
-    assert {one.stage for one in known.values()} == {Stage.TAKEN}
-    assert known.keys() == {OTHER, THIRD}
-    assert harness.requests(KEY) == 1
-    assert harness.messenger.spent_today(KEY).parts == 2

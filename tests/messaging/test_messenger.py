@@ -4,9 +4,7 @@ import asyncio
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 import sqlite3
-import sys
 import threading
 import time
 
@@ -45,6 +43,7 @@ from .helpers import (
     Harness,
     copy_as_after_a_crash,
     numbers,
+    python,
     until,
 )
 
@@ -656,22 +655,16 @@ async def test_a_crash_between_request_and_outcome_is_a_doubt_and_no_second_send
 
 
 _SENDER = """
-import asyncio, sys, types
-
-root, ledger = sys.argv[1:]
-sys.path.insert(0, root)
-# The integration's own package would load the whole of Home Assistant.
-package = types.ModuleType("custom_components.sms_italia")
-package.__path__ = [f"{root}/custom_components/sms_italia"]
-sys.modules[package.__name__] = package
-
+import asyncio, sys
 from pathlib import Path
 
 from tests.messaging.helpers import STILL, Harness
 
+ledger = Path(sys.argv[1])
+
 async def main():
-    harness = Harness.build(Path(ledger).parent)
-    harness.use(pace=STILL, ledger=Path(ledger))
+    harness = Harness.build(ledger.parent)
+    harness.use(pace=STILL, ledger=ledger)
     harness.line.hold_answers()
     await harness.attach("many", line=harness.line)
     send = asyncio.create_task(harness.one("many"))
@@ -687,14 +680,8 @@ asyncio.run(main())
 async def test_a_process_killed_while_it_sends_leaves_a_doubt_and_no_second_send(
     harness: Harness,
 ) -> None:
-    root = Path(__file__).parents[2]
     sender = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        _SENDER,
-        str(root),
-        str(harness.ledger),
-        stdout=asyncio.subprocess.PIPE,
+        *python(_SENDER, harness.ledger), stdout=asyncio.subprocess.PIPE
     )
     assert sender.stdout is not None
     assert await sender.stdout.readline() == b"on the wire\n"

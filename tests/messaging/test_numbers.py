@@ -23,6 +23,8 @@ from custom_components.sms_italia.messaging.numbers import (
     parse_numbers,
 )
 
+from .helpers import python
+
 
 @pytest.fixture(scope="module", autouse=True)
 def loaded() -> None:
@@ -365,7 +367,7 @@ def test_the_library_is_loaded_off_the_event_loop_and_only_when_it_is_needed() -
         asyncio.run(main())
     """
     finished = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", textwrap.dedent(program)],
+        python(program),
         text=True,
         capture_output=True,
         check=False,

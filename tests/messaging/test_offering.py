@@ -97,7 +97,8 @@ async def test_the_most_parts_are_those_of_the_account_that_was_asked(
 
 async def test_a_time_that_was_past_is_not_told(harness: Harness) -> None:
     await harness.attach(SMSH)
-    await harness.send(SMSH, NUMBER, send_at=harness.time.now() - 60)
+    (message,) = await harness.send(SMSH, NUMBER, send_at=harness.time.now() - 60)
+    assert message.stage is Stage.TAKEN
     (submission,) = harness.client(SMSH).submissions
     assert submission.send_at is None
 
@@ -498,6 +499,7 @@ async def test_a_repeat_that_is_refused_again_has_the_parts_of_its_own_text(
     message = await harness.one(SMSH, text="x" * 158)
     assert [len(one.text) for one in harness.client(SMSH).submissions] == [158, 164]
     assert (message.status, message.parts) == (Status.FAILED, 1)
+    assert message.error is ErrorKind.DUPLICATE
 
 
 async def test_a_text_too_long_for_a_fallbacks_own_option_does_not_go_there(

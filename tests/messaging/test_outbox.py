@@ -439,14 +439,6 @@ async def test_a_message_for_later_goes_out_by_itself_when_its_time_has_come(
     assert arrived.created >= message.dispatch.due
 
 
-async def test_a_moment_that_is_past_is_now(harness: Harness) -> None:
-    await harness.attach(ONE)
-    past = harness.time.now() - HOUR
-    (message,) = await harness.send(ONE, send_at=past)
-    assert message.stage is Stage.TAKEN
-    assert message.dispatch.wishes.send_at is None
-
-
 async def test_a_message_for_later_is_in_no_ones_way(
     harness: Harness, later: float
 ) -> None:
@@ -508,18 +500,6 @@ async def test_a_message_for_later_survives_and_goes_out_once(
     await harness.attach(KEY)
     await harness.until_kept(message, stage=Stage.TAKEN)
     assert len(harness.accepted(key)) == harness.requests(key) == 1
-
-
-@pytest.mark.parametrize("key", [KEY, REFERENCE])
-async def test_a_provider_that_can_keep_a_message_for_later_gets_it_at_once(
-    harness: Harness, key: str, later: float
-) -> None:
-    await harness.attach(key)
-    (message,) = await harness.send(key, send_at=later)
-    assert (message.status, message.stage) == (Status.QUEUED, Stage.TAKEN)
-    (arrived,) = harness.accepted(key)
-    assert arrived.send_at is not None
-    assert abs(arrived.send_at.timestamp() - later) < 1
 
 
 async def test_a_provider_that_cannot_be_reached_gets_it_when_it_can(

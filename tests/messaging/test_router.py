@@ -190,15 +190,6 @@ async def test_fallbacks_are_tried_in_their_order_until_one_takes_it(
     ]
 
 
-async def test_the_first_refusal_is_the_one_that_is_told(harness: Harness) -> None:
-    harness.client(REFERENCE).refuse(ErrorKind.CREDIT)
-    await harness.attach(REFERENCE)
-    await harness.attach(MANY, refusing=ErrorKind.AUTH, fallback=(REFERENCE,))
-    message = await harness.one(MANY)
-    assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
-    assert message.submission is None
-
-
 async def test_a_number_that_a_fallback_knows_to_be_bad_goes_no_further(
     harness: Harness,
 ) -> None:
@@ -223,16 +214,6 @@ async def test_a_fallback_that_is_not_there_is_passed_over(
     message = await harness.one(MANY)
     assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
     assert harness.requests(MANY) == 1
-
-
-async def test_a_message_waits_if_any_account_of_the_route_may_take_it_later(
-    harness: Harness,
-) -> None:
-    harness.client(REFERENCE).reply(THROTTLED_FOR_7_SECONDS)
-    await harness.attach(REFERENCE)
-    await harness.attach(MANY, refusing=ErrorKind.AUTH, fallback=(REFERENCE,))
-    message = await harness.one(MANY)
-    assert (message.status, message.error) == (Status.QUEUED, ErrorKind.AUTH)
 
 
 async def test_a_text_too_long_for_a_fallback_does_not_go_there(
@@ -568,12 +549,6 @@ async def test_only_the_repeats_of_an_order_get_the_time_behind_them(
     assert texts[OTHER] == TEXT
     assert texts[NUMBER] != TEXT
     assert harness.requests(REFERENCE) == 3
-
-
-async def test_a_repeat_that_is_refused_again_fails(harness: Harness) -> None:
-    await harness.attach(REFERENCE, refusing=ErrorKind.DUPLICATE)
-    message = await harness.one(REFERENCE)
-    assert (message.status, message.error) == (Status.FAILED, ErrorKind.DUPLICATE)
 
 
 async def test_a_repeat_that_would_be_too_long_with_the_time_fails(
