@@ -1,7 +1,7 @@
 """What the tests of the messaging layer share."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 import shutil
@@ -267,9 +267,9 @@ class Harness:
         self.events.append(event)
         if isinstance(event, MessagesChanged):
             for message in event.messages:
-                told = self.statuses.setdefault(message.id, [])
-                if not told or told[-1] is not message.status:
-                    told.append(message.status)
+                known = self.statuses.setdefault(message.id, [])
+                if not known or known[-1] is not message.status:
+                    known.append(message.status)
 
     async def send(
         self,
@@ -277,19 +277,13 @@ class Harness:
         *to: str | Target | BadTarget,
         text: str = TEXT,
         encoding: TextEncoding | None = None,
-        **wishes: Any,  # noqa: ANN401 - fields of the wishes
+        **options: Any,  # noqa: ANN401 - options of several types
     ) -> tuple[Message, ...]:
         """Send a text; what is given as a string is a number of its country."""
-        if not to and "groups" not in wishes:
+        if not to and "groups" not in options:
             to = (NUMBER,)
         return await self.messenger.send(
-            Order(
-                account=account,
-                targets=targets(to),
-                text=text,
-                encoding=encoding,
-                wishes=Wishes(**wishes),
-            )
+            a_request(account, *to, text=text, encoding=encoding, **options)
         )
 
     async def one(self, account: str, to: str = NUMBER, text: str = TEXT) -> Message:
@@ -339,11 +333,23 @@ class Harness:
         return self.client(account).requests(of)
 
 
-def targets(to: Iterable[str | Target | BadTarget]) -> tuple[Target | BadTarget, ...]:
-    """Return targets; a string is a number in E.164, Italian if it begins so."""
-    return tuple(
-        Target(number=PhoneNumber(one, "IT" if one.startswith("+39") else "FR"))
-        if isinstance(one, str)
-        else one
-        for one in to
+def a_request(
+    account: str,
+    *to: str | Target | BadTarget,
+    text: str = TEXT,
+    encoding: TextEncoding | None = None,
+    **options: Any,  # noqa: ANN401 - options of several types
+) -> Order:
+    """Return a request; a string is a number in E.164, Italian if it begins so."""
+    return Order(
+        account=account,
+        targets=tuple(
+            Target(number=PhoneNumber(one, "IT" if one.startswith("+39") else "FR"))
+            if isinstance(one, str)
+            else one
+            for one in to
+        ),
+        text=text,
+        encoding=encoding,
+        wishes=Wishes(**options),
     )

@@ -400,7 +400,7 @@ async def test_a_clock_that_is_set_back_holds_nothing_for_long(brake: Brake) -> 
 # What is joined
 
 
-async def test_joined_messages_keep_their_texts_and_share_the_fate_of_their_carrier(
+async def test_joined_messages_keep_their_texts_and_share_the_fate_of_their_bundle(
     brake: Brake,
 ) -> None:
     *_, first, second = await brake.storm("a", "b", "c", "d")
@@ -456,7 +456,7 @@ async def test_joined_messages_keep_their_texts_and_share_the_fate_of_their_carr
     assert brake.book.spent_today("riserva").parts == 1
 
 
-async def test_a_restart_does_not_part_joined_messages_from_their_carrier(
+async def test_a_restart_does_not_part_joined_messages_from_their_bundle(
     brake: Brake,
 ) -> None:
     *_, first, second = await brake.storm("a", "b", "c", "d")
@@ -701,7 +701,7 @@ async def test_what_is_held_goes_out_by_itself_in_the_end(harness: Harness) -> N
     assert set(harness.arrived(KEY)) == {(NUMBER, "a"), (OTHER, "a"), *joined}
 
 
-async def test_a_storm_to_one_number_does_not_hold_the_others_of_an_order(
+async def test_a_storm_to_one_number_does_not_hold_the_others_of_a_dispatch(
     harness: Harness,
 ) -> None:
     await harness.attach(KEY, bundle_after=1)
@@ -760,7 +760,7 @@ async def test_a_message_of_a_storm_can_be_cancelled_until_it_is_joined(
     assert harness.arrived(KEY) == [(NUMBER, "a")]
 
 
-async def test_joined_messages_wait_with_their_carrier_and_expire_with_it(
+async def test_joined_messages_wait_with_their_bundle_and_expire_with_it(
     harness: Harness,
 ) -> None:
     await harness.attach(KEY, line=harness.line, bundle_after=1)

@@ -58,7 +58,7 @@ async def refused(harness: Harness, message: Message) -> Refusal:
 
 
 async def is_cancelled(harness: Harness, message: Message) -> bool:
-    """Tell whether a message is closed as a cancelled one."""
+    """Return whether a message is closed as a cancelled one."""
     kept = await harness.latest(message)
     return (kept.status, kept.stage, kept.error) == (
         Status.FAILED,
@@ -261,7 +261,7 @@ async def test_without_delivery_reports_it_can_be_stopped_until_its_time(
 # When the provider's answer says little
 
 
-async def test_a_refusal_of_the_wish_leaves_the_message_as_it_was(
+async def test_a_refused_cancellation_leaves_the_message_as_it_was(
     harness: Harness, later: float
 ) -> None:
     await harness.attach(KEEPS)
@@ -275,10 +275,10 @@ async def test_a_refusal_of_the_wish_leaves_the_message_as_it_was(
 
 
 @pytest.mark.parametrize("ending", ["report", "crash"])
-async def test_a_wish_without_an_answer_counts_when_it_turns_out_to_be_granted(
+async def test_a_cancellation_without_an_answer_counts_when_it_turns_out_to_be_granted(
     harness: Harness, later: float, ending: str
 ) -> None:
-    """It fails, but for a reason that no other account shall cure."""
+    """It fails, but for a reason that no other account may cure."""
     options = {"fallback": (LACKS,), "failover_on_failed_delivery": True}
     harness.client(KEEPS).reply(Lost.ANSWER, of=Operation.CANCEL)
     await harness.attach(LACKS)
@@ -302,7 +302,7 @@ async def test_a_wish_without_an_answer_counts_when_it_turns_out_to_be_granted(
     assert not harness.client(LACKS).calls
 
 
-async def test_one_that_goes_out_in_spite_of_the_wish_is_no_cancelled_one(
+async def test_one_that_goes_out_in_spite_of_a_cancellation_is_not_cancelled(
     harness: Harness, later: float
 ) -> None:
     harness.client(KEEPS).reply(Lost.REQUEST, of=Operation.CANCEL)
@@ -326,7 +326,7 @@ async def test_one_that_goes_out_in_spite_of_the_wish_is_no_cancelled_one(
         (Status.DELIVERED, (Status.DELIVERED, None)),
     ],
 )
-async def test_a_wish_that_was_only_noted_is_asked_about_soon(
+async def test_a_cancellation_that_was_only_noted_is_asked_about_soon(
     harness: Harness, later: float, status: Status, end: tuple[Status, ErrorKind | None]
 ) -> None:
     harness.use(pace=Pace(first_poll=0.05, longest_poll=HOUR))

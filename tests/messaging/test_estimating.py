@@ -13,17 +13,16 @@ from custom_components.sms_italia.messaging.model import (
     Order,
     Target,
     TextEstimate,
-    Wishes,
 )
 from custom_components.sms_italia.messaging.numbers import NumberProblem, PhoneNumber
 from custom_components.sms_italia.messaging.text import TextEncoding
 from custom_components.sms_italia.providers.model import Channel, Encoding
 
 from .fake import MANY, REFERENCE, THROTTLED, Lost, Operation, Reply
-from .helpers import NUMBER, OTHER, TEXT, Harness, numbers, targets
+from .helpers import NUMBER, OTHER, Harness, a_request, numbers
 
 ASKED = REFERENCE
-"""The provider that tells a price beforehand."""
+"""The provider that can be asked for a price beforehand."""
 PAID = MANY
 PRICES = {"IT": Decimal("0.05"), "FR": Decimal("0.08")}
 ABROAD = "+33612345678"
@@ -31,31 +30,18 @@ SATELLITE = Target(number=PhoneNumber("+881612345678", ""), recipient="anna")
 ALL = frozenset({"IT", "FR"})
 
 
-def an_order(
-    account: str,
-    *to: str | Target | BadTarget,
-    text: str = TEXT,
-    encoding: TextEncoding | None = None,
-    **wishes: Any,  # noqa: ANN401 - fields of the wishes
-) -> Order:
-    """Return an order; what is given as a string is a number of its country."""
-    return Order(
-        account=account,
-        targets=targets(to),
-        text=text,
-        encoding=encoding,
-        wishes=Wishes(**wishes),
-    )
-
-
-async def estimated(harness: Harness, order: Order, **options: Any) -> TextEstimate:  # noqa: ANN401 - as in `Harness.account`
-    """Return the estimate of an order, where these prices were paid."""
+async def estimated(
+    harness: Harness,
+    send_request: Order,
+    **options: Any,  # noqa: ANN401 - as in `Harness.account`
+) -> TextEstimate:
+    """Return the estimate of a request, where these prices were paid."""
 
     async def prices() -> Mapping[str, Decimal]:
         return PRICES
 
-    account = harness.account(order.account, **options)
-    return await estimate_order(account, order, harness.time.now(), prices)
+    account = harness.account(send_request.account, **options)
+    return await estimate_order(account, send_request, harness.time.now(), prices)
 
 
 # The text
@@ -65,7 +51,7 @@ async def test_the_text_is_shown_as_a_send_would_send_it(harness: Harness) -> No
     key = PAID
     await harness.attach(key)
     estimate = await harness.messenger.estimate(
-        an_order(key, NUMBER, text="21 °C “ok”")
+        a_request(key, NUMBER, text="21 °C “ok”")
     )
     assert estimate.text == '21 C "ok"'
     assert (estimate.encoding, estimate.parts) == (Encoding.GSM7, 1)
@@ -78,18 +64,18 @@ async def test_the_text_is_shown_as_a_send_would_send_it(harness: Harness) -> No
 
 async def test_the_characters_that_cost_are_those_that_go_out(harness: Harness) -> None:
     text = "È caduta 🔥 linea"
-    smart = await estimated(harness, an_order(PAID, NUMBER, text=text))
+    smart = await estimated(harness, a_request(PAID, NUMBER, text=text))
     assert (smart.text, smart.encoding) == (text, Encoding.UCS2)
     assert smart.costly_characters == ("È", "🔥")
-    plain = an_order(PAID, NUMBER, text=text, encoding=TextEncoding.GSM7)
+    plain = a_request(PAID, NUMBER, text=text, encoding=TextEncoding.GSM7)
     forced = await estimated(harness, plain)
     assert forced.text == "E' caduta ? linea"
     assert forced.costly_characters == ()
 
 
 async def test_the_encoding_of_the_account_is_the_default(harness: Harness) -> None:
-    order = an_order(PAID, NUMBER, text="21 °C")
-    estimate = await estimated(harness, order, encoding=TextEncoding.UNICODE)
+    send_request = a_request(PAID, NUMBER, text="21 °C")
+    estimate = await estimated(harness, send_request, encoding=TextEncoding.UNICODE)
     assert (estimate.text, estimate.encoding) == ("21 °C", Encoding.UCS2)
     assert estimate.costly_characters == ("°",)
 
@@ -98,40 +84,40 @@ async def test_the_encoding_of_the_account_is_the_default(harness: Harness) -> N
 
 
 @pytest.mark.parametrize(
-    ("order", "reason"),
+    ("send_request", "reason"),
     [
-        (an_order(ASKED, NUMBER, text=" "), Refusal.EMPTY_TEXT),
-        (an_order(ASKED, NUMBER, text="x" * 200), Refusal.TOO_MANY_PARTS),
-        (an_order(ASKED, NUMBER, sender="Much too long"), Refusal.INVALID_SENDER),
-        (an_order(PAID, NUMBER, channel=Channel.PUSH), Refusal.UNSUPPORTED),
-        (an_order(ASKED, ABROAD), Refusal.COUNTRY_NOT_ALLOWED),
+        (a_request(ASKED, NUMBER, text=" "), Refusal.EMPTY_TEXT),
+        (a_request(ASKED, NUMBER, text="x" * 200), Refusal.TOO_MANY_PARTS),
+        (a_request(ASKED, NUMBER, sender="Much too long"), Refusal.INVALID_SENDER),
+        (a_request(PAID, NUMBER, channel=Channel.PUSH), Refusal.UNSUPPORTED),
+        (a_request(ASKED, ABROAD), Refusal.COUNTRY_NOT_ALLOWED),
     ],
     ids=lambda value: value.name if isinstance(value, Refusal) else "",
 )
 async def test_what_a_send_would_refuse_is_refused(
-    harness: Harness, order: Order, reason: Refusal
+    harness: Harness, send_request: Order, reason: Refusal
 ) -> None:
-    await harness.attach(order.account, max_parts=1)
+    await harness.attach(send_request.account, max_parts=1)
     with pytest.raises(OrderRefusedError, match=reason):
-        await harness.messenger.estimate(order)
+        await harness.messenger.estimate(send_request)
     assert not harness.calls
 
 
 async def test_the_limit_of_the_day_refuses_no_question(harness: Harness) -> None:
     await harness.attach(ASKED, daily_limit=1)
     await harness.one(ASKED)
-    estimate = await harness.messenger.estimate(an_order(ASKED, NUMBER, OTHER))
+    estimate = await harness.messenger.estimate(a_request(ASKED, NUMBER, OTHER))
     assert estimate.parts == 1
 
 
 async def test_an_account_that_is_not_there_estimates_nothing(harness: Harness) -> None:
     with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
-        await harness.messenger.estimate(an_order(ASKED, NUMBER))
+        await harness.messenger.estimate(a_request(ASKED, NUMBER))
 
 
 async def test_numbers_that_cannot_be_sent_to_do_not_count(harness: Harness) -> None:
     bad = BadTarget(given="niente", problem=NumberProblem.INVALID)
-    estimate = await estimated(harness, an_order(PAID, NUMBER, bad, ABROAD, NUMBER))
+    estimate = await estimated(harness, a_request(PAID, NUMBER, bad, ABROAD, NUMBER))
     assert estimate.cost == Decimal("0.05")
 
 
@@ -141,8 +127,8 @@ async def test_numbers_that_cannot_be_sent_to_do_not_count(harness: Harness) -> 
 async def test_the_provider_is_asked_with_all_that_it_is_sent(harness: Harness) -> None:
     harness.client(ASKED).price = Decimal("0.07")
     await harness.attach(ASKED)
-    order = an_order(ASKED, NUMBER, OTHER, text="x" * 161, sender="Caldaia")
-    estimate = await harness.messenger.estimate(order)
+    send_request = a_request(ASKED, NUMBER, OTHER, text="x" * 161, sender="Caldaia")
+    estimate = await harness.messenger.estimate(send_request)
     assert (estimate.parts, estimate.cost) == (2, Decimal("0.28"))
     (submission,) = harness.client(ASKED).estimated
     assert submission.recipients == (NUMBER, OTHER)
@@ -155,18 +141,18 @@ async def test_many_numbers_are_as_few_questions_as_can_be(
     harness: Harness,
 ) -> None:
     harness.client(ASKED).price = Decimal("0.07")
-    order = an_order(ASKED, *numbers(51))
-    assert (await estimated(harness, order)).cost == Decimal("3.57")
+    send_request = a_request(ASKED, *numbers(51))
+    assert (await estimated(harness, send_request)).cost == Decimal("3.57")
     assert harness.requests(ASKED, Operation.ESTIMATE) == 2
 
 
 @pytest.mark.parametrize("reply", [THROTTLED, Lost.REQUEST, None])
-async def test_what_the_provider_does_not_tell_is_taken_from_what_was_paid(
+async def test_what_the_provider_does_not_report_is_taken_from_what_was_paid(
     harness: Harness, reply: Reply
 ) -> None:
     harness.client(ASKED).reply(reply, of=Operation.ESTIMATE)
-    order = an_order(ASKED, NUMBER, text="x" * 161)
-    estimate = await estimated(harness, order)
+    send_request = a_request(ASKED, NUMBER, text="x" * 161)
+    estimate = await estimated(harness, send_request)
     assert estimate.cost == Decimal("0.10")
     assert harness.requests(ASKED, Operation.ESTIMATE) == 1
 
@@ -177,14 +163,14 @@ async def test_what_the_provider_does_not_tell_is_taken_from_what_was_paid(
 async def test_each_number_costs_what_was_last_paid_in_its_country(
     harness: Harness,
 ) -> None:
-    order = an_order(PAID, NUMBER, OTHER, ABROAD, text="x" * 161)
-    estimate = await estimated(harness, order, allowed_countries=ALL)
+    send_request = a_request(PAID, NUMBER, OTHER, ABROAD, text="x" * 161)
+    estimate = await estimated(harness, send_request, allowed_countries=ALL)
     assert estimate.cost == Decimal("0.36")
     assert not harness.client(PAID).calls
 
 
 async def test_a_country_never_sent_to_has_no_price(harness: Harness) -> None:
-    estimate = await estimated(harness, an_order(PAID, NUMBER, SATELLITE))
+    estimate = await estimated(harness, a_request(PAID, NUMBER, SATELLITE))
     assert estimate.cost is None
 
 
@@ -196,18 +182,18 @@ async def test_without_a_number_it_is_the_cost_of_one_at_home(
     harness: Harness, key: str, allowed: set[str], cost: str
 ) -> None:
     options = {"allowed_countries": frozenset(allowed)}
-    estimate = await estimated(harness, an_order(key), **options)
+    estimate = await estimated(harness, a_request(key), **options)
     assert estimate.cost == Decimal(cost)
     assert not harness.client(key).calls
 
 
-async def test_what_was_paid_for_sms_tells_nothing_of_a_push_or_a_group(
+async def test_what_was_paid_for_sms_says_nothing_of_a_push_or_a_group(
     harness: Harness,
 ) -> None:
     harness.client(ASKED).reply(Lost.REQUEST, of=Operation.ESTIMATE, times=2)
     for wishes in ({"channel": Channel.PUSH}, {"groups": ("7",)}):
-        order = an_order(ASKED, NUMBER, **wishes)
-        assert (await estimated(harness, order)).cost is None
+        send_request = a_request(ASKED, NUMBER, **wishes)
+        assert (await estimated(harness, send_request)).cost is None
 
 
 async def test_what_was_paid_is_known_of_the_messages_that_went_out(
@@ -215,7 +201,7 @@ async def test_what_was_paid_is_known_of_the_messages_that_went_out(
 ) -> None:
     harness.client(PAID).price = Decimal("0.06")
     await harness.attach(PAID)
-    order = an_order(PAID, NUMBER, OTHER)
-    assert (await harness.messenger.estimate(order)).cost is None
+    send_request = a_request(PAID, NUMBER, OTHER)
+    assert (await harness.messenger.estimate(send_request)).cost is None
     await harness.one(PAID, text="x" * 200)
-    assert (await harness.messenger.estimate(order)).cost == Decimal("0.12")
+    assert (await harness.messenger.estimate(send_request)).cost == Decimal("0.12")

@@ -153,7 +153,7 @@ async def test_a_group_that_does_not_exist_is_refused_and_goes_nowhere_else(
     assert not harness.requests(MANY)
 
 
-async def test_the_numbers_of_an_order_go_on_to_a_fallback_without_its_groups(
+async def test_the_numbers_of_a_dispatch_go_on_to_a_fallback_without_its_groups(
     harness: Harness,
 ) -> None:
     harness.client(KEY).refuse(ErrorKind.CREDIT)

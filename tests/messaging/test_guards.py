@@ -16,7 +16,6 @@ from custom_components.sms_italia.messaging.guards import (
 )
 from custom_components.sms_italia.messaging.model import (
     BadTarget,
-    Order,
     Target,
     Wishes,
 )
@@ -25,7 +24,7 @@ from custom_components.sms_italia.messaging.text import TextEncoding, prepare_te
 from custom_components.sms_italia.providers.model import Channel, Mode, Picture
 
 from .fake import LANDLINE, MANY, PLAIN, PRESETS, REFERENCE
-from .helpers import NUMBER, TEXT, Harness
+from .helpers import NUMBER, Harness, a_request
 
 FRENCH = Target(number=PhoneNumber("+33612345678", "FR"))
 
@@ -36,7 +35,7 @@ async def refused(
     *to: Target | BadTarget,
     **order: Any,  # noqa: ANN401 - fields of an order
 ) -> OrderRefusedError:
-    """Return the refusal of an order, of which no request may come of."""
+    """Return the refusal of a send that reaches no provider and no ledger."""
     with pytest.raises(OrderRefusedError) as caught:
         await harness.send(account.id, *to, **order)
     assert not harness.calls
@@ -287,10 +286,10 @@ def test_each_target_is_looked_at_for_itself(
     assert why_not_sent_to(account, target) is expected
 
 
-async def test_an_order_with_no_target_is_refused(harness: Harness) -> None:
+async def test_a_request_with_no_target_is_refused(harness: Harness) -> None:
     await harness.attach(MANY)
     with pytest.raises(OrderRefusedError, match=Refusal.NO_TARGETS):
-        await harness.messenger.send(Order(account=MANY, targets=(), text=TEXT))
+        await harness.messenger.send(a_request(MANY))
     assert not harness.calls
 
 

@@ -1,4 +1,4 @@
-"""What is closed because nobody can tell of it any more."""
+"""What is closed because nobody can report on it any more."""
 
 import asyncio
 from contextlib import closing

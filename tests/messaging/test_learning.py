@@ -39,7 +39,7 @@ UNASKED = [
 
 
 class Desk:
-    """An account that has failed twice, and what is told of it."""
+    """An account that has failed twice, and what is reported of it."""
 
     def __init__(self, harness: Harness, folder: Path) -> None:
         """Let its second rest be over."""
@@ -111,7 +111,7 @@ async def test_a_test_changes_no_credit(desk: Desk) -> None:
         (ErrorKind.CREDIT, CreditChanged(account=KEY)),
     ],
 )
-async def test_what_a_refusal_says_of_the_account_is_told(
+async def test_what_a_refusal_says_of_the_account_is_reported(
     desk: Desk, kind: ErrorKind, event: Event
 ) -> None:
     await desk.learn(NotSent(kind=kind))

@@ -1,4 +1,4 @@
-"""The messenger as a whole: orders in, messages out, nothing left behind."""
+"""The messenger as a whole: requests in, messages out, nothing left behind."""
 
 import asyncio
 from contextlib import closing
@@ -67,10 +67,10 @@ def _still(harness: Harness) -> None:
     harness.use(pace=STILL)
 
 
-# An order and its messages
+# A request and its messages
 
 
-async def test_an_order_becomes_messages_that_are_on_record(harness: Harness) -> None:
+async def test_a_request_becomes_messages_that_are_on_record(harness: Harness) -> None:
     await harness.attach(KEY)
     message = await harness.one(KEY)
     assert message.status in TAKEN
@@ -131,7 +131,7 @@ async def test_the_recipient_of_a_message_is_kept(harness: Harness) -> None:
         (TextEncoding.UNICODE, TextEncoding.GSM7, "E' 21 C", Encoding.GSM7),
     ],
 )
-async def test_the_text_is_prepared_as_the_order_says_else_as_the_account_does(
+async def test_the_text_is_prepared_as_the_request_says_else_as_the_account_does(
     harness: Harness,
     option: TextEncoding,
     ordered: TextEncoding | None,
@@ -269,7 +269,7 @@ async def test_messages_not_on_the_wire_yet_wait_when_their_account_goes(
 async def test_whoever_has_the_answer_finds_that_listeners_know_of_it(
     harness: Harness,
 ) -> None:
-    """What becomes of a message is shown by the time that its action ends."""
+    """The status of a message is shown by the time that its action ends."""
     await harness.attach(KEY)
     message = await harness.one(KEY)
     assert harness.statuses[message.id][-1] is message.status
@@ -278,7 +278,7 @@ async def test_whoever_has_the_answer_finds_that_listeners_know_of_it(
 
 
 @pytest.mark.parametrize("others", [(REFERENCE,), ()], ids=["one-of-two", "last"])
-async def test_an_order_in_the_moment_its_account_goes_is_sent_all_the_same(
+async def test_a_request_in_the_moment_its_account_goes_is_sent_all_the_same(
     harness: Harness, others: tuple[str, ...]
 ) -> None:
     for key in (*others, KEY):
@@ -436,7 +436,7 @@ async def test_what_does_not_end_in_time_is_left_in_doubt(
     assert await harness.latest(message) == message
 
 
-async def test_an_order_that_is_stopped_before_it_is_on_record_is_refused(
+async def test_a_request_that_is_stopped_before_it_is_on_record_is_refused(
     harness: Harness,
 ) -> None:
     """It waited for one of the requests on the wire to end."""
@@ -488,7 +488,7 @@ async def test_after_the_last_account_went_another_one_may_come(
 # An account that is being loaded again
 
 
-async def test_an_order_to_an_account_that_is_being_loaded_waits_for_it(
+async def test_a_request_to_an_account_that_is_being_loaded_waits_for_it(
     harness: Harness,
 ) -> None:
     """And goes out with the options that it comes with."""
@@ -507,7 +507,7 @@ async def test_an_order_to_an_account_that_is_being_loaded_waits_for_it(
     assert len(harness.accepted(KEY)) == 2
 
 
-async def test_an_order_may_come_before_its_account_has_ever_been_there(
+async def test_a_request_may_come_before_its_account_has_ever_been_there(
     harness: Harness,
 ) -> None:
     harness.expected.add(KEY)
@@ -517,7 +517,7 @@ async def test_an_order_may_come_before_its_account_has_ever_been_there(
     assert (await order).stage is Stage.TAKEN
 
 
-async def test_an_order_does_not_wait_for_ever(
+async def test_a_request_does_not_wait_for_ever(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(messenger, "_ABSENCE", 0.05)
@@ -527,7 +527,7 @@ async def test_an_order_does_not_wait_for_ever(
         await harness.one(KEY)
 
 
-async def test_an_order_waits_no_more_when_its_account_will_not_come(
+async def test_a_request_waits_no_more_when_its_account_will_not_come(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(messenger, "_LOOK_AGAIN", 0.01)
@@ -540,7 +540,7 @@ async def test_an_order_waits_no_more_when_its_account_will_not_come(
         await order
 
 
-async def test_an_order_that_waits_does_not_hold_up_the_end(harness: Harness) -> None:
+async def test_a_request_that_waits_does_not_hold_up_the_end(harness: Harness) -> None:
     harness.expected.add(KEY)
     order = asyncio.create_task(harness.one(KEY))
     await asyncio.sleep(0)
@@ -572,14 +572,14 @@ async def test_what_the_last_account_has_on_the_wire_ends_while_it_is_away(
 async def test_all_stays_open_for_an_account_that_comes_straight_back(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messenger, "_LINGER", 0.1)
+    monkeypatch.setattr(messenger, "_LINGER", 0.05)
     harness.expected.add(KEY)
     await harness.attach(KEY)
     for _ in range(2):
         await harness.messenger.detach(KEY)
         assert not await harness.found()
         await harness.attach(KEY)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.1)
     assert (await harness.one(KEY)).stage is Stage.TAKEN
 
 
@@ -741,7 +741,9 @@ async def test_without_a_place_for_the_ledger_messages_are_sent_all_the_same(
     assert await harness.found() == (message,)
 
 
-async def test_what_the_ledger_cannot_hold_is_sent_and_told(harness: Harness) -> None:
+async def test_what_the_ledger_cannot_hold_is_sent_and_reported(
+    harness: Harness,
+) -> None:
     await harness.attach(KEY)
     bad = BadTarget(given="\ud83d", problem=NumberProblem.INVALID)
     good, refused = await harness.send(KEY, NUMBER, bad)
@@ -795,7 +797,7 @@ async def test_what_is_young_enough_for_a_report_stays_open(harness: Harness) ->
 # What is shown
 
 
-async def test_the_latest_messages_are_those_of_the_newest_order(
+async def test_the_latest_messages_are_those_of_the_newest_dispatch(
     harness: Harness,
 ) -> None:
     mamma = Target(number=PhoneNumber(NUMBER, "IT"), recipient="mamma")
@@ -810,7 +812,7 @@ async def test_the_latest_messages_are_those_of_the_newest_order(
     assert await harness.messenger.latest(KEY, "zia") == ()
 
 
-async def test_what_turns_while_nobody_attends_is_told_to_the_next_who_does(
+async def test_what_changes_while_nobody_listens_is_replayed_to_the_next_who_does(
     harness: Harness,
 ) -> None:
     harness.use(pace=PACE)
@@ -896,7 +898,7 @@ async def test_what_was_spent_this_month_is_today_and_the_days_before(
 # Many at once
 
 
-async def test_many_orders_at_once_all_arrive_once(harness: Harness) -> None:
+async def test_many_sends_at_once_all_arrive_once(harness: Harness) -> None:
     await harness.attach(ONE, daily_limit=0)
     messages = await asyncio.gather(*(harness.one(ONE, to) for to in numbers(100)))
     assert {one.status for one in messages} <= TAKEN

@@ -50,10 +50,12 @@ def _still(harness: Harness) -> None:
     harness.use(pace=STILL)
 
 
-# What was wished for
+# Options
 
 
-async def test_every_wish_that_a_provider_knows_is_passed_on(harness: Harness) -> None:
+async def test_every_option_that_a_provider_knows_is_passed_on(
+    harness: Harness,
+) -> None:
     await harness.attach(REFERENCE, max_parts=3, callback_url="https://casa/{}".format)
     due = datetime(2035, 12, 25, 8, tzinfo=UTC)
     await harness.send(
@@ -95,7 +97,7 @@ async def test_the_most_parts_are_those_of_the_account_that_was_asked(
     assert [one.max_parts for one in harness.client(MANY).submissions] == [most]
 
 
-async def test_a_time_that_was_past_is_not_told(harness: Harness) -> None:
+async def test_a_time_that_was_past_is_left_out(harness: Harness) -> None:
     await harness.attach(SMSH)
     (message,) = await harness.send(SMSH, NUMBER, send_at=harness.time.now() - 60)
     assert message.stage is Stage.TAKEN
@@ -150,7 +152,7 @@ async def test_many_submissions_at_once_each_have_their_own_reference(
     assert sent.count("allarme") == 1
 
 
-async def test_a_second_request_of_an_order_does_not_have_its_reference_again(
+async def test_a_second_request_of_a_dispatch_does_not_have_its_reference_again(
     harness: Harness,
 ) -> None:
     await harness.attach(SMSH)
@@ -285,7 +287,7 @@ async def test_a_number_without_the_app_says_so(
     assert (second.error, second.detail) == (ErrorKind.RECIPIENT, "no_push_app")
 
 
-# A bulk, whose ids are told later
+# A bulk, whose ids are known later
 
 
 async def test_what_a_provider_takes_without_telling_its_id_counts_and_is_followed(
@@ -306,7 +308,7 @@ async def test_what_a_provider_takes_without_telling_its_id_counts_and_is_follow
 
 @pytest.fixture
 def _believing(harness: Harness) -> None:
-    """Believe a provider that a request in doubt never came; ask only if told to."""
+    """Believe a provider that a request in doubt never came; ask only on a hint."""
     harness.use(pace=replace(STILL, first_rest=0.01, longest_rest=0.05, never_came=0))
 
 
@@ -516,7 +518,7 @@ async def test_a_text_too_long_for_a_fallbacks_own_option_does_not_go_there(
 
 
 def breaking_once() -> Callable[[str], str | None]:
-    """Return a callback URL that cannot be told the first time that it is looked up."""
+    """Return a callback URL that breaks the first time that it is looked up."""
     broken = [True]
 
     def callback_url(reference: str) -> str | None:

@@ -1,4 +1,4 @@
-"""From an order to a dispatch and its messages."""
+"""From a request to a dispatch and its messages."""
 
 import pytest
 
@@ -33,7 +33,7 @@ async def test_a_group_gets_one_message_that_shows_its_id(harness: Harness) -> N
     assert sorted(to for to, _ in harness.arrived(KEY)) == sorted([OTHER, *numbers(3)])
 
 
-async def test_an_order_to_a_group_needs_no_number(harness: Harness) -> None:
+async def test_a_request_to_a_group_needs_no_number(harness: Harness) -> None:
     await harness.attach(KEY)
     (message,) = await harness.send(KEY, groups=("12",))
     assert message.number == "group:12"
@@ -82,7 +82,7 @@ async def test_the_time_to_retry_begins_when_the_message_is_due(
     assert message.dispatch.wishes.send_at == later
 
 
-async def test_wishes_that_are_empty_are_none(harness: Harness) -> None:
+async def test_options_that_are_empty_are_left_out(harness: Harness) -> None:
     await harness.attach(KEY)
     (message,) = await harness.send(KEY, sender="", reference="", send_at=1.0)
     wishes = message.dispatch.wishes

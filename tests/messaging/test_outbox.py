@@ -351,7 +351,7 @@ async def test_a_message_that_waited_and_is_then_refused_for_good_fails(
 
 
 class _Tried(Router):
-    """Tells what is tried, and calls it taken."""
+    """Reports what is tried, and calls it taken."""
 
     @override
     async def deliver(self, messages: Sequence[Message], round_began: float) -> None:

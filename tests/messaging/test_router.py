@@ -276,7 +276,7 @@ async def test_a_fallback_uses_its_own_sender_where_the_wanted_one_is_not_allowe
     assert [one.sender for one in harness.accepted(PLAIN)] == [used]
 
 
-async def test_parts_and_cost_are_the_providers_where_it_tells_them(
+async def test_parts_and_cost_are_the_providers_where_it_reports_them(
     harness: Harness,
 ) -> None:
     taken = Accepted(provider_id="7", parts=2, cost=Decimal("0.082"))
@@ -287,16 +287,16 @@ async def test_parts_and_cost_are_the_providers_where_it_tells_them(
     assert harness.messenger.spent_today(MANY).parts == 2
 
 
-# What an answer tells of the account
+# What an answer says of the account
 
 
-async def test_refused_credentials_are_told(harness: Harness) -> None:
+async def test_refused_credentials_are_reported(harness: Harness) -> None:
     await harness.attach(MANY, refusing=ErrorKind.AUTH)
     await harness.one(MANY)
     assert CredentialsRefused(account=MANY) in harness.events
 
 
-async def test_the_credit_that_an_answer_tells_is_told(harness: Harness) -> None:
+async def test_the_credit_in_an_answer_is_reported(harness: Harness) -> None:
     await harness.attach(MANY)
     await harness.one(MANY)
     (told,) = [one for one in harness.events if isinstance(one, CreditTold)]
@@ -304,7 +304,7 @@ async def test_the_credit_that_an_answer_tells_is_told(harness: Harness) -> None
     assert CreditChanged(account=MANY) in harness.events
 
 
-async def test_nothing_is_told_of_credit_when_nothing_was_taken(
+async def test_nothing_is_reported_of_credit_when_nothing_was_taken(
     harness: Harness,
 ) -> None:
     harness.client(REFERENCE).reply(THROTTLED_FOR_7_SECONDS)
@@ -388,7 +388,7 @@ async def test_what_one_account_may_have_taken_is_not_put_on_anothers_bill(
     assert harness.messenger.spent_today(REFERENCE).parts == 0
 
 
-async def test_a_message_in_doubt_does_not_hold_back_the_others_of_its_order(
+async def test_a_message_in_doubt_does_not_hold_back_the_others_of_its_dispatch(
     harness: Harness,
 ) -> None:
     harness.client(ONE).reply(Lost.ANSWER)
@@ -485,7 +485,7 @@ async def test_the_daily_limit_refuses_before_any_request(harness: Harness) -> N
 
 
 @pytest.mark.parametrize("key", [MANY, ONE])
-async def test_many_orders_at_once_do_not_pass_the_daily_limit(
+async def test_many_sends_at_once_do_not_pass_the_daily_limit(
     harness: Harness, key: str
 ) -> None:
     await harness.attach(key, daily_limit=5)
@@ -539,7 +539,7 @@ async def test_an_alarm_that_repeats_goes_out_again_with_the_time_behind_it(
     assert len(second) == len(TEXT) + len(" 14:05")
 
 
-async def test_only_the_repeats_of_an_order_get_the_time_behind_them(
+async def test_only_the_repeats_of_a_dispatch_get_the_time_behind_them(
     harness: Harness,
 ) -> None:
     await harness.attach(REFERENCE)
@@ -582,7 +582,7 @@ REPLIES = st.lists(
 
 
 @settings(
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

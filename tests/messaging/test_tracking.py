@@ -74,7 +74,7 @@ async def test_a_message_that_is_sent_is_not_at_its_end(harness: Harness) -> Non
     ]
 
 
-async def test_parts_and_cost_that_a_report_tells_replace_ours_and_count_once(
+async def test_parts_and_cost_in_a_report_replace_ours_and_count_once(
     harness: Harness,
 ) -> None:
     await harness.attach(PLAIN)
@@ -140,7 +140,7 @@ async def test_a_question_is_about_as_many_messages_as_the_provider_takes(
     assert {*asked} == {one.ref for one in harness.accepted(key)}
 
 
-async def test_one_question_tells_the_end_of_a_whole_submission(
+async def test_one_question_finds_the_end_of_a_whole_submission(
     harness: Harness,
 ) -> None:
     harness.use(pace=ONCE)
@@ -152,7 +152,7 @@ async def test_one_question_tells_the_end_of_a_whole_submission(
     assert harness.requests(MANY, Operation.STATUS) == 1
 
 
-async def test_messages_of_many_orders_are_asked_about_together(
+async def test_messages_of_many_dispatches_are_asked_about_together(
     harness: Harness,
 ) -> None:
     harness.use(pace=STILL)
@@ -168,7 +168,7 @@ async def test_messages_of_many_orders_are_asked_about_together(
 async def test_the_older_a_message_the_rarer_it_is_asked_about(
     harness: Harness,
 ) -> None:
-    harness.use(pace=Pace(first_poll=0.02, longest_poll=HOUR))
+    harness.use(pace=Pace(first_poll=0.01, longest_poll=HOUR))
     key = ONE
     await harness.attach(key)
     await harness.one(key, NUMBER)
@@ -185,7 +185,7 @@ async def test_the_older_a_message_the_rarer_it_is_asked_about(
 async def test_coming_back_does_not_make_questions_more_frequent(
     harness: Harness,
 ) -> None:
-    harness.use(pace=Pace(first_poll=0.02, longest_poll=HOUR))
+    harness.use(pace=Pace(first_poll=0.01, longest_poll=HOUR))
     key = ONE
     await harness.attach(REFERENCE)
     await harness.attach(key)
@@ -240,7 +240,7 @@ async def test_what_goes_wrong_while_asking_loses_nothing(
     assert TEXT not in caplog.text
 
 
-async def test_credentials_that_are_refused_while_asking_are_told(
+async def test_credentials_that_are_refused_while_asking_are_reported(
     harness: Harness,
 ) -> None:
     await harness.attach(REFERENCE)
@@ -250,7 +250,7 @@ async def test_credentials_that_are_refused_while_asking_are_told(
     await until(lambda: CredentialsRefused(account=REFERENCE) in harness.events)
 
 
-async def test_a_message_of_which_nothing_is_ever_told_is_given_up_as_uncertain(
+async def test_a_message_of_which_nothing_is_ever_reported_is_given_up_as_uncertain(
     harness: Harness,
 ) -> None:
     await harness.attach(ONE)
@@ -261,7 +261,7 @@ async def test_a_message_of_which_nothing_is_ever_told_is_given_up_as_uncertain(
     assert not harness.messenger.open_messages(ONE)
 
 
-async def test_what_is_told_in_the_last_moment_counts(harness: Harness) -> None:
+async def test_what_is_reported_in_the_last_moment_counts(harness: Harness) -> None:
     harness.use(pace=ONCE)
     await harness.attach(ONE)
     message = await harness.one(ONE)
@@ -484,7 +484,7 @@ def bulk(harness: Harness) -> list[str]:
 async def test_messages_taken_in_bulk_are_found_by_their_submission_and_then_by_ids(
     harness: Harness, bulk: list[str]
 ) -> None:
-    harness.use(pace=Pace(first_poll=0.02, longest_poll=HOUR))
+    harness.use(pace=Pace(first_poll=0.01, longest_poll=HOUR))
     harness.client(REFERENCE).blocked.add(bulk[-1])
     await harness.attach(REFERENCE, daily_limit=0)
     messages = await harness.send(REFERENCE, *bulk)
@@ -625,7 +625,7 @@ async def test_a_message_that_waits_at_its_provider_is_asked_about_after_its_tim
 async def test_nothing_calls_back_about_a_push_so_it_is_asked_about(
     harness: Harness,
 ) -> None:
-    harness.use(pace=Pace(first_poll=0.02, first_poll_if_told=HOUR, longest_poll=HOUR))
+    harness.use(pace=Pace(first_poll=0.01, first_poll_if_told=HOUR, longest_poll=HOUR))
     harness.client(REFERENCE).push_phones.add(NUMBER)
     await harness.attach(
         REFERENCE,
@@ -649,10 +649,10 @@ async def test_a_push_in_doubt_is_found_and_has_no_parts(harness: Harness) -> No
     assert harness.messenger.spent_today(REFERENCE).parts == 0
 
 
-# Being told
+# Callbacks
 
 
-async def told(harness: Harness, message: Message, status: Status) -> bool:
+async def called_back(harness: Harness, message: Message, status: Status) -> bool:
     """Call back with a report of a message."""
     return await harness.messenger.callback(
         ONE,
@@ -667,11 +667,11 @@ async def test_a_callback_that_the_provider_documents_is_a_report(
     harness.use(pace=STILL)
     await harness.attach(ONE)
     message = await harness.one(ONE)
-    assert await told(harness, message, Status.DELIVERED)
+    assert await called_back(harness, message, Status.DELIVERED)
     assert (await harness.latest(message)).status is Status.DELIVERED
     assert not harness.requests(ONE, Operation.STATUS)
     # A repetition is nothing new.
-    assert not await told(harness, message, Status.FAILED)
+    assert not await called_back(harness, message, Status.FAILED)
     assert (await harness.latest(message)).status is Status.DELIVERED
 
 
@@ -737,7 +737,7 @@ async def test_a_hint_that_comes_too_soon_after_another_is_not_lost(
     assert harness.requests(REFERENCE, Operation.STATUS) == 2
 
 
-async def test_what_was_told_too_early_is_forgotten_with_its_submission(
+async def test_what_was_reported_too_early_is_forgotten_with_its_submission(
     harness: Harness,
 ) -> None:
     key = ONE
@@ -784,10 +784,10 @@ async def test_a_callback_about_nothing_of_ours_asks_nothing(harness: Harness) -
     assert not harness.requests(ONE, Operation.STATUS)
 
 
-async def test_where_the_provider_tells_by_itself_asking_is_the_safety_net(
+async def test_where_the_provider_reports_by_itself_asking_is_the_safety_net(
     harness: Harness,
 ) -> None:
-    harness.use(pace=Pace(first_poll=0.02, first_poll_if_told=HOUR, longest_poll=HOUR))
+    harness.use(pace=Pace(first_poll=0.01, first_poll_if_told=HOUR, longest_poll=HOUR))
     address = "https://casa.example/{}"
     await harness.attach(ONE, callback_url=address.format)
     await harness.attach(REFERENCE)
@@ -858,7 +858,7 @@ async def test_a_failed_delivery_is_the_end_otherwise(
     assert not harness.client(REFERENCE).calls
 
 
-async def test_a_failed_delivery_that_is_told_too_late_is_the_end(
+async def test_a_failed_delivery_that_is_reported_too_late_is_the_end(
     harness: Harness,
 ) -> None:
     await harness.attach(REFERENCE)
