@@ -115,6 +115,7 @@ class Arrived:
     status: Status = Status.QUEUED
     parts: int | None = None
     cost: Decimal | None = None
+    at: datetime | None = None
     is_listed: bool = True
     is_cancelled: bool = False
     created: float = field(default_factory=time.time)
@@ -132,6 +133,7 @@ class Arrived:
             status=self.status,
             parts=self.parts,
             cost=self.cost,
+            at=self.at,
             type=self.type,
         )
 
@@ -172,8 +174,8 @@ class FakeClient(ProviderClient):
     It takes each number with an id of its own, except the numbers in `blocked` and
     what `reply` and `refuse` script. `groups` are the provider's phonebook,
     `push_phones` the numbers with its app. `price` (euro) is for a part, `balance` the
-    credit. A provider that `is_slow` lists what it took only after `process`, and one
-    that `only_notes_cancels` does not say whether it stopped a message.
+    credit. A provider that `is_slow` lists what it took only after `process`; one with
+    a `cancel_result` answers each cancellation with it and stops nothing.
     """
 
     has_one_id: ClassVar[bool] = False
@@ -198,7 +200,7 @@ class FakeClient(ProviderClient):
         self.channel = Channel.SMS
         self.mode = Mode.LIVE
         self.is_slow = False
-        self.only_notes_cancels = False
+        self.cancel_result: Cancelling | None = None
         self._calls = calls
         self._always: Reply = None
         self._replies: dict[Operation, deque[Reply]] = {
@@ -320,9 +322,10 @@ class FakeClient(ProviderClient):
         async with self._request(Operation.CANCEL) as reply:
             if reply is not Lost.ANSWER:
                 _raised(reply)
-            if self.only_notes_cancels:
-                noted = Cancelling.UNCERTAIN
-                return [Cancellation(ref=ref, result=noted) for ref in refs]
+            if self.cancel_result is not None:
+                return [
+                    Cancellation(ref=ref, result=self.cancel_result) for ref in refs
+                ]
             stopped: dict[MessageRef, Cancelling] = {}
             for one in self.accepted:
                 if one.ref in refs and one.status is Status.QUEUED:

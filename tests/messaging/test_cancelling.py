@@ -9,7 +9,7 @@ from custom_components.sms_italia.messaging.errors import OrderRefusedError, Ref
 from custom_components.sms_italia.messaging.model import Message, Stage
 from custom_components.sms_italia.messaging.pacing import Pace
 from custom_components.sms_italia.providers.errors import ProviderError
-from custom_components.sms_italia.providers.model import ErrorKind, Status
+from custom_components.sms_italia.providers.model import Cancelling, ErrorKind, Status
 
 from .fake import MANY, ONE, REFERENCE, THROTTLED, Lost, Operation
 from .helpers import (
@@ -182,6 +182,18 @@ async def test_one_that_went_out_meanwhile_is_not_called_cancelled(
     assert (sent.stage, sent.error) == (Stage.TAKEN, None)
 
 
+async def test_one_that_the_provider_does_not_stop_stays_as_it_was(
+    harness: Harness, later: float
+) -> None:
+    await harness.attach(KEEPS)
+    (message,) = await harness.send(KEEPS, send_at=later)
+    harness.client(KEEPS).cancel_result = Cancelling.NOT_CANCELLED
+    assert await refused(harness, message) is Refusal.TOO_LATE_TO_CANCEL
+    kept = await harness.latest(message)
+    assert (kept.status, kept.stage) == (Status.QUEUED, Stage.TAKEN)
+    assert kept.error is None
+
+
 async def test_a_provider_that_cannot_stop_what_it_has_is_not_asked(
     harness: Harness, later: float
 ) -> None:
@@ -299,6 +311,7 @@ async def test_a_cancellation_without_an_answer_counts_when_it_turns_out_to_be_g
         await harness.attach(KEEPS, **options)
     await harness.until_kept(message, stage=Stage.CLOSED)
     assert await is_cancelled(harness, message)
+    assert len(await harness.found()) == 1
     assert not harness.client(LACKS).calls
 
 
@@ -333,7 +346,7 @@ async def test_a_cancellation_that_was_only_noted_is_asked_about_soon(
     await harness.attach(KEEPS)
     (message,) = await harness.send(KEEPS, send_at=later)
     assert message.stage is Stage.TAKEN
-    harness.client(KEEPS).only_notes_cancels = True
+    harness.client(KEEPS).cancel_result = Cancelling.UNCERTAIN
     noted = await cancel(harness, message)
     assert (noted.status, noted.stage) == (Status.QUEUED, Stage.TAKEN)
     assert noted.error is ErrorKind.CANCELLED

@@ -146,6 +146,18 @@ async def test_many_numbers_are_as_few_questions_as_can_be(
     assert harness.requests(ASKED, Operation.ESTIMATE) == 2
 
 
+async def test_groups_are_asked_about_once_with_the_first_numbers(
+    harness: Harness,
+) -> None:
+    harness.client(ASKED).price = Decimal("0.07")
+    await estimated(harness, a_request(ASKED, *numbers(51), groups=("7",)))
+    asked = harness.client(ASKED).estimated
+    assert [(len(one.recipients), one.groups) for one in asked] == [
+        (50, ("7",)),
+        (1, ()),
+    ]
+
+
 @pytest.mark.parametrize("reply", [THROTTLED, Lost.REQUEST, None])
 async def test_what_the_provider_does_not_report_is_taken_from_what_was_paid(
     harness: Harness, reply: Reply

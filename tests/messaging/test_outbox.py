@@ -92,6 +92,19 @@ async def test_a_new_message_does_not_overtake_one_that_waits(harness: Harness) 
     assert [text for _, text in harness.arrived(KEY)] == ["vecchio", "nuovo"]
 
 
+async def test_a_new_message_does_not_overtake_one_whose_account_has_rested(
+    harness: Harness,
+) -> None:
+    harness.use(pace=STILL)
+    await attach_over_line(harness, retry_for=10 * HOUR)
+    harness.line.down()
+    await harness.one(KEY, NUMBER, "vecchio")
+    harness.line.up()
+    harness.time.pass_by(2 * HOUR)
+    await harness.one(KEY, NUMBER, "nuovo")
+    assert [text for _, text in harness.arrived(KEY)] == ["vecchio", "nuovo"]
+
+
 async def test_a_new_message_does_not_overtake_one_that_is_being_tried_again(
     harness: Harness,
 ) -> None:

@@ -1,6 +1,7 @@
 """Finding out what became of messages: asked rarely, in batches, to the end."""
 
 import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
@@ -25,6 +26,7 @@ from .fake import (
     PLAIN,
     REFERENCE,
     THROTTLED,
+    Arrived,
     Lost,
     Operation,
     Reply,
@@ -458,6 +460,51 @@ async def test_an_answer_that_comes_late_unsettles_nothing(harness: Harness) -> 
     assert harness.arrived(REFERENCE) == [(NUMBER, TEXT)]
 
 
+async def test_a_late_answer_about_an_earlier_request_does_not_settle_a_new_doubt(
+    harness: Harness,
+) -> None:
+    harness.client(REFERENCE).reply(Lost.REQUEST, times=2)
+    await harness.attach(REFERENCE, line=harness.line)
+    message = await harness.one(REFERENCE)
+    harness.line.hold_answers()
+    harness.time.pass_by(harness.pace.never_came)
+    asked = harness.requests(REFERENCE, Operation.STATUS)
+    await until(lambda: harness.requests(REFERENCE, Operation.STATUS) > asked)
+    await harness.attach(ONE)
+    await harness.messenger.detach(REFERENCE)
+    await harness.attach(REFERENCE)
+    harness.time.pass_by(harness.pace.never_came)
+    await until(lambda: harness.requests(REFERENCE) == 2)
+    await harness.until_not(message, Stage.WAITING, Stage.SUBMITTING)
+    harness.line.release_answers()
+    await asyncio.sleep(0.05)
+    assert (await harness.latest(message)).stage is Stage.DOUBTFUL
+    assert harness.requests(REFERENCE) == 2
+
+
+async def test_a_message_of_long_ago_with_the_same_name_does_not_settle_a_doubt(
+    harness: Harness,
+) -> None:
+    harness.client(REFERENCE).reply(Lost.REQUEST)
+    await harness.attach(REFERENCE)
+    (message,) = await harness.send(REFERENCE, reference="allarme")
+    old = Arrived(
+        id="7",
+        reference="allarme",
+        to=NUMBER,
+        text="un altro",
+        sender=None,
+        send_at=None,
+        status=Status.DELIVERED,
+        at=datetime.fromtimestamp(harness.time.now() - 2 * DAYS, UTC),
+    )
+    harness.client(REFERENCE).accepted.append(old)
+    harness.time.pass_by(harness.pace.never_came)
+    taken = await harness.until_kept(message, stage=Stage.TAKEN)
+    assert taken.provider_id != old.id
+    assert harness.requests(REFERENCE) == 2
+
+
 async def test_some_of_a_shipment_in_doubt_came_and_some_did_not(
     harness: Harness,
 ) -> None:
@@ -781,6 +828,19 @@ async def test_a_callback_about_nothing_of_ours_asks_nothing(harness: Harness) -
     await harness.one(ONE)
     assert not await harness.messenger.callback(ONE, "unknown", b"")
     assert not await harness.messenger.callback("unknown", "unknown", b"")
+    assert not harness.requests(ONE, Operation.STATUS)
+
+
+async def test_a_callback_about_another_accounts_message_asks_nothing(
+    harness: Harness,
+) -> None:
+    """This provider does not know it, which would look as if it had never come."""
+    harness.use(pace=STILL)
+    await harness.attach(ONE)
+    await harness.attach(REFERENCE)
+    message = await harness.one(REFERENCE)
+    assert message.submission is not None
+    assert not await harness.messenger.callback(ONE, message.submission, b"")
     assert not harness.requests(ONE, Operation.STATUS)
 
 
