@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 import shutil
 
-from script.development.requirements import CONFIGURED
-
 from .client import HOME
+from .requirements import CONFIGURED
 
 LANGUAGE = str(HOME["language"])
 _ROOT = Path(__file__).parents[2]

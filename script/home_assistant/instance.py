@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from script.development.requirements import not_built
-
 from . import configuration
 from .process import Process, free_port
+from .requirements import not_built
 from .waiting import HomeAssistantError
 
 

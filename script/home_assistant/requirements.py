@@ -1,7 +1,7 @@
-"""What Home Assistant installs at its first start, read out of its own manifests.
+"""What Home Assistant installs at its first start, read from its own manifests.
 
-Installed beforehand (script/setup), the start takes seconds instead of a minute and
-needs no package registry.
+script/setup installs it beforehand, so that the start takes seconds and needs no
+package registry.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,15 +16,15 @@ from homeassistant.auth.mfa_modules import totp
 from homeassistant.requirements import DISCOVERY_INTEGRATIONS
 
 CONFIGURED = ("automation", "config", "history", "logbook", "recorder", "script")
-"""The integrations that the development configuration asks for by name."""
+"""The integrations that the configuration of an instance names."""
 
 ADDED = ("local_file",)
-"""The integrations that the trial sets up beside ours, in the UI's way."""
+"""The integrations that script/develop sets up beside ours, through the UI."""
 
 SOURCE_ONLY = ("pyspeex-noise",)
 """Distributions without a wheel, which need a C++ compiler.
 
-Only voice assistants use it; everything else starts without.
+Only voice assistants need them; all else starts without.
 """
 
 _CORE = Path(components.__path__[0])
@@ -51,7 +51,7 @@ def _manifests(folders: Iterable[Path]) -> Iterator[_Manifest]:
         names = [
             *manifest.get("dependencies", ()),
             *manifest.get("after_dependencies", ()),
-            # Home Assistant installs the finder of whatever can be found.
+            # Home Assistant installs the discovery that an integration can use.
             *(
                 finder
                 for finder, keys in DISCOVERY_INTEGRATIONS.items()
@@ -62,7 +62,7 @@ def _manifests(folders: Iterable[Path]) -> Iterator[_Manifest]:
 
 
 def requirements() -> list[str]:
-    """Return the requirements of everything that a development start loads."""
+    """Return the requirements of all that an instance loads at its start."""
     started = {
         *bootstrap.CORE_INTEGRATIONS,
         *bootstrap.LOGGING_AND_HTTP_DEPS_INTEGRATIONS,
@@ -81,7 +81,7 @@ def requirements() -> list[str]:
 
 
 def has_wheel(requirement: str) -> bool:
-    """Tell whether the requirement installs without a compiler."""
+    """Return whether the requirement installs without a compiler."""
     return requirement.partition("==")[0] not in SOURCE_ONLY
 
 
