@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from script.home_assistant.loop_meter import Figures
+from script.home_assistant.loop_meter import SlowCallback
 from script.home_assistant.process import Process
 
 from .contenders import OURS, Contender
@@ -226,12 +226,12 @@ async def _held(
     return held(await instance.measured(process))
 
 
-def held(figures: Figures) -> float:
+def held(slowest: Sequence[SlowCallback]) -> float:
     """Return the longest that one callback held the event loop, in seconds.
 
     Of the processor's time: by the clock, others on the machine would count as well.
     """
-    return max((one["processor"] for one in figures["slowest"]), default=0)
+    return max((one["processor"] for one in slowest), default=0)
 
 
 def ratios(chapters: Sequence[Chapter]) -> list[Goal]:

@@ -102,7 +102,7 @@ async def _call(
     newest = max((one.number for one in simulator.newest_requests(1)), default=0)
     instance.begin_to_measure(process)
     took = await instance.in_one_call(provider, count)
-    figures = await instance.measured(process)
+    slowest = await instance.measured(process)
     growth = system.peak_memory(process.pid) - before
     return _Call(
         provider=provider,
@@ -116,7 +116,7 @@ async def _call(
             and one.status in {HTTPStatus.OK, HTTPStatus.CREATED}
             for one in simulator.requests.of(provider)
         ),
-        held=held(figures),
+        held=held(slowest),
     )
 
 

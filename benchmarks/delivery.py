@@ -129,7 +129,7 @@ async def _by_polling(
         instance.begin_to_measure(process)
         await _until_delivered(instance, count)
         ended = datetime.now(UTC)
-        figures = await instance.measured(process)
+        slowest = await instance.measured(process)
         await instance.call("reach", url=REACHABLE)
     questions = _questions(simulator, provider, began)
     return _Deliveries(
@@ -137,7 +137,7 @@ async def _by_polling(
         count=count,
         took=(ended - questions[0]).total_seconds(),
         questions=len(questions),
-        held=held(figures),
+        held=held(slowest),
     )
 
 

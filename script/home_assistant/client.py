@@ -40,7 +40,6 @@ class RegisteredEntity(TypedDict):
     """An entity of the registry: the keys that are used here."""
 
     entity_id: str
-    platform: str
     config_entry_id: str | None
     config_subentry_id: str | None
     translation_key: str | None
@@ -62,7 +61,6 @@ class Flow(TypedDict, total=False):
 
     flow_id: Required[str]
     type: Required[str]
-    step_id: str
     menu_options: list[str]
     errors: dict[str, str] | None
     reason: str
@@ -89,7 +87,7 @@ OPTIONS = Endpoint(path="/api/config/config_entries/options/flow")
 
 
 class Client:
-    """A client of one instance; `onboard` and `log_in` return one."""
+    """A client of one instance; `onboard` returns one."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
         """Use an access token, which is valid for half an hour, in this session."""
@@ -125,29 +123,6 @@ class Client:
         )
         await client.command("config/core/update", **HOME)
         return client
-
-    @classmethod
-    async def log_in(cls, session: aiohttp.ClientSession, url: str) -> Self:
-        """Log in as the user that `onboard` made. Raises HomeAssistantError."""
-        client_id = {"client_id": f"{url}/"}
-        flow = cast(
-            "Flow",
-            await _post(
-                session,
-                f"{url}/auth/login_flow",
-                json={
-                    **client_id,
-                    "handler": ["homeassistant", None],
-                    "redirect_uri": f"{url}/?auth_callback=1",
-                },
-            ),
-        )
-        end = await _post(
-            session,
-            f"{url}/auth/login_flow/{flow['flow_id']}",
-            json={**client_id, "username": USERNAME, "password": PASSWORD},
-        )
-        return await cls._redeem(session, url, str(cast("Fields", end).get("result")))
 
     @classmethod
     async def _redeem(cls, session: aiohttp.ClientSession, url: str, code: str) -> Self:

@@ -15,11 +15,11 @@ from simulator import PROVIDERS, Simulator
 from . import accounts, configuration
 from .client import START_SECONDS, Client, Fields, wait_until_served
 from .instance import Instance
-from .loop_meter import BEGIN, END, FIGURES_FILE, Figures
+from .loop_meter import BEGIN, END, RESULT_FILE, SlowCallback
 from .process import Process
 from .waiting import HomeAssistantError, until
 
-FIGURES_SECONDS = 60
+RESULT_SECONDS = 60
 LEDGER = Path(".storage") / "sms_italia.db"
 
 _CONFIGURATION = """\
@@ -45,11 +45,9 @@ class Answer:
 class LeanInstance(Instance):
     """An instance without the frontend; `accounts` are entry ids by provider."""
 
-    def __init__(
-        self, folder: Path, session: aiohttp.ClientSession, port: int | None = None
-    ) -> None:
+    def __init__(self, folder: Path, session: aiohttp.ClientSession) -> None:
         """Use a folder, and a session that `prepare` authorises for good."""
-        super().__init__(folder, port)
+        super().__init__(folder)
         self._session = session
         self.accounts: dict[str, str] = {}
 
@@ -71,11 +69,11 @@ class LeanInstance(Instance):
 
     @override
     def _environment(self) -> Mapping[str, str]:
-        return {FIGURES_FILE: str(self._figures)}
+        return {RESULT_FILE: str(self._loop_result)}
 
     @property
-    def _figures(self) -> Path:
-        return self.folder / "loop_figures.json"
+    def _loop_result(self) -> Path:
+        return self.folder / "loop_result.json"
 
     async def prepare(
         self, simulator: Simulator, external_url: str | None = None
@@ -124,21 +122,24 @@ class LeanInstance(Instance):
 
     def begin_to_measure(self, process: Process) -> None:
         """Measure how long callbacks hold the process's event loop, from now on."""
-        self._figures.unlink(missing_ok=True)
+        self._loop_result.unlink(missing_ok=True)
         process.signal(BEGIN)
 
-    async def measured(self, process: Process) -> Figures:
-        """Return the figures since `begin_to_measure`. Raises HomeAssistantError."""
+    async def measured(self, process: Process) -> Sequence[SlowCallback]:
+        """Return the slowest callbacks since `begin_to_measure`, the slowest first.
+
+        Raises HomeAssistantError.
+        """
         process.signal(END)
 
-        async def written() -> Figures | None:
+        async def written() -> Sequence[SlowCallback] | None:
             try:
-                text = await asyncio.to_thread(self._figures.read_text)
-                return cast("Figures", json.loads(text))
+                text = await asyncio.to_thread(self._loop_result.read_text)
+                return cast("Sequence[SlowCallback]", json.loads(text))
             except FileNotFoundError, ValueError:
                 return None
 
-        return await until(written, FIGURES_SECONDS, "the figures are written")
+        return await until(written, RESULT_SECONDS, "the result is written")
 
     async def post(self, path: str, body: bytes) -> int:
         """Post to a path, as a provider does; return the HTTP status."""

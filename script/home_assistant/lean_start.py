@@ -12,7 +12,7 @@ import sys
 from homeassistant import bootstrap
 from homeassistant.__main__ import main
 
-from .loop_meter import FIGURES_FILE, Meter
+from .loop_meter import RESULT_FILE, Meter
 
 _NEEDED = {"logger", "network"}
 
@@ -27,6 +27,6 @@ def _remove_integrations() -> None:
 
 if __name__ == "__main__":
     _remove_integrations()
-    if figures := os.environ.get(FIGURES_FILE):
-        Meter().obey_signals(Path(figures))
+    if result := os.environ.get(RESULT_FILE):
+        Meter().obey_signals(Path(result))
     sys.exit(main())

@@ -8,14 +8,13 @@ import signal
 import time
 from typing import TypedDict
 
-FIGURES_FILE = "SMS_ITALIA_LOOP_FIGURES"
-"""The environment variable with the name of the file that figures are written to."""
+RESULT_FILE = "SMS_ITALIA_LOOP_RESULT"
+"""The environment variable with the file for the result, as JSON."""
 
 BEGIN = signal.SIGUSR1
 END = signal.SIGUSR2
 
 _TOP = 5
-_HEARTBEAT_SECONDS = 0.005
 
 
 class SlowCallback(TypedDict):
@@ -30,29 +29,16 @@ class SlowCallback(TypedDict):
     clock: float
 
 
-class Figures(TypedDict):
-    """What was measured: the slowest callbacks first.
-
-    `late` is the longest delay of a heartbeat in seconds: many short callbacks in a
-    row delay it, too.
-    """
-
-    callbacks: int
-    late: float
-    slowest: list[SlowCallback]
-
-
 class Meter:
     """Times every callback of the running event loop between `begin` and `end`."""
 
     def __init__(self) -> None:
         """Measure nothing yet."""
-        self._figures = Figures(callbacks=0, late=0, slowest=[])
-        self._heartbeat: asyncio.Task[None] | None = None
+        self._slowest: list[SlowCallback] = []
         self._run: Callable[[asyncio.Handle], None] = vars(asyncio.Handle)["_run"]
 
     def obey_signals(self, file: Path) -> None:
-        """Begin and end at signals of the process; write the figures to the file."""
+        """Begin and end at signals of the process; write the result to the file."""
 
         def end(*_signal: object) -> None:
             file.write_text(json.dumps(self.end()), "utf-8")
@@ -62,7 +48,7 @@ class Meter:
 
     def begin(self) -> None:
         """Begin to measure."""
-        self._figures = Figures(callbacks=0, late=0, slowest=[])
+        self._slowest = []
 
         def timed(handle: asyncio.Handle) -> None:
             callback = getattr(handle, "_callback", None)
@@ -75,33 +61,20 @@ class Meter:
             )
 
         _replace_run(timed)
-        self._heartbeat = asyncio.get_running_loop().create_task(self._beat())
 
-    def end(self) -> Figures:
-        """End to measure and return the figures."""
+    def end(self) -> list[SlowCallback]:
+        """End to measure and return the slowest callbacks, the slowest first."""
         _replace_run(self._run)
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
-        return self._figures
+        return self._slowest
 
     def _record(self, callback: object, processor: float, clock: float) -> None:
-        figures = self._figures
-        figures["callbacks"] += 1
-        slowest = figures["slowest"]
-        if len(slowest) < _TOP or clock > slowest[-1]["clock"]:
+        slowest = self._slowest
+        if len(slowest) < _TOP or processor > slowest[-1]["processor"]:
             slowest.append(
                 SlowCallback(callback=_name(callback), processor=processor, clock=clock)
             )
-            slowest.sort(key=lambda one: one["clock"], reverse=True)
+            slowest.sort(key=lambda one: one["processor"], reverse=True)
             del slowest[_TOP:]
-
-    async def _beat(self) -> None:
-        """Measure the delay of a heartbeat, until cancelled."""
-        while True:
-            due = time.perf_counter() + _HEARTBEAT_SECONDS
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
-            late = time.perf_counter() - due
-            self._figures["late"] = max(self._figures["late"], late)
 
 
 def _name(callback: object) -> str:
