@@ -34,7 +34,6 @@ from custom_components.sms_italia.providers.model import (
     Cause,
     Channel,
     ErrorKind,
-    Estimate,
     MessageRef,
     MessageType,
     Mode,
@@ -282,15 +281,15 @@ class FakeClient(ProviderClient):
             return result
 
     @override
-    async def _estimate(self, submission: Submission) -> Estimate:
-        """Tell the price of all parts."""
+    async def _estimate(self, submission: Submission) -> Decimal:
+        """Return the price of all parts; refused where there is none."""
         async with self._request(Operation.ESTIMATE, submission) as reply:
             self.estimated.append(submission)
             _raised(reply)
             cost = self._cost(submission)
             if cost is None:
-                return Estimate()
-            return Estimate(cost=cost * len(submission.recipients))
+                raise OutcomeUnknownError("no_price")
+            return cost * len(submission.recipients)
 
     @override
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
@@ -339,7 +338,7 @@ class FakeClient(ProviderClient):
             ]
 
     @override
-    def parse_callback(self, body: bytes) -> Report | None:
+    def parse_report(self, body: bytes) -> Report | None:
         """Return the report in a body that `callback_body` made."""
         match body.decode("utf-8", "replace").split():
             case ["report", provider_id, number, status]:

@@ -34,6 +34,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from yarl import URL
 
 from custom_components import sms_italia
+from custom_components.sms_italia import account_setup
 from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
 from custom_components.sms_italia.diagnostics import async_get_config_entry_diagnostics
 from custom_components.sms_italia.messaging.numbers import mask_number
@@ -290,7 +291,9 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
     hass.loop.set_debug(False)
     pace = partial(Pace, first_rest=0, longest_rest=0, first_poll=0.05, never_came=0.2)
     monkeypatch.setattr(sms_italia, "Pace", pace)
-    monkeypatch.setattr(sms_italia, "DEFAULT_TIMEOUTS", Timeouts(connect=5, total=0.3))
+    monkeypatch.setattr(
+        account_setup, "DEFAULT_TIMEOUTS", Timeouts(connect=5, total=0.3)
+    )
     secrets = [
         value for key in PROVIDERS for value in simulator.credentials(key).values()
     ]
