@@ -119,7 +119,7 @@ async def _by_polling(
     async with instance.run_with_empty_ledger() as process:
         await instance.call("reach", url=None)
         await instance.in_one_call(provider, count)
-        await _until_on_record(instance, count, lambda row: row.stage == "taken")
+        await _until_on_record(instance, count, lambda row: row.stage == "accepted")
         # A graceful stop would wait for questions that are open.
         await process.kill()
     _deliver(simulator, provider, count)

@@ -11,14 +11,14 @@ import sqlite3
 from statistics import median
 import time
 
+from custom_components.sms_italia.messaging import Dispatch, Message, Stage
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
     Ledger,
     Spent,
     SubmissionIntent,
 )
-from custom_components.sms_italia.messaging.model import Dispatch, Message, Stage
-from custom_components.sms_italia.providers.model import Encoding, Status
+from custom_components.sms_italia.providers import Encoding, Status
 from script.home_assistant.process import Process
 
 from . import system
@@ -158,7 +158,7 @@ def _entry(turn: int, account: str, created: float) -> Entry:
         stage=Stage.CLOSED,
         updated=created + 5,
         parts=1,
-        carrier=account,
+        last_account=account,
         submission=submission.reference,
         provider_id=f"{10**16 + turn}",
         cost=_PRICE,
@@ -169,9 +169,7 @@ def _entry(turn: int, account: str, created: float) -> Entry:
         parts=1,
         cost=_PRICE,
     )
-    return Entry(
-        dispatch=dispatch, added=[message], submissions=[submission], spent=[spent]
-    )
+    return Entry(messages=[message], submissions=[submission], spent=[spent])
 
 
 async def _send(ledger: _Ledger) -> None:

@@ -11,7 +11,7 @@ from typing import Self, cast
 
 import aiohttp
 
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS
 from script.home_assistant.lean import LeanInstance
 from script.home_assistant.process import Process
 from script.home_assistant.waiting import HomeAssistantError

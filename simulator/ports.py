@@ -1,4 +1,4 @@
-"""A port of its own for each provider, which can be closed: nobody answers there."""
+"""A port of its own for each provider, which can be closed: then it is out of reach."""
 
 from collections.abc import Mapping
 

@@ -19,13 +19,13 @@ from custom_components.sms_italia.const import (
     SUBENTRY_TYPE_RECIPIENT,
 )
 from custom_components.sms_italia.flows.account import account_unique_id
-from custom_components.sms_italia.providers.client import (
+from custom_components.sms_italia.providers import (
+    PROVIDERS,
     FieldKind,
     Placement,
     Presence,
     SettingsField,
 )
-from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Simulator
 
 SENDER = "Casa"

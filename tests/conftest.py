@@ -9,7 +9,7 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components import sms_italia
-from custom_components.sms_italia.messaging.pacing import Pace
+from custom_components.sms_italia.messaging import Timing
 from simulator import Simulator
 
 from .accounts import Accounts
@@ -44,8 +44,8 @@ def accounts(hass: HomeAssistant, simulator: Simulator) -> Accounts:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses of the messenger, which are seconds at least."""
-    pace = partial(Pace, first_rest=0.02, longest_rest=0.02, first_poll=0.05)
-    monkeypatch.setattr(sms_italia, "Pace", pace)
+    timing = partial(Timing, first_rest=0.02, longest_rest=0.02, first_poll=0.05)
+    monkeypatch.setattr(sms_italia, "Timing", timing)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from custom_components.sms_italia.account_setup import read_settings
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,8 @@ def texts_in(ledger: Path) -> list[str]:
     with closing(sqlite3.connect(ledger)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         rows = database.execute(
-            "SELECT text, (SELECT count(*) FROM messages WHERE dispatch = d.id) "
-            "FROM dispatches d ORDER BY id"
+            "SELECT text, count(id) FROM dispatches LEFT JOIN messages "
+            "USING (dispatch) GROUP BY dispatch ORDER BY dispatch"
         ).fetchall()
     assert all(count == 2 for _, count in rows)
     return [text for text, _ in rows]

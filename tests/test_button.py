@@ -10,8 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.sms_italia.const import CONF_DAILY_LIMIT, DOMAIN
-from custom_components.sms_italia.providers.model import Status
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS, Status
 from simulator import Simulator
 
 from .accounts import Accounts, appearance, arrived, until

@@ -28,15 +28,15 @@ from custom_components.sms_italia.const import (
     SECTION_ADVANCED,
     SUBENTRY_TYPE_RECIPIENT,
 )
-from custom_components.sms_italia.providers.client import (
+from custom_components.sms_italia.providers import (
+    PROVIDERS,
     FieldKind,
     Placement,
     ProviderClient,
     Settings,
     SettingsField,
+    Timeouts,
 )
-from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Timeouts
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, as_input, secrets_of, settings_for

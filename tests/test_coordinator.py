@@ -16,8 +16,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.sms_italia.coordinator import AccountCoordinator
-from custom_components.sms_italia.providers.model import Credit, PushPlan
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS, Credit, PushPlan
 from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation
 

@@ -19,8 +19,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
 
 from custom_components.sms_italia.const import CONF_FALLBACK, CONF_RETRY_FOR, DOMAIN
-from custom_components.sms_italia.providers.client import EmailOption
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS, EmailOption
 from simulator import Fault, Simulator, Toggle
 
 from .accounts import Accounts, until
@@ -95,7 +94,7 @@ async def test_the_diagnostics_of_each_provider(  # noqa: PLR0913, PLR0917 - fix
     if key != "transactionale":
         # All others report what a message cost, at the latest when they are asked.
         cost = sum(message.cost for message in simulator.messages)
-        await until(lambda: messenger.spent_today(account.entry_id).cost == cost)
+        await until(lambda: messenger.totals.spent_today(account.entry_id).cost == cost)
     await account.runtime_data.coordinator.async_refresh()
     await hass.async_block_till_done(wait_background_tasks=True)
 
@@ -168,7 +167,7 @@ async def test_a_push_plan_and_scheduled_messages_are_shown(
     assert isinstance(diagnostics, dict)
     assert diagnostics["channel"] == "push_then_sms"
     assert diagnostics["push"] == {"plan": "active", "left": 900}
-    assert diagnostics["open_messages"] == {"taken/queued": 2}
+    assert diagnostics["open_messages"] == {"accepted/queued": 2}
     assert diagnostics["scheduled_messages"] == 1
 
 

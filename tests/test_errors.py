@@ -27,16 +27,19 @@ from custom_components.sms_italia.errors import (
     provider_error_key,
     refusal_error,
 )
-from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
-from custom_components.sms_italia.messaging.model import Dispatch, Message, Stage
-from custom_components.sms_italia.providers.errors import (
-    NotAcceptedError,
-    OutcomeUnknownError,
+from custom_components.sms_italia.messaging import (
+    Dispatch,
+    Message,
+    Refusal,
+    RequestRefusedError,
+    Stage,
 )
-from custom_components.sms_italia.providers.model import (
+from custom_components.sms_italia.providers import (
     Cause,
     Encoding,
     ErrorKind,
+    NotAcceptedError,
+    OutcomeUnknownError,
     Status,
 )
 from simulator import Fault, Simulator
@@ -301,7 +304,7 @@ async def test_every_other_refusal_has_a_sentence_with_what_it_is_about(
     """Only an account that is not loaded is no mistake in the call."""
     placeholders = ELSEWHERE[refusal]
 
-    error = refusal_error(OrderRefusedError(refusal, placeholders))
+    error = refusal_error(RequestRefusedError(refusal, placeholders))
 
     is_mistake = refusal is not Refusal.ACCOUNT_NOT_LOADED
     assert isinstance(error, ServiceValidationError) is is_mistake

@@ -45,15 +45,17 @@ from custom_components.sms_italia.const import (
     DOMAIN,
     SUBENTRY_TYPE_RECIPIENT,
 )
-from custom_components.sms_italia.messaging import messenger
-from custom_components.sms_italia.messaging.ledger import Query
-from custom_components.sms_italia.messaging.model import Target
-from custom_components.sms_italia.messaging.numbers import PhoneNumber
-from custom_components.sms_italia.messaging.pacing import Pace
-from custom_components.sms_italia.providers.client import FieldKind
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.messaging import (
+    PhoneNumber,
+    Query,
+    SendRequest,
+    Target,
+    Timing,
+    messenger,
+)
+from custom_components.sms_italia.providers import PROVIDERS, FieldKind
 from custom_components.sms_italia.runtime import MESSENGER
-from custom_components.sms_italia.sending import Request, submit
+from custom_components.sms_italia.sending import send as send_request
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, as_input, settings_for, until
@@ -169,7 +171,7 @@ async def test_an_account_that_cannot_be_set_up_leaves_nothing_running(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After a defect it can be set up again."""
-    monkeypatch.setattr(messenger, "_LINGER", 0)
+    monkeypatch.setattr(messenger, "_CLOSE_DELAY", 0)
     account = accounts.add("smshosting", recipients={"Anna": [ANNA]})
     runtime: list[Any] = []
 
@@ -301,7 +303,7 @@ async def test_a_storm_is_one_text_in_the_language_of_home_assistant(
     language: str,
 ) -> None:
     """What comes beyond the option is joined a moment later."""
-    monkeypatch.setattr(sms_italia, "Pace", partial(Pace, storm=0.5))
+    monkeypatch.setattr(sms_italia, "Timing", partial(Timing, storm=0.5))
     hass.config.language = language
     account = await accounts.set_up(
         "inviosmart", recipients={"Anna": [ANNA]}, options={CONF_BUNDLE_AFTER: 1}
@@ -417,7 +419,11 @@ async def test_what_is_ready_to_be_sent_when_a_reload_begins_waits_for_its_end(
     reload = hass.async_create_task(hass.config_entries.async_reload(account.entry_id))
     await until(lambda: account.state is ConfigEntryState.SETUP_IN_PROGRESS)
     sending = hass.async_create_task(
-        submit(hass, account, Request(message="Prova"), [anna])
+        send_request(
+            hass,
+            account,
+            SendRequest(account=account.entry_id, targets=(anna,), text="Prova"),
+        )
     )
     await asyncio.sleep(0.05)
     assert not sending.done()
@@ -784,10 +790,10 @@ async def test_a_removed_account_leaves_no_message_behind(
     await hass.config_entries.async_remove(removed.entry_id)
     await hass.async_block_till_done()
 
-    found = await messenger.find(Query())
+    found = await messenger.ledger.find(Query())
     assert [one.dispatch.account for one in found.messages] == [kept.entry_id]
     assert messenger.open_messages(removed.entry_id) == []
-    assert messenger.spent_today(kept.entry_id).parts == 1
+    assert messenger.totals.spent_today(kept.entry_id).parts == 1
 
     path = hass.config.path(".storage", "sms_italia.db")
     await hass.config_entries.async_remove(kept.entry_id)

@@ -15,8 +15,7 @@ import pytest
 
 from custom_components import sms_italia
 from custom_components.sms_italia.const import DOMAIN
-from custom_components.sms_italia.providers.model import Status
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS, Status
 from simulator import Simulator, Toggle
 
 from .accounts import Accounts

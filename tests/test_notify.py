@@ -15,7 +15,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.sms_italia.const import DOMAIN
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, appearance, arrived

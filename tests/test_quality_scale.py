@@ -24,7 +24,7 @@ import pytest
 from custom_components import sms_italia
 from custom_components.sms_italia import PLATFORMS, config_flow
 from custom_components.sms_italia.const import DOMAIN
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS
 from custom_components.sms_italia.runtime import AccountRuntime
 
 from .accounts import Accounts

@@ -43,8 +43,7 @@ from custom_components.sms_italia.const import (
     CONF_LOW_CREDIT,
     DOMAIN,
 )
-from custom_components.sms_italia.providers.client import ProviderClient
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS, ProviderClient
 from custom_components.sms_italia.repairs import async_report_daily_limit
 from simulator import Fault, Simulator
 

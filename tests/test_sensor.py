@@ -19,8 +19,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components import sms_italia
 from custom_components.sms_italia.const import CONF_DAILY_LIMIT, DOMAIN
-from custom_components.sms_italia.messaging.clock import Clock
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.messaging import Clock
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator, Toggle
 
 from .accounts import Accounts, appearance, until
@@ -379,12 +379,12 @@ async def test_what_is_spent_while_the_ledger_is_read_is_read_afterwards(
 ) -> None:
     """Also if the read takes longer than the pause between two reads."""
     account = await accounts.set_up("smsviainternet")
-    messenger = account.runtime_data.messenger
-    spent_month = messenger.spent_month
+    totals = account.runtime_data.messenger.totals
+    spent_this_month = totals.spent_this_month
     is_read, may_end = asyncio.Event(), asyncio.Event()
 
     async def slowly(account_id: str) -> Decimal | None:
-        spent: Decimal | None = await spent_month(account_id)
+        spent: Decimal | None = await spent_this_month(account_id)
         is_read.set()
         await may_end.wait()
         return spent
@@ -397,7 +397,7 @@ async def test_what_is_spent_while_the_ledger_is_read_is_read_afterwards(
             blocking=True,
         )
 
-    monkeypatch.setattr(messenger, "spent_month", slowly)
+    monkeypatch.setattr(totals, "spent_this_month", slowly)
     await send_one()
     async with asyncio.timeout(5):
         await is_read.wait()

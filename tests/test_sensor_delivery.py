@@ -15,7 +15,7 @@ from custom_components.sms_italia.const import (
     CONF_RETRY_FOR,
     DOMAIN,
 )
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, until
@@ -58,7 +58,7 @@ async def test_a_message_is_followed_until_it_is_delivered(
 async def test_polling_begins_by_itself(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """At the pace that users get: after seconds."""
+    """At the timing that users get: after seconds."""
     account = await accounts.set_up("smshosting")
     await send(hass, account, ANNA)
 

@@ -16,7 +16,7 @@ import pytest
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.sms_italia.const import DOMAIN
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
 from .accounts import Accounts

@@ -20,12 +20,12 @@ from custom_components.sms_italia.const import (
 from custom_components.sms_italia.flows.account import AccountError
 from custom_components.sms_italia.flows.options import options_fields
 from custom_components.sms_italia.flows.recipient import RecipientError
-from custom_components.sms_italia.providers.client import (
+from custom_components.sms_italia.providers import (
+    PROVIDERS,
     FieldKind,
     Placement,
     SettingsField,
 )
-from custom_components.sms_italia.providers.registry import PROVIDERS
 
 from .accounts import Accounts
 

@@ -42,8 +42,8 @@ from yarl import URL
 
 from custom_components import sms_italia
 from custom_components.sms_italia.const import CONF_DELIVERY_REPORTS, DOMAIN
-from custom_components.sms_italia.messaging.pacing import Pace
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.messaging import Timing
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Callback, Fault, Simulator
 
 from .accounts import Accounts, arrived, until
@@ -826,8 +826,8 @@ async def test_a_doubt_is_not_settled_by_another_accounts_provider(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It knows nothing of the message, which must not be sent again for that."""
-    pace = partial(Pace, first_rest=0.02, first_poll_if_told=3600, never_came=0)
-    monkeypatch.setattr(sms_italia, "Pace", pace)
+    timing = partial(Timing, first_rest=0.02, first_poll_if_pushed=3600, never_came=0)
+    monkeypatch.setattr(sms_italia, "Timing", timing)
     account = await accounts.set_up("smshosting")
     async with Simulator() as elsewhere:
         other = await accounts.set_up(

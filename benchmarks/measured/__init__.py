@@ -32,8 +32,8 @@ from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
 from benchmarks.contenders import TEXT, TURN, UNCOUNTED, Contender, number
-from custom_components.sms_italia.messaging.account import Account
-from custom_components.sms_italia.providers.model import (
+from custom_components.sms_italia.messaging import Account
+from custom_components.sms_italia.providers import (
     Accepted,
     Encoding,
     Submission,

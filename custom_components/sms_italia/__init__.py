@@ -17,9 +17,7 @@ from homeassistant.util import dt as dt_util
 from .account_setup import create_account
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
-from .messaging.clock import Clock
-from .messaging.messenger import Messenger
-from .messaging.pacing import Pace
+from .messaging import Clock, Messenger, Timing
 from .reloads import async_will_be_loaded
 from .repairs import (
     async_check_settings,
@@ -47,9 +45,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     messenger = Messenger(
         Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db")),
         Clock(timezone=dt_util.get_default_time_zone),
-        Pace(),
+        Timing(),
         on_ledger_trouble=partial(async_report_ledger_trouble, hass),
-        expected=partial(async_will_be_loaded, hass),
+        is_expected=partial(async_will_be_loaded, hass),
     )
     hass.data[MESSENGER] = messenger
 
@@ -71,7 +69,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     messenger = hass.data[MESSENGER]
     webhook = DeliveryWebhook(hass, entry, messenger)
     webhook.async_setup()
-    account = create_account(
+    account = await create_account(
         hass, entry, webhook, texts[f"component.{DOMAIN}.common.bundle_heading"]
     )
     coordinator = AccountCoordinator(hass, entry, account)
@@ -86,7 +84,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
         name=entry.title,
         configuration_url=account.provider.console_url,
     )
-    entry.async_on_unload(messenger.listen(entry.entry_id, coordinator.handle_event))
+    entry.async_on_unload(
+        messenger.events.listen(entry.entry_id, coordinator.handle_event)
+    )
     await messenger.attach(account)
     try:
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)

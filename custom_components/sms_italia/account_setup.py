@@ -1,6 +1,6 @@
 """Makes the account of a config entry out of its data, options and recipients."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 import json
 from typing import Any
@@ -25,12 +25,25 @@ from .const import (
     CONF_RETRY_FOR,
     SUBENTRY_TYPE_RECIPIENT,
 )
-from .messaging.account import Account, AccountOptions, DeliveryReports
-from .messaging.text import TextEncoding
-from .providers.client import Feature, Provider, ProviderClient, Settings
-from .providers.model import Channel
-from .providers.registry import PROVIDERS
-from .providers.transport import DEFAULT_TIMEOUTS
+from .messaging import (
+    Account,
+    AccountOptions,
+    BadTarget,
+    DeliveryReports,
+    NumberProblem,
+    Target,
+    TextEncoding,
+    parse_numbers,
+)
+from .providers import (
+    DEFAULT_TIMEOUTS,
+    PROVIDERS,
+    Channel,
+    Feature,
+    Provider,
+    ProviderClient,
+    Settings,
+)
 from .runtime import SmsItaliaConfigEntry
 from .webhook import DeliveryWebhook
 
@@ -43,7 +56,7 @@ _CHANNEL = "channel"
 """The option of a provider with an app, whose choices are channels."""
 
 
-def create_account(
+async def create_account(
     hass: HomeAssistant,
     entry: SmsItaliaConfigEntry,
     webhook: DeliveryWebhook,
@@ -67,7 +80,11 @@ def create_account(
         sender=entry.data.get("sender"),
         options=options,
         recipients={
-            subentry.subentry_id: tuple(subentry.data[CONF_NUMBERS])
+            subentry.subentry_id: tuple(
+                await parse_targets(
+                    hass, subentry.data[CONF_NUMBERS], subentry.subentry_id
+                )
+            )
             for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
         },
         callback_url=webhook.callback_url if wants_callbacks else lambda _: None,
@@ -94,6 +111,19 @@ def create_client(
 def default_country(hass: HomeAssistant) -> str:
     """Return the country of numbers without a country code (ISO 3166)."""
     return hass.config.country or _DEFAULT_COUNTRY
+
+
+async def parse_targets(
+    hass: HomeAssistant, given: Sequence[str], recipient: str | None = None
+) -> list[Target | BadTarget]:
+    """Return the targets of numbers as given, of a recipient if its ID is given."""
+    parsed = await parse_numbers(given, default_country(hass))
+    return [
+        BadTarget(given=value, problem=number)
+        if isinstance(number, NumberProblem)
+        else Target(number=number, recipient=recipient)
+        for value, number in zip(given, parsed, strict=True)
+    ]
 
 
 def read_options(options: Mapping[str, Any], country: str) -> AccountOptions:

@@ -7,9 +7,9 @@ from .runtime import MESSENGER
 
 async def async_pre_backup(hass: HomeAssistant) -> None:
     """Write the ledger file, then stop changes to it."""
-    await hass.data[MESSENGER].hold_ledger()
+    await hass.data[MESSENGER].ledger.hold()
 
 
 async def async_post_backup(hass: HomeAssistant) -> None:
     """Allow changes to the ledger file again."""
-    await hass.data[MESSENGER].release_ledger()
+    await hass.data[MESSENGER].ledger.release()

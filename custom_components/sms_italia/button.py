@@ -12,8 +12,9 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .entity import RecipientEntity
+from .messaging import SendRequest
 from .runtime import SmsItaliaConfigEntry
-from .sending import Request, recipient_targets, send
+from .sending import raise_unless_accepted, send
 
 # The messenger limits the parallel requests.
 PARALLEL_UPDATES = 0
@@ -58,12 +59,12 @@ class SendTestButton(RecipientEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Send; raises a translated HomeAssistantError if no message was accepted."""
-        await send(
-            self.hass,
-            self.entry,
-            Request(message=await self._text()),
-            await recipient_targets(self.hass, self.entry, self.recipient),
+        request = SendRequest(
+            account=self.entry.entry_id,
+            targets=self.entry.runtime_data.account.recipients[self.recipient],
+            text=await self._text(),
         )
+        raise_unless_accepted(self.hass, await send(self.hass, self.entry, request))
 
     async def _text(self) -> str:
         """Return the text in the language of Home Assistant.

@@ -19,8 +19,7 @@ from .const import CONF_PROVIDER, DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .flows.account import AccountForm, account_unique_id, async_check_credentials
 from .flows.options import SmsItaliaOptionsFlow
 from .flows.recipient import RecipientFlow
-from .providers.client import FieldKind, Settings, SettingsField
-from .providers.registry import PROVIDERS
+from .providers import PROVIDERS, FieldKind, Settings, SettingsField
 from .runtime import SmsItaliaConfigEntry
 
 _CREDENTIALS = {FieldKind.USERNAME, FieldKind.SECRET}

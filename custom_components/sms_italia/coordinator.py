@@ -13,18 +13,24 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .errors import provider_error_key
-from .messaging.account import Account
-from .messaging.book import (
+from .messaging import (
+    Account,
     CredentialsRefused,
     CreditChanged,
-    CreditTold,
+    CreditReported,
     Event,
     MessagesChanged,
     TotalsChanged,
 )
-from .providers.client import Feature
-from .providers.errors import NotAcceptedError, ProviderError
-from .providers.model import Channel, Credit, ErrorKind, MessageType
+from .providers import (
+    Channel,
+    Credit,
+    ErrorKind,
+    Feature,
+    MessageType,
+    NotAcceptedError,
+    ProviderError,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -145,7 +151,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     def handle_event(self, event: Event) -> None:
         """Update the credit and the credentials' state after a send."""
         match event:
-            case CreditTold(balance=balance):
+            case CreditReported(balance=balance):
                 known = self.data or Credit(balance=balance)
                 self.async_set_updated_data(replace(known, balance=balance))
             case CreditChanged():
@@ -155,7 +161,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 self.config_entry.async_start_reauth(self.hass)
             case MessagesChanged(messages=messages):
                 if not self._follows_push and any(
-                    one.type is MessageType.PUSH and one.carrier == self._account.id
+                    one.type is MessageType.PUSH
+                    and one.last_account == self._account.id
                     for one in messages
                 ):
                     self.follow_push()

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_NUMBERS
-from .providers.client import EmailOption, FieldKind
+from .providers import EmailOption, FieldKind
 from .runtime import SmsItaliaConfigEntry
 
 _PRIVATE_KINDS = {FieldKind.SECRET, FieldKind.USERNAME, FieldKind.SENDER}
@@ -31,7 +31,7 @@ async def async_get_config_entry_diagnostics(
         if isinstance(option, EmailOption)
     }
     open_messages = runtime.messenger.open_messages(account.id)
-    spent = runtime.messenger.spent_today(account.id)
+    spent = runtime.messenger.totals.spent_today(account.id)
     credit = runtime.coordinator.data
     now = dt_util.utcnow().timestamp()
     return {

@@ -5,13 +5,11 @@ from collections.abc import Callable, Sequence
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
-from .messaging.errors import OrderRefusedError, Refusal
-from .messaging.model import Message, Stage
-from .providers.errors import NotAcceptedError, ProviderError
-from .providers.model import Cause, ErrorKind, Status
+from .messaging import Message, Refusal, RequestRefusedError, Stage
+from .providers import Cause, ErrorKind, NotAcceptedError, ProviderError, Status
 
 
-def refusal_error(err: OrderRefusedError) -> HomeAssistantError:
+def refusal_error(err: RequestRefusedError) -> HomeAssistantError:
     """Return the error of a call that was refused before any request was sent."""
     if err.reason in {Refusal.DAILY_LIMIT, Refusal.ACCOUNT_NOT_LOADED}:
         # Nothing is wrong with the input.
@@ -49,7 +47,7 @@ def delivery_error(
         # A message that was accepted and later reported as failed has no error.
         reason = reason or ErrorKind.REFUSED
         key = f"not_sent_{reason}"
-    elif first.stage is Stage.DOUBTFUL:
+    elif first.stage is Stage.IN_DOUBT:
         key = "outcome_being_settled"
     else:
         key = "outcome_uncertain"

@@ -8,9 +8,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import AccountEntity
-from .messaging.book import Event, MessagesChanged
-from .messaging.model import Message
-from .providers.model import Status
+from .messaging import Event, Message, MessagesChanged
+from .providers import Status
 from .runtime import SmsItaliaConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -42,14 +41,14 @@ class DeliveryEvent(AccountEntity, EventEntity):
         await super().async_added_to_hass()
         runtime = self.entry.runtime_data
         self.async_on_remove(
-            runtime.messenger.listen(runtime.account.id, self._handle_event)
+            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
         )
-        self._trigger_events(runtime.messenger.attend(runtime.account.id))
+        self._trigger_events(runtime.messenger.events.replay_missed(runtime.account.id))
 
     @callback
     def _handle_event(self, event: Event) -> None:
         if isinstance(event, MessagesChanged):
-            self._trigger_events(event.turned)
+            self._trigger_events(event.status_changed)
 
     def _trigger_events(self, messages: Iterable[Message]) -> None:
         """Fire an event for each message with a final or uncertain status."""
@@ -61,7 +60,7 @@ class DeliveryEvent(AccountEntity, EventEntity):
     def _attributes(self, message: Message) -> dict[str, str | int | float | None]:
         """Return the attributes of a message's event: no text, no full number."""
         recipient = self.entry.subentries.get(message.recipient or "")
-        account = self.hass.config_entries.async_get_entry(message.carrier or "")
+        account = self.hass.config_entries.async_get_entry(message.last_account or "")
         return {
             "message_id": message.public_id,
             "recipient": recipient.title if recipient else None,

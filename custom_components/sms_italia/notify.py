@@ -19,14 +19,9 @@ from homeassistant.util import slugify
 
 from .const import SUBENTRY_TYPE_RECIPIENT
 from .entity import RecipientEntity
+from .messaging import BadTarget, SendRequest, Target, join_title
 from .runtime import SmsItaliaConfigEntry
-from .sending import (
-    Request,
-    named_targets,
-    read_request,
-    recipient_targets,
-    send,
-)
+from .sending import named_targets, raise_unless_accepted, read_options, send
 
 # The messenger limits the parallel requests; an alert to four people must not wait for
 # three timeouts first.
@@ -71,12 +66,12 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
         """Send; raises a translated HomeAssistantError if no message was accepted."""
-        await send(
-            self.hass,
-            self.entry,
-            Request(message=message, title=title),
-            await recipient_targets(self.hass, self.entry, self.recipient),
+        request = SendRequest(
+            account=self.entry.entry_id,
+            targets=self.entry.runtime_data.account.recipients[self.recipient],
+            text=join_title(title, message) if title else message,
         )
+        raise_unless_accepted(self.hass, await send(self.hass, self.entry, request))
 
     @callback
     def record_notification(self) -> None:
@@ -122,18 +117,18 @@ class AccountNotificationService(BaseNotificationService):
         Raises a translated HomeAssistantError if no message was accepted.
         """
         entry = self._entry
-        request = await read_request(
-            self.hass, message, kwargs.get(ATTR_TITLE), kwargs.get(ATTR_DATA) or {}
-        )
+        options = await read_options(self.hass, kwargs.get(ATTR_DATA) or {})
         names = kwargs.get(ATTR_TARGET)
-        if names is None and request.wishes.groups:
-            targets = []
-        elif names is None:
-            targets = [
-                target
-                for recipient in entry.runtime_data.account.recipients
-                for target in await recipient_targets(self.hass, entry, recipient)
-            ]
-        else:
+        targets: list[Target | BadTarget] = []
+        if names is not None:
             targets = await named_targets(self.hass, entry, names)
-        await send(self.hass, entry, request, targets)
+        elif not options.groups:
+            for of_recipient in entry.runtime_data.account.recipients.values():
+                targets += of_recipient
+        request = SendRequest(
+            account=entry.entry_id,
+            targets=tuple(targets),
+            text=join_title(kwargs.get(ATTR_TITLE), message),
+            options=options,
+        )
+        raise_unless_accepted(self.hass, await send(self.hass, entry, request))

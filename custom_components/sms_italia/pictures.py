@@ -10,8 +10,7 @@ from homeassistant.core import HomeAssistant, split_entity_id, valid_entity_id
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
-from .providers.model import Picture
-from .providers.pictures import picture_type
+from .providers import Picture, picture_type
 
 _CAMERA = "camera"
 _LOCAL_MEDIA = "local"

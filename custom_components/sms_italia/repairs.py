@@ -27,11 +27,8 @@ from .const import (
     DOMAIN,
 )
 from .flows.selectors import whole_number
-from .messaging.account import Account, AccountOptions
-from .messaging.ledger import LedgerTrouble
-from .providers.errors import ProviderError
-from .providers.model import Credit
-from .providers.registry import PROVIDERS
+from .messaging import Account, AccountOptions, LedgerTrouble
+from .providers import PROVIDERS, Credit, ProviderError
 from .runtime import SmsItaliaConfigEntry
 
 LOW_CREDIT = "low_credit"

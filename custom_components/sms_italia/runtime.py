@@ -7,8 +7,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
-from .messaging.account import Account
-from .messaging.messenger import Messenger
+from .messaging import Account, Messenger
 from .webhook import DeliveryWebhook
 
 MESSENGER: HassKey[Messenger] = HassKey(DOMAIN)

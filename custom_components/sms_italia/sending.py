@@ -1,7 +1,6 @@
-"""Reads what an entity or an action asks for, and sends it through an account."""
+"""The one way of every send, from what was asked for to an account."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,20 +12,24 @@ from homeassistant.helpers.typing import VolDictType
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
-from .account_setup import default_country
+from .account_setup import default_country, parse_targets
 from .const import DOMAIN
 from .errors import delivery_error, refusal_error
-from .messaging.errors import OrderRefusedError, Refusal
-from .messaging.model import BadTarget, Message, Order, Target, Wishes
-from .messaging.numbers import (
-    NumberProblem,
+from .messaging import (
+    BadTarget,
+    Message,
     PhoneNumber,
+    Refusal,
+    RequestRefusedError,
+    SendOptions,
+    SendRequest,
+    Target,
+    TextEncoding,
     mask_number,
     parse_numbers,
 )
-from .messaging.text import TextEncoding, join_title
 from .pictures import read_picture
-from .providers.model import Channel, Mode
+from .providers import Channel, Mode
 from .repairs import async_report_daily_limit
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
@@ -89,30 +92,8 @@ _MODES: Mapping[bool | None, Mode | None] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A text to send; None leaves a choice to the account's options."""
-
-    message: str = field(repr=False)
-    title: str | None = field(default=None, repr=False)
-    encoding: TextEncoding | None = None
-    wishes: Wishes = field(default_factory=Wishes)
-
-    def order(self, account: str, targets: Iterable[Target | BadTarget]) -> Order:
-        """Return the request to an account, given by its entry ID."""
-        return Order(
-            account=account,
-            targets=tuple(targets),
-            text=join_title(self.title, self.message),
-            encoding=self.encoding,
-            wishes=self.wishes,
-        )
-
-
-async def read_request(
-    hass: HomeAssistant, message: str, title: str | None, extras: Mapping[str, Any]
-) -> Request:
-    """Return the request with its extra fields; a picture is taken or read now.
+async def read_options(hass: HomeAssistant, extras: Mapping[str, Any]) -> SendOptions:
+    """Return the options of one send; a picture is taken or read now.
 
     Raises ServiceValidationError for fields that do not match `EXTRA_FIELDS`, and a
     translated HomeAssistantError if there is no such picture.
@@ -131,19 +112,15 @@ async def read_request(
     picture = known.get(ATTR_PICTURE)
     if picture:
         picture = await read_picture(hass, picture)
-    return Request(
-        message=message,
-        title=title,
+    return SendOptions(
+        sender=known.get(ATTR_SENDER),
         encoding=known.get(ATTR_ENCODING),
-        wishes=Wishes(
-            sender=known.get(ATTR_SENDER),
-            send_at=as_timestamp(known.get(ATTR_SEND_AT)),
-            channel=known.get(ATTR_CHANNEL),
-            mode=_MODES[known.get(ATTR_TEST)],
-            groups=tuple(known.get(ATTR_GROUP, ())),
-            reference=known.get(ATTR_TRANSACTION_ID),
-            picture=picture or None,
-        ),
+        send_at=as_timestamp(known.get(ATTR_SEND_AT)),
+        channel=known.get(ATTR_CHANNEL),
+        mode=_MODES[known.get(ATTR_TEST)],
+        groups=tuple(known.get(ATTR_GROUP, ())),
+        reference=known.get(ATTR_TRANSACTION_ID),
+        picture=picture or None,
     )
 
 
@@ -167,68 +144,33 @@ async def parse_number(hass: HomeAssistant, given: str) -> PhoneNumber:
     )
 
 
-async def recipient_targets(
-    hass: HomeAssistant, entry: SmsItaliaConfigEntry, recipient: str
-) -> list[Target | BadTarget]:
-    """Return the targets of a recipient, given by its subentry ID."""
-    numbers = entry.runtime_data.account.recipients[recipient]
-    return await _targets(hass, [(number, recipient) for number in numbers])
-
-
 async def named_targets(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry, names: Iterable[str]
 ) -> list[Target | BadTarget]:
     """Return the targets that numbers or names of an account's recipients stand for."""
-    account = entry.runtime_data.account
+    recipients = entry.runtime_data.account.recipients
     by_name = {
-        subentry.title.casefold(): subentry.subentry_id
+        subentry.title.casefold(): recipients[subentry.subentry_id]
         for subentry in entry.subentries.values()
-        if subentry.subentry_id in account.recipients
+        if subentry.subentry_id in recipients
     }
     owners = {
-        number: recipient
-        for recipient, numbers in account.recipients.items()
-        for number in numbers
+        target.given: target for targets in recipients.values() for target in targets
     }
-    given: list[tuple[str, str | None]] = []
-    for name in names:
-        if (recipient := by_name.get(name.strip().casefold())) is None:
-            given.append((name, None))
+    named = {name: by_name.get(name.strip().casefold()) for name in names}
+    numbers = [name for name, targets in named.items() if targets is None]
+    parsed = dict(zip(numbers, await parse_targets(hass, numbers), strict=True))
+    found: list[Target | BadTarget] = []
+    for name, targets in named.items():
+        if targets is not None:
+            found += targets
         else:
-            numbers = account.recipients[recipient]
-            given += [(number, recipient) for number in numbers]
-    return [
-        replace(target, recipient=owners[target.number.e164])
-        if isinstance(target, Target)
-        and target.recipient is None
-        and target.number.e164 in owners
-        else target
-        for target in await _targets(hass, given)
-    ]
+            found.append(owners.get(parsed[name].given, parsed[name]))
+    return found
 
 
 async def send(
-    hass: HomeAssistant,
-    entry: SmsItaliaConfigEntry,
-    request: Request,
-    targets: Sequence[Target | BadTarget],
-) -> tuple[Message, ...]:
-    """Send through an account; return the messages with their first status.
-
-    Raises a translated HomeAssistantError if no message was accepted or queued.
-    """
-    messages = await submit(hass, entry, request, targets)
-    error = delivery_error(messages, partial(account_title, hass))
-    if error is not None:
-        raise error
-    return messages
-
-
-async def submit(
-    hass: HomeAssistant,
-    entry: SmsItaliaConfigEntry,
-    request: Request,
-    targets: Sequence[Target | BadTarget],
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, request: SendRequest
 ) -> tuple[Message, ...]:
     """Send through an account; return the messages, also if none was accepted.
 
@@ -236,26 +178,19 @@ async def submit(
     if the request is refused as a whole.
     """
     try:
-        return await hass.data[MESSENGER].send(request.order(entry.entry_id, targets))
-    except OrderRefusedError as err:
+        return await hass.data[MESSENGER].send(request)
+    except RequestRefusedError as err:
         if err.reason is Refusal.DAILY_LIMIT:
             # Only a loaded account has a limit, so its runtime data is there.
             async_report_daily_limit(hass, entry, entry.runtime_data.account)
         raise refusal_error(err) from None
 
 
-async def _targets(
-    hass: HomeAssistant, given: Sequence[tuple[str, str | None]]
-) -> list[Target | BadTarget]:
-    """Return the targets of numbers as given, each with its recipient, if any."""
-    values = [value for value, _ in given]
-    parsed = await parse_numbers(values, default_country(hass))
-    return [
-        BadTarget(given=value, problem=number)
-        if isinstance(number, NumberProblem)
-        else Target(number=number, recipient=recipient)
-        for (value, recipient), number in zip(given, parsed, strict=True)
-    ]
+def raise_unless_accepted(hass: HomeAssistant, messages: Sequence[Message]) -> None:
+    """Raise a translated HomeAssistantError if no message was accepted or queued."""
+    error = delivery_error(messages, partial(account_title, hass))
+    if error is not None:
+        raise error
 
 
 def account_title(hass: HomeAssistant, message: Message) -> str | None:
@@ -264,6 +199,6 @@ def account_title(hass: HomeAssistant, message: Message) -> str | None:
     None if it was removed.
     """
     entry = hass.config_entries.async_get_entry(
-        message.carrier or message.dispatch.account
+        message.last_account or message.dispatch.account
     )
     return entry.title if entry else None

@@ -20,8 +20,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .coordinator import CREDIT_FEATURES, AccountCoordinator
 from .entity import AccountEntity, unique_id_of
-from .providers.client import Feature
-from .providers.model import Credit, PushPlan
+from .providers import Credit, Feature, PushPlan
 from .runtime import SmsItaliaConfigEntry
 from .sensor_delivery import AccountDeliverySensor, RecipientDeliverySensor
 from .sensor_spending import (

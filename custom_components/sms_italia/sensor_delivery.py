@@ -14,9 +14,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .entity import AccountEntity, RecipientEntity
-from .messaging.book import Event, MessagesChanged
-from .messaging.model import Message
-from .providers.model import ErrorKind, Status
+from .messaging import Event, Message, MessagesChanged
+from .providers import ErrorKind, Status
 from .runtime import SmsItaliaConfigEntry
 
 LAST_DELIVERY_STATUS = "last_delivery_status"
@@ -69,7 +68,7 @@ def _had_invalid_number(message: Message) -> bool:
 
     The action's response says so; here it would hide the status of all others.
     """
-    return message.error is ErrorKind.RECIPIENT and message.carrier is None
+    return message.error is ErrorKind.RECIPIENT and message.last_account is None
 
 
 class _Text:
@@ -129,10 +128,12 @@ class DeliverySensor(RestoreSensor):
             }
         runtime = self.entry.runtime_data
         self.async_on_remove(
-            runtime.messenger.listen(runtime.account.id, self._handle_event)
+            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
         )
         # The ledger knows what happened while nothing listened.
-        latest = await runtime.messenger.latest(runtime.account.id, self._recipient)
+        latest = await runtime.messenger.ledger.latest(
+            runtime.account.id, self._recipient
+        )
         if latest and self._text.recency is None and not self._is_older(latest):
             self._update_status(latest)
 
@@ -180,7 +181,7 @@ class DeliverySensor(RestoreSensor):
         for one in messages:
             self._text.put(one)
         message = self._text.first()
-        send_at = message.dispatch.wishes.send_at
+        send_at = message.dispatch.options.send_at
         self._attr_native_value = message.status
         self._attr_extra_state_attributes = {
             ATTR_NUMBER: message.shown_number,

@@ -24,8 +24,7 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import AccountEntity
-from .messaging.book import Event, TotalsChanged
-from .messaging.model import DayTotal
+from .messaging import DayTotal, Event, TotalsChanged
 from .runtime import SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ class TotalSensor(AccountEntity, SensorEntity):
         await super().async_added_to_hass()
         runtime = self.entry.runtime_data
         self.async_on_remove(
-            runtime.messenger.listen(runtime.account.id, self._handle_event)
+            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
         )
         self.async_on_remove(
             async_track_time_change(
@@ -109,7 +108,7 @@ class TotalSensor(AccountEntity, SensorEntity):
 
     def _update_value(self) -> None:
         runtime = self.entry.runtime_data
-        total = runtime.messenger.spent_today(runtime.account.id)
+        total = runtime.messenger.totals.spent_today(runtime.account.id)
         self._attr_native_value = self.entity_description.value(total)
 
 
@@ -203,7 +202,7 @@ class SpentMonthSensor(LedgerSensor):
         await super().async_added_to_hass()
         runtime = self.entry.runtime_data
         self.async_on_remove(
-            runtime.messenger.listen(runtime.account.id, self._handle_event)
+            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
         )
 
     @callback
@@ -215,7 +214,7 @@ class SpentMonthSensor(LedgerSensor):
     async def _read(self) -> None:
         messenger, account = self.entry.runtime_data.messenger, self.entry.entry_id
         prices = await messenger.prices(account)
-        spent = await messenger.spent_month(account)
+        spent = await messenger.totals.spent_this_month(account)
         self._attr_native_value = None if spent is None else as_euro(spent)
         self._attr_last_reset = dt_util.start_of_local_day().replace(day=1)
         self._attr_extra_state_attributes = {
@@ -246,7 +245,7 @@ class CreditDaysLeftSensor(LedgerSensor, CoordinatorEntity[AccountCoordinator]):
     async def _read(self) -> None:
         runtime = self.entry.runtime_data
         credit = self.coordinator.data
-        cost = await runtime.messenger.daily_cost(runtime.account.id)
+        cost = await runtime.messenger.totals.average_daily_cost(runtime.account.id)
         self._attr_native_value = (
             None
             if credit is None or cost is None

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant, callback
 from yarl import URL
 
 from .const import CONF_PROVIDER, DOMAIN
-from .providers.model import Status
+from .providers import Status
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 
@@ -28,7 +28,7 @@ async def _info(hass: HomeAssistant) -> dict[str, Any]:
     loaded: list[SmsItaliaConfigEntry] = hass.config_entries.async_loaded_entries(
         DOMAIN
     )
-    trouble = messenger.ledger_trouble
+    trouble = messenger.ledger.trouble
     hosts: dict[str, set[URL]] = {}
     for entry in entries:
         url = URL(entry.data[CONF_URL]).origin()

@@ -14,7 +14,7 @@ from homeassistant.helpers.network import NoURLAvailableError
 from yarl import URL
 
 from .const import DOMAIN
-from .messaging.messenger import Messenger
+from .messaging import Messenger
 
 if TYPE_CHECKING:
     from homeassistant.components.cloud import CloudConnectionState

@@ -1,1 +1,1 @@
-"""The body of script/e2e: a person sets SMS Italia up in a real browser."""
+"""The body of script/e2e: SMS Italia is set up in a real browser."""

@@ -1,1 +1,1 @@
-"""The body of script/develop: a real Home Assistant, set up and tried out."""
+"""The body of script/develop: a real Home Assistant, set up and tried."""

@@ -9,8 +9,8 @@ import sqlite3
 import tempfile
 
 _QUERY = """
-SELECT m.id, m.number, d.text, m.status, m.stage, m.carrier
-FROM messages m JOIN dispatches d ON d.id = m.dispatch ORDER BY m.id
+SELECT id, number, text, status, stage, last_account
+FROM messages JOIN dispatches USING (dispatch) ORDER BY id
 """
 
 

@@ -15,7 +15,7 @@ STATUSES = {"queued", "sent", "delivered", "failed", "expired", "uncertain"}
 _FINAL = {"delivered", "failed", "expired"}
 _SENT = {"queued", "sent", "delivered"}
 _NOT_SENT = {"failed", "expired"}
-_OPEN_STAGES = {"waiting", "submitting", "taken"}
+_OPEN_STAGES = {"waiting", "submitting", "accepted"}
 """Stages that no message may keep."""
 
 _REFUSALS = {Fault.THROTTLED, Fault.THROTTLED_BARE}

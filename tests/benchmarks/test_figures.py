@@ -45,7 +45,7 @@ def test_a_goal_is_far_off_if_it_is_missed_by_half(
 @pytest.mark.parametrize(
     ("value", "direction", "floor", "is_far_off"),
     [
-        # The least that could be takes 4: twice that is in order, and half of it more.
+        # The floor is 4: twice that is allowed, and half of it more is far off.
         (11.9, Direction.AT_MOST, 4, False),
         (12, Direction.AT_MOST, 4, True),
         (0.34, Direction.AT_LEAST, 1, False),

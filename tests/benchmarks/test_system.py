@@ -1,4 +1,4 @@
-"""What Linux tells of a process."""
+"""Memory and disk use of a process."""
 
 import os
 from pathlib import Path

@@ -25,13 +25,12 @@ from custom_components.sms_italia.const import (
     SECTION_TEXT,
 )
 from custom_components.sms_italia.flows.options import options_fields
-from custom_components.sms_italia.messaging.account import (
+from custom_components.sms_italia.messaging import (
     AccountOptions,
     DeliveryReports,
+    TextEncoding,
 )
-from custom_components.sms_italia.messaging.text import TextEncoding
-from custom_components.sms_italia.providers.model import Channel
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS, Channel
 
 from ..accounts import Accounts
 

@@ -4,48 +4,44 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from itertools import count, repeat
 import re
-import time
 from types import MappingProxyType
 from typing import ClassVar, Never, override
 
-from custom_components.sms_italia.messaging.text import TextEncoding, prepare_text
-from custom_components.sms_italia.providers.client import (
-    Capabilities,
-    Feature,
-    Provider,
-    ProviderClient,
-    SenderRule,
-    same_for_all,
-)
-from custom_components.sms_italia.providers.errors import (
-    NotAcceptedError,
-    OutcomeUnknownError,
-)
-from custom_components.sms_italia.providers.model import (
+from custom_components.sms_italia.messaging import TextEncoding
+from custom_components.sms_italia.messaging.compose.text import prepare_text
+from custom_components.sms_italia.providers import (
     Accepted,
     Cancellation,
     Cancelling,
+    Capabilities,
     Cause,
     Channel,
     ErrorKind,
+    Feature,
     MessageRef,
     MessageType,
     Mode,
+    NotAcceptedError,
     NotSent,
     Outcome,
+    OutcomeUnknownError,
+    PictureRule,
+    Provider,
+    ProviderClient,
     Report,
+    SenderRule,
     SendResult,
     Status,
     Submission,
     Uncertain,
+    same_for_all,
 )
-from custom_components.sms_italia.providers.pictures import PictureRule
 
 LANDLINE = "+390612345678"
 """A good number that no fake takes: it is not a mobile."""
@@ -117,7 +113,6 @@ class Arrived:
     at: datetime | None = None
     is_listed: bool = True
     is_cancelled: bool = False
-    created: float = field(default_factory=time.time)
 
     @property
     def ref(self) -> MessageRef:

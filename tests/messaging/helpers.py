@@ -10,24 +10,27 @@ import textwrap
 import time
 from typing import Any
 
-from custom_components.sms_italia.messaging.account import Account, AccountOptions
-from custom_components.sms_italia.messaging.book import Event, MessagesChanged
-from custom_components.sms_italia.messaging.clock import Clock
-from custom_components.sms_italia.messaging.ledger import LedgerTrouble, Query
-from custom_components.sms_italia.messaging.messenger import Messenger
-from custom_components.sms_italia.messaging.model import (
+from custom_components.sms_italia.messaging import (
+    Account,
+    AccountOptions,
     BadTarget,
+    Clock,
     Dispatch,
+    Event,
+    LedgerTrouble,
     Message,
-    Order,
+    MessagesChanged,
+    Messenger,
+    PhoneNumber,
+    Query,
+    SendOptions,
+    SendRequest,
     Stage,
     Target,
-    Wishes,
+    TextEncoding,
+    Timing,
 )
-from custom_components.sms_italia.messaging.numbers import PhoneNumber
-from custom_components.sms_italia.messaging.pacing import Pace
-from custom_components.sms_italia.messaging.text import TextEncoding
-from custom_components.sms_italia.providers.model import (
+from custom_components.sms_italia.providers import (
     Channel,
     Encoding,
     ErrorKind,
@@ -42,10 +45,11 @@ NUMBER = "+393331234567"
 OTHER = "+393337654321"
 THIRD = "+393339999999"
 
-PACE = Pace(first_rest=0.01, longest_rest=0.05, first_poll=0.01, longest_poll=0.03)
-STILL = Pace(first_rest=3600, longest_rest=3600, first_poll=3600, longest_poll=3600)
+TIMING = Timing(first_rest=0.01, longest_rest=0.05, first_poll=0.01, longest_poll=0.03)
+STILL = Timing(first_rest=3600, longest_rest=3600, first_poll=3600, longest_poll=3600)
 """Nothing is tried again or asked about by itself while a test runs."""
 
+_DAY = 86_400
 _PATIENCE = 20
 """Seconds after which a condition is taken never to come true."""
 
@@ -63,16 +67,21 @@ def numbers(count: int) -> list[str]:
 
 
 class Time:
-    """The real time, moved forward by what a test wants."""
+    """The real time, but from noon of tomorrow, moved forward by what a test wants.
+
+    At noon, no test crosses midnight by the hour at which it happens to run.
+    """
 
     def __init__(self) -> None:
-        """Start with now."""
+        """Start with noon."""
+        now = time.time()
+        self._to_noon = (now // _DAY + 1.5) * _DAY - now
         self.shift = 0.0
         self.passed = 0.0
 
     def now(self) -> float:
         """Return the seconds since the epoch."""
-        return time.time() + self.shift
+        return time.time() + self._to_noon + self.shift
 
     def monotonic(self) -> float:
         """Return seconds that no setting of the clock changes."""
@@ -166,7 +175,7 @@ class Harness:
     folder: Path
     line: Line
     time: Time
-    pace: Pace = PACE
+    timing: Timing = TIMING
     ledger: Path
     messenger: Messenger
     troubles: list[LedgerTrouble]
@@ -189,9 +198,9 @@ class Harness:
             messenger=Messenger(
                 ledger,
                 clock.clock(),
-                PACE,
+                TIMING,
                 troubles.append,
-                expected=expected.__contains__,
+                is_expected=expected.__contains__,
             ),
             troubles=troubles,
             events=[],
@@ -201,16 +210,16 @@ class Harness:
             calls=[],
         )
 
-    def use(self, *, pace: Pace | None = None, ledger: Path | None = None) -> None:
+    def use(self, *, timing: Timing | None = None, ledger: Path | None = None) -> None:
         """Take another messenger, as a new start of Home Assistant does."""
-        self.pace = pace or self.pace
+        self.timing = timing or self.timing
         self.ledger = ledger or self.ledger
         self.messenger = Messenger(
             self.ledger,
             self.time.clock(),
-            self.pace,
+            self.timing,
             self.troubles.append,
-            expected=self.expected.__contains__,
+            is_expected=self.expected.__contains__,
         )
 
     def client(self, account: str, key: str | None = None) -> FakeClient:
@@ -259,7 +268,7 @@ class Harness:
     async def attach(self, key: str, **details: Any) -> Account:  # noqa: ANN401 - as in `account`
         """Make an account, listen to it and take it in."""
         account = self.account(key, **details)
-        self.messenger.listen(account.id, self._note)
+        self.messenger.events.listen(account.id, self._note)
         await self.messenger.attach(account)
         return account
 
@@ -293,7 +302,7 @@ class Harness:
 
     async def found(self, **query: Any) -> tuple[Message, ...]:  # noqa: ANN401 - fields of a query
         """Return messages as the ledger has them, oldest first."""
-        found = await self.messenger.find(Query(limit=10_000, **query))
+        found = await self.messenger.ledger.find(Query(limit=10_000, **query))
         return found.messages[::-1]
 
     async def latest(self, message: Message) -> Message:
@@ -317,7 +326,7 @@ class Harness:
     ) -> Message:
         async with asyncio.timeout(_PATIENCE):
             while not condition(found := await self.latest(message)):  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.005)
         return found
 
     def accepted(self, account: str) -> list[Arrived]:
@@ -339,9 +348,9 @@ def a_request(
     text: str = TEXT,
     encoding: TextEncoding | None = None,
     **options: Any,  # noqa: ANN401 - options of several types
-) -> Order:
+) -> SendRequest:
     """Return a request; a string is a number in E.164, Italian if it begins so."""
-    return Order(
+    return SendRequest(
         account=account,
         targets=tuple(
             Target(number=PhoneNumber(one, "IT" if one.startswith("+39") else "FR"))
@@ -350,6 +359,5 @@ def a_request(
             for one in to
         ),
         text=text,
-        encoding=encoding,
-        wishes=Wishes(**options),
+        options=SendOptions(encoding=encoding, **options),
     )

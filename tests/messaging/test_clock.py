@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from hypothesis import given, strategies as st
 
-from custom_components.sms_italia.messaging.clock import Clock
+from custom_components.sms_italia.messaging import Clock
 
 ZONES = sorted(available_timezones())
 BEGIN, END = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1980, 2100))

@@ -6,40 +6,38 @@ from datetime import UTC, datetime
 from decimal import Decimal
 import sqlite3
 import threading
-import time
 
 import pytest
 
-from custom_components.sms_italia.messaging import messenger
-from custom_components.sms_italia.messaging.book import (
-    CreditTold,
-    MessagesChanged,
-    TotalsChanged,
-)
-from custom_components.sms_italia.messaging.errors import OrderRefusedError, Refusal
-from custom_components.sms_italia.messaging.ledger import (
-    LedgerClosedError,
-    LedgerTrouble,
-)
-from custom_components.sms_italia.messaging.model import (
+from custom_components.sms_italia.messaging import (
     BadTarget,
+    CreditReported,
     DayTotal,
+    LedgerTrouble,
     Message,
+    MessagesChanged,
+    NumberProblem,
+    PhoneNumber,
+    Refusal,
+    RequestRefusedError,
     Stage,
     Target,
+    TextEncoding,
+    TotalsChanged,
+    account as account_module,
+    messenger,
 )
-from custom_components.sms_italia.messaging.numbers import NumberProblem, PhoneNumber
-from custom_components.sms_italia.messaging.text import TextEncoding
-from custom_components.sms_italia.providers.model import Encoding, ErrorKind, Status
+from custom_components.sms_italia.messaging.ledger import LedgerClosedError
+from custom_components.sms_italia.providers import Encoding, ErrorKind, Status
 
 from .fake import MANY, ONE, REFERENCE, Lost
 from .helpers import (
     NUMBER,
     OTHER,
-    PACE,
     STILL,
     TEXT,
     THIRD,
+    TIMING,
     Harness,
     copy_as_after_a_crash,
     numbers,
@@ -64,7 +62,7 @@ def ours() -> list[str]:
 @pytest.fixture(autouse=True)
 def _still(harness: Harness) -> None:
     """Let nothing come by itself."""
-    harness.use(pace=STILL)
+    harness.use(timing=STILL)
 
 
 # A request and its messages
@@ -75,7 +73,7 @@ async def test_a_request_becomes_messages_that_are_on_record(harness: Harness) -
     message = await harness.one(KEY)
     assert message.status in TAKEN
     assert (message.number, message.dispatch.text) == (NUMBER, TEXT)
-    assert message.carrier == message.dispatch.account == KEY
+    assert message.last_account == message.dispatch.account == KEY
     assert message.parts == 1
     (arrived,) = harness.accepted(KEY)
     assert arrived.id == message.provider_id
@@ -174,7 +172,7 @@ async def test_a_caller_that_goes_away_does_not_stop_the_sending(
         await caller
     harness.line.release_answers()
     (message,) = await harness.found()
-    await harness.until_kept(message, stage=Stage.TAKEN)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
     assert len(harness.accepted(KEY)) == 1
 
 
@@ -187,7 +185,7 @@ async def test_a_caller_that_goes_away_at_once_does_not_stop_the_sending_either(
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    with pytest.raises(OrderRefusedError, match=Refusal.DAILY_LIMIT):
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
         await harness.one(KEY, OTHER)
     await until(lambda: harness.accepted(KEY))
 
@@ -198,8 +196,10 @@ async def test_a_long_text_to_many_numbers_is_counted_part_by_part(
     harness.client(KEY).price = Decimal("0.05")
     await harness.attach(KEY)
     await harness.send(KEY, *numbers(3), text="x" * 161)
-    assert harness.messenger.spent_today(KEY) == DayTotal(parts=6, cost=Decimal("0.3"))
-    assert harness.messenger.spent_today("altro") == DayTotal()
+    assert harness.messenger.totals.spent_today(KEY) == DayTotal(
+        parts=6, cost=Decimal("0.3")
+    )
+    assert harness.messenger.totals.spent_today("altro") == DayTotal()
 
 
 # Accounts come and go
@@ -209,7 +209,7 @@ async def test_an_account_that_was_let_go_sends_no_more(harness: Harness) -> Non
     await harness.attach(KEY)
     await harness.attach(REFERENCE)
     await harness.messenger.detach(KEY)
-    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+    with pytest.raises(RequestRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
         await harness.one(KEY)
     assert (await harness.one(REFERENCE)).status in TAKEN
 
@@ -219,7 +219,7 @@ async def test_an_account_that_comes_with_new_options_has_them(
 ) -> None:
     await harness.attach(KEY)
     await harness.attach(KEY, max_parts=1)
-    with pytest.raises(OrderRefusedError, match=Refusal.TOO_MANY_PARTS):
+    with pytest.raises(RequestRefusedError, match=Refusal.TOO_MANY_PARTS):
         await harness.one(KEY, text="x" * 161)
 
 
@@ -274,7 +274,7 @@ async def test_whoever_has_the_answer_finds_that_listeners_know_of_it(
     message = await harness.one(KEY)
     assert harness.statuses[message.id][-1] is message.status
     kinds = {type(event) for event in harness.events}
-    assert {MessagesChanged, TotalsChanged, CreditTold} <= kinds
+    assert {MessagesChanged, TotalsChanged, CreditReported} <= kinds
 
 
 @pytest.mark.parametrize("others", [(REFERENCE,), ()], ids=["one-of-two", "last"])
@@ -289,7 +289,7 @@ async def test_a_request_in_the_moment_its_account_goes_is_sent_all_the_same(
     assert isinstance(sending, Message)
     assert sending.status in TAKEN
     await harness.attach(KEY)
-    await harness.until_kept(sending, stage=Stage.TAKEN)
+    await harness.until_kept(sending, stage=Stage.ACCEPTED)
     assert len(harness.accepted(KEY)) == 1
 
 
@@ -328,7 +328,7 @@ async def test_a_clock_that_is_set_back_after_a_reload_keeps_no_message_waiting(
     (message,) = await harness.send(key, send_at=harness.time.now() + 0.2)
     assert message.stage is Stage.WAITING
     await until(lambda: harness.accepted(key))
-    await harness.until_kept(message, stage=Stage.TAKEN)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
 
 
 async def test_one_account_that_goes_breaks_no_other_accounts_waiting_messages(
@@ -356,7 +356,7 @@ async def test_one_account_that_goes_breaks_no_other_accounts_waiting_messages(
         if message.dispatch.text == "secondo":
             assert message.stage is Stage.WAITING
         else:
-            await harness.until_kept(message, stage=Stage.TAKEN)
+            await harness.until_kept(message, stage=Stage.ACCEPTED)
 
 
 async def test_when_the_last_account_goes_nothing_of_ours_is_left(
@@ -377,7 +377,7 @@ async def test_when_the_last_account_goes_nothing_of_ours_is_left(
     ]
     with pytest.raises(LedgerClosedError):
         await harness.found()
-    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+    with pytest.raises(RequestRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
         await harness.one(KEY)
 
 
@@ -397,10 +397,10 @@ async def test_an_account_that_works_again_while_all_goes_leaves_nothing_behind(
     harness.line.release_answers()
     message = await send
     await gone
-    assert message.stage is Stage.TAKEN
+    assert message.stage is Stage.ACCEPTED
     assert ours() == []
     await harness.attach(KEY)
-    await harness.until_kept(waiting, stage=Stage.TAKEN)
+    await harness.until_kept(waiting, stage=Stage.ACCEPTED)
 
 
 async def test_everything_on_the_wire_ends_before_all_is_closed(
@@ -415,14 +415,14 @@ async def test_everything_on_the_wire_ends_before_all_is_closed(
     harness.line.release_answers()
     messages = await asyncio.gather(*sends)
     await closing
-    assert {one.stage for one in messages} == {Stage.TAKEN}
+    assert {one.stage for one in messages} == {Stage.ACCEPTED}
     assert ours() == []
 
 
 async def test_what_does_not_end_in_time_is_left_in_doubt(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messenger, "_GRACE", 0.05)
+    monkeypatch.setattr(messenger, "_SHUTDOWN_TIMEOUT", 0.05)
     harness.line.hold_answers()
     await harness.attach(KEY, line=harness.line)
     send = asyncio.create_task(harness.one(KEY))
@@ -436,27 +436,26 @@ async def test_what_does_not_end_in_time_is_left_in_doubt(
     assert await harness.latest(message) == message
 
 
-async def test_a_request_that_is_stopped_before_it_is_on_record_is_refused(
-    harness: Harness,
+async def test_a_request_that_is_stopped_before_its_turn_is_sent_after_the_restart(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waited for one of the requests on the wire to end."""
-    key = ONE
+    monkeypatch.setattr(messenger, "_SHUTDOWN_TIMEOUT", 0.01)
     harness.line.hold_answers()
-    await harness.attach(key, line=harness.line, daily_limit=33)
-    crowd = asyncio.create_task(harness.send(key, *numbers(32)))
-    await until(lambda: harness.requests(key) == 32)
-    before = asyncio.all_tasks()
-    send = asyncio.create_task(harness.one(key, OTHER))
+    await harness.attach(ONE, line=harness.line)
+    crowd = asyncio.create_task(harness.send(ONE, *numbers(32)))
+    await until(lambda: harness.requests(ONE) == 32)
+    send = asyncio.create_task(harness.one(ONE, OTHER))
     await asyncio.sleep(0)
-    (work,) = asyncio.all_tasks() - before - {send}
-    work.cancel()
-    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
-        await send
+    await harness.messenger.close()
+    message = await send
+    assert (message.status, message.stage) == (Status.QUEUED, Stage.WAITING)
+    assert {one.status for one in await crowd} == {Status.UNCERTAIN}
     harness.line.release_answers()
-    await crowd
-    assert len(await harness.found()) == 32
-    # What it would have spent is free again.
-    assert (await harness.one(key, OTHER)).status in TAKEN
+    harness.use()
+    await harness.attach(ONE)
+    await until(lambda: (OTHER, TEXT) in harness.arrived(ONE))
+    assert harness.requests(ONE) == 33
 
 
 async def test_closing_twice_or_before_anything_was_there_does_no_harm(
@@ -464,8 +463,8 @@ async def test_closing_twice_or_before_anything_was_there_does_no_harm(
 ) -> None:
     await harness.messenger.close()
     await harness.messenger.detach("nobody")
-    await harness.messenger.hold_ledger()
-    await harness.messenger.release_ledger()
+    await harness.messenger.ledger.hold()
+    await harness.messenger.ledger.release()
     await harness.messenger.tidy_up("nobody")
     assert not harness.ledger.exists()
     await harness.attach(KEY)
@@ -482,7 +481,7 @@ async def test_after_the_last_account_went_another_one_may_come(
     await harness.attach(KEY)
     second = await harness.one(KEY, OTHER)
     assert [one.id for one in await harness.found()] == [first.id, second.id]
-    assert harness.messenger.spent_today(KEY).parts == 2
+    assert harness.messenger.totals.spent_today(KEY).parts == 2
 
 
 # An account that is being loaded again
@@ -501,8 +500,8 @@ async def test_a_request_to_an_account_that_is_being_loaded_waits_for_it(
     assert not any(order.done() for order in orders)
     await harness.attach(KEY, max_parts=1)
     messages = await asyncio.gather(*orders)
-    assert {one.stage for one in messages} == {Stage.TAKEN}
-    with pytest.raises(OrderRefusedError, match=Refusal.TOO_MANY_PARTS):
+    assert {one.stage for one in messages} == {Stage.ACCEPTED}
+    with pytest.raises(RequestRefusedError, match=Refusal.TOO_MANY_PARTS):
         await too_long
     assert len(harness.accepted(KEY)) == 2
 
@@ -514,29 +513,29 @@ async def test_a_request_may_come_before_its_account_has_ever_been_there(
     order = asyncio.create_task(harness.one(KEY))
     await asyncio.sleep(0)
     await harness.attach(KEY)
-    assert (await order).stage is Stage.TAKEN
+    assert (await order).stage is Stage.ACCEPTED
 
 
 async def test_a_request_does_not_wait_for_ever(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messenger, "_ABSENCE", 0.05)
-    monkeypatch.setattr(messenger, "_LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(account_module, "_RELOAD_TIMEOUT", 0.05)
+    monkeypatch.setattr(account_module, "_LOOK_AGAIN", 0.01)
     harness.expected.add(KEY)
-    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+    with pytest.raises(RequestRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
         await harness.one(KEY)
 
 
 async def test_a_request_waits_no_more_when_its_account_will_not_come(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messenger, "_LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(account_module, "_LOOK_AGAIN", 0.01)
     harness.expected.add(KEY)
     order = asyncio.create_task(harness.one(KEY))
     await asyncio.sleep(0.05)
     assert not order.done()
     harness.expected.clear()
-    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+    with pytest.raises(RequestRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
         await order
 
 
@@ -545,7 +544,7 @@ async def test_a_request_that_waits_does_not_hold_up_the_end(harness: Harness) -
     order = asyncio.create_task(harness.one(KEY))
     await asyncio.sleep(0)
     await harness.messenger.close()
-    with pytest.raises(OrderRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
+    with pytest.raises(RequestRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
         await order
 
 
@@ -553,7 +552,7 @@ async def test_what_the_last_account_has_on_the_wire_ends_while_it_is_away(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Letting it go does not wait for that, nor does it cancel anything."""
-    monkeypatch.setattr(messenger, "_GRACE", 0)
+    monkeypatch.setattr(messenger, "_SHUTDOWN_TIMEOUT", 0)
     harness.expected.add(KEY)
     harness.line.hold_answers()
     await harness.attach(KEY, line=harness.line)
@@ -563,7 +562,7 @@ async def test_what_the_last_account_has_on_the_wire_ends_while_it_is_away(
     assert not send.done()
     harness.line.release_answers()
     message = await send
-    assert message.stage is Stage.TAKEN
+    assert message.stage is Stage.ACCEPTED
     await harness.attach(KEY)
     assert await harness.latest(message) == message
     assert len(harness.accepted(KEY)) == 1
@@ -572,7 +571,7 @@ async def test_what_the_last_account_has_on_the_wire_ends_while_it_is_away(
 async def test_all_stays_open_for_an_account_that_comes_straight_back(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messenger, "_LINGER", 0.05)
+    monkeypatch.setattr(messenger, "_CLOSE_DELAY", 0.05)
     harness.expected.add(KEY)
     await harness.attach(KEY)
     for _ in range(2):
@@ -580,13 +579,13 @@ async def test_all_stays_open_for_an_account_that_comes_straight_back(
         assert not await harness.found()
         await harness.attach(KEY)
     await asyncio.sleep(0.1)
-    assert (await harness.one(KEY)).stage is Stage.TAKEN
+    assert (await harness.one(KEY)).stage is Stage.ACCEPTED
 
 
 async def test_all_is_closed_when_the_last_account_does_not_come_back(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messenger, "_LINGER", 0.01)
+    monkeypatch.setattr(messenger, "_CLOSE_DELAY", 0.01)
     harness.expected.add(KEY)
     await harness.attach(KEY, line=harness.line)
     harness.line.down()
@@ -616,8 +615,8 @@ async def test_what_was_spent_today_is_known_after_a_restart(harness: Harness) -
     await harness.messenger.close()
     harness.use()
     await harness.attach(KEY, daily_limit=3)
-    assert harness.messenger.spent_today(KEY).parts == 2
-    with pytest.raises(OrderRefusedError, match=Refusal.DAILY_LIMIT):
+    assert harness.messenger.totals.spent_today(KEY).parts == 2
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
         await harness.send(KEY, *numbers(2))
 
 
@@ -628,7 +627,7 @@ async def test_parts_that_wait_are_committed_after_a_restart(harness: Harness) -
     await harness.messenger.close()
     harness.use()
     await harness.attach(KEY, line=harness.line, daily_limit=3)
-    with pytest.raises(OrderRefusedError, match=Refusal.DAILY_LIMIT):
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
         await harness.send(KEY, *numbers(2))
 
 
@@ -664,7 +663,7 @@ ledger = Path(sys.argv[1])
 
 async def main():
     harness = Harness.build(ledger.parent)
-    harness.use(pace=STILL, ledger=ledger)
+    harness.use(timing=STILL, ledger=ledger)
     harness.line.hold_answers()
     await harness.attach("many", line=harness.line)
     send = asyncio.create_task(harness.one("many"))
@@ -759,12 +758,12 @@ async def test_sending_goes_on_while_the_ledger_is_being_backed_up(
 ) -> None:
     await harness.attach(KEY)
     await harness.one(KEY, NUMBER)
-    await harness.messenger.hold_ledger()
+    await harness.messenger.ledger.hold()
     held = harness.ledger.read_bytes()
     message = await harness.one(KEY, OTHER)
     assert message.status in TAKEN
     assert harness.ledger.read_bytes() == held
-    await harness.messenger.release_ledger()
+    await harness.messenger.ledger.release()
     assert (await harness.one(KEY, THIRD)).status in TAKEN
     assert len(await harness.found()) == 3
 
@@ -803,32 +802,32 @@ async def test_the_latest_messages_are_those_of_the_newest_dispatch(
     mamma = Target(number=PhoneNumber(NUMBER, "IT"), recipient="mamma")
     await harness.attach(KEY)
     await harness.attach(REFERENCE)
-    assert await harness.messenger.latest(KEY) == ()
+    assert await harness.messenger.ledger.latest(KEY) == ()
     first = await harness.send(KEY, mamma, OTHER)
     second = await harness.send(KEY, OTHER, THIRD)
     await harness.one(REFERENCE)
-    assert await harness.messenger.latest(KEY) == second
-    assert await harness.messenger.latest(KEY, "mamma") == first[:1]
-    assert await harness.messenger.latest(KEY, "zia") == ()
+    assert await harness.messenger.ledger.latest(KEY) == second
+    assert await harness.messenger.ledger.latest(KEY, "mamma") == first[:1]
+    assert await harness.messenger.ledger.latest(KEY, "zia") == ()
 
 
 async def test_what_changes_while_nobody_listens_is_replayed_to_the_next_who_does(
     harness: Harness,
 ) -> None:
-    harness.use(pace=PACE)
+    harness.use(timing=TIMING)
     await harness.attach(ONE)
     await harness.attach(REFERENCE, fallback=(ONE,))
     harness.client(REFERENCE).refuse(ErrorKind.AUTH)
-    assert harness.messenger.attend(REFERENCE) == ()
+    assert harness.messenger.events.replay_missed(REFERENCE) == ()
     message = await harness.one(REFERENCE)
-    assert message.carrier == ONE
+    assert message.last_account == ONE
     await harness.messenger.detach(REFERENCE)
     harness.client(ONE).deliver()
     await harness.until_kept(message, status=Status.DELIVERED)
     await harness.attach(REFERENCE)
-    (turned,) = harness.messenger.attend(REFERENCE)
+    (turned,) = harness.messenger.events.replay_missed(REFERENCE)
     assert (turned.id, turned.status) == (message.id, Status.DELIVERED)
-    assert harness.messenger.attend(REFERENCE) == ()
+    assert harness.messenger.events.replay_missed(REFERENCE) == ()
 
 
 # The forecast
@@ -838,18 +837,18 @@ async def test_the_cost_of_a_day_is_the_average_since_the_first_cost(
     harness: Harness,
 ) -> None:
     harness.client(KEY).price = Decimal("0.06")
-    assert await harness.messenger.daily_cost(KEY) is None
+    assert await harness.messenger.totals.average_daily_cost(KEY) is None
     await harness.attach(KEY)
-    assert await harness.messenger.daily_cost(KEY) is None
+    assert await harness.messenger.totals.average_daily_cost(KEY) is None
     await harness.send(KEY, NUMBER, OTHER)
     # Today is not over yet.
-    assert await harness.messenger.daily_cost(KEY) is None
+    assert await harness.messenger.totals.average_daily_cost(KEY) is None
     harness.time.pass_by(DAYS)
-    assert await harness.messenger.daily_cost(KEY) == Decimal("0.12")
+    assert await harness.messenger.totals.average_daily_cost(KEY) == Decimal("0.12")
     harness.time.pass_by(3 * DAYS)
-    assert await harness.messenger.daily_cost(KEY) == Decimal("0.03")
+    assert await harness.messenger.totals.average_daily_cost(KEY) == Decimal("0.03")
     harness.time.pass_by(40 * DAYS)
-    assert await harness.messenger.daily_cost(KEY) is None
+    assert await harness.messenger.totals.average_daily_cost(KEY) is None
 
 
 async def test_an_account_that_seldom_pays_has_thirty_days_to_share_it(
@@ -861,7 +860,9 @@ async def test_an_account_that_seldom_pays_has_thirty_days_to_share_it(
     harness.time.pass_by(60 * DAYS)
     await harness.one(KEY)
     harness.time.pass_by(DAYS)
-    assert await harness.messenger.daily_cost(KEY) == Decimal("0.06") / 30
+    assert (
+        await harness.messenger.totals.average_daily_cost(KEY) == Decimal("0.06") / 30
+    )
 
 
 async def test_days_before_the_first_cost_do_not_count(harness: Harness) -> None:
@@ -872,27 +873,28 @@ async def test_days_before_the_first_cost_do_not_count(harness: Harness) -> None
     harness.client(KEY).price = Decimal("0.06")
     await harness.one(KEY)
     harness.time.pass_by(2 * DAYS)
-    assert await harness.messenger.daily_cost(KEY) == Decimal("0.03")
+    assert await harness.messenger.totals.average_daily_cost(KEY) == Decimal("0.03")
 
 
 async def test_what_was_spent_this_month_is_today_and_the_days_before(
     harness: Harness,
 ) -> None:
-    harness.time.shift = datetime(2031, 5, 30, 12, tzinfo=UTC).timestamp() - time.time()
+    the_day_before_the_last = datetime(2031, 5, 30, 12, tzinfo=UTC).timestamp()
+    harness.time.pass_by(the_day_before_the_last - harness.time.now())
     harness.client(KEY).price = Decimal("0.06")
-    assert await harness.messenger.spent_month(KEY) is None
+    assert await harness.messenger.totals.spent_this_month(KEY) is None
     await harness.attach(KEY)
-    assert await harness.messenger.spent_month(KEY) is None
+    assert await harness.messenger.totals.spent_this_month(KEY) is None
     await harness.one(KEY)
-    assert await harness.messenger.spent_month(KEY) == Decimal("0.06")
+    assert await harness.messenger.totals.spent_this_month(KEY) == Decimal("0.06")
     harness.time.pass_by(DAYS)
     await harness.one(KEY)
-    assert await harness.messenger.spent_month(KEY) == Decimal("0.12")
-    assert await harness.messenger.spent_month("altro") is None
+    assert await harness.messenger.totals.spent_this_month(KEY) == Decimal("0.12")
+    assert await harness.messenger.totals.spent_this_month("altro") is None
     harness.time.pass_by(DAYS)
-    assert await harness.messenger.spent_month(KEY) == Decimal(0)
+    assert await harness.messenger.totals.spent_this_month(KEY) == Decimal(0)
     await harness.one(KEY)
-    assert await harness.messenger.spent_month(KEY) == Decimal("0.06")
+    assert await harness.messenger.totals.spent_this_month(KEY) == Decimal("0.06")
 
 
 # Many at once

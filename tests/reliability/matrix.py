@@ -25,22 +25,30 @@ from typing import Self
 import aiohttp
 
 from custom_components.sms_italia.errors import delivery_error
-from custom_components.sms_italia.messaging.account import Account, AccountOptions
-from custom_components.sms_italia.messaging.book import Event, MessagesChanged
-from custom_components.sms_italia.messaging.clock import Clock
-from custom_components.sms_italia.messaging.ledger import Query
-from custom_components.sms_italia.messaging.messenger import Messenger
-from custom_components.sms_italia.messaging.model import Message, Order, Target
-from custom_components.sms_italia.messaging.numbers import PhoneNumber
-from custom_components.sms_italia.messaging.pacing import Pace
-from custom_components.sms_italia.providers.client import Feature
-from custom_components.sms_italia.providers.errors import (
+from custom_components.sms_italia.messaging import (
+    Account,
+    AccountOptions,
+    Clock,
+    Event,
+    Message,
+    MessagesChanged,
+    Messenger,
+    PhoneNumber,
+    Query,
+    SendRequest,
+    Target,
+    Timing,
+)
+from custom_components.sms_italia.providers import (
+    PROVIDERS,
+    ErrorKind,
+    Feature,
+    MessageRef,
     NotAcceptedError,
     OutcomeUnknownError,
+    Status,
+    Timeouts,
 )
-from custom_components.sms_italia.providers.model import ErrorKind, MessageRef, Status
-from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Timeouts
 from simulator import Fault, Operation, Simulator
 from simulator.faults import HANGS, RETRY_AFTER_SECONDS
 
@@ -55,7 +63,7 @@ LONG = Timeouts(connect=20, total=20)
 SHORT = Timeouts(connect=20, total=1)
 """For a provider that hangs."""
 
-PACE = Pace(
+TIMING = Timing(
     first_rest=0.1, longest_rest=0.2, first_poll=0.3, longest_poll=0.3, never_came=0.5
 )
 WATCH_SECONDS = 1.5
@@ -432,10 +440,10 @@ class Scenario:
         messenger = Messenger(
             self._folder / "sms.db",
             Clock(),
-            PACE,
+            TIMING,
             lambda trouble: self.faults.append(f"the ledger: {trouble}"),
         )
-        stop_listening = messenger.listen(self.account.id, self._handle_event)
+        stop_listening = messenger.events.listen(self.account.id, self._handle_event)
         await messenger.attach(self.account)
         try:
             yield messenger
@@ -445,7 +453,7 @@ class Scenario:
 
     def _handle_event(self, event: Event) -> None:
         if isinstance(event, MessagesChanged):
-            self.reported += [message.status for message in event.turned]
+            self.reported += [message.status for message in event.status_changed]
 
     def requests(self, operation: Operation) -> int:
         """Return how many requests of a kind reached the provider."""
@@ -462,7 +470,7 @@ class Scenario:
             self.faults.append(sentence)
 
 
-ORDER = Order(
+ORDER = SendRequest(
     account="casa",
     targets=(Target(number=PhoneNumber(NUMBER, "IT")),),
     text=TEXT,
@@ -592,7 +600,7 @@ async def _follow(scenario: Scenario, messenger: Messenger) -> None:
 
 async def _on_record(messenger: Messenger) -> Message:
     """Return the one message from the ledger."""
-    (message,) = (await messenger.find(Query())).messages
+    (message,) = (await messenger.ledger.find(Query())).messages
     return message
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from custom_components.sms_italia.providers.model import ErrorKind
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS, ErrorKind
 from simulator import Fault
 
 from .matrix import (
@@ -148,7 +147,7 @@ def _status_words(cell: StatusCell) -> str:
 
 
 def _check_words(cell: CheckCell) -> str:
-    """Return what came of a question about the account."""
+    """Return the result of a question about the account."""
     if cell.credit is None:
         return _words(cell.result)
     return "the login is good" if cell.credit == LOGIN_PROVED else "the credit"

@@ -12,10 +12,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components import sms_italia
 from custom_components.sms_italia.const import CONF_RETRY_FOR, DOMAIN
-from custom_components.sms_italia.messaging.clock import Clock
-from custom_components.sms_italia.messaging.ledger import Query
-from custom_components.sms_italia.messaging.pacing import Pace
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.messaging import Clock, Query, Timing
+from custom_components.sms_italia.providers import PROVIDERS
 from custom_components.sms_italia.runtime import MESSENGER
 from simulator import Fault, Operation, Simulator
 from tests.accounts import Accounts, until
@@ -88,7 +86,7 @@ async def send_all(hass: HomeAssistant, account: MockConfigEntry) -> None:
 
 async def statuses(hass: HomeAssistant) -> list[str]:
     """Return the status of every message in the ledger, newest first."""
-    found = await hass.data[MESSENGER].find(Query(limit=500))
+    found = await hass.data[MESSENGER].ledger.find(Query(limit=500))
     return [message.status for message in found.messages]
 
 
@@ -190,7 +188,9 @@ async def test_no_message_gets_past_an_older_one_when_its_provider_recovers(  # 
     refusals: int,
 ) -> None:
     """Without any rest, the provider recovers right after it refused the oldest."""
-    monkeypatch.setattr(sms_italia, "Pace", partial(Pace, first_rest=0, longest_rest=0))
+    monkeypatch.setattr(
+        sms_italia, "Timing", partial(Timing, first_rest=0, longest_rest=0)
+    )
     account = await accounts.set_up(key, recipients=RECIPIENTS)
     async with simulator:
         simulator.inject(key, Fault.REDIRECT, times=refusals, operation=Operation.SEND)

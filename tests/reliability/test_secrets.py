@@ -37,11 +37,8 @@ from custom_components import sms_italia
 from custom_components.sms_italia import account_setup
 from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
 from custom_components.sms_italia.diagnostics import async_get_config_entry_diagnostics
-from custom_components.sms_italia.messaging.numbers import mask_number
-from custom_components.sms_italia.messaging.pacing import Pace
-from custom_components.sms_italia.providers.client import FieldKind
-from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Timeouts
+from custom_components.sms_italia.messaging import Timing, mask_number
+from custom_components.sms_italia.providers import PROVIDERS, FieldKind, Timeouts
 from custom_components.sms_italia.runtime import MESSENGER
 from simulator import Fault, Simulator
 from tests.accounts import Accounts, as_input, secrets_of, settings_for
@@ -289,8 +286,10 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
 ) -> None:
     # The test kit's debug mode of the loop takes most of the time, and logs nothing.
     hass.loop.set_debug(False)
-    pace = partial(Pace, first_rest=0, longest_rest=0, first_poll=0.05, never_came=0.2)
-    monkeypatch.setattr(sms_italia, "Pace", pace)
+    timing = partial(
+        Timing, first_rest=0, longest_rest=0, first_poll=0.05, never_came=0.2
+    )
+    monkeypatch.setattr(sms_italia, "Timing", timing)
     monkeypatch.setattr(
         account_setup, "DEFAULT_TIMEOUTS", Timeouts(connect=5, total=0.3)
     )

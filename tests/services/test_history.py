@@ -12,7 +12,7 @@ import pytest
 import voluptuous as vol
 
 from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
-from custom_components.sms_italia.messaging.ledger_model import LedgerUnreadableError
+from custom_components.sms_italia.messaging import LedgerUnreadableError
 from simulator import Fault, Simulator
 
 from ..accounts import Accounts, until
@@ -335,7 +335,7 @@ async def test_a_history_that_cannot_be_read_is_an_error(
     async def find(*_args: object) -> None:
         raise LedgerUnreadableError
 
-    ledger = account.runtime_data.messenger._ledger  # noqa: SLF001 - a disk that fails
+    ledger = account.runtime_data.messenger.ledger
     for method in ("find", "message"):
         monkeypatch.setattr(ledger, method, find)
 

@@ -16,8 +16,8 @@ import voluptuous as vol
 
 from custom_components import sms_italia
 from custom_components.sms_italia.const import DOMAIN
-from custom_components.sms_italia.messaging.text import TextEncoding
-from custom_components.sms_italia.providers.model import Channel, Status
+from custom_components.sms_italia.messaging import TextEncoding
+from custom_components.sms_italia.providers import Channel, Status
 
 FOLDER = Path(sms_italia.__file__).parent
 TEXTS: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.sms_italia.const import CONF_ENCODING, CONF_FALLBACK, DOMAIN
-from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation, Request
 

@@ -105,7 +105,7 @@ async def test_a_hang_lasts_until_the_client_leaves(
 
 
 async def test_a_hang_ends_when_the_simulator_closes(socket_enabled: None) -> None:  # noqa: ARG001 - the kit blocks sockets without it
-    """The client sees its connection broken, at once."""
+    """The client's connection breaks immediately."""
     async with aiohttp.ClientSession() as session:
         async with Simulator() as simulator:
             simulator.inject("transactionale", Fault.HANG_AFTER_ACCEPT)

@@ -22,18 +22,19 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 
 from ..const import SECTION_ADVANCED
-from ..providers.client import (
+from ..providers import (
+    DEFAULT_TIMEOUTS,
+    ErrorKind,
     FieldKind,
+    NotAcceptedError,
     Placement,
     Presence,
     Provider,
+    ProviderError,
     Settings,
     SettingsField,
     parse_url,
 )
-from ..providers.errors import NotAcceptedError, ProviderError
-from ..providers.model import ErrorKind
-from ..providers.transport import DEFAULT_TIMEOUTS
 from ..runtime import SmsItaliaConfigEntry
 from .selectors import whole_number
 

@@ -42,9 +42,9 @@ from ..const import (
     SECTION_TEXT,
 )
 from ..coordinator import CREDIT_FEATURES
-from ..messaging.account import AccountOptions, DeliveryReports
-from ..messaging.text import TextEncoding
-from ..providers.client import (
+from ..messaging import AccountOptions, DeliveryReports, TextEncoding
+from ..providers import (
+    PROVIDERS,
     ChoiceOption,
     EmailOption,
     NumberOption,
@@ -52,7 +52,6 @@ from ..providers.client import (
     ProviderOption,
     SwitchOption,
 )
-from ..providers.registry import PROVIDERS
 from .selectors import EmailSelector, whole_number
 
 _COUNTRIES = sorted(country.lower() for country in COUNTRIES | {"XK"})

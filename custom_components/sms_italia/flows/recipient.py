@@ -21,7 +21,7 @@ import voluptuous as vol
 
 from ..account_setup import default_country
 from ..const import CONF_NUMBERS
-from ..messaging.numbers import NumberProblem, PhoneNumber, parse_numbers
+from ..messaging import NumberProblem, PhoneNumber, parse_numbers
 
 
 class RecipientError(StrEnum):

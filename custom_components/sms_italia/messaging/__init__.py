@@ -1,1 +1,84 @@
-"""What happens to a message: asyncio only, nothing of Home Assistant."""
+"""The messaging layer: accounts, messages, and the way of one to the other's phone.
+
+The rooms of Home Assistant import from here alone.
+"""
+
+from .account import Account, AccountOptions, DeliveryReports
+from .clock import Clock
+from .compose import (
+    NumberError,
+    country_of,
+    join_title,
+    parse_number,
+    parse_numbers,
+    shown,
+)
+from .delivery import Timing
+from .errors import Refusal, RequestRefusedError
+from .ledger import Found, LedgerTrouble, LedgerUnreadableError, Query
+from .messenger import Messenger
+from .model import (
+    BadTarget,
+    DayTotal,
+    Dispatch,
+    Message,
+    NumberProblem,
+    PhoneNumber,
+    SendOptions,
+    SendRequest,
+    Stage,
+    Target,
+    TextEncoding,
+    TextEstimate,
+    group_address,
+    mask_number,
+)
+from .state import (
+    CredentialsRefused,
+    CreditChanged,
+    CreditReported,
+    Event,
+    MessagesChanged,
+    TotalsChanged,
+)
+
+__all__ = [
+    "Account",
+    "AccountOptions",
+    "BadTarget",
+    "Clock",
+    "CredentialsRefused",
+    "CreditChanged",
+    "CreditReported",
+    "DayTotal",
+    "DeliveryReports",
+    "Dispatch",
+    "Event",
+    "Found",
+    "LedgerTrouble",
+    "LedgerUnreadableError",
+    "Message",
+    "MessagesChanged",
+    "Messenger",
+    "NumberError",
+    "NumberProblem",
+    "PhoneNumber",
+    "Query",
+    "Refusal",
+    "RequestRefusedError",
+    "SendOptions",
+    "SendRequest",
+    "Stage",
+    "Target",
+    "TextEncoding",
+    "TextEstimate",
+    "Timing",
+    "TotalsChanged",
+    "country_of",
+    "group_address",
+    "join_title",
+    "mask_number",
+    "parse_number",
+    "parse_numbers",
+    "shown",
+]

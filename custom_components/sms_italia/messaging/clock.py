@@ -1,4 +1,4 @@
-"""What the messaging layer knows of time."""
+"""The time, as the messaging layer reads it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _QUARTER = 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Tells the time; `now` is in seconds since the epoch.
+    """Reads the time; `now` is in seconds since the epoch.
 
     `monotonic` counts seconds from anywhere, and does not jump when the time is set.
     """
@@ -28,7 +28,7 @@ class Clock:
 
     def today(self) -> str:
         """Return the local date as YYYY-MM-DD."""
-        return self.day_of(self.now())
+        return _day_of(int(self.now() // _QUARTER), self.timezone())
 
     def day(self, ago: int) -> str:
         """Return the local date so many days ago as YYYY-MM-DD."""

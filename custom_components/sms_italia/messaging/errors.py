@@ -1,11 +1,11 @@
-"""Why an order is refused before any request is made."""
+"""Why a request to send, estimate or cancel is refused before any provider is asked."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """What is wrong with an order; each has a sentence in the translations."""
+    """What is wrong with a request; each has a sentence in the translations."""
 
     NO_TARGETS = "no_targets"
     EMPTY_TEXT = "empty_text"
@@ -17,20 +17,20 @@ class Refusal(StrEnum):
     DAILY_LIMIT = "daily_limit"
     ACCOUNT_NOT_LOADED = "account_not_loaded"
     UNSUPPORTED = "unsupported"
-    """The provider has no such thing: `field` (design.md, 8) and `provider`."""
+    """The provider has no such thing: `field` (of `send_sms`) and `provider`."""
     PICTURE_NEEDS_PUSH = "picture_needs_push"
     """The account can send it, but by Push alone."""
     INVALID_PICTURE = "invalid_picture"
-    """The provider would not take it: `types` and `megabytes` say which it takes."""
+    """The provider does not accept it: `types` and `megabytes` say what it accepts."""
     UNKNOWN_MESSAGE = "unknown_message"
-    """There is no message with the id `message_id`."""
+    """There is no message with the ID `message_id`."""
     TOO_LATE_TO_CANCEL = "too_late_to_cancel"
     CANNOT_CANCEL = "cannot_cancel"
     """The provider has it and cannot stop it."""
 
 
-class OrderRefusedError(Exception):
-    """Nothing of the order was sent; `placeholders` fill the reason's sentence."""
+class RequestRefusedError(Exception):
+    """Nothing was sent; `placeholders` fill the sentence of the reason."""
 
     def __init__(
         self, reason: Refusal, placeholders: Mapping[str, str] | None = None

@@ -1,10 +1,10 @@
-"""The words of the messaging layer: dispatches, messages and what changes."""
+"""The words of the messaging layer: requests, dispatches, messages and their stages."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from ..providers.model import (
+from ..providers import (
     Channel,
     Encoding,
     ErrorKind,
@@ -13,11 +13,50 @@ from ..providers.model import (
     Picture,
     Status,
 )
-from .numbers import NumberProblem, PhoneNumber, mask_number
-from .text import TextEncoding
 
 _GROUP = "group:"
-"""What stands before the id of a provider's group in the place of a number."""
+"""Prefix of a provider's group where a message has a number otherwise."""
+
+_SHOWN_DIGITS = 3
+MIN_DIGITS = 8
+"""Digits of the shortest phone number; below are only service numbers."""
+
+
+class TextEncoding(StrEnum):
+    """What the user wants done with a text before it is sent."""
+
+    SMART = "smart"
+    GSM7 = "gsm7"
+    UNICODE = "unicode"
+
+
+class NumberProblem(StrEnum):
+    """Why a number is not accepted."""
+
+    INVALID = "invalid"
+    PREMIUM = "premium"
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number in E.164 with its "+", and the country (ISO 3166, two letters).
+
+    `country` is "" for numbers of no country, such as satellite phones. The number
+    stays out of the repr, which may be logged.
+    """
+
+    e164: str = field(repr=False)
+    country: str
+
+
+def mask_number(e164: str) -> str:
+    """Return the number as logs, attributes and diagnostics may show it: `***567`.
+
+    The mask hides the length too. It can be given any text: one with fewer digits
+    than a phone number has is hidden whole.
+    """
+    digits = "".join(filter(str.isdecimal, e164))
+    return f"***{digits[-_SHOWN_DIGITS:] if len(digits) >= MIN_DIGITS else ''}"
 
 
 def group_address(group: str) -> str:
@@ -27,7 +66,7 @@ def group_address(group: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One number to send to; `recipient` is the id of the recipient it belongs to.
+    """One number to send to; `recipient` is the ID of the recipient it belongs to.
 
     A number entered for a recipient in the UI may be abroad; one that only
     stands in a call must be in the account's allowed countries.
@@ -44,22 +83,24 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadTarget:
-    """Something given as a number that is none, as it was given."""
+    """Something given as a number that is not one, as it was given."""
 
     given: str = field(repr=False)
     problem: NumberProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """How a text shall go out beyond who gets it; None leaves it to the account.
+class SendOptions:
+    """How a text is sent, beyond its recipients; None leaves it to the account.
 
-    `send_at` (seconds since the epoch) is when, None for at once. `groups` are ids
-    of the account's phonebook at its provider, which only that account knows.
-    `reference` is a name of the user's own for the submission at the provider.
+    `encoding` is what is done with the text; a dispatch no longer has it. `send_at`
+    (seconds since the epoch) is when, None for at once. `groups` are IDs of the
+    account's phonebook at its provider, which only that account knows. `reference` is
+    the user's own name for the submission at the provider.
     """
 
     sender: str | None = None
+    encoding: TextEncoding | None = None
     send_at: float | None = None
     channel: Channel | None = None
     mode: Mode | None = None
@@ -69,18 +110,16 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What somebody asks to be sent: one text to one or many targets.
+class SendRequest:
+    """What somebody asks an account to send: one text to one or many targets.
 
-    With groups among the wishes there may be no target.
+    With groups among the options there may be no target.
     """
 
     account: str
     targets: tuple[Target | BadTarget, ...]
     text: str = field(repr=False)
-    encoding: TextEncoding | None = None
-    """None takes the account's option."""
-    wishes: Wishes = Wishes()
+    options: SendOptions = SendOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +127,9 @@ class Dispatch:
     """One text on its way to one or many numbers; its messages share it.
 
     `account` is the account that was asked, `route` the accounts to try in order,
-    fixed when it was asked. `created` and `expires` are seconds
-    since the epoch; nothing of it is sent after `expires`. `parts` is our own
-    count for one number. `wishes.sender` is the sender that was asked for.
+    fixed when it was asked. `created` and `expires` are seconds since the epoch;
+    nothing of it is sent after `expires`. `parts` is our own count for one number.
+    `options.sender` is the sender that was asked for.
     """
 
     id: int
@@ -101,44 +140,54 @@ class Dispatch:
     created: float
     expires: float
     route: tuple[str, ...]
-    wishes: Wishes = Wishes()
+    options: SendOptions = SendOptions()
 
     @property
     def due(self) -> float:
-        """When it shall go out, in seconds since the epoch."""
-        return max(self.created, self.wishes.send_at or 0)
+        """When it is to be sent, in seconds since the epoch."""
+        return max(self.created, self.options.send_at or 0)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the provider is asked to check it only, and to send nothing."""
+        return self.options.mode is Mode.TEST
+
+    def is_early(self, now: float) -> bool:
+        """Return whether it is to be sent at a later moment."""
+        send_at = self.options.send_at
+        return send_at is not None and now < send_at
 
 
 class Stage(StrEnum):
-    """Where a message stands in our own hands; finer than its status."""
+    """Where a message stands in our own processing; finer than its status."""
 
     WAITING = "waiting"
-    """In our outbox: the next attempt is due at `attempt_at`."""
+    """In the outbox: the next attempt is due at `attempt_at`."""
     HELD = "held"
     """Part of a storm to its number: at `attempt_at` it is joined with others."""
     JOINED = "joined"
-    """It goes out within the message `joined_in`, whose fate it shares."""
+    """Sent within the message `joined_in`, whose status it shares."""
     SUBMITTING = "submitting"
     """A request for it may be on the wire."""
-    TAKEN = "taken"
-    """A provider took it and answers for it under `provider_id`."""
-    DOUBTFUL = "doubtful"
-    """It may have left; no provider id is known."""
+    ACCEPTED = "accepted"
+    """A provider accepted it and reports about it under `provider_id`."""
+    IN_DOUBT = "in_doubt"
+    """It may have been sent; no provider ID is known."""
     CLOSED = "closed"
-    """Nothing more will be done or asked about it."""
+    """Nothing more is done or asked about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One text to one number, and all that is known of it.
 
-    `carrier` is the account that took it or tried it last, `submission` the
-    reference of the request it went out with. `parts` and `cost` (euro) are the
-    provider's where told; a Push has no parts. `type` is how it went out, None until
-    that is told. `updated` and `attempt_at` are seconds since the epoch. `joined_in`
-    is the id of the message that carries it together with others. `unanswered` are the
-    accounts that were sent the text and did not say whether they took it; it stays when
-    one is found not to have.
+    `last_account` is the account that accepted it or tried it last, `submission` the
+    reference of the request that carried it. `parts` and `cost` (euro) are the
+    provider's where reported; a Push has no parts. `type` is how it was sent, None
+    until that is known. `updated` and `attempt_at` are seconds since the epoch.
+    `joined_in` is the ID of the message that carries it together with others.
+    `unanswered` are the accounts that were sent the text and did not say whether they
+    accepted it; an account stays in it when it turns out not to have.
     """
 
     id: int
@@ -149,7 +198,7 @@ class Message:
     stage: Stage
     updated: float
     parts: int
-    carrier: str | None = None
+    last_account: str | None = None
     submission: str | None = None
     provider_id: str | None = None
     cost: Decimal | None = None
@@ -162,36 +211,40 @@ class Message:
 
     @property
     def group(self) -> str | None:
-        """The id of the provider's group that it goes to, None if to a number."""
+        """The ID of the provider's group that it is sent to, None if to a number."""
         is_group = self.number.startswith(_GROUP)
         return self.number.removeprefix(_GROUP) if is_group else None
 
     @property
     def shown_number(self) -> str:
-        """The number as anybody may see it: masked; a group by its id."""
+        """The number as anybody may see it: masked; a group by its ID."""
         return mask_number(self.number) if self.group is None else self.number
 
     @property
     def public_id(self) -> str:
-        """The id as users see it."""
+        """The ID as users see it."""
         return f"{self.id:016x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayTotal:
-    """What one account spent on one day: parts, and euro where costs were told."""
+    """What one account spent on one day: parts, and euro where costs were reported."""
 
     parts: int = 0
     cost: Decimal = Decimal(0)
 
+    def plus(self, parts: int, cost: Decimal) -> DayTotal:
+        """Return the total with these parts and this cost (euro) added."""
+        return DayTotal(parts=self.parts + parts, cost=self.cost + cost)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextEstimate:
-    """What a text would come to for all its targets; see `Messenger.estimate`.
+    """What a text would take for all its targets; see `Messenger.estimate`.
 
     `parts` is for one number; `characters_left` is what the last part still takes.
     `costly_characters` are those that force UCS-2. `cost` (euro, for all targets) is
-    None where nobody can tell it.
+    None where it is not known.
     """
 
     text: str = field(repr=False)

@@ -10,11 +10,14 @@ import voluptuous as vol
 
 from ..const import DOMAIN
 from ..errors import history_error, provider_error, refusal_error
-from ..messaging.errors import OrderRefusedError, Refusal
-from ..messaging.ledger_model import LedgerUnreadableError, Query
-from ..messaging.messenger import Messenger
-from ..providers.errors import ProviderError
-from ..providers.model import Status
+from ..messaging import (
+    LedgerUnreadableError,
+    Messenger,
+    Query,
+    Refusal,
+    RequestRefusedError,
+)
+from ..providers import ProviderError, Status
 from ..runtime import MESSENGER
 from ..sending import account_title, as_timestamp, parse_number
 from .responses import history_response
@@ -74,7 +77,7 @@ async def async_find_messages(call: ServiceCall) -> ServiceResponse:
         offset=data[ATTR_OFFSET],
     )
     try:
-        found = await _messenger(hass).find(query)
+        found = await _messenger(hass).ledger.find(query)
     except LedgerUnreadableError:
         raise history_error() from None
     return {
@@ -95,7 +98,7 @@ async def async_cancel(call: ServiceCall) -> ServiceResponse:
         if (message := await messenger.message(message_id)) is not None:
             account = account_title(hass, message) or ""
         message = await messenger.cancel(message_id)
-    except OrderRefusedError as err:
+    except RequestRefusedError as err:
         raise refusal_error(err) from None
     except ProviderError as err:
         raise provider_error(account, err) from None
@@ -107,10 +110,10 @@ async def async_cancel(call: ServiceCall) -> ServiceResponse:
 def read_message_id(given: str) -> int:
     """Return the message ID that a user gives in its public form.
 
-    Raises OrderRefusedError for anything else.
+    Raises RequestRefusedError for anything else.
     """
     if not _PUBLIC_ID.fullmatch(given):
-        raise OrderRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
+        raise RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
     return int(given, 16)
 
 
@@ -121,5 +124,5 @@ def _messenger(hass: HomeAssistant) -> Messenger:
     then.
     """
     if not hass.config_entries.async_loaded_entries(DOMAIN):
-        raise refusal_error(OrderRefusedError(Refusal.ACCOUNT_NOT_LOADED))
+        raise refusal_error(RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED))
     return hass.data[MESSENGER]

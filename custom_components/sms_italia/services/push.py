@@ -9,12 +9,9 @@ import voluptuous as vol
 
 from ..const import DOMAIN
 from ..errors import history_error, provider_error, refusal_error
-from ..messaging.errors import OrderRefusedError, Refusal
-from ..messaging.ledger_model import LedgerUnreadableError
+from ..messaging import LedgerUnreadableError, Refusal, RequestRefusedError
 from ..pictures import save_picture
-from ..providers.client import Feature, ProviderClient
-from ..providers.errors import ProviderError
-from ..providers.model import MessageRef
+from ..providers import Feature, MessageRef, ProviderClient, ProviderError
 from ..runtime import SmsItaliaConfigEntry
 from ..sending import parse_number
 from .history import ATTR_MESSAGE_ID, ATTR_NUMBER, read_message_id
@@ -67,7 +64,7 @@ async def async_get_push_picture(call: ServiceCall) -> ServiceResponse:
             entry, client, call.data[ATTR_MESSAGE_ID]
         )
         picture = await client.picture(picture_id)
-    except OrderRefusedError as err:
+    except RequestRefusedError as err:
         raise refusal_error(err) from None
     except ProviderError as err:
         raise provider_error(entry.title, err) from None
@@ -91,7 +88,7 @@ def _client(
     account = entry.runtime_data.account
     if feature not in account.provider.capabilities.features:
         raise refusal_error(
-            OrderRefusedError(
+            RequestRefusedError(
                 Refusal.UNSUPPORTED,
                 {"field": "push", "provider": account.provider.name},
             )
@@ -104,16 +101,16 @@ async def _picture_of(
 ) -> str:
     """Return the provider's ID of the picture that went with a message.
 
-    Raises OrderRefusedError if the account did not send the message, ProviderError if
+    Raises RequestRefusedError if the account did not send the message, ProviderError if
     the provider does not answer, and ServiceValidationError if there is no picture.
     """
     message = await entry.runtime_data.messenger.message(read_message_id(given))
     if (
         message is None
-        or message.carrier != entry.entry_id
+        or message.last_account != entry.entry_id
         or message.provider_id is None
     ):
-        raise OrderRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
+        raise RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
     ref = MessageRef(message.provider_id, message.number)
     found = (await client.find_pictures([ref])).get(ref)
     if found is None:

@@ -8,8 +8,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType, JsonValueType
 
-from ..messaging.model import Message
-from ..providers.model import Status
+from ..messaging import Message
+from ..providers import Status
 from ..sending import account_title
 
 _BATCH = 500
@@ -37,7 +37,7 @@ def message_response(hass: HomeAssistant, message: Message) -> JsonObjectType:
     account that took it or tried it last, `cost` in euro, `type` "sms" or "push" once
     it is known, `send_at` None for what was to go out at once.
     """
-    send_at = message.dispatch.wishes.send_at
+    send_at = message.dispatch.options.send_at
     in_doubt = message.status is Status.UNCERTAIN
     return {
         "id": message.public_id,

@@ -1,5 +1,6 @@
 """The actions that send, and the one that estimates what sending costs."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,11 +26,19 @@ import voluptuous as vol
 
 from ..const import DOMAIN
 from ..errors import delivery_error, refusal_error
-from ..messaging.errors import OrderRefusedError, Refusal
-from ..messaging.model import BadTarget, Message, Target, group_address
-from ..messaging.together import results_of
+from ..messaging import (
+    BadTarget,
+    Message,
+    Refusal,
+    RequestRefusedError,
+    SendOptions,
+    SendRequest,
+    Target,
+    group_address,
+    join_title,
+)
 from ..notify import RecipientNotifyEntity
-from ..providers.model import Status
+from ..providers import Status
 from ..reloads import async_wait_for_reloads
 from ..runtime import SmsItaliaConfigEntry
 from ..sending import (
@@ -37,12 +46,10 @@ from ..sending import (
     EXTRA_FIELDS,
     EXTRA_KEYS,
     PRICE_FIELDS,
-    Request,
     account_title,
     named_targets,
-    read_request,
-    recipient_targets,
-    submit,
+    read_options,
+    send,
 )
 from .responses import MESSAGE_KEYS, message_responses
 
@@ -64,8 +71,7 @@ class _Share:
     """What one call sends through one account."""
 
     entry: SmsItaliaConfigEntry
-    targets: Sequence[Target | BadTarget]
-    request: Request
+    request: SendRequest
 
 
 type _Result = Sequence[Message] | HomeAssistantError
@@ -107,13 +113,10 @@ async def async_estimate(call: ServiceCall) -> ServiceResponse:
             translation_domain=DOMAIN, translation_key="several_accounts"
         )
     ((entry, of_account),) = targets
-    request = await _request(call)
-    runtime = entry.runtime_data
+    request = _request(call, entry, of_account, await _options(call))
     try:
-        estimate = await runtime.messenger.estimate(
-            request.order(runtime.account.id, of_account)
-        )
-    except OrderRefusedError as err:
+        estimate = await entry.runtime_data.messenger.estimate(request)
+    except RequestRefusedError as err:
         raise refusal_error(err) from None
     return {
         "encoding": estimate.encoding.value,
@@ -125,11 +128,25 @@ async def async_estimate(call: ServiceCall) -> ServiceResponse:
     }
 
 
-async def _request(call: ServiceCall) -> Request:
-    """Return the text of a call with its extra fields."""
+async def _options(call: ServiceCall) -> SendOptions:
+    """Return the extra fields of a call."""
     extras = {key: call.data[key] for key in EXTRA_KEYS if key in call.data}
-    message, title = call.data[ATTR_MESSAGE], call.data.get(ATTR_TITLE)
-    return await read_request(call.hass, message, title, extras)
+    return await read_options(call.hass, extras)
+
+
+def _request(
+    call: ServiceCall,
+    entry: SmsItaliaConfigEntry,
+    targets: Sequence[Target | BadTarget],
+    options: SendOptions,
+) -> SendRequest:
+    """Return the request of a call to an account."""
+    return SendRequest(
+        account=entry.entry_id,
+        targets=tuple(targets),
+        text=join_title(call.data.get(ATTR_TITLE), call.data[ATTR_MESSAGE]),
+        options=options,
+    )
 
 
 async def _shares(
@@ -141,14 +158,18 @@ async def _shares(
     is not loaded, or fields that are not valid.
     """
     targets = await _targets(call, entities, needs_target=True)
-    request = await _request(call)
-    owner = _entry(call) if request.wishes.groups else None
-    without_groups = replace(request, wishes=replace(request.wishes, groups=()))
+    options = await _options(call)
+    owner = _entry(call) if options.groups else None
+    without_groups = replace(options, groups=())
     return [
         _Share(
             entry=entry,
-            targets=of_account,
-            request=request if owner is None or entry is owner else without_groups,
+            request=_request(
+                call,
+                entry,
+                of_account,
+                options if owner is None or entry is owner else without_groups,
+            ),
         )
         for entry, of_account in targets
     ]
@@ -172,9 +193,9 @@ async def _targets(
         targets[entry.entry_id] = (entry, await named_targets(hass, entry, numbers))
     for entity in entities:
         _, of_account = targets.setdefault(entity.entry.entry_id, (entity.entry, []))
-        of_account += await recipient_targets(hass, entity.entry, entity.recipient)
+        of_account += entity.entry.runtime_data.account.recipients[entity.recipient]
     if not targets:
-        raise refusal_error(OrderRefusedError(Refusal.NO_TARGETS))
+        raise refusal_error(RequestRefusedError(Refusal.NO_TARGETS))
     return list(targets.values())
 
 
@@ -216,8 +237,9 @@ def _notify_entities(call: ServiceCall) -> list[RecipientNotifyEntity]:
 async def _submit_all(hass: HomeAssistant, shares: Sequence[_Share]) -> list[_Result]:
     """Send all shares at the same time; an account that refuses stops no other."""
     results: list[_Result] = []
-    for result in await results_of(
-        submit(hass, share.entry, share.request, share.targets) for share in shares
+    for result in await asyncio.gather(
+        *(send(hass, share.entry, share.request) for share in shares),
+        return_exceptions=True,
     ):
         match result:
             case HomeAssistantError():
@@ -258,8 +280,8 @@ async def _responses(
     """Return what the response shows of a share's messages."""
     if not isinstance(result, HomeAssistantError):
         return await message_responses(hass, result)
-    given = [target.given for target in share.targets]
-    given += map(group_address, share.request.wishes.groups)
+    given = [target.given for target in share.request.targets]
+    given += map(group_address, share.request.options.groups)
     return [_refused(share.entry, one, result) for one in given]
 
 

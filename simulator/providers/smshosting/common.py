@@ -95,7 +95,7 @@ def read_sms(
 ) -> Sms:
     """Return the SMS of a call; `names` are the fields of sender, text, encoding.
 
-    In 7BIT, the default, what GSM-7 does not have becomes "?": what really happens
+    In 7BIT, the default, what GSM-7 does not have becomes "?": the real behaviour
     is not published.
     """
     sender = call.text(names[0]) or account.sender

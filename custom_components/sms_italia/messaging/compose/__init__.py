@@ -1,0 +1,21 @@
+"""From a request to a dispatch and its messages: pure, nothing is sent or stored."""
+
+from .dispatch import create_dispatch, new_message
+from .estimate import estimate_request, prices_by_country
+from .numbers import NumberError, country_of, parse_number, parse_numbers, shown
+from .text import PreparedText, join_title, prepare_text
+
+__all__ = [
+    "NumberError",
+    "PreparedText",
+    "country_of",
+    "create_dispatch",
+    "estimate_request",
+    "join_title",
+    "new_message",
+    "parse_number",
+    "parse_numbers",
+    "prepare_text",
+    "prices_by_country",
+    "shown",
+]

@@ -1,0 +1,139 @@
+"""What is refused before any request to a provider: texts, senders, options, limits."""
+
+from collections.abc import Sequence
+
+from ...providers import Channel, Feature, Mode
+from ..account import Account
+from ..errors import Refusal, RequestRefusedError
+from ..model import BadTarget, NumberProblem, SendOptions, Target
+from .numbers import shown
+from .text import PreparedText
+
+_MIB = 1024 * 1024
+
+type RefusedTarget = tuple[Target | BadTarget, Refusal]
+
+
+def check_text(account: Account, prepared: PreparedText) -> None:
+    """Raise RequestRefusedError for a text that is empty or needs too many parts."""
+    if not prepared.text.strip():
+        raise RequestRefusedError(Refusal.EMPTY_TEXT)
+    if prepared.parts > account.max_parts:
+        raise RequestRefusedError(
+            Refusal.TOO_MANY_PARTS,
+            {"parts": str(prepared.parts), "max_parts": str(account.max_parts)},
+        )
+
+
+def check_sender(account: Account, sender: str | None) -> None:
+    """Raise RequestRefusedError for a sender that the account's provider refuses."""
+    if sender and not account.provider.capabilities.sender.allows(sender):
+        raise RequestRefusedError(Refusal.INVALID_SENDER, {"sender": shown(sender)})
+
+
+def check_options(account: Account, options: SendOptions) -> None:
+    """Raise RequestRefusedError for an option that the account's provider lacks.
+
+    What a fallback cannot do does not count: it is passed over.
+    """
+    if (field := _lacking(account, options)) is not None:
+        raise RequestRefusedError(
+            Refusal.UNSUPPORTED, {"field": field, "provider": account.provider.name}
+        )
+    if options.picture is None:
+        return
+    if (options.channel or account.channel) is Channel.SMS:
+        raise RequestRefusedError(Refusal.PICTURE_NEEDS_PUSH)
+    rule = account.provider.capabilities.picture
+    if rule is not None and rule.fault(options.picture):
+        types = (type_.removeprefix("image/").upper() for type_ in rule.types)
+        raise RequestRefusedError(
+            Refusal.INVALID_PICTURE,
+            {
+                "types": ", ".join(sorted(types)),
+                "megabytes": str(rule.max_bytes // _MIB),
+            },
+        )
+
+
+def _lacking(account: Account, options: SendOptions) -> str | None:
+    """Return the first field of `send_sms` that the provider lacks, None if none."""
+    channel = options.channel or account.channel
+    length = len(options.reference or "")
+    needed = {
+        "channel": (Feature.PUSH, channel is not Channel.SMS),
+        "picture": (Feature.PICTURE_PUSH, options.picture is not None),
+        "group": (Feature.GROUPS, bool(options.groups)),
+        "test": (Feature.TEST_MODE, options.mode is Mode.TEST),
+        "transaction_id": (Feature.CLIENT_REFERENCE, length > 0),
+    }
+    for field, (feature, is_needed) in needed.items():
+        if is_needed and not account.has(feature):
+            return field
+    is_too_long = length > account.provider.capabilities.reference_length
+    return "transaction_id" if is_too_long else None
+
+
+def check_limit(account: Account, committed: int, wanted: int) -> None:
+    """Raise RequestRefusedError if `wanted` parts more exceed the daily limit."""
+    limit = account.options.daily_limit
+    if limit and committed + wanted > limit:
+        raise RequestRefusedError(
+            Refusal.DAILY_LIMIT,
+            {
+                "limit": str(limit),
+                "spent": str(committed),
+                "parts": str(wanted),
+                "account": account.name,
+            },
+        )
+
+
+def sort_targets(
+    account: Account,
+    targets: Sequence[Target | BadTarget],
+    groups: Sequence[str],
+) -> tuple[list[Target], list[RefusedTarget]]:
+    """Return the targets that may be sent to, each number once, and the refused ones.
+
+    Raises RequestRefusedError if there are none and no group, with the first reason.
+    """
+    good: dict[str, Target] = {}
+    refused: dict[str, RefusedTarget] = {}
+    for target in targets:
+        refusal = _refusal_of(account, target)
+        if refusal is not None:
+            refused.setdefault(target.given, (target, refusal))
+        elif isinstance(target, Target):
+            good.setdefault(target.number.e164, target)
+    if not good and not groups:
+        raise _nobody(list(refused.values()))
+    for number in good:
+        refused.pop(number, None)
+    return list(good.values()), list(refused.values())
+
+
+def _nobody(refused: Sequence[RefusedTarget]) -> RequestRefusedError:
+    """Return why there is nobody to send to."""
+    if not refused:
+        return RequestRefusedError(Refusal.NO_TARGETS)
+    target, refusal = refused[0]
+    placeholders = {"number": shown(target.given)}
+    if isinstance(target, Target):
+        placeholders["country"] = target.number.country
+    return RequestRefusedError(refusal, placeholders)
+
+
+def _refusal_of(account: Account, target: Target | BadTarget) -> Refusal | None:
+    """Return why nothing is sent to a target, None if it may be."""
+    match target:
+        case BadTarget(problem=NumberProblem.PREMIUM):
+            return Refusal.PREMIUM_NUMBER
+        case BadTarget():
+            return Refusal.INVALID_NUMBER
+        case Target(recipient=None, number=number) if (
+            number.country not in account.options.allowed_countries
+        ):
+            return Refusal.COUNTRY_NOT_ALLOWED
+        case Target():
+            return None

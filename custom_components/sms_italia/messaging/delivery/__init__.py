@@ -1,0 +1,18 @@
+"""Getting messages accepted: the one door to the wire."""
+
+from .failover import Failover
+from .groups import settle_group
+from .health import AccountHealth, Timing
+from .outbox import Outbox
+from .storm import StormBrake
+from .submitter import DeliveryContext
+
+__all__ = [
+    "AccountHealth",
+    "DeliveryContext",
+    "Failover",
+    "Outbox",
+    "StormBrake",
+    "Timing",
+    "settle_group",
+]

@@ -1,0 +1,62 @@
+"""After a failed delivery report: the message once more, by the next accounts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...providers import ErrorKind, Status
+from ..compose import new_message
+from ..errors import RequestRefusedError
+from ..model import Message, Stage
+from ..state import Change
+from .outbox import Outbox
+from .retry_rules import accounts_after
+from .submitter import DeliveryContext
+
+
+class Failover:
+    """Sends again what a report called failed, if the user chose that."""
+
+    def __init__(self, context: DeliveryContext, outbox: Outbox) -> None:
+        """Follow the messages that are closed."""
+        self._context = context
+        self._outbox = outbox
+        context.open_messages.subscribe(self._on_closed, Stage.CLOSED)
+
+    def _on_closed(self, changes: Sequence[Change]) -> None:
+        """Begin for each that a provider had accepted; not for what was cancelled."""
+        for change in changes:
+            message = change.after
+            route = accounts_after(message.dispatch.route, message.last_account)
+            if _has_failed_there(change) and route:
+                self._context.tasks.spawn(self._send_again(message, route), "failover")
+
+    async def _send_again(self, message: Message, route: Sequence[str]) -> None:
+        """Send a failed message as a new one, by the accounts of a route."""
+        try:
+            account = await self._context.accounts.wait_for(message.dispatch.account)
+        except RequestRefusedError:
+            return
+        now = self._context.clock.now()
+        is_wanted = account.options.failover_on_failed_delivery
+        if not is_wanted or now >= message.dispatch.expires:
+            return
+        ids = self._context.open_messages.ids
+        dispatch = replace(message.dispatch, id=next(ids), route=tuple(route))
+        again = replace(
+            new_message(dispatch, next(ids), message.number, message.recipient),
+            updated=now,
+            attempt_at=now,
+        )
+        self._context.open_messages.add([again])
+        await self._outbox.deliver([again])
+
+
+def _has_failed_there(change: Change) -> bool:
+    """Return whether a provider had accepted a message, or may have, and it failed."""
+    before, after = change.before, change.after
+    return (
+        before is not None
+        and before.stage in {Stage.ACCEPTED, Stage.IN_DOUBT}
+        and after.status is Status.FAILED
+        and after.error is not ErrorKind.CANCELLED
+    )

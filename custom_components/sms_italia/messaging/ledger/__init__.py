@@ -1,0 +1,29 @@
+"""Every message, every submission and each day's totals, on disk."""
+
+from .ledger import Ledger
+from .records import (
+    Entry,
+    Found,
+    LedgerClosedError,
+    LedgerError,
+    LedgerTrouble,
+    LedgerUnreadableError,
+    Query,
+    Remembered,
+    Spent,
+    SubmissionIntent,
+)
+
+__all__ = [
+    "Entry",
+    "Found",
+    "Ledger",
+    "LedgerClosedError",
+    "LedgerError",
+    "LedgerTrouble",
+    "LedgerUnreadableError",
+    "Query",
+    "Remembered",
+    "Spent",
+    "SubmissionIntent",
+]

@@ -1,0 +1,187 @@
+"""What is asked of the ledger: its queries.
+
+Everything here is blocking, and works on a connection of whoever calls.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+import sqlite3
+
+from ...providers import Picture
+from ..model import DayTotal, Message
+from .records import Found, Query
+from .rows import MESSAGES, Column, euro, messages_of
+
+_RECENT = 10_000
+"""Rows that are searched for the newest of something that has no index."""
+
+_PRICES = 500
+"""Messages with a cost that are read for what an account pays."""
+
+
+def prepare(database: sqlite3.Connection) -> None:
+    """Give a connection what the queries need: rows by name, and `casefold`."""
+    database.row_factory = sqlite3.Row
+    # SQLite's own lower() knows no accents.
+    database.create_function("casefold", 1, str.casefold, deterministic=True)
+
+
+def read_open(database: sqlite3.Connection) -> tuple[Message, ...]:
+    """Return the open messages in any order, with their pictures."""
+    pictures = {
+        row["dispatch"]: Picture(
+            filename=row["filename"],
+            content_type=row["content_type"],
+            content=row["content"],
+        )
+        for row in database.execute("SELECT * FROM pictures")
+    }
+    # One whose dispatch is missing must be noticed, not left out.
+    rows = database.execute(
+        "SELECT * FROM messages LEFT JOIN dispatches USING (dispatch) "
+        "WHERE stage <> 'closed'"
+    ).fetchall()
+    return tuple(messages_of(rows, pictures))
+
+
+def read_message(database: sqlite3.Connection, message_id: int) -> Message | None:
+    """Return a message, open or closed, None if there is none."""
+    rows = database.execute(
+        f"SELECT * FROM {MESSAGES} WHERE id = ?",  # noqa: S608 - a constant
+        (message_id,),
+    ).fetchall()
+    return next(messages_of(rows), None)
+
+
+def read_latest(
+    database: sqlite3.Connection, account: str, recipient: str | None
+) -> tuple[Message, ...]:
+    """Return the messages of the newest dispatch of an account, or of a recipient."""
+    newest = (
+        "SELECT dispatch FROM dispatches WHERE account = :account "
+        "ORDER BY created DESC, dispatch DESC LIMIT 1"
+        if recipient is None
+        else "SELECT max(dispatch) FROM messages WHERE recipient = :recipient"
+    )
+    rows = database.execute(
+        f"SELECT * FROM {MESSAGES} WHERE dispatch = ({newest}) "  # noqa: S608 - constants
+        "AND (:recipient IS NULL OR recipient = :recipient) ORDER BY id",
+        {"account": account, "recipient": recipient},
+    ).fetchall()
+    return tuple(messages_of(rows))
+
+
+def find(database: sqlite3.Connection, query: Query) -> Found:
+    """Return a page of the messages that match, newest first, and how many do."""
+    where, values = _where(query)
+    (total,) = database.execute(
+        f"SELECT count(*) FROM {MESSAGES} WHERE {where}",  # noqa: S608 - values are bound
+        values,
+    ).fetchone()
+    rows = database.execute(
+        f"SELECT * FROM {MESSAGES} WHERE {where} "  # noqa: S608 - values are bound
+        "ORDER BY id DESC LIMIT :limit OFFSET :offset",
+        {**values, "limit": query.limit, "offset": query.offset},
+    ).fetchall()
+    return Found(messages=tuple(messages_of(rows)), total=int(total))
+
+
+def _where(query: Query) -> tuple[str, dict[str, Column]]:
+    """Return what must be true of a message, as SQL, and the values in it."""
+    conditions: Mapping[str, tuple[str, Column]] = {
+        "account": ("account = :account", query.account),
+        "status": ("status = :status", query.status),
+        "number": ("number = :number", query.number),
+        "since": ("created >= :since", query.since),
+        "until": ("created <= :until", query.until),
+        "text": (
+            "instr(casefold(text), :text) > 0",
+            query.text and query.text.casefold(),
+        ),
+    }
+    asked = {
+        name: (condition, value)
+        for name, (condition, value) in conditions.items()
+        if value is not None
+    }
+    where = " AND ".join(condition for condition, _ in asked.values())
+    return where or "1", {name: value for name, (_, value) in asked.items()}
+
+
+def read_totals(database: sqlite3.Connection, day: str) -> dict[str, DayTotal]:
+    """Return what was spent on a day (YYYY-MM-DD), by account."""
+    rows = database.execute("SELECT * FROM totals WHERE day = ?", (day,))
+    return {row["account"]: _total(row) for row in rows}
+
+
+def read_totals_between(
+    database: sqlite3.Connection, account: str, first: str, last: str
+) -> dict[str, DayTotal]:
+    """Return what an account spent by day, both ends included."""
+    rows = database.execute(
+        "SELECT * FROM totals WHERE account = ? AND day BETWEEN ? AND ?",
+        (account, first, last),
+    )
+    return {row["day"]: _total(row) for row in rows}
+
+
+def _total(row: sqlite3.Row) -> DayTotal:
+    return DayTotal(parts=row["parts"], cost=euro(row["cost"]))
+
+
+def read_prices(
+    database: sqlite3.Connection, account: str
+) -> list[tuple[str, Decimal]]:
+    """Return what an account paid for a part, newest first: number and euro.
+
+    Only the newest messages are read: there is no index for this, since it would have
+    to be written with every message.
+    """
+    rows = database.execute(
+        "SELECT number, parts, cost FROM (SELECT last_account, number, parts, cost "
+        "FROM messages ORDER BY id DESC LIMIT ?) "
+        "WHERE last_account = ? AND parts > 0 AND cost > 0 AND number LIKE '+%' "
+        "LIMIT ?",
+        (_RECENT, account, _PRICES),
+    ).fetchall()
+    return [(number, euro(cost) / parts) for number, parts, cost in rows]
+
+
+def read_identity(database: sqlite3.Connection, account: str) -> str | None:
+    """Return the identity that was kept last of an account, None if none was."""
+    found = database.execute(
+        "SELECT identity FROM identities WHERE account = ?", (account,)
+    ).fetchone()
+    return None if found is None else str(found[0])
+
+
+def knows_reference(database: sqlite3.Connection, reference: str) -> bool:
+    """Return whether a submission had this reference that somebody gave a dispatch."""
+    found = database.execute(
+        "SELECT 1 FROM dispatches d JOIN submissions s "
+        "ON s.dispatch = d.dispatch AND s.reference = d.reference "
+        "WHERE d.reference = ?",
+        (reference,),
+    ).fetchone()
+    return found is not None
+
+
+def old_dispatches(
+    database: sqlite3.Connection, account: str, before: float
+) -> list[int]:
+    """Return the dispatches of an account older than `before` that have ended."""
+    rows = database.execute(
+        "SELECT dispatch FROM dispatches d WHERE account = ? AND created < ? "
+        "AND NOT EXISTS (SELECT 1 FROM messages "
+        "WHERE dispatch = d.dispatch AND stage <> 'closed')",
+        (account, before),
+    )
+    return [dispatch for (dispatch,) in rows]
+
+
+def dispatches_of(database: sqlite3.Connection, account: str) -> list[int]:
+    """Return all dispatches of an account."""
+    rows = database.execute(
+        "SELECT dispatch FROM dispatches WHERE account = ?", (account,)
+    )
+    return [dispatch for (dispatch,) in rows]

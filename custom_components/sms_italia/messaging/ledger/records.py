@@ -1,0 +1,107 @@
+"""What the ledger records and answers, and what can be wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from ...providers import Status
+from ..model import DayTotal, Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionIntent:
+    """A request that is about to be made to a provider."""
+
+    reference: str
+    dispatch: int
+    account: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Something to add to a day's total of an account; `day` as YYYY-MM-DD."""
+
+    day: str
+    account: str
+    parts: int
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is recorded together: all of it or nothing.
+
+    Each message stands whole, so that it is kept even if what was recorded of it
+    before is not on disk.
+    """
+
+    messages: Sequence[Message] = ()
+    submissions: Sequence[SubmissionIntent] = ()
+    spent: Sequence[Spent] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which messages to find; times in seconds since the epoch, newest first."""
+
+    account: str | None = None
+    status: Status | None = None
+    number: str | None = None
+    text: str | None = field(default=None, repr=False)
+    since: float | None = None
+    until: float | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One page of messages, and how many there are in all."""
+
+    messages: tuple[Message, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What a new ledger begins with when the old one is lost while running.
+
+    `totals` are those that are known, by day (YYYY-MM-DD) and account.
+    """
+
+    messages: tuple[Message, ...] = ()
+    totals: Mapping[str, Mapping[str, DayTotal]] = field(default_factory=dict)
+
+
+class LedgerTrouble(StrEnum):
+    """What is wrong with the ledger; messages are sent all the same."""
+
+    SET_ASIDE = "set_aside"
+    """The file was damaged or newer; it was renamed and a new one begun."""
+    IN_MEMORY = "in_memory"
+    """No file can be written: a restart forgets everything."""
+    UNWRITABLE = "unwritable"
+    """Writing to the file fails at the moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What the ledger held when it was opened, and what was wrong with it."""
+
+    open_messages: tuple[Message, ...]
+    totals: dict[str, DayTotal]
+    trouble: LedgerTrouble | None
+
+
+class LedgerError(Exception):
+    """The ledger cannot answer."""
+
+
+class LedgerClosedError(LedgerError):
+    """The ledger was used before it was opened or after it was closed."""
+
+
+class LedgerUnreadableError(LedgerError):
+    """The ledger's file cannot be read at the moment; nothing is known of its rows."""

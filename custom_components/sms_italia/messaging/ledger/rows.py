@@ -1,0 +1,275 @@
+"""The rows of the ledger: how messages become rows, and rows messages again.
+
+Everything here is blocking, and works on a connection of whoever calls.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+import sqlite3
+
+from ...providers import (
+    Channel,
+    Encoding,
+    ErrorKind,
+    MessageType,
+    Mode,
+    Picture,
+    Status,
+)
+from ..model import DayTotal, Dispatch, Message, SendOptions, Stage
+from .records import Entry, SubmissionIntent
+
+MESSAGES = "messages JOIN dispatches USING (dispatch)"
+"""What `messages_of` takes the rows of."""
+
+MICRO = 1_000_000
+"""Euro are kept as whole millionths, so that sums stay exact."""
+
+type Column = str | int | float | bytes | None
+type Row = dict[str, Column]
+
+_DROP_PICTURE = """
+DELETE FROM pictures WHERE dispatch = :dispatch AND NOT EXISTS (
+    SELECT 1 FROM messages WHERE dispatch = :dispatch AND stage <> 'closed'
+)
+"""
+_FIXED = frozenset({"id", "dispatch", "number", "recipient"})
+"""Columns of a message that never change: their indexes need not be written again."""
+
+
+def write(database: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Write entries in their order, table by table.
+
+    The messages' dispatches too, as far as they are missing. Between two rows SQLite
+    lets the event loop run, and has to wait for its turn then: of what comes to the
+    same row, only the sum or the last state is written.
+    """
+    messages: dict[int, Message] = {}
+    dispatches: dict[int, Dispatch] = {}
+    spent: dict[tuple[str, str], DayTotal] = {}
+    for entry in entries:
+        for message in entry.messages:
+            messages[message.id] = message
+            dispatches[message.dispatch.id] = message.dispatch
+        for one in entry.spent:
+            total = spent.get((one.day, one.account), DayTotal())
+            spent[one.day, one.account] = total.plus(one.parts, one.cost)
+    intents = [intent for entry in entries for intent in entry.submissions]
+    _put(database, "dispatches", map(_dispatch_row, dispatches.values()))
+    _put(database, "messages", map(_message_row, messages.values()), _replace)
+    _put(database, "submissions", map(_submission_row, intents))
+    _put(database, "totals", map(_spent_row, spent.items()), _add)
+    for dispatch in dispatches.values():
+        if (picture := dispatch.options.picture) is not None:
+            _put(database, "pictures", [_picture_row(dispatch.id, picture)])
+            database.execute(_DROP_PICTURE, {"dispatch": dispatch.id})
+
+
+def _keep(_names: Collection[str]) -> str:
+    """Return what to do with a row that is there already, as SQL: nothing."""
+    return "NOTHING"
+
+
+def _replace(names: Collection[str]) -> str:
+    """Return how to bring a message up to date, as SQL."""
+    new = (f"{name} = excluded.{name}" for name in names if name not in _FIXED)
+    return f"UPDATE SET {', '.join(new)}"
+
+
+def _add(_names: Collection[str]) -> str:
+    """Return how to add to a day's total, as SQL."""
+    return "UPDATE SET parts = parts + excluded.parts, cost = cost + excluded.cost"
+
+
+def _put(
+    database: sqlite3.Connection,
+    table: str,
+    rows: Iterable[Row],
+    on_conflict: Callable[[Collection[str]], str] = _keep,
+) -> None:
+    """Write rows, of which there may be thousands.
+
+    Characters that no file can hold become question marks.
+    """
+    all_rows = list(rows)
+    if not all_rows:
+        return
+    names = all_rows[0].keys()
+    sql = (
+        f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608 - constants
+        f"VALUES ({', '.join(f':{name}' for name in names)}) "
+        f"ON CONFLICT DO {on_conflict(names)}"
+    )
+    try:
+        database.executemany(sql, all_rows)
+    except UnicodeEncodeError:
+        database.executemany(sql, map(_storable, all_rows))
+
+
+def _storable(row: Row) -> Row:
+    """Return a row without halves of surrogate pairs."""
+    return {
+        name: value.encode(errors="replace").decode()
+        if isinstance(value, str)
+        else value
+        for name, value in row.items()
+    }
+
+
+def _micro(cost: Decimal) -> int:
+    return int(cost * MICRO)
+
+
+def euro(micro: int) -> Decimal:
+    """Return an amount as the ledger keeps it, in euro."""
+    return Decimal(micro) / MICRO
+
+
+def _submission_row(intent: SubmissionIntent) -> Row:
+    return {
+        "dispatch": intent.dispatch,
+        "reference": intent.reference,
+        "account": intent.account,
+        "created": intent.created,
+    }
+
+
+def _spent_row(spent: tuple[tuple[str, str], DayTotal]) -> Row:
+    (day, account), total = spent
+    return {
+        "day": day,
+        "account": account,
+        "parts": total.parts,
+        "cost": _micro(total.cost),
+    }
+
+
+def _picture_row(dispatch: int, picture: Picture) -> Row:
+    return {
+        "dispatch": dispatch,
+        "filename": picture.filename,
+        "content_type": picture.content_type,
+        "content": picture.content,
+    }
+
+
+def _dispatch_row(dispatch: Dispatch) -> Row:
+    options = dispatch.options
+    return {
+        "dispatch": dispatch.id,
+        "account": dispatch.account,
+        "text": dispatch.text,
+        "encoding": dispatch.encoding,
+        "text_parts": dispatch.parts,
+        "created": dispatch.created,
+        "expires": dispatch.expires,
+        "route": " ".join(dispatch.route),
+        "sender": options.sender,
+        "send_at": options.send_at,
+        "channel": options.channel,
+        "mode": options.mode,
+        "groups": " ".join(options.groups) or None,
+        "reference": options.reference,
+    }
+
+
+def _message_row(message: Message) -> Row:
+    return {
+        "id": message.id,
+        "dispatch": message.dispatch.id,
+        "number": message.number,
+        "recipient": message.recipient,
+        "status": message.status,
+        "stage": message.stage,
+        "updated": message.updated,
+        "parts": message.parts,
+        "last_account": message.last_account,
+        "submission": message.submission,
+        "provider_id": message.provider_id,
+        "cost": None if message.cost is None else _micro(message.cost),
+        "error": message.error,
+        "detail": message.detail,
+        "attempt_at": message.attempt_at,
+        "type": message.type,
+        "joined_in": message.joined_in,
+        "unanswered": " ".join(message.unanswered) or None,
+    }
+
+
+def forget_dispatches(database: sqlite3.Connection, dispatches: Sequence[int]) -> None:
+    """Forget dispatches and all that belongs to them."""
+    ids = [(id_,) for id_ in dispatches]
+    for table in ("messages", "submissions", "pictures", "dispatches"):
+        database.executemany(f"DELETE FROM {table} WHERE dispatch = ?", ids)  # noqa: S608 - a constant
+
+
+def forget_account(database: sqlite3.Connection, account: str) -> None:
+    """Forget what an account spent, and that it submitted messages of others."""
+    for table in ("submissions", "totals", "identities"):
+        database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
+
+
+def keep_identity(database: sqlite3.Connection, account: str, identity: str) -> None:
+    """Keep who an account is at its provider."""
+    database.execute(
+        "INSERT OR REPLACE INTO identities VALUES (?, ?)", (account, identity)
+    )
+
+
+def messages_of(
+    rows: Collection[sqlite3.Row], pictures: Mapping[int, Picture] | None = None
+) -> Iterator[Message]:
+    """Return the messages of rows of `MESSAGES`; those of a dispatch share it."""
+    dispatches: dict[int, Dispatch] = {}
+    for row in rows:
+        id_ = row["dispatch"]
+        if id_ not in dispatches:
+            dispatches[id_] = _dispatch(row, (pictures or {}).get(id_))
+        yield _message(row, dispatches[id_])
+
+
+def _dispatch(row: sqlite3.Row, picture: Picture | None) -> Dispatch:
+    channel, mode = row["channel"], row["mode"]
+    return Dispatch(
+        id=row["dispatch"],
+        account=row["account"],
+        text=row["text"],
+        encoding=Encoding(row["encoding"]),
+        parts=row["text_parts"],
+        created=row["created"],
+        expires=row["expires"],
+        route=tuple(row["route"].split()),
+        options=SendOptions(
+            sender=row["sender"],
+            send_at=row["send_at"],
+            channel=None if channel is None else Channel(channel),
+            mode=None if mode is None else Mode(mode),
+            groups=tuple((row["groups"] or "").split()),
+            reference=row["reference"],
+            picture=picture,
+        ),
+    )
+
+
+def _message(row: sqlite3.Row, dispatch: Dispatch) -> Message:
+    cost, error, type_ = row["cost"], row["error"], row["type"]
+    return Message(
+        id=row["id"],
+        dispatch=dispatch,
+        number=row["number"],
+        recipient=row["recipient"],
+        status=Status(row["status"]),
+        stage=Stage(row["stage"]),
+        updated=row["updated"],
+        parts=row["parts"],
+        last_account=row["last_account"],
+        submission=row["submission"],
+        provider_id=row["provider_id"],
+        cost=None if cost is None else euro(cost),
+        error=None if error is None else ErrorKind(error),
+        detail=row["detail"],
+        attempt_at=row["attempt_at"],
+        type=None if type_ is None else MessageType(type_),
+        joined_in=row["joined_in"],
+        unanswered=tuple((row["unanswered"] or "").split()),
+    )

@@ -1,0 +1,84 @@
+"""The tables of the ledger, as SQL, and how an older file becomes today's."""
+
+from collections.abc import Mapping
+
+APPLICATION_ID = 0x534D5349
+"""Marks a file as ours ("SMSI"); SQLite keeps it in the header."""
+
+SCHEMA_VERSION = 1
+
+MIGRATIONS: Mapping[int, str] = {}
+"""For each older version, the SQL that makes it the next one."""
+
+SCHEMA = """
+CREATE TABLE dispatches (
+    dispatch INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    text TEXT NOT NULL,
+    encoding TEXT NOT NULL,
+    text_parts INTEGER NOT NULL,
+    created REAL NOT NULL,
+    expires REAL NOT NULL,
+    route TEXT NOT NULL,
+    sender TEXT,
+    send_at REAL,
+    channel TEXT,
+    mode TEXT,
+    groups TEXT,
+    reference TEXT
+);
+CREATE INDEX dispatches_by_account ON dispatches (account, created);
+CREATE INDEX dispatches_by_reference ON dispatches (reference)
+    WHERE reference IS NOT NULL;
+
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    dispatch INTEGER NOT NULL,
+    number TEXT NOT NULL,
+    recipient TEXT,
+    status TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    updated REAL NOT NULL,
+    parts INTEGER NOT NULL,
+    last_account TEXT,
+    submission TEXT,
+    provider_id TEXT,
+    cost INTEGER,
+    error TEXT,
+    detail TEXT,
+    attempt_at REAL,
+    type TEXT,
+    joined_in INTEGER,
+    unanswered TEXT
+);
+CREATE INDEX messages_by_dispatch ON messages (dispatch);
+CREATE INDEX messages_by_number ON messages (number);
+CREATE INDEX messages_by_recipient ON messages (recipient, dispatch)
+    WHERE recipient IS NOT NULL;
+CREATE INDEX messages_open ON messages (dispatch) WHERE stage <> 'closed';
+
+CREATE TABLE pictures (
+    dispatch INTEGER PRIMARY KEY,
+    filename TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    content BLOB NOT NULL
+);
+CREATE TABLE submissions (
+    dispatch INTEGER NOT NULL,
+    reference TEXT NOT NULL,
+    account TEXT NOT NULL,
+    created REAL NOT NULL,
+    PRIMARY KEY (dispatch, reference)
+) WITHOUT ROWID;
+CREATE TABLE totals (
+    day TEXT NOT NULL,
+    account TEXT NOT NULL,
+    parts INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    PRIMARY KEY (day, account)
+) WITHOUT ROWID;
+CREATE TABLE identities (
+    account TEXT PRIMARY KEY,
+    identity TEXT NOT NULL
+) WITHOUT ROWID;
+"""

@@ -1,0 +1,187 @@
+"""What the rooms are notified of, account by account."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+import logging
+from traceback import format_tb
+
+from ..model import Message
+
+_LOGGER = logging.getLogger(__name__)
+
+_NOTIFY_DELAY = 0.01
+"""Seconds until listeners are notified of new messages.
+
+They are about to change again, and should not wait for listeners on their way.
+"""
+
+_MISSED = 1000
+"""Messages of an account that are kept for a listener that is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesChanged:
+    """Messages of one account are new, or more is known of them than before.
+
+    `status_changed` are those of them that have another status than before.
+    """
+
+    account: str
+    messages: tuple[Message, ...]
+    status_changed: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalsChanged:
+    """What an account spent today is another sum."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditReported:
+    """An answer to a send reported the account's balance, in euro."""
+
+    account: str
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditChanged:
+    """An account's balance is no longer the one that was known."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsRefused:
+    """A provider refused the account's credentials."""
+
+    account: str
+
+
+type Event = (
+    MessagesChanged
+    | TotalsChanged
+    | CreditReported
+    | CreditChanged
+    | CredentialsRefused
+)
+type Listener = Callable[[Event], None]
+
+
+class Events:
+    """Notifies the listeners of each account, a moment after something happened.
+
+    What is recorded in the same round of the event loop sets out for the disk first,
+    so that listeners cost no time on the way of a message.
+    """
+
+    def __init__(self) -> None:
+        """Start without listeners."""
+        self._listeners: dict[str, list[Listener]] = {}
+        self._pending: list[Event] = []
+        self._is_due = False
+        self._delay: asyncio.TimerHandle | None = None
+        self._attended: set[str] = set()
+        self._missed: dict[str, deque[Message]] = {}
+
+    def listen(self, account_id: str, listener: Listener) -> Callable[[], None]:
+        """Notify `listener` of an account's events; return how to stop it."""
+        listeners = self._listeners.setdefault(account_id, [])
+        listeners.append(listener)
+
+        def stop() -> None:
+            listeners.remove(listener)
+
+        return stop
+
+    def replay_missed(self, account_id: str) -> tuple[Message, ...]:
+        """Return the messages whose status changed while an account was detached.
+
+        For the one listener that must not miss any; nothing is kept any more, until
+        `keep_missed`.
+        """
+        self._attended.add(account_id)
+        return tuple(self._missed.pop(account_id, ()))
+
+    def keep_missed(self, account_id: str) -> None:
+        """Keep the messages of an account whose status changes, for a later replay."""
+        self._attended.discard(account_id)
+
+    def forget(self, account_id: str) -> None:
+        """Forget what an account missed."""
+        self._missed.pop(account_id, None)
+
+    def publish(self, event: Event) -> None:
+        """Notify the listeners of the event's account, soon."""
+        self._pending.append(event)
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Notify of what is pending soon, without waiting for a next event."""
+        if self._pending and not self._is_due:
+            self._is_due = True
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self.flush)
+
+    def publish_with_next(self, event: Event) -> None:
+        """Notify the listeners together with the next event, or in a moment."""
+        self._pending.append(event)
+        if self._delay is None:
+            loop = asyncio.get_running_loop()
+            self._delay = loop.call_later(_NOTIFY_DELAY, self.flush)
+
+    def flush(self) -> None:
+        """Notify of all that is pending; in a storm, of many messages at once."""
+        self._is_due = False
+        if self._delay is not None:
+            self._delay.cancel()
+            self._delay = None
+        pending, self._pending = self._pending, []
+        for event in _merged(pending):
+            self._notify(event)
+
+    def _notify(self, event: Event) -> None:
+        if isinstance(event, MessagesChanged) and event.account not in self._attended:
+            missed = self._missed.setdefault(event.account, deque(maxlen=_MISSED))
+            missed.extend(event.status_changed)
+        for listener in tuple(self._listeners.get(event.account, ())):
+            try:
+                listener(event)
+            except Exception as err:  # noqa: BLE001 - it must not stop the others
+                # The exception itself may carry what must not be logged.
+                _LOGGER.error(  # noqa: TRY400 - same reason
+                    "A listener failed: %s\n%s",
+                    type(err).__name__,
+                    "".join(format_tb(err.__traceback__)),
+                )
+
+
+def _merged(events: Iterable[Event]) -> list[Event]:
+    """Return the events with all of a kind about an account as one.
+
+    Changed messages stay in the order in which they changed; of any other kind the
+    last event counts.
+    """
+    by_kind: dict[tuple[type, str], list[Event]] = {}
+    for event in events:
+        by_kind.setdefault((type(event), event.account), []).append(event)
+    return [_as_one(same) for same in by_kind.values()]
+
+
+def _as_one(events: Sequence[Event]) -> Event:
+    """Return events of one kind about an account as one."""
+    if len(events) == 1 or not isinstance(events[-1], MessagesChanged):
+        return events[-1]
+    changes = [event for event in events if isinstance(event, MessagesChanged)]
+    return MessagesChanged(
+        account=events[-1].account,
+        messages=tuple(one for change in changes for one in change.messages),
+        status_changed=tuple(
+            one for change in changes for one in change.status_changed
+        ),
+    )

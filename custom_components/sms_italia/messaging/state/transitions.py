@@ -1,0 +1,357 @@
+"""What happens to a message, one function an arrow of the state machine.
+
+Each function is pure: it takes a message and returns it as it is afterwards.
+`may_follow` says which of these results `OpenMessages` accepts;
+docs/development/architecture.md has the diagram.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from ...providers import (
+    Accepted,
+    ErrorKind,
+    Feature,
+    MessageType,
+    Mode,
+    NotSent,
+    Report,
+    Status,
+    Uncertain,
+)
+from ..account import Account
+from ..model import Message, Stage
+
+FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
+    Stage.WAITING: frozenset({Stage.WAITING, Stage.SUBMITTING, Stage.CLOSED}),
+    Stage.HELD: frozenset({Stage.WAITING, Stage.JOINED, Stage.CLOSED}),
+    Stage.JOINED: frozenset({Stage.JOINED, Stage.CLOSED}),
+    Stage.SUBMITTING: frozenset(
+        {
+            Stage.SUBMITTING,
+            Stage.WAITING,
+            Stage.ACCEPTED,
+            Stage.IN_DOUBT,
+            Stage.CLOSED,
+        }
+    ),
+    Stage.ACCEPTED: frozenset({Stage.ACCEPTED, Stage.CLOSED}),
+    Stage.IN_DOUBT: frozenset(
+        {Stage.IN_DOUBT, Stage.WAITING, Stage.ACCEPTED, Stage.CLOSED}
+    ),
+    Stage.CLOSED: frozenset(),
+}
+"""The stages that a message may have next."""
+
+_RANK = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2}
+
+
+def may_follow(old: Message, new: Message) -> bool:
+    """Return whether a message may change like this.
+
+    Once a provider has accepted it, its status only moves forward: queued, sent,
+    uncertain, then one of the final three.
+    """
+    if new.stage not in FOLLOWING[old.stage]:
+        return False
+    if old.status.is_final:
+        return new.status is old.status
+    if old.stage is not Stage.ACCEPTED or new.status.is_final:
+        return True
+    return _RANK[new.status] >= _RANK[old.status]
+
+
+def held(message: Message, until: float) -> Message:
+    """Return a new message that is held, to be joined with others at `until`."""
+    return replace(message, stage=Stage.HELD, attempt_at=until)
+
+
+def released(message: Message, now: float) -> Message:
+    """Return a held message that waits in the outbox: nothing came to join it."""
+    return replace(message, stage=Stage.WAITING, attempt_at=now, updated=now)
+
+
+def joined(message: Message, carrying: Message) -> Message:
+    """Return a held message that is sent within another one.
+
+    It shares the status of that one, and has no parts of its own any more.
+    """
+    return replace(
+        message,
+        stage=Stage.JOINED,
+        joined_in=carrying.id,
+        parts=0,
+        attempt_at=None,
+        updated=carrying.updated,
+    )
+
+
+def shared(message: Message, carrying: Message) -> Message:
+    """Return a joined message with the status of the one that carries it.
+
+    Parts, cost and the provider's ID stay with that one, so that nothing counts twice.
+    """
+    return replace(
+        message,
+        status=carrying.status,
+        stage=Stage.CLOSED if carrying.stage is Stage.CLOSED else Stage.JOINED,
+        last_account=carrying.last_account,
+        error=carrying.error,
+        detail=carrying.detail,
+        type=carrying.type,
+        updated=carrying.updated,
+    )
+
+
+def submitted(
+    message: Message, account: Account, reference: str, text: str, now: float
+) -> Message:
+    """Return a message of which a request with this text is about to be made.
+
+    If no answer comes, the account may have its text, unless that was another one.
+    """
+    unanswered = message.unanswered
+    if text == message.dispatch.text and account.id not in unanswered:
+        unanswered = (*unanswered, account.id)
+    return replace(
+        message,
+        stage=Stage.SUBMITTING,
+        last_account=account.id,
+        submission=reference,
+        provider_id=None,
+        attempt_at=None,
+        updated=now,
+        unanswered=unanswered,
+    )
+
+
+def accepted(
+    message: Message, account: Account, outcome: Accepted, mode: Mode | None, now: float
+) -> Message:
+    """Return a message that an account accepted, or would have in Mode.TEST.
+
+    That one costs nothing, and nobody ever reports about it. One that is due later
+    waits at the provider, and stays open where it can be cancelled.
+    """
+    is_test = mode is Mode.TEST
+    has_parts = outcome.type is MessageType.SMS and not is_test
+    is_early = message.dispatch.is_early(now)
+    can_be_cancelled = is_early and account.has(Feature.CANCEL)
+    stays_open = account.tracks_delivery or can_be_cancelled
+    return replace(
+        message,
+        stage=Stage.ACCEPTED if stays_open and not is_test else Stage.CLOSED,
+        status=Status.QUEUED if is_test or is_early else outcome.status,
+        provider_id=outcome.provider_id,
+        parts=(outcome.parts or message.parts) if has_parts else 0,
+        cost=None if is_test else outcome.cost,
+        type=outcome.type,
+        error=None,
+        detail=None,
+        updated=now,
+        unanswered=(),
+    )
+
+
+def uncertain(
+    message: Message, account: Account, outcome: Uncertain, now: float
+) -> Message:
+    """Return a message of which nobody knows whether the account accepted it."""
+    can_be_settled = not message.dispatch.is_test and account.can_settle(
+        outcome.provider_id
+    )
+    return replace(
+        message,
+        stage=Stage.IN_DOUBT if can_be_settled else Stage.CLOSED,
+        status=Status.UNCERTAIN,
+        provider_id=outcome.provider_id,
+        error=None,
+        detail=outcome.detail,
+        updated=now,
+    )
+
+
+def interrupted(message: Message, now: float) -> Message:
+    """Return a message whose request was on the wire when Home Assistant ended."""
+    return replace(
+        message,
+        status=Status.UNCERTAIN,
+        stage=Stage.IN_DOUBT,
+        detail="interrupted",
+        updated=now,
+    )
+
+
+def arrived_before(message: Message, now: float) -> Message:
+    """Return a message refused as a repeat of the request that had been in doubt.
+
+    Its provider had said that it never arrived. Nobody knows whether it was charged.
+    """
+    return replace(
+        message,
+        stage=Stage.CLOSED,
+        status=Status.UNCERTAIN,
+        error=None,
+        detail="duplicate_of_doubt",
+        updated=now,
+    )
+
+
+def refused(
+    message: Message, refusal: NotSent, account_id: str | None, now: float
+) -> Message:
+    """Return a message that no account of its route accepts."""
+    return replace(
+        _with_refusal(message, refusal, account_id, now),
+        status=Status.FAILED,
+        stage=Stage.CLOSED,
+    )
+
+
+def requeued(
+    message: Message,
+    refusal: NotSent,
+    account_id: str | None,
+    attempt_at: float,
+    now: float,
+) -> Message:
+    """Return a message that waits for another attempt at `attempt_at`."""
+    return replace(
+        _with_refusal(message, refusal, account_id, now),
+        status=Status.QUEUED,
+        stage=Stage.WAITING,
+        attempt_at=attempt_at,
+    )
+
+
+def _with_refusal(
+    message: Message, refusal: NotSent, account_id: str | None, now: float
+) -> Message:
+    """Return a message with the reason why an account did not accept it."""
+    return replace(
+        message,
+        last_account=account_id or message.last_account,
+        submission=None,
+        error=refusal.kind,
+        detail=refusal.cause or refusal.detail,
+        updated=now,
+    )
+
+
+def scheduled(message: Message, now: float) -> Message:
+    """Return a message that waits here for its own moment."""
+    return replace(
+        message,
+        status=Status.QUEUED,
+        stage=Stage.WAITING,
+        submission=None,
+        detail="scheduled",
+        attempt_at=message.dispatch.due,
+        updated=now,
+    )
+
+
+def never_arrived(message: Message, now: float) -> Message:
+    """Return a message in doubt that its provider never got: it is sent again."""
+    return replace(
+        message,
+        status=Status.QUEUED,
+        stage=Stage.WAITING,
+        submission=None,
+        provider_id=None,
+        detail=None,
+        attempt_at=now,
+        updated=now,
+    )
+
+
+def expired(message: Message, now: float) -> Message:
+    """Return a message that waited for too long."""
+    return replace(
+        message,
+        status=Status.EXPIRED,
+        stage=Stage.CLOSED,
+        error=message.error or ErrorKind.UNAVAILABLE,
+        attempt_at=None,
+        updated=now,
+    )
+
+
+def cancel_requested(message: Message, now: float) -> Message:
+    """Return a message that its provider is asked to cancel.
+
+    A report that it was not sent is then what the user wants.
+    """
+    return replace(message, error=ErrorKind.CANCELLED, updated=now)
+
+
+def cancel_refused(message: Message, now: float) -> Message:
+    """Return a message that its provider did not cancel."""
+    return replace(message, error=None, updated=now)
+
+
+def cancelled(message: Message, now: float) -> Message:
+    """Return a message that the user cancelled: it is not sent."""
+    return replace(
+        message,
+        status=Status.FAILED,
+        stage=Stage.CLOSED,
+        error=ErrorKind.CANCELLED,
+        detail=None,
+        attempt_at=None,
+        updated=now,
+    )
+
+
+def reported(message: Message, report: Report, now: float) -> Message:
+    """Return a message with what its provider reports of it.
+
+    A cancellation that was asked for stays its error until it has been sent after all.
+    """
+    type_ = report.type or message.type
+    was_sent = report.status in {Status.SENT, Status.DELIVERED, Status.EXPIRED}
+    return replace(
+        message,
+        provider_id=report.ref.provider_id,
+        status=report.status,
+        stage=Stage.CLOSED if report.status.is_final else Stage.ACCEPTED,
+        parts=0 if type_ is MessageType.PUSH else report.parts or message.parts,
+        cost=message.cost if report.cost is None else report.cost,
+        error=None if was_sent else message.error,
+        detail=report.detail,
+        type=type_,
+        updated=now,
+    )
+
+
+def no_longer_tracked(message: Message) -> Message:
+    """Return an accepted message whose delivery is not found out any more."""
+    return replace(message, stage=Stage.CLOSED)
+
+
+def given_up(message: Message, now: float) -> Message:
+    """Return a message of which no report will ever come."""
+    return replace(message, status=Status.UNCERTAIN, stage=Stage.CLOSED, updated=now)
+
+
+def divided(message: Message, members: Iterable[Message], now: float) -> Message:
+    """Return an accepted message to a group; its numbers have messages of their own.
+
+    It has the parts and the cost (euro) of them all. Members in doubt count too: what
+    each costs is counted with the group, and only what changes of it with the member.
+    """
+    listed = list(members)
+    sent = [one for one in listed if one.status is not Status.FAILED]
+    costs = [one.cost for one in sent if one.cost is not None]
+    return replace(
+        message,
+        stage=Stage.CLOSED,
+        status=Status.QUEUED,
+        provider_id=message.submission,
+        parts=sum(one.parts for one in sent) if listed else message.parts,
+        cost=sum(costs, Decimal(0)) if costs else None,
+        error=None,
+        detail=None,
+        updated=now,
+    )

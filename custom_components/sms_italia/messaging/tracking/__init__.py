@@ -1,0 +1,7 @@
+"""After a message was accepted: its delivery, its cancellation, its end."""
+
+from .cancellation import Cancellation
+from .retention import Retention
+from .tracker import Tracker
+
+__all__ = ["Cancellation", "Retention", "Tracker"]

@@ -1,0 +1,94 @@
+"""Closing messages of which no report will come any more, and forgetting old ones."""
+
+from ..account import Account
+from ..delivery import DeliveryContext
+from ..model import Message, Stage
+from ..state.transitions import given_up, no_longer_tracked
+
+_AT_PROVIDER = frozenset({Stage.ACCEPTED, Stage.IN_DOUBT})
+
+
+class Retention:
+    """Keeps open messages and the ledger true while accounts and days come and go."""
+
+    def __init__(self, context: DeliveryContext) -> None:
+        """Close and forget what is no longer needed."""
+        self._context = context
+        self._open = context.open_messages
+        self._ledger = context.ledger
+        self._clock = context.clock
+        self._timing = context.timing
+
+    async def recognize(self, account: Account) -> bool:
+        """Return whether an account that is attached is the customer that it was.
+
+        Of another customer's messages its provider would say that they never arrived,
+        and they would be sent twice: they are closed.
+        """
+        before = await self._ledger.identity(account.id)
+        if before == account.identity:
+            return True
+        if before is not None:
+            await self.close_at_provider(account.id)
+        await self._ledger.keep_identity(account.id, account.identity)
+        return before is None
+
+    async def close_at_provider(self, account_id: str) -> None:
+        """Close what an account submitted, of which no report will ever come.
+
+        What is on the wire gets its outcome first.
+        """
+        while on_the_wire := [
+            end
+            for message in self._submitted_by(account_id)
+            if message.stage is Stage.SUBMITTING
+            and (end := self._context.in_progress.get(message.id)) is not None
+        ]:
+            await on_the_wire[0].wait()
+        now = self._clock.now()
+        await self._open.change(
+            [
+                given_up(message, now)
+                for message in self._submitted_by(account_id)
+                if message.stage in _AT_PROVIDER
+            ]
+        )
+
+    def _submitted_by(self, account_id: str) -> list[Message]:
+        """Return the open messages that an account tried last, or accepted."""
+        return [one for one in self._open if one.last_account == account_id]
+
+    async def tidy_up(self, account: Account) -> None:
+        """Do what is due once a day for an account.
+
+        Messages of which no report will come any more are closed, old ones forgotten.
+        """
+        now = self._clock.now()
+        submitted = self._submitted_by(account.id)
+        if not account.tracks_delivery:
+            # Reports were switched off: what was last known is all there will be.
+            await self._open.change(
+                [
+                    no_longer_tracked(message)
+                    for message in submitted
+                    if message.stage is Stage.ACCEPTED and message.dispatch.due <= now
+                ]
+            )
+        await self._open.change(
+            [
+                given_up(message, now)
+                for message in submitted
+                if self._is_hopeless(account, message, now)
+            ]
+        )
+        before = now - account.options.history_days * 86_400
+        await self._ledger.trim(account.id, before)
+
+    def _is_hopeless(self, account: Account, message: Message, now: float) -> bool:
+        """Return whether nothing more will be known of a message at a provider."""
+        if message.stage not in _AT_PROVIDER:
+            return False
+        if now - message.dispatch.due > self._timing.give_up:
+            return True
+        is_in_doubt = message.stage is Stage.IN_DOUBT
+        return is_in_doubt and not account.can_settle(message.provider_id)

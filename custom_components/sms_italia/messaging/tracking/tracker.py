@@ -1,0 +1,414 @@
+"""Finding out the status of the messages that providers accepted."""
+
+import asyncio
+from collections.abc import (
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from dataclasses import replace
+import heapq
+from itertools import batched
+import logging
+from math import inf
+
+from ...providers import (
+    Accepted,
+    ErrorKind,
+    Feature,
+    MessageRef,
+    MessageType,
+    NotAcceptedError,
+    ProviderError,
+    Report,
+)
+from ..account import Account
+from ..alarm import Alarm
+from ..delivery import DeliveryContext, settle_group
+from ..model import Message, Stage
+from ..state import Change, CredentialsRefused
+from ..state.transitions import given_up, never_arrived, reported
+
+_LOGGER = logging.getLogger(__name__)
+
+_QUESTIONS_AT_ONCE = 4
+"""Status requests on the wire to one account."""
+
+_CHUNK = 100
+"""Reports recorded at once."""
+
+_DAY = 86_400
+
+
+class Tracker:
+    """Asks one account's provider about its messages: often at first, then ever rarer.
+
+    A message that waits at the provider for its time is first asked about then.
+    """
+
+    def __init__(self, account: Account, context: DeliveryContext) -> None:
+        """Follow the open messages of the account, and those to come."""
+        self._account = account
+        self._open = context.open_messages
+        self._events = context.events
+        self._clock = context.clock
+        self._timing = context.timing
+        self._tasks = context.tasks
+        self._due: dict[int, float] = {}
+        self._reported_early: set[str] = set()
+        self._hinted: dict[str, float] = {}
+        self._doubted: dict[str, float] = {}
+        self._queue: list[tuple[float, int]] = []
+        self._alarm = Alarm(self._clock, self._begin)
+        self._round: asyncio.Task[None] | None = None
+        self._is_stopped = False
+        self._unsubscribe = self._open.subscribe(
+            self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT
+        )
+        self._follow(list(self._open))
+
+    def hurry(self, submission: str) -> bool:
+        """Ask about a submission's messages now; return whether there are any.
+
+        Only those that went to this account's provider: any other knows nothing of
+        them, which would look as if they had never arrived. Each of a thousand messages
+        may be reported, but the submission is asked about again after a pause only.
+        """
+        now = self._clock.now()
+        if self._hinted.get(submission, -inf) > now:
+            return True
+        messages = [
+            message
+            for message in self._open.of_submission(submission)
+            if message.last_account == self._account.id
+        ]
+        if any(message.stage is Stage.SUBMITTING for message in messages):
+            # The report was quicker than the answer to the send.
+            self._forget_ended()
+            self._reported_early.add(submission)
+        if followed := [one for one in messages if self._follows(one)]:
+            last = self._hinted.get(submission, -inf)
+            moment = max(now, last + self._timing.first_poll)
+            self._hinted[submission] = moment
+            for message in followed:
+                if self._due.get(message.id, inf) > moment:
+                    self._set_due(message.id, moment)
+            self._set_alarm()
+        return bool(messages)
+
+    def stop(self) -> None:
+        """Ask no more; a request that is on the wire is finished."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        self._unsubscribe()
+        self._due.clear()
+        self._reported_early.clear()
+        self._hinted.clear()
+        self._doubted.clear()
+        self._queue.clear()
+        self._alarm.stop()
+
+    def _on_changes(self, changes: Sequence[Change]) -> None:
+        """Begin to follow the messages that this account accepted just now, or may."""
+        self._follow(
+            [
+                change.after
+                for change in changes
+                if change.before is None
+                or change.before.stage is not change.after.stage
+            ]
+        )
+
+    def _follow(self, messages: Sequence[Message]) -> None:
+        """Begin to ask about the messages that this account's provider knows."""
+        now = self._clock.now()
+        later: list[Message] = []
+        for message in messages:
+            if message.last_account != self._account.id or not self._follows(message):
+                continue
+            if message.stage is Stage.IN_DOUBT and message.submission is not None:
+                self._doubted.setdefault(message.submission, self._clock.monotonic())
+            if message.submission in self._reported_early:
+                self._set_due(message.id, now)
+            else:
+                later.append(message)
+        self._put_off(later, now)
+        if self._reported_early:
+            self._reported_early.difference_update(one.submission for one in messages)
+        self._set_alarm()
+
+    def _follows(self, message: Message) -> bool:
+        """Return whether the provider is still to be asked about a message."""
+        match message.stage:
+            case Stage.ACCEPTED:
+                # Whether it was cancelled is asked in any case.
+                is_cancelled = message.error is ErrorKind.CANCELLED
+                return is_cancelled or self._account.tracks_delivery
+            case Stage.IN_DOUBT:
+                return True
+            case (
+                Stage.WAITING
+                | Stage.HELD
+                | Stage.JOINED
+                | Stage.SUBMITTING
+                | Stage.CLOSED
+            ):
+                return False
+
+    def _forget_ended(self) -> None:
+        """Forget what is remembered of submissions that have no open message."""
+        self._reported_early = set(self._still_open(self._reported_early))
+        for remembered in (self._hinted, self._doubted):
+            kept = set(self._still_open(remembered))
+            for submission in remembered.keys() - kept:
+                del remembered[submission]
+
+    def _still_open(self, submissions: Iterable[str]) -> list[str]:
+        return [one for one in submissions if self._open.of_submission(one)]
+
+    def _put_off(self, messages: Sequence[Message], now: float) -> None:
+        """Set when to ask about messages next."""
+        if not messages:
+            return
+        is_pushed = self._account.callback_url("") is not None
+        for message in messages:
+            begin = _asked_from(message)
+            pause = self._timing.next_poll(
+                max(0, now - begin),
+                # No delivery of a Push is pushed to us.
+                is_pushed=is_pushed and message.type is not MessageType.PUSH,
+            )
+            self._set_due(message.id, max(now, begin) + pause)
+
+    def _set_due(self, message_id: int, moment: float) -> None:
+        self._due[message_id] = moment
+        heapq.heappush(self._queue, (moment, message_id))
+
+    def _set_alarm(self) -> None:
+        """Set when to ask next, unless requests are on the wire."""
+        is_asking = self._round is not None and not self._round.done()
+        if self._queue and not self._is_stopped and not is_asking:
+            self._alarm.set(self._queue[0][0])
+
+    def _begin(self) -> None:
+        self._round = self._tasks.spawn(self._work(), "tracking")
+
+    async def _work(self) -> None:
+        """Ask about all messages that are due."""
+        try:
+            await self._ask(self._take_due())
+        finally:
+            # This task is not done yet, so the alarm is set right after it.
+            asyncio.get_running_loop().call_soon(self._set_alarm)
+
+    def _take_due(self) -> list[Message]:
+        """Return the messages that are due or nearly so, and set their next time.
+
+        Those within a tenth of the first pause come along, so that messages sent
+        together are asked about together.
+        """
+        now = self._clock.now()
+        due: list[Message] = []
+        while self._queue and self._queue[0][0] <= now + self._timing.first_poll / 10:
+            moment, message_id = heapq.heappop(self._queue)
+            if self._due.get(message_id) != moment:
+                continue
+            del self._due[message_id]
+            message = self._open.get(message_id)
+            if message is not None and self._follows(message):
+                due.append(message)
+        self._put_off(due, now)
+        return due
+
+    async def _ask(self, messages: Sequence[Message]) -> None:
+        """Ask about messages, and give up those that are too old."""
+        known: list[Message] = []
+        submissions: dict[str, list[Message]] = {}
+        for message in messages:
+            if message.provider_id is not None:
+                known.append(message)
+            elif message.submission is not None and self._can_look_up:
+                submissions.setdefault(message.submission, []).append(message)
+        size = self._account.provider.capabilities.refs_per_report_query
+        limit = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+        await asyncio.gather(
+            *(
+                self._guarded(self._ask_reports(some), limit)
+                for some in batched(known, size, strict=False)
+            ),
+            *(
+                self._guarded(self._look_up(reference, some), limit)
+                for reference, some in submissions.items()
+            ),
+        )
+        await self._give_up(messages)
+        self._forget_ended()
+
+    async def _guarded(
+        self, question: Coroutine[None, None, None], limit: asyncio.Semaphore
+    ) -> None:
+        """Ask one question; that it fails must not stop the others."""
+        account = self._account
+        async with limit:
+            try:
+                await question
+            except ProviderError as err:
+                _LOGGER.debug("%s did not report delivery: %s", account.name, err)
+                if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
+                    self._events.publish(CredentialsRefused(account=account.id))
+            except Exception as err:  # noqa: BLE001 - it must not stop the others
+                # The exception itself may carry what must not be logged.
+                _LOGGER.error(  # noqa: TRY400 - same reason
+                    "Asking about messages failed: %s", type(err).__name__
+                )
+
+    @property
+    def _can_look_up(self) -> bool:
+        """Whether the provider finds a submission by our reference."""
+        return self._account.has(Feature.CLIENT_REFERENCE)
+
+    async def _ask_reports(self, messages: Sequence[Message]) -> None:
+        """Ask about messages that the provider knows by an ID."""
+        refs = [
+            MessageRef(message.provider_id, message.number)
+            for message in messages
+            if message.provider_id is not None
+        ]
+        await self.apply(await self._account.client.reports(refs))
+
+    async def look_up(self, submission: str) -> None:
+        """Ask now for the IDs of a submission's messages; raises ProviderError."""
+        messages = [
+            message
+            for message in self._open.of_submission(submission)
+            if message.provider_id is None
+        ]
+        if messages and self._can_look_up:
+            await self._look_up(submission, messages)
+
+    async def _look_up(self, reference: str, messages: Sequence[Message]) -> None:
+        """Find messages of a submission at their provider by our reference.
+
+        Of one in doubt, what arrived is accepted like any other message, and what did
+        not by the time that it must have was not sent, and goes back into the outbox.
+        """
+        elapsed = self._clock.monotonic() - self._doubted.get(reference, inf)
+        reports = await self._found_reports(reference, messages[0])
+        found = {report.ref.recipient: report for report in reports}
+        is_missing = elapsed >= self._pause_for(reference, found.keys())
+        unsent: list[Message] = []
+        for chunk in batched(messages, _CHUNK, strict=False):
+            changed: list[Message] = []
+            for asked in chunk:
+                message = self._open.get(asked.id)
+                if message is None or not _is_in(message, reference):
+                    # Settled meanwhile: it may be on its way again.
+                    continue
+                if message.group is not None and reports:
+                    await self._divide_group(message, reports)
+                elif (report := found.get(message.number)) is not None:
+                    changed.append(reported(message, report, self._clock.now()))
+                elif message.stage is Stage.IN_DOUBT and is_missing:
+                    unsent.append(message)
+            await self._change(changed)
+        # All at once, so that they are sent together again.
+        now = self._clock.now()
+        await self._open.change([never_arrived(one, now) for one in unsent])
+
+    async def _found_reports(
+        self, reference: str, message: Message
+    ) -> Sequence[Report]:
+        """Return what the provider finds of a submission, by one of its messages."""
+        channel = message.dispatch.options.channel
+        # The user may have given the same name to a message of long ago.
+        oldest = message.dispatch.created - _DAY
+        return [
+            report
+            for report in await self._account.client.lookup(reference, channel)
+            if report.at is None or report.at.timestamp() >= oldest
+        ]
+
+    def _pause_for(self, reference: str, found: Collection[str]) -> float:
+        """Return the seconds after which a submission that is missing never arrived."""
+        capabilities = self._account.provider.capabilities
+        known = {one.number for one in self._open.of_submission(reference)}
+        if len(known.union(found)) > capabilities.recipients_told_at_once:
+            return self._timing.never_came_in_bulk
+        return self._timing.never_came
+
+    async def _divide_group(self, message: Message, reports: Sequence[Report]) -> None:
+        """Settle a group in doubt: some of its numbers have the text.
+
+        Each that is listed has a message of its own from now on.
+        """
+        outcomes: Mapping[str, Accepted] = {
+            report.ref.recipient: Accepted(
+                provider_id=report.ref.provider_id,
+                type=report.type or MessageType.SMS,
+            )
+            for report in reports
+        }
+        await settle_group(
+            self._open, self._account, message, outcomes, self._clock.now()
+        )
+        await self.apply(reports)
+
+    async def apply(self, reports: Sequence[Report]) -> int:
+        """Record what the provider reports of messages; return how many it knew.
+
+        In chunks, so that a long answer does not hold up everything else.
+        """
+        known = 0
+        for chunk in batched(reports, _CHUNK, strict=False):
+            changed: list[Message] = []
+            for report in chunk:
+                message = self._open.by_ref(self._account.id, report.ref)
+                if message is None:
+                    continue
+                known += 1
+                changed.append(reported(message, report, self._clock.now()))
+            await self._change(changed)
+        return known
+
+    async def _change(self, messages: Sequence[Message]) -> None:
+        """Record the messages of which something is new."""
+        news = [
+            after
+            for after in messages
+            if (before := self._open.get(after.id)) is not None
+            and replace(after, updated=before.updated) != before
+        ]
+        if news:
+            await self._open.change(news)
+
+    async def _give_up(self, messages: Sequence[Message]) -> None:
+        """Close what is older than the longest time a report may take.
+
+        The provider never reported the end, so whether it arrived is uncertain.
+        """
+        now = self._clock.now()
+        await self._open.change(
+            [
+                given_up(message, now)
+                for message in (self._open.get(one.id) for one in messages)
+                if message is not None
+                and now - message.dispatch.due > self._timing.give_up
+            ]
+        )
+
+
+def _is_in(message: Message, reference: str) -> bool:
+    """Return whether a message is still one of a submission at its provider."""
+    is_there = message.stage in {Stage.ACCEPTED, Stage.IN_DOUBT}
+    return is_there and message.submission == reference
+
+
+def _asked_from(message: Message) -> float:
+    """Return the moment from which on a message is asked about."""
+    if message.stage is Stage.IN_DOUBT or message.error is ErrorKind.CANCELLED:
+        return message.updated
+    # What waited in our outbox is as young as on the day it was accepted.
+    return max(message.dispatch.due, message.updated)

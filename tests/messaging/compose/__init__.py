@@ -1,0 +1,1 @@
+"""Tests of what a request becomes before it is sent."""

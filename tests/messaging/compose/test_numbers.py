@@ -1,0 +1,375 @@
+"""How phone numbers are understood, refused and masked."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+import subprocess
+from threading import get_ident
+from typing import override
+
+from hypothesis import example, given, strategies as st
+import phonenumbers
+import pytest
+
+from custom_components.sms_italia.messaging.compose.numbers import (
+    NumberError,
+    country_of,
+    load,
+    parse_number,
+    parse_numbers,
+)
+from custom_components.sms_italia.messaging.model import (
+    NumberProblem,
+    PhoneNumber,
+    mask_number,
+)
+
+from ..programs import python
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded() -> None:
+    """Load the numbering plans, as the integration does at set-up."""
+    load()
+
+
+@pytest.mark.parametrize(
+    ("value", "e164"),
+    [
+        # Mobiles of ten and nine digits; those that begin like the country code.
+        ("3331234567", "+393331234567"),
+        ("333123456", "+39333123456"),
+        ("3931234567", "+393931234567"),
+        ("3901234567", "+393901234567"),
+        ("391234567", "+39391234567"),
+        # The country code without a plus.
+        ("393331234567", "+393331234567"),
+        ("393931234567", "+393931234567"),
+        ("39333123456", "+39333123456"),
+        ("39391234567", "+39391234567"),
+        ("39061234567", "+39061234567"),
+        ("390612345678", "+390612345678"),
+        # International, in every notation.
+        ("+393331234567", "+393331234567"),
+        ("00393331234567", "+393331234567"),
+        ("0039 333 1234567", "+393331234567"),
+        ("(0039) 333-1234567", "+393331234567"),
+        ("+0039 333 1234567", "+393331234567"),
+        ("(+39) 333.123.45.67", "+393331234567"),
+        ("+39 (0)6 1234567", "+39061234567"),
+        # Landlines keep their zero.
+        ("06 1234567", "+39061234567"),
+        ("06/1234567", "+39061234567"),
+        ("02-12345678", "+390212345678"),
+        ("0341 12345", "+39034112345"),
+        ("+39 02 1234", "+39021234"),
+        # What people and their apps put in between.
+        ("333/1234567", "+393331234567"),
+        ("333/123/45/67", "+393331234567"),
+        ("[333] 1234567", "+393331234567"),
+        ("tel:+39-333-1234567", "+393331234567"),
+        ("TEL:3331234567", "+393331234567"),
+        ("333\xa0123\u202f4567", "+393331234567"),
+        ("\u202a+39 333 1234567\u202c", "+393331234567"),
+        ("\u2066\u200e+39\u2011333\u20131234567\u2069\ufeff", "+393331234567"),
+        ("  3331234567\n", "+393331234567"),
+        # As typed on an East Asian and an Arabic keyboard.
+        ("\uff0b39\uff08333\uff091234567", "+393331234567"),
+        ("\uff10\uff16\uff0f1234567", "+39061234567"),
+        ("\u0663\u0663\u06631234567", "+393331234567"),
+        # Not premium: toll free, shared cost, personal, and the decade 4 mobiles.
+        ("800123456", "+39800123456"),
+        ("803123", "+39803123"),
+        ("848123456", "+39848123456"),
+        ("199123456", "+39199123456"),
+        ("4312345678", "+394312345678"),
+        # A range that nobody has opened yet is for the provider to judge.
+        ("7001234567", "+397001234567"),
+        ("+3931234567890", "+3931234567890"),
+    ],
+)
+def test_italian_numbers_are_understood_as_italians_write_them(
+    value: str, e164: str
+) -> None:
+    assert parse_number(value, "IT") == PhoneNumber(e164, "IT")
+
+
+@pytest.mark.parametrize(
+    ("value", "default_country", "e164", "country"),
+    [
+        ("+41 79 123 45 67", "IT", "+41791234567", "CH"),
+        ("0041 79 123 45 67", "IT", "+41791234567", "CH"),
+        ("079 123 45 67", "CH", "+41791234567", "CH"),
+        ("+44 (0)20 7946 0958", "IT", "+442079460958", "GB"),
+        ("+1 212 555 2368", "IT", "+12125552368", "US"),
+        # 00 is understood in a country that dials 011 too.
+        ("0039 333 1234567", "US", "+393331234567", "IT"),
+        ("+1 242 365 1234", "IT", "+12423651234", "BS"),
+        ("+378 66 66 12 12", "IT", "+37866661212", "SM"),
+        ("+39 06 698 12345", "IT", "+390669812345", "VA"),
+        ("+8816 1234 5678", "IT", "+881612345678", ""),
+        # An unknown range counts as the main country of its calling code.
+        ("+44 7000 000 000", "IT", "+447000000000", "GB"),
+        ("+49 1999 9999 99", "IT", "+491999999999", "DE"),
+    ],
+)
+def test_a_number_has_a_country(
+    value: str, default_country: str, e164: str, country: str
+) -> None:
+    assert parse_number(value, default_country) == PhoneNumber(e164, country)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", " ", "+", "00", "tel:", "-", "casa", "Mario Rossi"),
+        # Too short or too long to be anybody's.
+        *("112", "118", "1", "33312", "+3906", "+39333", "45501", "48383"),
+        *("33312345678901", "+3933312345678901", "9" * 400, "+49 199999999999999"),
+        "+683 4002",
+        # Letters, extensions, dial codes.
+        *("333 CASA 123", "+39 3xx 1234567", "3331234567 int. 5", "3331234567x5"),
+        *("3331234567;ext=3", "*#06#", "#31#3331234567", "3331234567,5"),
+        # More than one number.
+        *("3331234567 3337654321", "3331234567, 3337654321", "3331234567;3337654321"),
+        *("3331234567\n3337654321", "333123456\t061234567", "3331234567/3337654321"),
+        *("06 1234567/8", "3331234567/68", "06 12345 06 54321 06 12"),
+        *("+393331234567+393337654321", "++393331234567", "00+393331234567"),
+        # Zeros that belong to no number.
+        *("+3100000000", "+200000000000", "+44 00 20 7946 095"),
+        # No such country; not digits.
+        *("+999123456789", "+0123456789", "3331234567²", "½33123456"),
+    ],
+)
+def test_what_is_not_one_number_is_refused(value: str) -> None:
+    with pytest.raises(NumberError) as refused:
+        parse_number(value, "IT")
+    assert refused.value.reason is NumberProblem.INVALID
+
+
+@pytest.mark.parametrize(
+    ("value", "default_country"),
+    [
+        ("3331234567", ""),
+        ("3331234567", "XX"),
+        ("393331234567", "FR"),
+        # Without its area code a number can be dialled only from the same town.
+        ("2530000", "US"),
+    ],
+)
+def test_a_national_number_needs_the_country_it_is_of(
+    value: str, default_country: str
+) -> None:
+    with pytest.raises(NumberError) as refused:
+        parse_number(value, default_country)
+    assert refused.value.reason is NumberProblem.INVALID
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("899123456", "+39 899 123456", "0039899123456", "892424", "892123456"),
+        *("893123456", "894123456", "895123456", "8951234567", "39899123456"),
+        *("144123456", "166123456", "163123456", "164123456", "1441234567"),
+        # Premium SMS of decade 4.
+        *("4312345", "482123456", "+39 4812345", "0878 12345"),
+        *("+33 899 123456", "+44 906 123 4567", "+41900123456", "+1 900 555 1234"),
+        "+979 1 2345 6789",
+    ],
+)
+def test_premium_numbers_are_refused(value: str) -> None:
+    with pytest.raises(NumberError) as refused:
+        parse_number(value, "IT")
+    assert refused.value.reason is NumberProblem.PREMIUM
+
+
+@given(st.from_regex(r"\+393[0-9]{8,9}", fullmatch=True))
+def test_the_library_agrees_on_italian_mobiles_which_it_is_not_asked_about(
+    value: str,
+) -> None:
+    number = phonenumbers.parse(value)
+    assert phonenumbers.is_possible_number(number)
+    assert phonenumbers.number_type(number) != phonenumbers.PhoneNumberType.PREMIUM_RATE
+    assert phonenumbers.region_code_for_number(number) in {"IT", None}
+    assert parse_number(value, "FR") == PhoneNumber(value, "IT")
+    assert country_of(value) == "IT"
+
+
+@given(st.from_regex(r"(\+|00)?[0-9 ./-]{6,16}", fullmatch=True))
+@example("+3100000000")
+def test_a_number_in_e164_stays_what_it_is(value: str) -> None:
+    try:
+        number = parse_number(value, "IT")
+    except NumberError:
+        return
+    assert 8 <= len(number.e164) - 1 <= 15
+    assert number.e164.startswith("+")
+    for default_country in ("IT", "US", ""):
+        assert parse_number(number.e164, default_country) == number
+
+
+@pytest.mark.parametrize("times", [1, 40])
+async def test_many_values_are_understood_as_each_is(times: int) -> None:
+    values = ["333 1234567", "casa", "899123456", "+41 79 123 45 67"] * times
+    assert (
+        await parse_numbers(values, "IT")
+        == [
+            PhoneNumber("+393331234567", "IT"),
+            NumberProblem.INVALID,
+            NumberProblem.PREMIUM,
+            PhoneNumber("+41791234567", "CH"),
+        ]
+        * times
+    )
+
+
+class Noting(list[str]):
+    """Values that note who goes over them."""
+
+    thread: int | None = None
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        self.thread = get_ident()
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(("count", "is_here"), [(1, True), (5000, False)])
+async def test_many_values_do_not_hold_up_the_event_loop(
+    count: int, *, is_here: bool
+) -> None:
+    values = Noting(f"+39333{index:07}" for index in range(count))
+    assert len(await parse_numbers(values, "IT")) == count
+    assert (values.thread == get_ident()) is is_here
+
+
+@pytest.mark.parametrize(
+    ("e164", "country"),
+    [
+        ("+393331234567", "IT"),
+        ("+390669812345", "VA"),
+        ("+491999999999", "DE"),
+        ("+881612345678", ""),
+        ("casa", ""),
+        ("", ""),
+        ("group:7", ""),
+    ],
+)
+def test_a_number_on_record_has_a_country(e164: str, country: str) -> None:
+    assert country_of(e164) == country
+
+
+@given(st.text())
+def test_any_text_is_a_number_or_is_refused(value: str) -> None:
+    with suppress(NumberError):
+        assert parse_number(value, "IT").e164[1:].isdecimal()
+
+
+@pytest.mark.parametrize("value", ["899123456", "333 123 4567 89012345", "casa12345"])
+def test_a_refusal_shows_at_most_three_digits(value: str) -> None:
+    with pytest.raises(NumberError) as refused:
+        parse_number(value, "IT")
+    assert sum(map(str.isdigit, str(refused.value))) <= 3
+    assert value not in repr(refused.value)
+
+
+def test_a_number_does_not_show_its_digits_in_its_repr() -> None:
+    assert "4567" not in repr(parse_number("3331234567", "IT"))
+
+
+@pytest.mark.parametrize(
+    ("value", "masked"),
+    [
+        ("+393331234567", "***567"),
+        ("+39333123456", "***456"),
+        ("333 12 34 567", "***567"),
+        ("", "***"),
+        ("118", "***"),
+        ("Mario 123", "***"),
+    ],
+)
+def test_a_mask_shows_the_last_three_digits_and_not_the_length(
+    value: str, masked: str
+) -> None:
+    assert mask_number(value) == masked
+
+
+@given(st.text())
+def test_a_mask_never_reveals_more_than_three_digits(value: str) -> None:
+    masked = mask_number(value)
+    assert masked[:3] == "***"
+    assert len(masked) in {3, 6}
+    assert sum(map(str.isdigit, value)) == 0 or masked != value
+
+
+def test_nothing_is_read_from_disk_once_the_plans_are_loaded() -> None:
+    """Numbers of every country are parsed on the event loop."""
+    examples = [
+        phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        for region in phonenumbers.SUPPORTED_REGIONS
+        for kind in phonenumbers.PhoneNumberType.values()
+        if (example := phonenumbers.example_number_for_type(region, kind))
+    ]
+    assert len(examples) > 1000
+    program = """
+        import sys
+        from custom_components.sms_italia.messaging.compose import numbers
+
+        assert "phonenumbers" not in sys.modules, "importing the module is not cheap"
+        numbers.load()
+        examples = sys.stdin.read().split()
+        touched = []
+
+        def watch(event, arguments):
+            if event in {"open", "import", "os.listdir", "os.scandir"}:
+                touched.append((event, arguments[0]))
+
+        sys.addaudithook(watch)
+        for number in examples:
+            try:
+                numbers.parse_number(number, "IT")
+            except numbers.NumberError:
+                pass  # premium, or too short for us: refused after every look-up
+        assert not touched, touched[:9]
+    """
+    finished = subprocess.run(  # noqa: S603 - our own program
+        python(program),
+        input="\n".join(examples),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_the_library_is_loaded_off_the_event_loop_and_only_when_it_is_needed() -> None:
+    program = """
+        import asyncio
+        import sys
+        from threading import get_ident
+        from custom_components.sms_italia.messaging.compose.numbers import parse_numbers
+
+        threads = set()
+
+        def watch(event, arguments):
+            if event == "import" and arguments[0].startswith("phonenumbers"):
+                threads.add(get_ident())
+
+        async def main():
+            sys.addaudithook(watch)
+            for values in (["+393331234567"], ["+393331234567"] * 1000):
+                await parse_numbers(values, "IT")
+            assert "phonenumbers" not in sys.modules
+            for _ in range(2):
+                (number,) = await parse_numbers(["+41 79 123 45 67"], "IT")
+                assert (number.e164, number.country) == ("+41791234567", "CH")
+            assert threads and get_ident() not in threads
+
+        asyncio.run(main())
+    """
+    finished = subprocess.run(  # noqa: S603 - our own program
+        python(program),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")

@@ -1,0 +1,508 @@
+"""Messages that wait for better times: in order, once, and not for ever."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from custom_components.sms_italia.messaging import Stage
+from custom_components.sms_italia.messaging.account import Accounts
+from custom_components.sms_italia.messaging.delivery.outbox import Outbox
+from custom_components.sms_italia.messaging.ledger import Ledger
+from custom_components.sms_italia.providers import ErrorKind, Status
+
+from ..fake import MANY, ONE, PLAIN, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS
+from ..helpers import (
+    NUMBER,
+    OTHER,
+    STILL,
+    Harness,
+    a_dispatch,
+    a_message,
+    copy_as_after_a_crash,
+    numbers,
+    until,
+)
+from .context import a_context
+
+KEY = MANY
+HOUR = 3600
+
+
+async def attach_over_line(harness: Harness, key: str = KEY, **options: object) -> None:
+    """Attach an account that talks over the line."""
+    await harness.attach(key, line=harness.line, **options)
+
+
+async def test_while_the_line_is_down_messages_wait_and_then_arrive_once_in_order(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    first = [await harness.one(KEY, NUMBER, f"a{index}") for index in range(4)]
+    second = [await harness.one(KEY, OTHER, f"b{index}") for index in range(4)]
+    assert {one.status for one in first + second} == {Status.QUEUED}
+    assert {one.error for one in first + second} == {ErrorKind.UNAVAILABLE}
+    harness.line.up()
+    await until(lambda: len(harness.accepted(KEY)) == 8)
+    arrived = harness.arrived(KEY)
+    for number, letter in ((NUMBER, "a"), (OTHER, "b")):
+        texts = [text for to, text in arrived if to == number]
+        assert texts == [f"{letter}{index}" for index in range(4)]
+    for message in first + second:
+        kept = await harness.until_kept(message, stage=Stage.ACCEPTED)
+        assert kept.error is None
+    assert harness.requests(KEY) == 8
+
+
+async def test_a_line_that_fails_again_and_again_loses_and_doubles_nothing(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness)
+    harness.client(KEY).reply(THROTTLED, times=7)
+    messages = [await harness.one(KEY, NUMBER, f"a{index}") for index in range(6)]
+    await until(lambda: len(harness.accepted(KEY)) == 6)
+    assert [text for _, text in harness.arrived(KEY)] == [f"a{i}" for i in range(6)]
+    assert harness.requests(KEY) == 7 + 6
+    for message in messages:
+        await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
+async def test_many_numbers_that_wait_go_out_in_one_request_again(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    await harness.send(KEY, *numbers(100))
+    harness.line.up()
+    await until(lambda: len(harness.accepted(KEY)) == 100)
+    assert harness.requests(KEY) == 1
+
+
+async def test_a_new_message_does_not_overtake_one_that_waits(harness: Harness) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    await harness.one(KEY, NUMBER, "vecchio")
+    harness.line.up()
+    await harness.one(KEY, NUMBER, "nuovo")
+    await until(lambda: len(harness.accepted(KEY)) == 2)
+    assert [text for _, text in harness.arrived(KEY)] == ["vecchio", "nuovo"]
+
+
+async def test_a_new_message_does_not_overtake_one_whose_account_has_rested(
+    harness: Harness,
+) -> None:
+    harness.use(timing=STILL)
+    await attach_over_line(harness, retry_for=10 * HOUR)
+    harness.line.down()
+    await harness.one(KEY, NUMBER, "vecchio")
+    harness.line.up()
+    harness.time.pass_by(2 * HOUR)
+    await harness.one(KEY, NUMBER, "nuovo")
+    assert [text for _, text in harness.arrived(KEY)] == ["vecchio", "nuovo"]
+
+
+async def test_a_new_message_does_not_overtake_one_that_is_being_tried_again(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    await harness.one(KEY, NUMBER, "vecchio")
+    # The second attempt is refused, but we do not know yet.
+    harness.client(KEY).reply(THROTTLED)
+    harness.line.hold_answers()
+    harness.line.up()
+    await until(lambda: harness.requests(KEY) == 1)
+    new = asyncio.create_task(harness.one(KEY, NUMBER, "nuovo"))
+    other = asyncio.create_task(harness.one(KEY, OTHER, "altro"))
+    await until(lambda: harness.requests(KEY) == 2)
+    harness.line.release_answers()
+    await asyncio.gather(new, other)
+    await until(lambda: len(harness.accepted(KEY)) == 3)
+    assert [text for to, text in harness.arrived(KEY) if to == NUMBER] == [
+        "vecchio",
+        "nuovo",
+    ]
+
+
+async def test_a_message_to_another_number_does_not_wait(harness: Harness) -> None:
+    await attach_over_line(harness)
+    await harness.attach(REFERENCE)
+    harness.line.down()
+    await harness.one(KEY, NUMBER)
+    message = await harness.one(REFERENCE, OTHER)
+    assert message.stage is Stage.ACCEPTED
+
+
+async def test_a_message_of_several_numbers_passes_no_older_one_to_any_of_them(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    await harness.one(KEY, OTHER, "vecchio")
+    harness.line.up()
+    await harness.send(KEY, NUMBER, OTHER, text="nuovo")
+    await until(lambda: len(harness.accepted(KEY)) == 3)
+    assert [text for to, text in harness.arrived(KEY) if to == OTHER] == [
+        "vecchio",
+        "nuovo",
+    ]
+
+
+async def test_a_first_attempt_in_several_requests_is_not_made_twice(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness, ONE)
+    harness.line.hold_answers()
+    send = asyncio.create_task(harness.send(ONE, *numbers(40)))
+    await until(lambda: harness.requests(ONE))
+    # Another account's arrival makes the outbox go over all that waits.
+    await harness.attach(KEY)
+    harness.line.release_answers()
+    messages = await send
+    assert {one.stage for one in messages} == {Stage.ACCEPTED}
+    assert harness.requests(ONE) == 40
+    assert len(harness.accepted(ONE)) == 40
+
+
+async def test_a_number_that_waits_for_its_first_attempt_is_not_overtaken_either(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness, ONE)
+    harness.line.hold_answers()
+    # More than may be on the wire at once: the last ones have not left yet.
+    many = numbers(40)
+    send = asyncio.create_task(harness.send(ONE, *many, text="vecchio"))
+    await until(lambda: harness.requests(ONE) == 32)
+    new = asyncio.create_task(harness.one(ONE, many[-1], "nuovo"))
+    await until(lambda: len(harness.statuses) == 41)
+    harness.line.release_answers()
+    await asyncio.gather(send, new)
+    await until(lambda: len(harness.accepted(ONE)) == 41)
+    assert [text for to, text in harness.arrived(ONE) if to == many[-1]] == [
+        "vecchio",
+        "nuovo",
+    ]
+
+
+async def test_what_expires_before_the_line_comes_back_is_never_sent(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness, retry_for=HOUR)
+    harness.line.down()
+    old = await harness.one(KEY, NUMBER, "vecchio")
+    harness.time.pass_by(HOUR - 60)
+    new = await harness.one(KEY, OTHER, "nuovo")
+    harness.time.pass_by(61)
+    expired = await harness.until_kept(old, status=Status.EXPIRED)
+    assert expired.stage is Stage.CLOSED
+    assert expired.error is ErrorKind.UNAVAILABLE
+    harness.line.up()
+    await harness.until_kept(new, stage=Stage.ACCEPTED)
+    assert harness.arrived(KEY) == [(OTHER, "nuovo")]
+    assert harness.statuses[old.id] == [Status.QUEUED, Status.EXPIRED]
+
+
+async def test_a_message_expires_also_while_its_account_is_away(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness)
+    await harness.attach(REFERENCE)
+    harness.line.down()
+    message = await harness.one(KEY)
+    await harness.messenger.detach(KEY)
+    harness.time.pass_by(HOUR + 1)
+    await harness.attach(PLAIN)
+    expired = await harness.until_kept(message, status=Status.EXPIRED)
+    assert expired.stage is Stage.CLOSED
+    assert not harness.client(KEY).calls
+
+
+async def test_what_expires_while_it_waits_for_its_turn_on_the_wire_is_not_sent(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness, ONE, retry_for=HOUR)
+    harness.line.hold_answers()
+    send = asyncio.create_task(harness.send(ONE, *numbers(33)))
+    await until(lambda: harness.requests(ONE) == 32)
+    harness.time.pass_by(HOUR + 1)
+    harness.line.release_answers()
+    *_, last = await send
+    assert (last.status, last.stage) == (Status.EXPIRED, Stage.CLOSED)
+    assert harness.requests(ONE) == 32
+
+
+async def test_the_wait_that_a_provider_asks_for_is_kept(harness: Harness) -> None:
+    harness.client(KEY).reply(THROTTLED_FOR_7_SECONDS)
+    await harness.attach(KEY)
+    message = await harness.one(KEY)
+    assert message.error is ErrorKind.THROTTLED
+    assert message.attempt_at is not None
+    # Our own rest would be far shorter.
+    wait = message.attempt_at - harness.time.now()
+    assert 6 < wait <= 7
+    # A hurry changes nothing while the account rests.
+    await harness.attach(REFERENCE)
+    await harness.one(KEY, OTHER)
+    await harness.messenger.detach(REFERENCE)
+    assert harness.requests(KEY) == 1
+    harness.time.pass_by(7)
+    await harness.one(KEY, OTHER)
+    await until(lambda: len(harness.accepted(KEY)) == 3)
+    assert harness.requests(KEY) == 4
+
+
+async def test_a_good_send_takes_along_what_waits(harness: Harness) -> None:
+    harness.use(timing=STILL)
+    await attach_over_line(harness, retry_for=10 * HOUR)
+    harness.line.down()
+    await harness.one(KEY, NUMBER)
+    harness.line.up()
+    harness.time.pass_by(2 * HOUR)
+    assert not harness.accepted(KEY)
+    await harness.one(KEY, OTHER)
+    await until(lambda: len(harness.accepted(KEY)) == 2)
+    assert {to for to, _ in harness.arrived(KEY)} == {NUMBER, OTHER}
+
+
+async def test_an_account_that_turns_out_to_work_takes_along_what_waits_for_it(
+    harness: Harness,
+) -> None:
+    harness.use(timing=STILL)
+    await attach_over_line(harness)
+    harness.line.hold_answers()
+    good = asyncio.create_task(harness.one(KEY, OTHER))
+    await until(lambda: harness.requests(KEY) == 1)
+    harness.line.down()
+    waiting = await harness.one(KEY, NUMBER)
+    assert waiting.attempt_at is not None
+    assert waiting.attempt_at > harness.time.now() + HOUR / 2
+    harness.line.up()
+    harness.line.release_answers()
+    await good
+    await harness.until_kept(waiting, stage=Stage.ACCEPTED)
+
+
+async def test_waiting_messages_are_picked_up_after_a_restart(harness: Harness) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    messages = [await harness.one(KEY, NUMBER, f"a{index}") for index in range(3)]
+    await harness.messenger.close()
+    harness.use()
+    harness.line.up()
+    await attach_over_line(harness)
+    await until(lambda: len(harness.accepted(KEY)) == 3)
+    assert [text for _, text in harness.arrived(KEY)] == ["a0", "a1", "a2"]
+    for message in messages:
+        kept = await harness.until_kept(message, stage=Stage.ACCEPTED)
+        assert kept.error is None
+
+
+async def test_what_expired_while_we_were_off_is_not_sent_after_the_restart(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    message = await harness.one(KEY)
+    await harness.messenger.close()
+    harness.time.pass_by(HOUR + 1)
+    harness.use()
+    harness.line.up()
+    await attach_over_line(harness)
+    await harness.until_kept(message, status=Status.EXPIRED)
+    assert not harness.calls
+
+
+async def test_an_account_that_comes_back_sends_what_waited_for_it(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness)
+    await harness.attach(REFERENCE)
+    harness.line.down()
+    message = await harness.one(KEY)
+    await harness.messenger.detach(KEY)
+    harness.line.up()
+    await attach_over_line(harness)
+    await until(lambda: harness.accepted(KEY))
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
+async def test_of_messages_that_wait_each_goes_through_the_first_account_that_can(
+    harness: Harness,
+) -> None:
+    await attach_over_line(harness, REFERENCE)
+    await attach_over_line(harness, fallback=(REFERENCE,))
+    harness.line.down()
+    message = await harness.one(KEY)
+    assert message.status is Status.QUEUED
+    harness.client(KEY).refuse(ErrorKind.AUTH)
+    harness.line.up()
+    await until(lambda: harness.accepted(REFERENCE))
+    kept = await harness.until_kept(message, stage=Stage.ACCEPTED)
+    assert kept.last_account == REFERENCE
+    assert not harness.accepted(KEY)
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.CREDIT, ErrorKind.AUTH])
+async def test_a_message_that_waited_and_is_then_refused_for_good_fails(
+    harness: Harness, kind: ErrorKind
+) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    message = await harness.one(KEY)
+    harness.client(KEY).refuse(kind)
+    harness.line.up()
+    failed = await harness.until_kept(message, status=Status.FAILED)
+    assert (failed.error, failed.stage) == (kind, Stage.CLOSED)
+    assert harness.requests(KEY) == 1
+
+
+# In order, whatever moments the next attempts are set to
+
+
+async def test_what_is_tried_takes_along_what_is_before_it_to_the_same_number(
+    harness: Harness,
+) -> None:
+    """Whenever its own next attempt would be; to other numbers nothing moves."""
+    clock = harness.time.clock()
+    ledger = Ledger(harness.ledger, harness.troubles.append)
+    await ledger.open(clock.today())
+    accounts = Accounts(lambda _: False)
+    accounts.attach(harness.account(KEY, name="casa"))
+    context = a_context(accounts, ledger, clock, STILL)
+    outbox = Outbox(context)
+    now = clock.now()
+    messages = [
+        a_message(
+            a_dispatch(index, created=now - 10 + index, expires=now + 2 * HOUR),
+            number=OTHER if index == 2 else NUMBER,
+            attempt_at=now + HOUR,
+        )
+        for index in (1, 2, 3, 4)
+    ]
+    context.open_messages.load(messages)
+    await context.open_messages.change([replace(messages[2], attempt_at=now)])
+    submissions = harness.client("casa", KEY).submissions
+    await until(lambda: len(submissions) == 2)
+    await context.tasks.end(1)
+    outbox.stop()
+    await ledger.close()
+    assert [one.recipients for one in submissions] == [(NUMBER,), (NUMBER,)]
+    assert {one.id for one in context.open_messages.waiting} == {20_001, 40_001}
+
+
+# At a later time
+
+
+@pytest.fixture
+def later(harness: Harness) -> float:
+    """Return a moment an hour from now."""
+    return harness.time.now() + HOUR
+
+
+async def test_a_message_for_later_waits_here_if_its_provider_cannot_keep_it(
+    harness: Harness, later: float
+) -> None:
+    key = ONE
+    await harness.attach(key)
+    (message,) = await harness.send(key, NUMBER, send_at=later)
+    assert (message.status, message.stage) == (Status.QUEUED, Stage.WAITING)
+    assert message.error is None
+    assert message.attempt_at == message.dispatch.due == later
+    # Nothing that makes the outbox look sends it before.
+    await harness.attach(KEY)
+    await harness.one(key, OTHER)
+    harness.time.pass_by(HOUR - 30)
+    await harness.attach(REFERENCE)
+    assert [to for to, _ in harness.arrived(key)] == [OTHER]
+    harness.time.pass_by(30)
+    await harness.attach(PLAIN)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+    assert [to for to, _ in harness.arrived(key)] == [OTHER, NUMBER]
+
+
+async def test_a_message_for_later_goes_out_by_itself_when_its_time_has_come(
+    harness: Harness,
+) -> None:
+    await harness.attach(ONE)
+    (message,) = await harness.send(ONE, send_at=harness.time.now() + 0.2)
+    assert message.stage is Stage.WAITING
+    await until(lambda: harness.accepted(ONE))
+    assert harness.time.now() >= message.dispatch.due
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
+async def test_a_message_for_later_is_in_no_ones_way(
+    harness: Harness, later: float
+) -> None:
+    key = ONE
+    await attach_over_line(harness, key)
+    await harness.send(key, NUMBER, text="dopo", send_at=later)
+    assert (await harness.one(key, NUMBER, "adesso")).stage is Stage.ACCEPTED
+    harness.line.down()
+    await harness.one(key, NUMBER, "presto")
+    harness.line.up()
+    await until(lambda: len(harness.accepted(key)) == 2)
+    assert [text for _, text in harness.arrived(key)] == ["adesso", "presto"]
+
+
+async def test_once_its_time_has_come_newer_ones_do_not_overtake_it(
+    harness: Harness, later: float
+) -> None:
+    key = ONE
+    await attach_over_line(harness, key)
+    await harness.send(key, NUMBER, text="vecchio", send_at=later)
+    harness.line.down()
+    harness.time.pass_by(HOUR)
+    await harness.one(key, NUMBER, "nuovo")
+    harness.line.up()
+    await until(lambda: len(harness.accepted(key)) == 2)
+    assert [text for _, text in harness.arrived(key)] == ["vecchio", "nuovo"]
+
+
+async def test_a_message_for_later_is_tried_as_long_after_its_time_as_any_other(
+    harness: Harness, later: float
+) -> None:
+    key = ONE
+    await attach_over_line(harness, key, retry_for=60)
+    harness.line.down()
+    (message,) = await harness.send(key, send_at=later)
+    assert message.dispatch.expires == later + 60
+    harness.time.pass_by(HOUR + 61)
+    await harness.attach(KEY)
+    await harness.until_kept(message, status=Status.EXPIRED)
+    assert not harness.accepted(key)
+
+
+@pytest.mark.parametrize("ending", ["restart", "crash"])
+async def test_a_message_for_later_survives_and_goes_out_once(
+    harness: Harness, later: float, ending: str
+) -> None:
+    key = ONE
+    await harness.attach(key)
+    (message,) = await harness.send(key, send_at=later)
+    left = harness.folder / "left.db"
+    copy_as_after_a_crash(harness.ledger, left)
+    await harness.messenger.close()
+    harness.use(ledger=left if ending == "crash" else harness.ledger)
+    await harness.attach(key)
+    kept = await harness.latest(message)
+    assert (kept.stage, kept.dispatch.due) == (Stage.WAITING, later)
+    assert not harness.accepted(key)
+    harness.time.pass_by(HOUR)
+    await harness.attach(KEY)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+    assert len(harness.accepted(key)) == harness.requests(key) == 1
+
+
+async def test_a_provider_that_cannot_be_reached_gets_it_when_it_can(
+    harness: Harness, later: float
+) -> None:
+    await attach_over_line(harness)
+    harness.line.down()
+    (message,) = await harness.send(KEY, send_at=later)
+    assert message.stage is Stage.WAITING
+    harness.line.up()
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+    (arrived,) = harness.accepted(KEY)
+    assert arrived.send_at is not None

@@ -1,0 +1,113 @@
+"""What happens to a message on its way along its route, and what an answer says."""
+
+from decimal import Decimal
+
+import pytest
+
+from custom_components.sms_italia.messaging.delivery.submitter import (
+    Pending,
+    outcome_of,
+)
+from custom_components.sms_italia.messaging.model import group_address
+from custom_components.sms_italia.providers import (
+    Accepted,
+    ErrorKind,
+    NotSent,
+    Outcome,
+    SendResult,
+    Status,
+    Uncertain,
+)
+
+from ..helpers import NUMBER, OTHER, a_dispatch, a_message
+
+ACCEPTED = Accepted(provider_id="7", status=Status.SENT, parts=2, cost=Decimal("0.1"))
+AUTH = NotSent(kind=ErrorKind.AUTH)
+CREDIT = NotSent(kind=ErrorKind.CREDIT)
+BAD_NUMBER = NotSent(kind=ErrorKind.RECIPIENT)
+DUPLICATE = NotSent(kind=ErrorKind.DUPLICATE)
+THROTTLED = NotSent(kind=ErrorKind.THROTTLED)
+DOUBT = Uncertain(detail="http_500")
+
+MESSAGE = a_message(a_dispatch())
+GROUP = a_message(a_dispatch(), number=group_address("7"), submission="ref")
+
+
+def test_the_first_refusal_stays_with_the_account_that_gave_it() -> None:
+    pending = Pending(MESSAGE)
+    pending.refused("casa", AUTH)
+    pending.refused("riserva", CREDIT)
+    assert (pending.refusal, pending.refused_by) == (AUTH, "casa")
+    assert not pending.is_final
+
+
+def test_a_refusal_that_no_account_can_help_with_takes_the_place_of_the_first() -> None:
+    pending = Pending(MESSAGE)
+    pending.refused("casa", THROTTLED, 10)
+    pending.refused("riserva", BAD_NUMBER)
+    assert (pending.refusal, pending.refused_by) == (BAD_NUMBER, "riserva")
+    assert pending.is_final
+    assert pending.retry_at is None
+
+
+@pytest.mark.parametrize("moments", [(10, 20), (20, 10), (0, 10)])
+def test_a_message_is_tried_again_when_the_first_account_may_accept_it(
+    moments: tuple[float, float],
+) -> None:
+    pending = Pending(MESSAGE)
+    for account, moment in zip(("casa", "riserva"), moments, strict=True):
+        pending.refused(account, THROTTLED, moment)
+    assert pending.retry_at == min(moments)
+
+
+def test_only_the_last_account_can_have_called_a_message_a_duplicate() -> None:
+    pending = Pending(MESSAGE)
+    pending.refused("casa", DUPLICATE)
+    assert pending.is_duplicate
+    pending.refused("riserva", AUTH)
+    assert not pending.is_duplicate
+
+
+@pytest.mark.parametrize("outcome", [ACCEPTED, AUTH, DOUBT])
+def test_a_number_has_the_outcome_that_the_answer_gives_it(outcome: Outcome) -> None:
+    result = SendResult(outcomes={NUMBER: outcome, OTHER: CREDIT})
+    assert outcome_of(MESSAGE, result) == outcome
+
+
+def test_a_number_of_which_the_answer_says_nothing_is_in_doubt() -> None:
+    result = SendResult(outcomes={OTHER: ACCEPTED})
+    assert outcome_of(MESSAGE, result) == Uncertain(detail="not_in_answer")
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        (SendResult(outcomes={}, refusal=CREDIT), CREDIT),
+        (SendResult(outcomes={}, doubt=DOUBT), DOUBT),
+        (SendResult(outcomes={}), Accepted(provider_id="ref")),
+        (
+            SendResult(
+                outcomes={}, group_outcomes={NUMBER: BAD_NUMBER, OTHER: ACCEPTED}
+            ),
+            Accepted(provider_id="ref"),
+        ),
+        (
+            SendResult(outcomes={}, group_outcomes={NUMBER: BAD_NUMBER, OTHER: DOUBT}),
+            Accepted(provider_id="ref"),
+        ),
+        (
+            SendResult(
+                outcomes={}, group_outcomes={NUMBER: BAD_NUMBER, OTHER: DUPLICATE}
+            ),
+            DUPLICATE,
+        ),
+        (
+            SendResult(outcomes={}, group_outcomes={NUMBER: BAD_NUMBER, OTHER: CREDIT}),
+            BAD_NUMBER,
+        ),
+    ],
+)
+def test_a_group_is_accepted_unless_all_of_it_is_refused(
+    result: SendResult, outcome: Outcome
+) -> None:
+    assert outcome_of(GROUP, result) == outcome

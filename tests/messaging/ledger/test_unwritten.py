@@ -1,0 +1,214 @@
+"""What the file lacks while it cannot be written, and gets later."""
+
+import asyncio
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+import logging
+from pathlib import Path
+import sqlite3
+
+import pytest
+
+from custom_components.sms_italia.messaging.ledger import (
+    Entry,
+    LedgerTrouble,
+    Query,
+    Spent,
+    SubmissionIntent,
+)
+from custom_components.sms_italia.messaging.ledger.unwritten import Unwritten
+from custom_components.sms_italia.messaging.model import (
+    DayTotal,
+    Stage,
+)
+from custom_components.sms_italia.providers import (
+    Status,
+)
+
+from ..helpers import (
+    a_dispatch,
+    a_message,
+    copy_as_after_a_crash,
+)
+from .helpers import (
+    LONG,
+    TODAY,
+    Shelf,
+    a_pictured,
+    full_disk,
+)
+
+
+async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_later(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shelf.open()
+    await shelf.add(1)
+    with full_disk(64 * 1024):
+        for number in range(2, 6):
+            await shelf.add(number, text=LONG)
+    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
+    assert await shelf.ids() == [1]
+    await shelf.add(6)
+    assert await shelf.ids() == [6, 5, 4, 3, 2, 1]
+    opened = await shelf.reopen()
+    assert [one.dispatch.id for one in opened.open_messages] == [
+        number * 10_000 for number in range(1, 7)
+    ]
+    assert opened.trouble is None
+    assert shelf.trouble() is None
+    with full_disk(16 * 1024):
+        await shelf.add(7, text=LONG)
+    assert shelf.troubles == [LedgerTrouble.UNWRITABLE] * 2
+    assert shelf.trouble() is LedgerTrouble.UNWRITABLE
+
+
+async def test_the_changes_of_a_message_that_was_not_on_disk_are_not_lost(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    await shelf.open()
+    dispatch = a_dispatch(text=LONG)
+    waiting, sent, failed = (a_message(dispatch, place) for place in (1, 2, 3))
+    accepted = replace(sent, stage=Stage.ACCEPTED, status=Status.SENT, provider_id="1")
+    closed = replace(failed, stage=Stage.CLOSED, status=Status.FAILED)
+    intent = SubmissionIntent(
+        reference="ref", dispatch=dispatch.id, account="casa", created=1.5
+    )
+    spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal("0.05"))
+    with full_disk(64 * 1024):
+        await shelf.ledger.record(Entry(messages=[waiting, sent, failed]))
+        await shelf.ledger.record(Entry(messages=[accepted], submissions=[intent]))
+        await shelf.ledger.record(Entry(messages=[closed], spent=[spent]))
+        await shelf.ledger.record(Entry(spent=[spent]))
+    # An entry that says nothing about them.
+    await shelf.ledger.record(Entry())
+    left = Shelf(tmp_path / "left.db")
+    copy_as_after_a_crash(shelf.path, left.path)
+    opened = await left.open()
+    assert opened.open_messages == (waiting, accepted)
+    assert opened.totals == {"casa": DayTotal(parts=2, cost=Decimal("0.10"))}
+    assert (await left.ledger.find(Query())).messages == (closed, accepted, waiting)
+    await left.ledger.close()
+    with closing(sqlite3.connect(left.path)) as database:
+        assert database.execute("SELECT reference FROM submissions").fetchall() == [
+            ("ref",)
+        ]
+
+
+async def test_what_is_written_late_does_not_undo_what_came_after_it(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    await shelf.add(1)
+    await shelf.reopen()
+    with full_disk(1024):
+        await shelf.add(2, text=LONG)
+        small = await shelf.add(3)
+    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert await shelf.ids() == [1]
+    accepted = replace(small, stage=Stage.ACCEPTED, status=Status.SENT)
+    with full_disk(64 * 1024):
+        # The long one still finds no room, and what waits with it neither.
+        await shelf.ledger.record(Entry(messages=[accepted]))
+    assert await shelf.ids() == [3, 1]
+    await shelf.ledger.record(Entry())
+    found = await shelf.ledger.find(Query())
+    assert [one.dispatch.id for one in found.messages] == [30_000, 20_000, 10_000]
+    assert found.messages[0] == accepted
+
+
+async def test_a_reload_forgets_nothing_while_the_disk_is_full(shelf: Shelf) -> None:
+    await shelf.open()
+    known = await shelf.add(1)
+    waiting = a_message(a_dispatch(2, text=LONG))
+    closed = replace(known, stage=Stage.CLOSED, status=Status.DELIVERED)
+    spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal("0.05"))
+    await shelf.ledger.record(Entry(spent=[spent]))
+    with full_disk(64 * 1024):
+        await shelf.ledger.record(Entry(messages=[waiting, closed], spent=[spent]))
+        opened = await shelf.reopen()
+    assert opened.open_messages == (waiting,)
+    assert opened.totals == {"casa": DayTotal(parts=2, cost=Decimal("0.10"))}
+    await shelf.reopen()
+    assert await shelf.reopen() == opened
+
+
+async def test_a_picture_that_was_not_on_disk_comes_late(shelf: Shelf) -> None:
+    await shelf.open()
+    messages = a_pictured()
+    with full_disk(4096):
+        await shelf.ledger.record(Entry(messages=messages))
+    await shelf.ledger.record(Entry())
+    opened = await shelf.reopen()
+    assert list(opened.open_messages) == messages
+
+
+async def test_an_account_that_is_forgotten_does_not_come_back_when_the_disk_does(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    spent = Spent(day=TODAY, account="via", parts=1, cost=Decimal(1))
+    with full_disk(4096):
+        await shelf.add(1, account="via", text=LONG)
+        await shelf.ledger.record(Entry(spent=[spent]))
+        late = asyncio.create_task(shelf.add(2, account="via", text=LONG))
+        await asyncio.sleep(0)
+        await shelf.ledger.forget("via")
+        await late
+    await shelf.add(3)
+    assert await shelf.ids() == [3]
+    assert not await shelf.ledger.totals_between("via", TODAY, TODAY)
+
+
+def test_closed_messages_that_cannot_be_written_are_not_kept_without_end() -> None:
+    unwritten = Unwritten()
+    for index in range(1, 71):
+        dispatch = a_dispatch(index)
+        closed = [
+            a_message(dispatch, place, stage=Stage.CLOSED) for place in range(1, 101)
+        ]
+        intent = SubmissionIntent(
+            reference=f"{index}", dispatch=dispatch.id, account="casa", created=1.0
+        )
+        unwritten.absorb(
+            Entry(messages=[*closed, a_message(dispatch, 101)], submissions=[intent])
+        )
+    entry = unwritten.take()
+    assert entry is not None
+    stages = Counter(message.stage for message in entry.messages)
+    assert stages == {Stage.WAITING: 70, Stage.CLOSED: 5000}
+    # Of the closed ones, the newest.
+    assert {one.dispatch.id for one in entry.messages if one.stage is Stage.CLOSED} == {
+        index * 10_000 for index in range(21, 71)
+    }
+    assert len(entry.submissions) == 70
+    assert unwritten.take() is None
+
+
+def test_what_an_entry_on_disk_knows_more_of_is_not_written_again() -> None:
+    unwritten = Unwritten()
+    first, second = (a_message(a_dispatch(index)) for index in (1, 2))
+    unwritten.absorb(Entry(messages=[first, second]))
+    longer = replace(first, parts=2)
+    unwritten.supersede(Entry(messages=[longer]))
+    entry = unwritten.take()
+    assert entry is not None
+    assert entry.messages == (second,)
+
+
+def test_of_a_message_that_was_not_written_the_last_state_is_kept() -> None:
+    unwritten = Unwritten()
+    first, second = (a_message(a_dispatch(index)) for index in (1, 2))
+    longer = replace(first, parts=2)
+    for message in (first, second, longer):
+        spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal("0.1"))
+        unwritten.absorb(Entry(messages=[message], spent=[spent]))
+    entry = unwritten.take()
+    assert entry is not None
+    assert entry.messages == (second, longer)
+    assert entry.spent == (
+        Spent(day=TODAY, account="casa", parts=3, cost=Decimal("0.3")),
+    )

@@ -1,0 +1,686 @@
+"""Every transition at every stage: where it leads, and what it changes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from decimal import Decimal
+import inspect
+from pathlib import Path
+import re
+from typing import Any
+
+import pytest
+
+from custom_components.sms_italia.messaging.compose import new_message
+from custom_components.sms_italia.messaging.model import Message, SendOptions, Stage
+from custom_components.sms_italia.messaging.state import transitions
+from custom_components.sms_italia.messaging.state.transitions import may_follow
+from custom_components.sms_italia.providers import (
+    Accepted,
+    Cause,
+    ErrorKind,
+    Feature,
+    MessageRef,
+    MessageType,
+    Mode,
+    NotSent,
+    Report,
+    Status,
+    Uncertain,
+)
+
+from ..helpers import NUMBER, TEXT, a_dispatch, a_message
+from .helpers import an_account
+
+NOW = 2_000_000.0
+DUE = 3_000_000.0
+"""When a message that is scheduled is due."""
+
+TRACKED = an_account(Feature.DELIVERY_POLL)
+UNTRACKED = an_account()
+WITH_REFERENCE = an_account(Feature.CLIENT_REFERENCE)
+
+SENT = Accepted(provider_id="8", status=Status.SENT, parts=3, cost=Decimal("0.3"))
+DOUBT = Uncertain(detail="http_500")
+DOUBT_WITH_ID = Uncertain(detail="http_500", provider_id="8")
+REFUSAL = NotSent(kind=ErrorKind.CREDIT, detail="no_credit")
+
+DISPATCH = a_dispatch()
+CARRYING = a_message(
+    a_dispatch(2),
+    stage=Stage.SUBMITTING,
+    status=Status.UNCERTAIN,
+    last_account="riserva",
+    submission="carrying",
+    provider_id="9",
+    parts=4,
+    cost=Decimal("0.4"),
+    error=ErrorKind.THROTTLED,
+    detail="429",
+    type=MessageType.SMS,
+    updated=7.0,
+)
+DELIVERED = replace(CARRYING, stage=Stage.CLOSED, status=Status.DELIVERED, error=None)
+MEMBER = a_message(a_dispatch(3), parts=2, cost=Decimal("0.2"))
+
+
+def a_report(status: Status, **details: Any) -> Report:  # noqa: ANN401 - fields of several types
+    """Return a report about a message that its provider knows as 8."""
+    return Report(ref=MessageRef("8", NUMBER), status=status, **details)
+
+
+DIAGRAM = (
+    (Path(__file__).parents[3] / "docs" / "development" / "architecture.md")
+    .read_text()
+    .partition("```mermaid\nstateDiagram-v2\n")[2]
+    .partition("```")[0]
+)
+
+EVENTS: Mapping[str, Callable[[Message], Message]] = {
+    "held": lambda one: transitions.held(one, 60),
+    "released": lambda one: transitions.released(one, NOW),
+    "joined": lambda one: transitions.joined(one, CARRYING),
+    "shared": lambda one: transitions.shared(one, CARRYING),
+    "shared at the end": lambda one: transitions.shared(one, DELIVERED),
+    "submitted": lambda one: transitions.submitted(one, TRACKED, "ref", TEXT, NOW),
+    "accepted": lambda one: transitions.accepted(one, TRACKED, SENT, None, NOW),
+    "accepted, not tracked": (
+        lambda one: transitions.accepted(one, UNTRACKED, SENT, None, NOW)
+    ),
+    "uncertain": lambda one: transitions.uncertain(one, WITH_REFERENCE, DOUBT, NOW),
+    "uncertain for ever": lambda one: transitions.uncertain(one, TRACKED, DOUBT, NOW),
+    "interrupted": lambda one: transitions.interrupted(one, NOW),
+    "arrived_before": lambda one: transitions.arrived_before(one, NOW),
+    "refused": lambda one: transitions.refused(one, REFUSAL, "mare", NOW),
+    "requeued": lambda one: transitions.requeued(one, REFUSAL, "mare", 9.0, NOW),
+    "scheduled": lambda one: transitions.scheduled(one, NOW),
+    "never_arrived": lambda one: transitions.never_arrived(one, NOW),
+    "expired": lambda one: transitions.expired(one, NOW),
+    "cancel_requested": lambda one: transitions.cancel_requested(one, NOW),
+    "cancel_refused": lambda one: transitions.cancel_refused(one, NOW),
+    "cancelled": lambda one: transitions.cancelled(one, NOW),
+    "reported": lambda one: transitions.reported(one, a_report(Status.SENT), NOW),
+    "reported at the end": (
+        lambda one: transitions.reported(one, a_report(Status.DELIVERED), NOW)
+    ),
+    "no_longer_tracked": transitions.no_longer_tracked,
+    "given_up": lambda one: transitions.given_up(one, NOW),
+    "divided": lambda one: transitions.divided(one, [MEMBER], NOW),
+}
+"""Everything that may happen to a message; the first word is the function."""
+
+# What follows at each stage, in the order of the enumeration; "-" is refused.
+#                    waiting     held     joined  submitting  accepted  in_doubt closed
+TABLE = """
+held                 -           -        -       -           -         -         -
+released             waiting     waiting  -       waiting     -         waiting   -
+joined               -           joined   joined  -           -         -         -
+shared               -           joined   joined  -           -         -         -
+shared at the end    closed      closed   closed  closed      closed    closed    -
+submitted            submitting  -        -       submitting  -         -         -
+accepted             -           -        -       accepted    accepted  accepted  -
+accepted, not tracked closed     closed   closed  closed      closed    closed    -
+uncertain            -           -        -       in_doubt    -         in_doubt  -
+uncertain for ever   closed      closed   closed  closed      closed    closed    -
+interrupted          -           -        -       in_doubt    -         in_doubt  -
+arrived_before       closed      closed   closed  closed      closed    closed    -
+refused              closed      closed   closed  closed      closed    closed    -
+requeued             waiting     waiting  -       waiting     -         waiting   -
+scheduled            waiting     waiting  -       waiting     -         waiting   -
+never_arrived        waiting     waiting  -       waiting     -         waiting   -
+expired              closed      closed   closed  closed      closed    closed    -
+cancel_requested     waiting     -        joined  submitting  accepted  in_doubt  -
+cancel_refused       waiting     -        joined  submitting  accepted  in_doubt  -
+cancelled            closed      closed   closed  closed      closed    closed    -
+reported             -           -        -       accepted    accepted  accepted  -
+reported at the end  closed      closed   closed  closed      closed    closed    -
+no_longer_tracked    closed      closed   closed  closed      closed    closed    -
+given_up             closed      closed   closed  closed      closed    closed    -
+divided              closed      closed   closed  closed      -         closed    -
+"""
+
+EXPECTED = {
+    " ".join(words[: -len(Stage)]): words[-len(Stage) :]
+    for words in map(str.split, TABLE.strip().splitlines())
+}
+
+
+def at(stage: Stage) -> Message:
+    """Return a message at a stage, with the status that it usually has there."""
+    status = {
+        Stage.ACCEPTED: Status.SENT,
+        Stage.IN_DOUBT: Status.UNCERTAIN,
+        Stage.CLOSED: Status.UNCERTAIN,
+    }.get(stage, Status.QUEUED)
+    return a_message(
+        DISPATCH,
+        stage=stage,
+        status=status,
+        last_account="riserva",
+        submission="before",
+        provider_id="7",
+        parts=2,
+        cost=Decimal("0.2"),
+        error=ErrorKind.THROTTLED,
+        detail="before",
+        attempt_at=5.0,
+        type=MessageType.PUSH,
+        unanswered=("riserva",),
+    )
+
+
+def changes(before: Message, after: Message) -> dict[str, object]:
+    """Return the fields that are different, with their new values."""
+    return {
+        one.name: getattr(after, one.name)
+        for one in fields(Message)
+        if getattr(before, one.name) != getattr(after, one.name)
+    }
+
+
+def function_of(event: str) -> str:
+    """Return the name of the function that an event calls."""
+    return event.partition(",")[0].partition(" ")[0]
+
+
+def test_every_transition_is_in_the_table() -> None:
+    public = {
+        name
+        for name, function in inspect.getmembers(transitions, inspect.isfunction)
+        if function.__module__ == transitions.__name__ and not name.startswith("_")
+    }
+    assert set(map(function_of, EVENTS)) == public - {"may_follow"}
+    assert EXPECTED.keys() == EVENTS.keys()
+
+
+def result(event: str, stage: Stage) -> str:
+    """Return the stage that an event leads to from another one, "-" if nowhere."""
+    before = at(stage)
+    after = EVENTS[event](before)
+    return str(after.stage) if may_follow(before, after) else "-"
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_transition_leads_where_the_table_says_or_is_refused(event: str) -> None:
+    assert [result(event, stage) for stage in Stage] == EXPECTED[event]
+
+
+# The diagram
+
+ARROWS: tuple[tuple[str, str, str], ...] = tuple(
+    (match["begin"], match["end"], match["names"] or "")
+    for match in re.finditer(
+        r"^    (?P<begin>\S+) --> (?P<end>[^\s:]+)(?:: (?P<names>.+))?$",
+        DIAGRAM,
+        re.MULTILINE,
+    )
+)
+
+
+def test_the_diagram_has_the_arrows_of_the_code_and_every_line_is_one() -> None:
+    assert len(ARROWS) == len(DIAGRAM.splitlines())
+    drawn = [arrow[:2] for arrow in ARROWS if "[*]" not in arrow]
+    assert sorted(drawn) == sorted(
+        (begin, end)
+        for begin, following in transitions.FOLLOWING.items()
+        for end in following
+    )
+    assert [arrow for arrow in ARROWS if "[*]" in arrow] == [
+        ("[*]", "waiting", "new_message"),
+        ("[*]", "held", "held"),
+        ("closed", "[*]", ""),
+    ]
+    new = new_message(DISPATCH, 1, NUMBER, None)
+    assert new.stage is Stage.WAITING
+    assert EVENTS["held"](new).stage is Stage.HELD
+
+
+def test_the_names_in_the_diagram_are_of_functions_that_lead_along_the_arrow() -> None:
+    leading = {
+        (stage, end, function_of(event))
+        for event, ends in EXPECTED.items()
+        for stage, end in zip(Stage, ends, strict=True)
+    }
+    drawn = {
+        (begin, end, name)
+        for begin, end, names in ARROWS
+        for name in names.split(", ")
+        if "[*]" not in {begin, end}
+    }
+    assert drawn <= leading
+    assert {name for *_, name in drawn} | {"held"} == set(map(function_of, EVENTS))
+
+
+# The status
+
+
+@pytest.mark.parametrize(
+    ("old", "allowed"),
+    [
+        (Status.QUEUED, set(Status)),
+        (Status.SENT, set(Status) - {Status.QUEUED}),
+        (Status.UNCERTAIN, set(Status) - {Status.QUEUED, Status.SENT}),
+    ],
+)
+@pytest.mark.parametrize("new", Status)
+def test_once_accepted_a_status_never_moves_back(
+    old: Status, allowed: set[Status], new: Status
+) -> None:
+    before = replace(at(Stage.ACCEPTED), status=old)
+    for stage in (Stage.ACCEPTED, Stage.CLOSED):
+        after = replace(before, status=new, stage=stage)
+        assert may_follow(before, after) is (new in allowed)
+
+
+@pytest.mark.parametrize("stage", [one for one in Stage if one is not Stage.CLOSED])
+def test_a_final_status_stays_at_every_stage(stage: Stage) -> None:
+    for old in (Status.DELIVERED, Status.FAILED, Status.EXPIRED):
+        before = replace(at(stage), status=old)
+        closed = replace(before, stage=Stage.CLOSED)
+        follow = {
+            one for one in Status if may_follow(before, replace(closed, status=one))
+        }
+        assert follow == {old}
+
+
+@pytest.mark.parametrize("stage", [Stage.WAITING, Stage.SUBMITTING, Stage.IN_DOUBT])
+@pytest.mark.parametrize("new", Status)
+def test_until_it_is_accepted_a_message_may_have_any_status_next(
+    stage: Stage, new: Status
+) -> None:
+    before = replace(at(stage), status=Status.UNCERTAIN)
+    assert may_follow(before, replace(before, status=new))
+
+
+@pytest.mark.parametrize("old", Status)
+def test_nothing_follows_the_end(old: Status) -> None:
+    before = replace(at(Stage.CLOSED), status=old)
+    assert not any(
+        may_follow(before, replace(before, status=status, stage=stage))
+        for status in Status
+        for stage in Stage
+    )
+
+
+# What each changes; all else stays as it is
+
+
+def test_a_held_message_waits_for_the_moment_it_is_joined() -> None:
+    before = at(Stage.WAITING)
+    assert changes(before, EVENTS["held"](before)) == {
+        "stage": Stage.HELD,
+        "attempt_at": 60,
+    }
+
+
+def test_a_released_message_is_due_at_once() -> None:
+    before = at(Stage.HELD)
+    assert changes(before, EVENTS["released"](before)) == {
+        "stage": Stage.WAITING,
+        "attempt_at": NOW,
+        "updated": NOW,
+    }
+
+
+def test_a_joined_message_has_no_parts_of_its_own() -> None:
+    before = at(Stage.HELD)
+    assert changes(before, EVENTS["joined"](before)) == {
+        "stage": Stage.JOINED,
+        "joined_in": CARRYING.id,
+        "parts": 0,
+        "attempt_at": None,
+        "updated": 7.0,
+    }
+
+
+def test_a_joined_message_shares_all_but_what_would_count_twice() -> None:
+    before = replace(EVENTS["joined"](at(Stage.HELD)), last_account=None)
+    shared = EVENTS["shared"](before)
+    assert changes(before, shared) == {
+        "status": Status.UNCERTAIN,
+        "last_account": "riserva",
+        "detail": "429",
+        "type": MessageType.SMS,
+    }
+    assert changes(shared, EVENTS["shared at the end"](shared)) == {
+        "status": Status.DELIVERED,
+        "stage": Stage.CLOSED,
+        "error": None,
+    }
+
+
+def test_a_submitted_message_belongs_to_the_request_and_to_none_before() -> None:
+    before = at(Stage.WAITING)
+    assert changes(before, EVENTS["submitted"](before)) == {
+        "stage": Stage.SUBMITTING,
+        "last_account": "casa",
+        "submission": "ref",
+        "provider_id": None,
+        "attempt_at": None,
+        "updated": NOW,
+        "unanswered": ("riserva", "casa"),
+    }
+
+
+def test_an_account_that_gets_the_text_again_is_unanswered_once() -> None:
+    first = EVENTS["submitted"](at(Stage.WAITING))
+    again = transitions.submitted(first, TRACKED, "again", TEXT, NOW)
+    assert again.unanswered == first.unanswered
+    assert again.submission == "again"
+
+
+def test_an_account_that_gets_another_text_cannot_have_the_messages_own() -> None:
+    before = at(Stage.WAITING)
+    after = transitions.submitted(before, TRACKED, "ref", f"{TEXT} 12:00", NOW)
+    assert after.unanswered == before.unanswered
+
+
+def test_an_accepted_message_has_the_parts_and_the_cost_of_its_provider() -> None:
+    before = at(Stage.SUBMITTING)
+    assert changes(before, EVENTS["accepted"](before)) == {
+        "stage": Stage.ACCEPTED,
+        "status": Status.SENT,
+        "provider_id": "8",
+        "parts": 3,
+        "cost": Decimal("0.3"),
+        "type": MessageType.SMS,
+        "error": None,
+        "detail": None,
+        "updated": NOW,
+        "unanswered": (),
+    }
+
+
+def test_parts_that_no_provider_reports_are_our_own_and_a_cost_is_not_known() -> None:
+    bare = Accepted(provider_id=None)
+    message = transitions.accepted(at(Stage.SUBMITTING), TRACKED, bare, None, NOW)
+    assert (message.status, message.provider_id) == (Status.QUEUED, None)
+    assert (message.parts, message.cost) == (2, None)
+
+
+def test_a_push_has_no_parts() -> None:
+    push = replace(SENT, type=MessageType.PUSH)
+    message = transitions.accepted(at(Stage.SUBMITTING), TRACKED, push, None, NOW)
+    assert (message.parts, message.cost) == (0, Decimal("0.3"))
+    assert message.type is MessageType.PUSH
+
+
+def test_a_test_was_not_sent_and_cost_nothing() -> None:
+    before = at(Stage.SUBMITTING)
+    message = transitions.accepted(before, TRACKED, SENT, Mode.TEST, NOW)
+    assert (message.stage, message.status) == (Stage.CLOSED, Status.QUEUED)
+    assert (message.parts, message.cost) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("now", "features", "stage", "status"),
+    [
+        (DUE - 1, {Feature.DELIVERY_POLL}, Stage.ACCEPTED, Status.QUEUED),
+        (DUE, {Feature.DELIVERY_POLL}, Stage.ACCEPTED, Status.SENT),
+        # It stays open as long as it can be cancelled, also where nobody reports.
+        (DUE - 1, {Feature.CANCEL}, Stage.ACCEPTED, Status.QUEUED),
+        (DUE, {Feature.CANCEL}, Stage.CLOSED, Status.SENT),
+        (DUE - 1, set(), Stage.CLOSED, Status.QUEUED),
+    ],
+)
+def test_what_is_scheduled_at_a_provider_was_not_sent_yet(
+    now: float, features: set[Feature], stage: Stage, status: Status
+) -> None:
+    scheduled = replace(
+        at(Stage.SUBMITTING),
+        dispatch=replace(DISPATCH, options=SendOptions(send_at=DUE)),
+    )
+    message = transitions.accepted(
+        scheduled, an_account(*features), SENT, Mode.LIVE, now
+    )
+    assert (message.stage, message.status) == (stage, status)
+
+
+def test_an_uncertain_message_keeps_its_parts_and_who_may_have_it() -> None:
+    before = replace(at(Stage.SUBMITTING), provider_id=None)
+    after = transitions.uncertain(before, WITH_REFERENCE, DOUBT_WITH_ID, NOW)
+    assert changes(before, after) == {
+        "stage": Stage.IN_DOUBT,
+        "status": Status.UNCERTAIN,
+        "provider_id": "8",
+        "error": None,
+        "detail": "http_500",
+        "updated": NOW,
+    }
+
+
+@pytest.mark.parametrize(
+    ("features", "outcome", "stage"),
+    [
+        ({Feature.CLIENT_REFERENCE}, DOUBT, Stage.IN_DOUBT),
+        ({Feature.DELIVERY_POLL}, DOUBT_WITH_ID, Stage.IN_DOUBT),
+        ({Feature.DELIVERY_POLL}, DOUBT, Stage.CLOSED),
+        (set(), DOUBT_WITH_ID, Stage.CLOSED),
+    ],
+)
+def test_a_doubt_is_open_as_long_as_the_provider_can_settle_it(
+    features: set[Feature], outcome: Uncertain, stage: Stage
+) -> None:
+    account = an_account(*features)
+    message = transitions.uncertain(at(Stage.SUBMITTING), account, outcome, NOW)
+    assert message.stage is stage
+    assert message.status is Status.UNCERTAIN
+
+
+def test_a_doubt_about_a_test_is_closed() -> None:
+    test = replace(
+        at(Stage.SUBMITTING),
+        dispatch=replace(DISPATCH, options=SendOptions(mode=Mode.TEST)),
+    )
+    assert EVENTS["uncertain"](test).stage is Stage.CLOSED
+
+
+def test_an_interrupted_message_is_in_doubt_and_says_why() -> None:
+    before = at(Stage.SUBMITTING)
+    assert changes(before, EVENTS["interrupted"](before)) == {
+        "status": Status.UNCERTAIN,
+        "stage": Stage.IN_DOUBT,
+        "detail": "interrupted",
+        "updated": NOW,
+    }
+
+
+def test_a_repeat_of_what_arrived_before_is_uncertain_and_no_error() -> None:
+    before = at(Stage.SUBMITTING)
+    assert changes(before, EVENTS["arrived_before"](before)) == {
+        "stage": Stage.CLOSED,
+        "status": Status.UNCERTAIN,
+        "error": None,
+        "detail": "duplicate_of_doubt",
+        "updated": NOW,
+    }
+
+
+def test_a_refused_message_says_who_refused_it_and_why() -> None:
+    before = at(Stage.SUBMITTING)
+    assert changes(before, EVENTS["refused"](before)) == {
+        "status": Status.FAILED,
+        "stage": Stage.CLOSED,
+        "last_account": "mare",
+        "submission": None,
+        "error": ErrorKind.CREDIT,
+        "detail": "no_credit",
+        "updated": NOW,
+    }
+
+
+def test_a_requeued_message_says_why_and_when_it_is_tried_again() -> None:
+    before = at(Stage.SUBMITTING)
+    assert changes(before, EVENTS["requeued"](before)) == {
+        "stage": Stage.WAITING,
+        "last_account": "mare",
+        "submission": None,
+        "error": ErrorKind.CREDIT,
+        "detail": "no_credit",
+        "attempt_at": 9.0,
+        "updated": NOW,
+    }
+
+
+def test_our_own_cause_says_more_than_the_providers_detail() -> None:
+    refusal = replace(REFUSAL, cause=Cause.PICTURE)
+    before = at(Stage.SUBMITTING)
+    assert transitions.refused(before, refusal, None, NOW).detail == Cause.PICTURE
+    waiting = transitions.requeued(before, refusal, None, 9.0, NOW)
+    assert waiting.detail == Cause.PICTURE
+
+
+def test_a_refusal_of_no_account_leaves_the_last_one() -> None:
+    before = at(Stage.SUBMITTING)
+    assert transitions.refused(before, REFUSAL, None, NOW).last_account == "riserva"
+
+
+def test_a_scheduled_message_waits_here_for_its_moment() -> None:
+    before = replace(
+        at(Stage.WAITING),
+        dispatch=replace(DISPATCH, options=SendOptions(send_at=DUE)),
+    )
+    assert changes(before, EVENTS["scheduled"](before)) == {
+        "submission": None,
+        "detail": "scheduled",
+        "attempt_at": DUE,
+        "updated": NOW,
+    }
+
+
+def test_a_message_that_never_arrived_is_sent_again_at_once() -> None:
+    before = at(Stage.IN_DOUBT)
+    assert changes(before, EVENTS["never_arrived"](before)) == {
+        "status": Status.QUEUED,
+        "stage": Stage.WAITING,
+        "submission": None,
+        "provider_id": None,
+        "detail": None,
+        "attempt_at": NOW,
+        "updated": NOW,
+    }
+
+
+def test_an_expired_message_keeps_the_error_that_it_waited_for() -> None:
+    before = at(Stage.WAITING)
+    assert changes(before, EVENTS["expired"](before)) == {
+        "status": Status.EXPIRED,
+        "stage": Stage.CLOSED,
+        "attempt_at": None,
+        "updated": NOW,
+    }
+    untried = replace(before, error=None)
+    assert EVENTS["expired"](untried).error is ErrorKind.UNAVAILABLE
+
+
+def test_a_request_to_cancel_is_an_error_until_it_is_refused() -> None:
+    before = at(Stage.ACCEPTED)
+    requested = EVENTS["cancel_requested"](before)
+    assert changes(before, requested) == {"error": ErrorKind.CANCELLED, "updated": NOW}
+    refused = transitions.cancel_refused(requested, NOW + 1)
+    assert changes(requested, refused) == {"error": None, "updated": NOW + 1}
+
+
+def test_a_cancelled_message_has_failed_and_keeps_what_it_cost() -> None:
+    before = at(Stage.ACCEPTED)
+    assert changes(before, EVENTS["cancelled"](before)) == {
+        "status": Status.FAILED,
+        "stage": Stage.CLOSED,
+        "error": ErrorKind.CANCELLED,
+        "detail": None,
+        "attempt_at": None,
+        "updated": NOW,
+    }
+
+
+def test_a_report_says_status_parts_cost_and_type() -> None:
+    before = at(Stage.ACCEPTED)
+    report = a_report(
+        Status.DELIVERED,
+        parts=3,
+        cost=Decimal("0.3"),
+        detail="ok",
+        type=MessageType.SMS,
+    )
+    assert changes(before, transitions.reported(before, report, NOW)) == {
+        "provider_id": "8",
+        "status": Status.DELIVERED,
+        "stage": Stage.CLOSED,
+        "parts": 3,
+        "cost": Decimal("0.3"),
+        "error": None,
+        "detail": "ok",
+        "type": MessageType.SMS,
+        "updated": NOW,
+    }
+
+
+def test_what_a_report_does_not_say_stays_known() -> None:
+    before = replace(at(Stage.ACCEPTED), type=MessageType.SMS)
+    assert changes(before, EVENTS["reported"](before)) == {
+        "provider_id": "8",
+        "error": None,
+        "detail": None,
+        "updated": NOW,
+    }
+
+
+@pytest.mark.parametrize("known", [None, MessageType.PUSH])
+def test_a_message_reported_as_push_has_no_parts(known: MessageType | None) -> None:
+    before = replace(at(Stage.ACCEPTED), type=known)
+    reported_type = None if known else MessageType.PUSH
+    report = a_report(Status.SENT, parts=3, type=reported_type)
+    message = transitions.reported(before, report, NOW)
+    assert (message.parts, message.type) == (0, MessageType.PUSH)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_cancellation_is_the_error_until_the_message_was_sent_after_all(
+    status: Status,
+) -> None:
+    before = EVENTS["cancel_requested"](at(Stage.ACCEPTED))
+    message = transitions.reported(before, a_report(status), NOW)
+    was_sent = status in {Status.SENT, Status.DELIVERED, Status.EXPIRED}
+    assert message.error is (None if was_sent else ErrorKind.CANCELLED)
+
+
+def test_a_message_no_longer_tracked_stays_what_was_last_known() -> None:
+    before = at(Stage.ACCEPTED)
+    assert changes(before, EVENTS["no_longer_tracked"](before)) == {
+        "stage": Stage.CLOSED
+    }
+
+
+def test_a_message_given_up_is_uncertain() -> None:
+    before = at(Stage.ACCEPTED)
+    assert changes(before, EVENTS["given_up"](before)) == {
+        "status": Status.UNCERTAIN,
+        "stage": Stage.CLOSED,
+        "updated": NOW,
+    }
+
+
+def test_a_divided_group_has_the_parts_and_the_cost_of_what_was_sent() -> None:
+    members = [
+        MEMBER,
+        replace(MEMBER, cost=None, status=Status.UNCERTAIN),
+        replace(MEMBER, status=Status.FAILED),
+    ]
+    before = replace(at(Stage.IN_DOUBT), submission="ref")
+    assert changes(before, transitions.divided(before, members, NOW)) == {
+        "stage": Stage.CLOSED,
+        "status": Status.QUEUED,
+        "provider_id": "ref",
+        "parts": 4,
+        "error": None,
+        "detail": None,
+        "updated": NOW,
+    }
+    assert transitions.divided(before, members, NOW).cost == Decimal("0.2")
+
+
+def test_a_group_whose_numbers_nobody_knows_keeps_its_parts_and_has_no_cost() -> None:
+    message = transitions.divided(at(Stage.SUBMITTING), [], NOW)
+    assert (message.parts, message.cost) == (2, None)
+    unpaid = [replace(MEMBER, cost=None)]
+    message = transitions.divided(at(Stage.SUBMITTING), unpaid, NOW)
+    assert (message.parts, message.cost) == (2, None)
