@@ -54,8 +54,8 @@ the run differ.
 ## What you can rely on
 
 - **Never sent twice by itself.** A text that may have been sent is not sent again,
-  whatever happened to the answer. Only the option "Rather twice than never" changes
-  that.
+  whatever happened to the answer. Only the option "Send again when uncertain"
+  changes that.
 - **Never lost silently.** What could not be sent waits and is tried again until the
   time that you chose is over. Every message has one of six statuses: `queued`, `sent`,
   `delivered`, `failed`, `expired`, `uncertain`. If none of an action's messages is sent
