@@ -50,7 +50,7 @@ EACH = pytest.mark.parametrize("name", NAMES)
 
 
 class Telephone(NotifyEntity):
-    """An app on a phone, which is not ours: what other channels are tried with."""
+    """An app of another integration on a phone, for notifications by other channels."""
 
     _attr_should_poll = False
     _attr_supported_features = NotifyEntityFeature.TITLE
@@ -58,7 +58,7 @@ class Telephone(NotifyEntity):
     _attr_name = "Telephone"
 
     def __init__(self) -> None:
-        """Have got nothing yet."""
+        """Start without messages."""
         self.got: list[tuple[str | None, str]] = []
 
     @override
@@ -82,7 +82,7 @@ async def telephone(hass: HomeAssistant) -> Telephone:
 
 @pytest.fixture
 def imported(hass_config_dir: str) -> None:
-    """Put the blueprints where an import puts them."""
+    """Copy the blueprints to the folder that an import copies them to."""
     folder = Path(hass_config_dir) / "blueprints" / AUTOMATION / FOLDER.name
     folder.mkdir(parents=True)
     for path in FOLDER.glob("*.yaml"):
@@ -95,7 +95,7 @@ type Automate = Callable[[str, Mapping[str, object]], Awaitable[None]]
 async def make_automation(
     hass: HomeAssistant, name: str, inputs: Mapping[str, object]
 ) -> None:
-    """Make an automation of a blueprint, as the UI would."""
+    """Create an automation from a blueprint, as the UI would."""
     config = {
         "id": "probe",
         "alias": "Probe",
@@ -116,28 +116,28 @@ async def automate(
     hass: HomeAssistant,
     imported: None,  # noqa: ARG001 - it must be there
 ) -> AsyncGenerator[Automate]:
-    """Return what makes an automation of a blueprint; it ends with the test."""
+    """Return a function that creates an automation; it is turned off after the test."""
     yield partial(make_automation, hass)
     if hass.state is CoreState.running:
         await rest(hass)
 
 
 async def rest(hass: HomeAssistant) -> None:
-    """End what would outlive the test: the automation, and a timer that runs."""
+    """Stop everything that would outlive the test: the automation and its timer."""
     await act(hass, "automation.turn_off", "automation.probe")
     if hass.states.get("timer.escalation"):
         await act(hass, "timer.cancel", "timer.escalation")
 
 
 async def change(hass: HomeAssistant, entity: str, *states: str) -> None:
-    """Let an entity that is not ours take one state after the other."""
+    """Set an entity of another integration to one state after the other."""
     for state in states:
         hass.states.async_set(entity, state, {"friendly_name": "Lavanderia"})
         await hass.async_block_till_done(wait_background_tasks=True)
 
 
 async def act(hass: HomeAssistant, action: str, entity: str) -> None:
-    """Call an action of an entity, and wait for what follows at once."""
+    """Call an action of an entity, and wait for everything it starts at once."""
     domain, _, service = action.partition(".")
     await hass.services.async_call(
         domain, service, {"entity_id": entity}, blocking=True
@@ -156,14 +156,14 @@ async def act_with(
 
 
 def status(hass: HomeAssistant, person: str) -> str:
-    """Return what became of the last message to a person."""
+    """Return the status of the last message to a person."""
     state = hass.states.get(f"sensor.{person}_last_delivery_status")
     assert state is not None
     return state.state
 
 
 async def reach(hass: HomeAssistant, time: str) -> None:
-    """Let the next time of the day with these hours and minutes come."""
+    """Move the time to the next occurrence of an hour and minute."""
     hour, minute = map(int, time.split(":"))
     now = dt_util.now()
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
@@ -195,7 +195,7 @@ def blueprint(name: str) -> Blueprint:
 
 @EACH
 async def test_a_blueprint_says_what_it_needs(blueprint: Blueprint) -> None:
-    """Its oldest release runs it; each input has a name, and each choice a selector."""
+    """The oldest release runs it; each input has a name and a selector."""
     assert blueprint.validate() is None
     assert blueprint.metadata["homeassistant"]["min_version"] == "2026.9.0"
     assert blueprint.metadata["description"]
@@ -218,7 +218,7 @@ async def test_every_input_is_used(name: str, blueprint: Blueprint) -> None:
 async def test_a_blueprint_is_imported_with_one_click(
     name: str, blueprint: Blueprint, page: str
 ) -> None:
-    """From the pages of both languages, and from where it says that it comes from."""
+    """Both pages and the blueprint itself have its address."""
     path = (FOLDER / f"{name}.yaml").relative_to(ROOT)
     source = f"{REPOSITORY}/blob/main/{path.as_posix()}"
 
@@ -239,7 +239,7 @@ LOW_CREDIT: Mapping[str, object] = {
 
 
 async def ask_credit(hass: HomeAssistant, hours: int) -> None:
-    """Let accounts ask for their credit, and some seconds go by.
+    """Let accounts ask for their credit, and some seconds pass.
 
     `hours` counts from the real time.
     """
@@ -248,14 +248,14 @@ async def ask_credit(hass: HomeAssistant, hours: int) -> None:
         await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_low_credit_is_told_through_another_channel(
+async def test_low_credit_is_reported_by_another_channel(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
     telephone: Telephone,
     automate: Automate,
 ) -> None:
-    """With what is left; once, and again each morning until the top-up."""
+    """With the credit left; once, and again each morning until the top-up."""
     simulator.set_credit("smshosting", 50)
     await accounts.set_up("smshosting", title="Casa mia")
     await automate(
@@ -265,7 +265,7 @@ async def test_low_credit_is_told_through_another_channel(
             "credit_sensors": ["sensor.casa_mia_credit"],
             "notify_entities": ["notify.telephone"],
             "reminder_time": "09:30:00",
-            "tell_top_up": True,
+            "notify_top_up": True,
         },
     )
     simulator.set_credit("smshosting", "4.2")
@@ -290,24 +290,27 @@ async def test_low_credit_is_told_through_another_channel(
     assert telephone.got == [low, low, fine]
 
 
-async def test_an_outage_is_no_low_credit(
+async def test_an_outage_is_not_reported_as_low_credit(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
     telephone: Telephone,
     automate: Automate,
 ) -> None:
-    """Without the options nothing but the first time is told, to actions too."""
+    """Without the options only the first time is reported, also to actions."""
     simulator.set_credit("smshosting", 1)
     await accounts.set_up("smshosting")
-    told = async_capture_events(hass, "told")
+    notified = async_capture_events(hass, "notified")
     await automate(
         "low_credit",
         {
             "credit_low": ["binary_sensor.smshosting_credit_low"],
             "remind": False,
             "other_actions": [
-                {"event": "told", "event_data": {"text": "{{ title }}|{{ message }}"}}
+                {
+                    "event": "notified",
+                    "event_data": {"text": "{{ title }}|{{ message }}"},
+                }
             ],
         },
     )
@@ -316,13 +319,13 @@ async def test_an_outage_is_no_low_credit(
     await ask_credit(hass, 1)
     await ask_credit(hass, 2)
     await reach(hass, "09:00")
-    assert told == []
+    assert notified == []
     simulator.set_credit("smshosting", 50)
     await ask_credit(hass, 27)
     simulator.set_credit("smshosting", 2)
     await ask_credit(hass, 28)
 
-    assert [event.data["text"] for event in told] == [
+    assert [event.data["text"] for event in notified] == [
         (
             "SMS credit|The SMS credit of Smshosting is low. Top it up, so that alarms "
             "still go out."
@@ -356,15 +359,15 @@ ALERT = "Alert: Lavanderia"
 
 
 async def make_helpers(hass: HomeAssistant) -> None:
-    """Make the helpers that a user makes in the UI."""
+    """Create the helpers that a user creates in the UI."""
     for domain, config in HELPERS.items():
         assert await async_setup_component(hass, domain, {domain: config})
     await hass.async_block_till_done()
 
 
 @pytest.fixture
-async def house(hass: HomeAssistant, accounts: Accounts) -> None:
-    """Make the helpers, three people, and sensors that are dry."""
+async def escalation_setup(hass: HomeAssistant, accounts: Accounts) -> None:
+    """Create the helpers, three recipients, and two sensors that are off."""
     await accounts.set_up("inviosmart", entry_id="conto", recipients=PEOPLE)
     await make_helpers(hass)
     for sensor in ("leak", "smoke"):
@@ -377,14 +380,14 @@ async def wait(hass: HomeAssistant, minutes: float) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-def told(simulator: Simulator) -> list[str]:
-    """Return the names of those who got the alert, in order."""
+def alerted(simulator: Simulator) -> list[str]:
+    """Return the names of the people who were alerted, in order."""
     names = {numbers[0]: name for name, numbers in PEOPLE.items()}
     return [names[number] for number, text in arrived(simulator) if text == ALERT]
 
 
-@pytest.mark.usefixtures("house")
-async def test_one_after_the_other_is_told_until_nobody_is_left(
+@pytest.mark.usefixtures("escalation_setup")
+async def test_people_are_alerted_in_order_until_nobody_is_left(
     hass: HomeAssistant, simulator: Simulator, automate: Automate
 ) -> None:
     await automate("escalation", ESCALATION)
@@ -393,20 +396,20 @@ async def test_one_after_the_other_is_told_until_nobody_is_left(
     )
 
     await change(hass, "binary_sensor.leak", "on")
-    assert told(simulator) == ["Anna"]
+    assert alerted(simulator) == ["Anna"]
     await wait(hass, 4.9)
-    assert told(simulator) == ["Anna"]
+    assert alerted(simulator) == ["Anna"]
     await wait(hass, 5.1)
-    assert told(simulator) == ["Anna", "Bruno"]
+    assert alerted(simulator) == ["Anna", "Bruno"]
     await change(hass, "binary_sensor.smoke", "on")
     await change(hass, "binary_sensor.smoke", "off")
     await wait(hass, 5.1)
-    assert told(simulator) == ["Anna", "Bruno", "Carla"]
+    assert alerted(simulator) == ["Anna", "Bruno", "Carla"]
     assert nobody == []
     await wait(hass, 5.1)
     await wait(hass, 5.1)
 
-    assert told(simulator) == ["Anna", "Bruno", "Carla"]
+    assert alerted(simulator) == ["Anna", "Bruno", "Carla"]
     assert (len(nobody), len(settled)) == (1, 0)
 
 
@@ -417,7 +420,7 @@ async def test_one_after_the_other_is_told_until_nobody_is_left(
         ("input_button.press", "input_button.ok"),
     ],
 )
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("escalation_setup")
 async def test_an_acknowledgement_ends_it(
     hass: HomeAssistant,
     simulator: Simulator,
@@ -425,7 +428,7 @@ async def test_an_acknowledgement_ends_it(
     action: str,
     entity: str,
 ) -> None:
-    """Until another alert; one that was taken care of before counts as new."""
+    """Until the next alert, even if that one is from the same sensor."""
     await automate("escalation", ESCALATION)
     settled = async_capture_events(hass, "settled")
     await act(hass, action, entity)
@@ -438,23 +441,23 @@ async def test_an_acknowledgement_ends_it(
     assert len(settled) == 1
     await wait(hass, 5.1)
     await change(hass, "binary_sensor.leak", "unavailable", "on")
-    assert told(simulator) == ["Anna", "Bruno"]
+    assert alerted(simulator) == ["Anna", "Bruno"]
 
     await change(hass, "binary_sensor.smoke", "on")
-    assert told(simulator) == ["Anna", "Bruno", "Anna"]
+    assert alerted(simulator) == ["Anna", "Bruno", "Anna"]
     await act(hass, action, entity)
     await change(hass, "binary_sensor.smoke", "off")
     await change(hass, "binary_sensor.leak", "off", "on")
-    assert told(simulator) == ["Anna", "Bruno", "Anna", "Anna"]
+    assert alerted(simulator) == ["Anna", "Bruno", "Anna", "Anna"]
     assert len(settled) == 2
 
 
-@pytest.mark.usefixtures("quick", "house")
+@pytest.mark.usefixtures("quick", "escalation_setup")
 @pytest.mark.parametrize("fate", ["failed", "expired"])
-async def test_who_cannot_be_reached_is_not_waited_for(
+async def test_a_person_who_cannot_be_reached_is_not_waited_for(
     hass: HomeAssistant, simulator: Simulator, automate: Automate, fate: str
 ) -> None:
-    """Also when the next one had been out of reach before."""
+    """Also if the next one could not be reached before."""
     await automate("escalation", ESCALATION)
     await act_with(hass, "notify.send_message", "notify.bruno", message="Prova")
     simulator.move(simulator.messages[0].id, fate)
@@ -462,9 +465,9 @@ async def test_who_cannot_be_reached_is_not_waited_for(
 
     await change(hass, "binary_sensor.leak", "on")
     simulator.move(simulator.messages[1].id, fate)
-    await until(lambda: told(simulator) == ["Anna", "Bruno"])
+    await until(lambda: alerted(simulator) == ["Anna", "Bruno"])
     simulator.move(simulator.messages[2].id, fate)
-    await until(lambda: told(simulator) == ["Anna", "Bruno", "Carla"])
+    await until(lambda: alerted(simulator) == ["Anna", "Bruno", "Carla"])
 
 
 async def test_a_refused_person_is_skipped(
@@ -473,7 +476,7 @@ async def test_a_refused_person_is_skipped(
     simulator: Simulator,
     automate: Automate,
 ) -> None:
-    """Whose account has no credit; if nobody at all can be told, that is the end."""
+    """If the account has no credit; if nobody can be alerted, the escalation ends."""
     await accounts.set_up("inviosmart", recipients={"Anna": [ANNA]})
     await accounts.set_up("smshosting", recipients={"Bruno": [BRUNO], "Carla": [CARLA]})
     await make_helpers(hass)
@@ -485,20 +488,20 @@ async def test_a_refused_person_is_skipped(
     nobody = async_capture_events(hass, "nobody")
 
     await change(hass, "binary_sensor.leak", "on")
-    assert told(simulator) == ["Bruno"]
+    assert alerted(simulator) == ["Bruno"]
     assert nobody == []
 
     simulator.set_credit("smshosting", 0)
     await wait(hass, 5.1)
-    assert told(simulator) == ["Bruno"]
+    assert alerted(simulator) == ["Bruno"]
     assert len(nobody) == 1
 
 
-@pytest.mark.usefixtures("quick", "house")
+@pytest.mark.usefixtures("quick", "escalation_setup")
 async def test_the_delivery_can_be_enough(
     hass: HomeAssistant, simulator: Simulator, automate: Automate
 ) -> None:
-    """That of this message, not of one before."""
+    """Only the delivery of this message, not of an older one."""
     await automate("escalation", {**ESCALATION, "enough": "delivery"})
     settled = async_capture_events(hass, "settled")
     await act_with(hass, "notify.send_message", "notify.bruno", message="Prova")
@@ -507,37 +510,37 @@ async def test_the_delivery_can_be_enough(
 
     await change(hass, "binary_sensor.leak", "on")
     await wait(hass, 5.1)
-    assert told(simulator) == ["Anna", "Bruno"]
+    assert alerted(simulator) == ["Anna", "Bruno"]
     assert settled == []
     simulator.move(simulator.messages[2].id, "delivered")
     await until(lambda: settled)
     await wait(hass, 5.1)
 
-    assert told(simulator) == ["Anna", "Bruno"]
+    assert alerted(simulator) == ["Anna", "Bruno"]
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("escalation_setup")
 @pytest.mark.parametrize("stops", [True, False])
-async def test_the_end_of_the_alert_ends_it_if_wished(
+async def test_the_end_of_the_alert_ends_it_if_that_is_selected(
     hass: HomeAssistant,
     simulator: Simulator,
     automate: Automate,
     stops: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """But not that a sensor is out of reach for a while."""
+    """But not a sensor that is unavailable for a while."""
     await automate("escalation", {**ESCALATION, "stop_when_over": stops})
 
     await change(hass, "binary_sensor.leak", "on")
     await change(hass, "binary_sensor.leak", "unavailable")
     await wait(hass, 5.1)
-    assert told(simulator) == ["Anna", "Bruno"]
+    assert alerted(simulator) == ["Anna", "Bruno"]
     await change(hass, "binary_sensor.leak", "off")
     await wait(hass, 5.1)
 
-    assert told(simulator) == ["Anna", "Bruno", *([] if stops else ["Carla"])]
+    assert alerted(simulator) == ["Anna", "Bruno", *([] if stops else ["Carla"])]
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("escalation_setup")
 async def test_there_may_be_several_rounds(
     hass: HomeAssistant, simulator: Simulator, automate: Automate
 ) -> None:
@@ -558,7 +561,7 @@ async def test_there_may_be_several_rounds(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What is there again after a restart: an account, and a blueprint's automation."""
+    """What a restart loads again: an account and an automation from a blueprint."""
 
     provider: str
     name: str
@@ -569,7 +572,7 @@ ESCALATING = Probe(provider="inviosmart", name="escalation", inputs=ESCALATION)
 
 
 async def stop(hass: HomeAssistant) -> None:
-    """End Home Assistant; the kit's one stores no state when it ends.
+    """Stop Home Assistant; the one of the test kit stores no state when it stops.
 
     So what is there afterwards is what a power cut would have left.
     """
@@ -582,12 +585,12 @@ async def stop(hass: HomeAssistant) -> None:
 async def restarted(
     before: HomeAssistant, simulator: Simulator, probe: Probe, **sensors: str
 ) -> AsyncGenerator[HomeAssistant]:
-    """Start Home Assistant anew on what was stored; the sensors stand as given."""
+    """Start Home Assistant on what was stored, with sensors in these states."""
     async with async_test_home_assistant(
         config_dir=before.config.config_dir, initial_state=CoreState.not_running
     ) as hass:
         hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
-        # What is restored is found by the ids in the registry.
+        # States are restored by the entity IDs in the registry.
         er.async_get(hass).entities.update(er.async_get(before).entities)
         await restore_state.async_get(hass).async_load()
         for sensor, state in sensors.items():
@@ -605,7 +608,7 @@ async def restarted(
         await stop(hass)
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("escalation_setup")
 @pytest.mark.parametrize(
     ("minutes", "at_start", "then"),
     [
@@ -613,7 +616,7 @@ async def restarted(
         (60, ["Anna", "Bruno"], ["Anna", "Bruno"]),
     ],
 )
-async def test_a_restart_goes_on_with_the_person_whose_turn_it_is(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_after_a_restart_the_next_person_is_alerted_in_time(  # noqa: PLR0913, PLR0917 - fixtures
     hass: HomeAssistant,
     simulator: Simulator,
     automate: Automate,
@@ -622,27 +625,27 @@ async def test_a_restart_goes_on_with_the_person_whose_turn_it_is(  # noqa: PLR0
     at_start: list[str],
     then: list[str],
 ) -> None:
-    """When the time is over: at once if that was while Home Assistant was off."""
+    """At once if the waiting time ended while Home Assistant was off."""
     await automate("escalation", ESCALATION)
     await change(hass, "binary_sensor.leak", "on")
-    assert told(simulator) == ["Anna"]
+    assert alerted(simulator) == ["Anna"]
     await stop(hass)
     freezer.tick(timedelta(minutes=minutes))
 
     async with restarted(hass, simulator, ESCALATING, leak="on", smoke="off") as again:
-        assert told(simulator) == at_start
+        assert alerted(simulator) == at_start
         await wait(again, 2.1)
-        assert told(simulator) == then
+        assert alerted(simulator) == then
         await act(again, "input_button.press", "input_button.ok")
         await wait(again, 5.1)
-        assert told(simulator) == then
+        assert alerted(simulator) == then
 
 
-@pytest.mark.usefixtures("house")
-async def test_what_is_settled_stays_settled_over_a_restart(
+@pytest.mark.usefixtures("escalation_setup")
+async def test_a_settled_alert_stays_settled_after_a_restart(
     hass: HomeAssistant, simulator: Simulator, automate: Automate
 ) -> None:
-    """Though the alert goes on; once it is over, the next one counts."""
+    """Though the sensor is still on; once it was off, a new alert counts."""
     await automate("escalation", ESCALATION)
     await change(hass, "binary_sensor.leak", "on")
     await act(hass, "input_button.press", "input_button.ok")
@@ -652,20 +655,20 @@ async def test_what_is_settled_stays_settled_over_a_restart(
         hass, simulator, ESCALATING, leak="on", smoke="unavailable"
     ) as again:
         await change(again, "binary_sensor.smoke", "off")
-        assert told(simulator) == ["Anna"]
+        assert alerted(simulator) == ["Anna"]
         await change(again, "binary_sensor.leak", "off", "unavailable", "on")
-        assert told(simulator) == ["Anna", "Anna"]
+        assert alerted(simulator) == ["Anna", "Anna"]
 
 
-@pytest.mark.usefixtures("house")
-async def test_an_alert_that_began_during_a_restart_is_told(
+@pytest.mark.usefixtures("escalation_setup")
+async def test_an_alert_that_began_during_a_restart_is_sent(
     hass: HomeAssistant, simulator: Simulator, automate: Automate
 ) -> None:
     await automate("escalation", ESCALATION)
     await stop(hass)
 
     async with restarted(hass, simulator, ESCALATING, leak="off", smoke="on"):
-        assert told(simulator) == ["Anna"]
+        assert alerted(simulator) == ["Anna"]
 
 
 # An alarm with a picture
@@ -677,7 +680,7 @@ PIXEL = bytes.fromhex(
 
 
 class Courtyard(ImageEntity):
-    """A picture that is always the same, and not ours."""
+    """An image entity of another integration whose picture never changes."""
 
     _attr_content_type = "image/png"
     _attr_name = "Courtyard"
@@ -698,20 +701,20 @@ PICTURE_ALARM: Mapping[str, object] = {
 
 @pytest.fixture
 async def courtyard(hass: HomeAssistant, simulator: Simulator) -> None:
-    """Make a picture; Anna's and Bruno's phones have the app."""
+    """Create an image entity; Anna's and Bruno's phones have the app."""
     simulator.switch_on("smshosting", "push_plan")
     simulator.account("smshosting").push_phones |= {ANNA, BRUNO}
     await add_entity(hass, "image", Courtyard(hass))
 
 
 def sent(simulator: Simulator) -> list[tuple[str, str]]:
-    """Return to whom, and how, the alarm went."""
+    """Return the recipient and the channel of each message."""
     names = {numbers[0]: name for name, numbers in PEOPLE.items()}
     return [(names[message.to], message.channel) for message in simulator.messages]
 
 
 def open_door(hass: HomeAssistant) -> None:
-    """Set the alarm off; what follows waits, so nobody waits for its end."""
+    """Trigger the alarm, without waiting for the automation, which waits itself."""
     for state in ("off", "on"):
         hass.states.async_set(
             "binary_sensor.door", state, {"friendly_name": "Cancello"}
@@ -722,13 +725,13 @@ BY_PUSH = [("Anna", "push"), ("Bruno", "push")]
 
 
 @pytest.mark.usefixtures("quick", "courtyard")
-async def test_the_picture_goes_by_push_and_an_sms_to_whom_it_does_not_reach(
+async def test_an_sms_follows_where_the_push_is_not_delivered(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
     automate: Automate,
 ) -> None:
-    """When the time for the delivery is over; nobody is told of the door twice."""
+    """When the time for the delivery is over; a second alarm before that is ignored."""
     await accounts.set_up("smshosting", recipients=PEOPLE)
     await automate("picture_alarm", PICTURE_ALARM)
 
@@ -749,7 +752,7 @@ async def test_the_picture_goes_by_push_and_an_sms_to_whom_it_does_not_reach(
 
 @pytest.mark.usefixtures("quick", "courtyard")
 @pytest.mark.parametrize("fate", ["delivered", "failed"])
-async def test_the_alarm_ends_when_every_push_did(
+async def test_the_alarm_ends_when_every_push_has_a_final_status(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -772,7 +775,7 @@ async def test_the_alarm_ends_when_every_push_did(
 
 @pytest.mark.usefixtures("quick", "courtyard")
 @pytest.mark.parametrize("camera", ["image.courtyard", "camera.gone"])
-async def test_whom_no_push_can_reach_gets_an_sms_at_once(
+async def test_people_without_push_get_an_sms_at_once(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -800,13 +803,13 @@ async def test_whom_no_push_can_reach_gets_an_sms_at_once(
 
 
 @pytest.mark.usefixtures("courtyard")
-async def test_a_push_that_a_restart_came_between_is_followed_by_an_sms(
+async def test_an_sms_follows_a_push_that_a_restart_interrupted(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
     automate: Automate,
 ) -> None:
-    """Once: the history tells that one went out."""
+    """Once: the message history shows that it was sent."""
     await accounts.set_up("smshosting", entry_id="conto", recipients=PEOPLE)
     await automate("picture_alarm", PICTURE_ALARM)
     open_door(hass)
@@ -829,14 +832,14 @@ DIGEST: Mapping[str, object] = {
 
 
 @pytest.mark.usefixtures("quick")
-async def test_the_digest_counts_what_went_out(
+async def test_the_digest_counts_the_messages_of_the_day(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
     telephone: Telephone,
     automate: Automate,
 ) -> None:
-    """Of all accounts, with what it cost and what is left."""
+    """Of all accounts, with their cost and the credit left."""
     await accounts.set_up("smshosting", title="Casa mia", recipients=PEOPLE)
     await accounts.set_up("inviosmart", recipients={"Dario": ["+393331112223"]})
     await automate("daily_digest", DIGEST)
@@ -870,7 +873,7 @@ async def test_the_digest_counts_what_went_out(
 
 
 @pytest.mark.parametrize("only_if_sent", [True, False])
-async def test_a_day_without_messages_need_not_be_told(
+async def test_a_day_without_messages_has_a_digest_only_if_that_is_selected(
     hass: HomeAssistant,
     accounts: Accounts,
     telephone: Telephone,
@@ -878,14 +881,17 @@ async def test_a_day_without_messages_need_not_be_told(
     only_if_sent: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     await accounts.set_up("transactionale")
-    told = async_capture_events(hass, "told")
+    notified = async_capture_events(hass, "notified")
     await automate(
         "daily_digest",
         {
             "time": "07:00:00",
             "only_if_sent": only_if_sent,
             "other_actions": [
-                {"event": "told", "event_data": {"text": "{{ title }}|{{ message }}"}}
+                {
+                    "event": "notified",
+                    "event_data": {"text": "{{ title }}|{{ message }}"},
+                }
             ],
         },
     )
@@ -896,12 +902,12 @@ async def test_a_day_without_messages_need_not_be_told(
         "SMS of the day|0 SMS: 0 delivered, 0 not delivered, 0 uncertain, "
         "0 on their way.\nSpent: 0.00 €"
     )
-    texts = [event.data["text"] for event in told]
+    texts = [event.data["text"] for event in notified]
     assert texts == ([] if only_if_sent else [text])
     assert telephone.got == []
 
 
-async def test_more_messages_than_an_answer_holds_are_all_counted(
+async def test_more_messages_than_one_response_contains_are_all_counted(
     hass: HomeAssistant,
     accounts: Accounts,
     telephone: Telephone,
