@@ -1,1 +1,1 @@
-"""Tests of what the benchmark reckons; what it measures is no test's business."""
+"""Tests of the calculations of the benchmark, not of its measurements."""

@@ -1,4 +1,4 @@
-"""What the page about performance is made of."""
+"""The page about performance."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ CHAPTER = Chapter(
 )
 
 
-def test_the_goals_stand_before_what_was_measured() -> None:
+def test_the_goals_come_before_the_measurements() -> None:
     first, bound, *others = lines([CHAPTER])
     assert first == "## Goals\n"
     assert "bound" in bound
@@ -38,6 +38,6 @@ def test_the_goals_stand_before_what_was_measured() -> None:
     ]
 
 
-def test_the_page_ends_with_what_was_found() -> None:
+def test_the_page_ends_with_the_findings() -> None:
     findings = Path("benchmarks/findings.md").read_text("utf-8")
     assert PAGE.read_text("utf-8").endswith(findings)
