@@ -1,8 +1,9 @@
-"""What the pages for users tell them to copy: it works, in both languages."""
+"""Everything that users can copy from the pages works, in both languages."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+import json
 from pathlib import Path
 import re
 from textwrap import dedent
@@ -29,6 +30,7 @@ from .yaml_reader import FOREIGN, Reader, trouble_with
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+TRANSLATIONS = ROOT / "custom_components" / "sms_italia" / "translations"
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -50,7 +52,7 @@ class Block:
 
     @override
     def __str__(self) -> str:
-        """Say where it is."""
+        """Return the page and the line."""
         return f"{self.page}:{self.line}"
 
     @property
@@ -98,24 +100,24 @@ PAGES = [
 ]
 
 
-# The house that they are tried in
+# The Home Assistant that they are tried in
 
 
 type Make = Callable[[str], Awaitable[None]]
-"""Makes something with the names of a language."""
+"""Creates something with the names of a language."""
 
 
 @pytest.fixture
-def make_house(hass: HomeAssistant, accounts: Accounts) -> Make:
-    """Return what makes the example of the pages."""
+def make_example(hass: HomeAssistant, accounts: Accounts) -> Make:
+    """Return a function that creates the account and recipients of the pages."""
 
-    async def make_house(language: str) -> None:
+    async def make_example(language: str) -> None:
         hass.config.language = language
         await accounts.set_up(
             "smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]}
         )
 
-    return make_house
+    return make_example
 
 
 OURS = re.compile(
@@ -126,14 +128,14 @@ OURS = re.compile(
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_what_a_page_shows_is_what_home_assistant_takes(
-    hass: HomeAssistant, make_house: Make, page: str
+async def test_home_assistant_accepts_every_block_of_a_page(
+    hass: HomeAssistant, make_example: Make, page: str
 ) -> None:
-    """Every block of YAML, in a house with the account and the people of the example.
+    """With the account and recipients of the pages.
 
-    What its sentences name must be there too, as it is called in its language.
+    The entities in the sentences must exist too, with their names in the language.
     """
-    await make_house(language_of(page))
+    await make_example(language_of(page))
     actions = hass.services.async_services_for_domain("notify")
     known = {*hass.states.async_entity_ids(), *(f"notify.{name}" for name in actions)}
     troubles = [
@@ -149,9 +151,9 @@ async def test_what_a_page_shows_is_what_home_assistant_takes(
     assert not troubles, "\n".join(troubles)
 
 
-async def test_what_is_wrong_is_found(hass: HomeAssistant, make_house: Make) -> None:
-    """So that the test above means something."""
-    await make_house("en")
+async def test_wrong_yaml_is_found(hass: HomeAssistant, make_example: Make) -> None:
+    """Otherwise the test above would prove nothing."""
+    await make_example("en")
     wrong = {
         "triggers: []\nactions: [{action: notify.send_message}]": "message",
         "triggers: [{trigger: event.sent}]\nactions: []": "event.sent",
@@ -186,7 +188,7 @@ TEXTS = frozenset(
         *("name", "response_variable", "text", "title"),
     }
 )
-"""What is said or named, and differs from one language to the other."""
+"""The keys of texts and names, which differ between the languages."""
 
 
 def skeleton(key: str, content: object) -> object:
@@ -203,7 +205,7 @@ def skeleton(key: str, content: object) -> object:
 
 
 def bones(key: str, text: str) -> object:
-    """Return of a text under a key what does not differ by its language."""
+    """Return the part of a text that does not depend on the language."""
     if "{{" in text or "{%" in text:
         # What a template does: neither its texts nor the names of entities.
         return [
@@ -230,7 +232,7 @@ def test_both_languages_show_the_same(page: str) -> None:
         assert shown[0] == shown[1], f"{one} and {other}"
 
 
-# Links
+# Links and labels
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
@@ -260,6 +262,22 @@ def test_every_link_leads_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors_of(there), f"{name}#{anchor}"
 
 
+OPTION = re.compile(r"\| ([^|]+) \(`(\w+)`\) \|")
+
+
+@EACH_LANGUAGE
+def test_options_have_the_labels_of_the_ui(language: str) -> None:
+    """All of them, on the page about options."""
+    page = "docs/options.md" if language == "en" else "docs/it/options.md"
+    texts = json.loads((TRANSLATIONS / f"{language}.json").read_text("utf-8"))
+    labels: dict[str, str] = {}
+    for section in texts["options"]["step"]["init"]["sections"].values():
+        labels |= section["data"]
+
+    found = OPTION.findall((ROOT / page).read_text("utf-8"))
+    assert {key: label for label, key in found} == labels
+
+
 # The dashboard
 
 
@@ -271,7 +289,7 @@ def documented(name: str, language: str) -> Mapping[str, Any]:
 
 @pytest.fixture
 def make_helpers(hass: HomeAssistant) -> Make:
-    """Return what makes the helpers of the dashboard, as the package would."""
+    """Return a function that creates the helpers of the dashboard from its file."""
 
     async def make_helpers(language: str) -> None:
         helpers = documented("dashboard_helpers.yaml", language)
@@ -283,14 +301,14 @@ def make_helpers(hass: HomeAssistant) -> Make:
 
 
 @EACH_LANGUAGE
-async def test_the_dashboard_shows_what_there_is(
+async def test_the_dashboard_shows_only_existing_entities(
     hass: HomeAssistant,
-    make_house: Make,
+    make_example: Make,
     make_helpers: Make,
     language: str,
 ) -> None:
-    """With cards of core only; a message was sent, so that figures are there."""
-    await make_house(language)
+    """With core cards only; a message is sent first, so that sensors have values."""
+    await make_example(language)
     await make_helpers(language)
     await hass.services.async_call(
         "notify", "smshosting", {"message": "Ciao"}, blocking=True
@@ -310,13 +328,13 @@ def test_both_dashboards_are_the_same(name: str) -> None:
 @EACH_LANGUAGE
 async def test_the_dashboard_sends_a_message(
     hass: HomeAssistant,
-    make_house: Make,
+    make_example: Make,
     make_helpers: Make,
     simulator: Simulator,
     language: str,
 ) -> None:
-    """To each of its recipients; the text stays if nothing was sent, and goes else."""
-    await make_house(language)
+    """To each recipient; the text is cleared only if the message was sent."""
+    await make_example(language)
     await make_helpers(language)
 
     async def send(recipient: str, text: str) -> None:
@@ -351,15 +369,15 @@ async def test_the_dashboard_sends_a_message(
     assert text() == "Ancora"
 
 
-# The recipes
+# The examples
 
 
-RECIPES = "docs/automations.md"
+EXAMPLES = "docs/automations.md"
 
 
 @pytest.fixture
 def notes(hass: HomeAssistant) -> Callable[[], list[str]]:
-    """Return what tells the notes that were put on the screen."""
+    """Return a function that returns the texts of all persistent notifications."""
     calls = async_capture_events(hass, EVENT_CALL_SERVICE)
 
     def notes() -> list[str]:
@@ -372,35 +390,35 @@ def notes(hass: HomeAssistant) -> Callable[[], list[str]]:
     return notes
 
 
-async def cook(hass: HomeAssistant, *phrases: str) -> None:
-    """Make the automations of the page that have these phrases in them."""
+async def automate(hass: HomeAssistant, *phrases: str) -> None:
+    """Create the automations of the page that contain these phrases."""
     assert await async_setup_component(hass, "persistent_notification", {})
-    config = {AUTOMATION: [read_block(RECIPES, phrase) for phrase in phrases]}
+    config = {AUTOMATION: [read_block(EXAMPLES, phrase) for phrase in phrases]}
     assert await async_setup_component(hass, AUTOMATION, config)
     await hass.async_block_till_done()
 
 
 async def run(hass: HomeAssistant, phrase: str) -> None:
-    """Do the actions of the page that have a phrase in them."""
+    """Run the actions of the page that contain a phrase."""
     assert await async_setup_component(hass, "persistent_notification", {})
-    config = {"script": {"recipe": {"sequence": read_block(RECIPES, phrase)}}}
+    config = {"script": {"example": {"sequence": read_block(EXAMPLES, phrase)}}}
     assert await async_setup_component(hass, "script", config)
-    await hass.services.async_call("script", "recipe", blocking=True)
+    await hass.services.async_call("script", "example", blocking=True)
 
 
 @pytest.mark.usefixtures("quick")
-async def test_the_end_of_a_message_sets_automations_off(
+async def test_a_final_status_triggers_automations(
     hass: HomeAssistant,
-    make_house: Make,
+    make_example: Make,
     simulator: Simulator,
     notes: Callable[[], list[str]],
 ) -> None:
     """With the recipient's name, or the number where there is none."""
-    await make_house("en")
+    await make_example("en")
     assert await async_setup_component(
         hass, "input_boolean", {"input_boolean": {"bruno_knows": {}}}
     )
-    await cook(hass, "SMS that did not arrive", "Bruno has the message")
+    await automate(hass, "SMS that did not arrive", "Bruno has the message")
 
     async def send(target: str, fate: str) -> None:
         await hass.services.async_call(
@@ -420,13 +438,13 @@ async def test_the_end_of_a_message_sets_automations_off(
     await until(lambda: hass.states.is_state("input_boolean.bruno_knows", "on"))
 
 
-async def test_low_credit_is_told_with_what_it_is_enough_for(
+async def test_low_credit_is_reported_with_the_days_it_lasts(
     hass: HomeAssistant,
-    make_house: Make,
+    make_example: Make,
     notes: Callable[[], list[str]],
 ) -> None:
-    await make_house("en")
-    await cook(hass, "SMS credit under 3 euro")
+    await make_example("en")
+    await automate(hass, "SMS credit under 3 euro")
 
     hass.states.async_set("sensor.smshosting_credit_lasts_for", "6.6")
     hass.states.async_set("sensor.smshosting_credit", "2.95")
@@ -436,36 +454,36 @@ async def test_low_credit_is_told_with_what_it_is_enough_for(
 
 
 @pytest.mark.parametrize(
-    ("broke", "told"),
+    ("without_credit", "reported"),
     [
         ([], []),
         (["inviosmart"], ["+393409876543: failed credit"]),
-        (["inviosmart", "smshosting"], ["Not one SMS went out for certain."]),
+        (["inviosmart", "smshosting"], ["No SMS was confirmed."]),
     ],
 )
-async def test_an_sms_that_cannot_be_sent_is_told_another_way(  # noqa: PLR0913, PLR0917 - fixtures
+async def test_an_sms_that_cannot_be_sent_is_reported_on_the_screen(  # noqa: PLR0913, PLR0917 - fixtures
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
     notes: Callable[[], list[str]],
-    broke: list[str],
-    told: list[str],
+    without_credit: list[str],
+    reported: list[str],
 ) -> None:
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
     await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
-    for key in broke:
+    for key in without_credit:
         simulator.set_credit(key, 0)
 
-    await run(hass, "Not one SMS")
+    await run(hass, "No SMS was confirmed")
 
-    assert notes() == told
+    assert notes() == reported
 
 
-async def test_an_alert_is_told_by_the_accounts_own_action(
-    hass: HomeAssistant, make_house: Make, simulator: Simulator
+async def test_an_alert_is_sent_by_the_accounts_own_action(
+    hass: HomeAssistant, make_example: Make, simulator: Simulator
 ) -> None:
-    await make_house("en")
-    config = read_block(RECIPES, "laundry_leak:")
+    await make_example("en")
+    config = read_block(EXAMPLES, "laundry_leak:")
     assert await async_setup_component(hass, "alert", config)
 
     hass.states.async_set("binary_sensor.laundry_leak", "on")
@@ -479,12 +497,12 @@ async def test_an_alert_is_told_by_the_accounts_own_action(
     assert arrived(simulator)[-1][1] == "Home\nThe laundry is dry again"
 
 
-async def test_the_burglar_alarm_names_what_set_it_off(
-    hass: HomeAssistant, make_house: Make, simulator: Simulator
+async def test_the_burglar_alarm_names_the_sensors_that_triggered_it(
+    hass: HomeAssistant, make_example: Make, simulator: Simulator
 ) -> None:
-    """One panel tells the sensors, another does not."""
-    await make_house("en")
-    await cook(hass, "alarm_control_panel.triggered")
+    """If the panel has them in its attributes."""
+    await make_example("en")
+    await automate(hass, "alarm_control_panel.triggered")
     panel = "alarm_control_panel.alarmo"
     for number, name in enumerate(("Porta", "Finestra")):
         hass.states.async_set(f"binary_sensor.s{number}", "on", {"friendly_name": name})
@@ -506,17 +524,17 @@ async def test_the_burglar_alarm_names_what_set_it_off(
 
 async def test_a_reminder_waits_until_its_time_and_can_be_cancelled(
     hass: HomeAssistant,
-    make_house: Make,
+    make_example: Make,
     simulator: Simulator,
     freezer: FrozenDateTimeFactory,
 ) -> None:
     # The messenger goes by the real time, which is before tomorrow's evening.
     evening = dt_util.now() + timedelta(days=1)
     freezer.move_to(evening.replace(hour=18, minute=0, second=0))
-    await make_house("en")
+    await make_example("en")
     for domain, name in (("input_text", "reminder_sms"), ("input_boolean", "bins_out")):
         assert await async_setup_component(hass, domain, {domain: {name: {}}})
-    await cook(hass, "Remind Bruno of the bins", "The bins are out")
+    await automate(hass, "Remind Bruno of the bins", "The bins are out")
 
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
@@ -545,10 +563,10 @@ async def test_a_reminder_waits_until_its_time_and_can_be_cancelled(
     ["Bora " * 9, "Bora " * 90, "Neve ❄ " * 30],
     ids=["short", "long", "long and not plain"],
 )
-async def test_a_text_is_cut_so_that_it_is_one_part(
-    hass: HomeAssistant, make_house: Make, simulator: Simulator, text: str
+async def test_a_long_text_is_shortened_to_one_part(
+    hass: HomeAssistant, make_example: Make, simulator: Simulator, text: str
 ) -> None:
-    await make_house("en")
+    await make_example("en")
     hass.states.async_set("sensor.weather_warning", "on", {"text": text})
 
     await run(hass, "sms_italia.estimate")

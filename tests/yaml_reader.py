@@ -21,13 +21,13 @@ from homeassistant.util.yaml import parse_yaml
 import voluptuous as vol
 
 FOREIGN = ("mobile_app_",)
-"""How actions begin that are there only with a phone."""
+"""The beginnings of actions that exist only with a phone."""
 
 type Yaml = Mapping[str, Any] | list[Any] | str | float | None
 
 
 def mappings(content: Yaml) -> Iterator[Mapping[str, Any]]:
-    """Yield every mapping in some YAML, at any depth, those outside first."""
+    """Yield every mapping in some YAML, at any depth, outer ones first."""
     match content:
         case Mapping():
             yield content
@@ -41,14 +41,14 @@ def mappings(content: Yaml) -> Iterator[Mapping[str, Any]]:
 
 
 class Reader:
-    """Reads YAML as Home Assistant would, and says what is wrong with it."""
+    """Reads YAML as Home Assistant would, and raises an error if it is wrong."""
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Read it in a running house."""
+        """Read it in a running Home Assistant."""
         self._hass = hass
 
     async def read(self, content: Yaml) -> None:
-        """Raise an exception unless Home Assistant takes it, and has what it names."""
+        """Raise an error unless Home Assistant accepts it and has all it names."""
         match content:
             case list():
                 await self._actions(content)
@@ -76,18 +76,18 @@ class Reader:
                 await self._configuration(content)
 
     async def _actions(self, steps: list[Any]) -> None:
-        """Read what an automation or a script does."""
+        """Read the actions of an automation or a script."""
         await async_validate_actions_config(self._hass, cv.SCRIPT_SCHEMA(list(steps)))
         await self._calls(steps)
 
     async def _calls(self, content: Yaml) -> None:
-        """Compare all actions that are called with those that there are."""
+        """Compare all calls with the actions that exist."""
         for step in mappings(content):
             if "action" in step:
                 await self._call(step["action"], step)
 
     async def _call(self, action: str, step: Mapping[str, Any]) -> None:
-        """Compare one call with the action that there is."""
+        """Compare one call with the action that exists."""
         domain, _, name = action.partition(".")
         if name.startswith(FOREIGN):
             return
@@ -114,7 +114,7 @@ class Reader:
             self._notifiers(value)
 
     def _notifiers(self, content: Yaml) -> None:
-        """Compare the notify actions in a configuration with those that there are."""
+        """Compare the notify actions in a configuration with those that exist."""
         for mapping in mappings(content):
             named = [mapping["action"]] if "action" in mapping else []
             for name in [*named, *mapping.get("notifiers", [])]:
@@ -131,7 +131,7 @@ class Reader:
             self.card(section)
 
     def card(self, card: Mapping[str, Any]) -> None:
-        """Read a card, and those in it."""
+        """Read a card, and the cards in it."""
         assert card["type"] in CARDS, card["type"]
         for badge in card.get("badges", []):
             assert badge["type"] in BADGES, badge["type"]
@@ -150,7 +150,7 @@ class Reader:
         self._figures(card)
 
     def _figures(self, card: Mapping[str, Any]) -> None:
-        """Look whether a card that draws figures gets some."""
+        """Assert that the entities of a card with a graph have numbers."""
         match card:
             case {"type": "gauge", "entity": entity} | {
                 "features": [{"type": "trend-graph"}],
@@ -164,14 +164,14 @@ class Reader:
                 pass
 
     def _state(self, entity: str) -> State:
-        """Return the state of an entity that must be there."""
+        """Return the state of an entity that must exist."""
         state = self._hass.states.get(entity)
         assert state is not None, entity
         return state
 
 
 def comply(schema: Callable[[object], object], data: dict[str, Any]) -> None:
-    """Compare data with what an action takes; what its templates give is unknown."""
+    """Compare data with the schema of an action; results of templates are not known."""
     while True:
         try:
             schema(data)
@@ -198,7 +198,7 @@ CARDS = frozenset(
         *("todo-list", "vertical-stack", "weather-forecast"),
     }
 )
-"""The cards of Home Assistant's frontend, as far as a person would choose them."""
+"""The cards of Home Assistant's frontend that a person would select."""
 
 BADGES = frozenset({"entity", "entity-filter"})
 
@@ -208,14 +208,14 @@ ROWS = frozenset(
         *("divider", "section", "simple-entity", "text", "weblink"),
     }
 )
-"""What a row of an entities card may be beside an entity."""
+"""The types of rows of an entities card, besides entities."""
 
 FEATURES = frozenset({"bar-gauge", "button", "toggle", "trend-graph"})
-"""Of the features of tiles, those that fit what we have."""
+"""The features of tile cards that fit our entities."""
 
 
 async def trouble_with(hass: HomeAssistant, text: str) -> str | None:
-    """Return what is wrong with some YAML, None if nothing is."""
+    """Return what is wrong with some YAML, or None."""
     try:
         await Reader(hass).read(parse_yaml(text))
     except (
