@@ -71,7 +71,8 @@ class Outbox:
     def _has_older(self, message: Message) -> bool:
         """Return whether an older message to the same number waits or is tried.
 
-        What is due later is in nobody's way, and nothing is in its way.
+        What is due later is in nobody's way, and nothing is in its way. One that waits
+        for a slot gets it before this one does.
         """
         waiting = self._open.waiting_for(message.number)
         if len(waiting) == 1 and message.number not in self._trying:
@@ -81,7 +82,9 @@ class Outbox:
         if message.dispatch.due > now:
             return False
         return message.number in self._trying or any(
-            one.dispatch is not message.dispatch and one.dispatch.due <= now
+            one.dispatch is not message.dispatch
+            and one.dispatch.due <= now
+            and one.id not in self._context.in_progress
             for one in waiting
         )
 

@@ -5,7 +5,7 @@ subscribers of its stage. The rest of this layer holds no message of its own.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -125,9 +125,9 @@ class OpenMessages:
         """The messages in the outbox, oldest first."""
         return tuple(sorted(self._waiting.values(), key=lambda message: message.id))
 
-    def waiting_for(self, number: str) -> tuple[Message, ...]:
-        """Return the messages in the outbox to a number, oldest first."""
-        return self._waiting_by_number[number]
+    def waiting_for(self, number: str) -> Collection[Message]:
+        """Return the messages in the outbox to a number, in any order."""
+        return self._waiting_by_number.unsorted(number)
 
     def held(self, account_id: str, number: str) -> tuple[Message, ...]:
         """Return what an account holds of a storm to a number, oldest first."""
@@ -382,6 +382,10 @@ class _Index[K]:
         if found is None:
             return ()
         return tuple(sorted(found.values(), key=lambda message: message.id))
+
+    def unsorted(self, key: K) -> Collection[Message]:
+        """Return the messages of a key as they are, at no cost."""
+        return self._by_key.get(key, {}).values()
 
     def add(self, key: K, message: Message) -> None:
         self._by_key.setdefault(key, {})[message.id] = message
