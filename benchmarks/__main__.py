@@ -12,8 +12,9 @@ import time
 
 import aiohttp
 
+from custom_components.sms_italia.providers import PROVIDERS
 from script.home_assistant.waiting import HomeAssistantError
-from simulator import PROVIDERS, Simulator
+from simulator import Simulator
 
 from . import alerts, crowds, delivery, history, page, starting
 from .alerts import Amounts
@@ -27,10 +28,10 @@ _SHORT = Amounts(alone=100, together=500, rounds=3)
 _FULL = Amounts(alone=300, together=500, rounds=7)
 
 _CROWDS: dict[str, Sequence[int]] = {
-    "smsviainternet": (500, 5000, 50_000),
-    "smshosting": (500, 5000, 50_000),
-    "transactionale": (500, 5000),
-    "inviosmart": (500, 5000),
+    key: (500, 5000, 50_000)
+    if provider.capabilities.recipients_per_submission > 1
+    else (500, 5000)
+    for key, provider in PROVIDERS.items()
 }
 _HISTORIES = (0, 10_000, 1_000_000)
 _CALLBACKS = {"transactionale": 5000, "smshosting": 5000}

@@ -54,6 +54,7 @@ class Callbacks:
                     message_id=message.id,
                     method=report.method,
                     url=report.url,
+                    encoding=report.encoding,
                     payload=report.payload,
                     attempt=attempt,
                     status=status,

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 import json
 import re
-from typing import Literal
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from .model import Json, Operation
+from .model import Encoding, Json, Operation
 
 _DISPOSITION = re.compile(r'(name|filename)="([^"]*)"')
 
@@ -78,13 +77,12 @@ class Endpoint:
 class DeliveryReport:
     """A delivery report to push to the client's `url`.
 
-    `encoding` says where the payload is: in the query, a form or JSON. `resends` is
-    how often it is sent again after an answer of 500 or more.
+    `resends` is how often it is sent again after an answer of 500 or more.
     """
 
     method: str
     url: str
-    encoding: Literal["query", "form", "json"]
+    encoding: Encoding
     payload: Mapping[str, Json]
     resends: int = 0
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
+
+type Encoding = Literal["query", "form", "json"]
+"""Where a request has its fields."""
 
 
 class Status(StrEnum):
@@ -126,14 +129,15 @@ class Request:
 class Callback:
     """One attempt to push a delivery report to the client.
 
-    `payload` is the query, form or JSON that was sent; `status` is the HTTP status
-    answered, None if there was no answer.
+    `payload` is the query, form or JSON that was sent, as `encoding` says; `status` is
+    the HTTP status answered, None if there was no answer.
     """
 
     provider: str
     message_id: str
     method: str
     url: str
+    encoding: Encoding
     payload: Mapping[str, Json]
     attempt: int
     status: int | None

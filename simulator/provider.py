@@ -1,11 +1,11 @@
 """What a simulated provider is made of."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from .exchange import DeliveryReport, Endpoint
-from .model import Message
+from .model import Encoding, Message
 from .store import Account, Store
 
 
@@ -20,15 +20,46 @@ class Api(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendCall:
+    """A valid request to send; `path` goes after the base URL."""
+
+    method: str
+    path: str
+    encoding: Encoding
+    fields: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendFields:
+    """The names of the fields of a request to send.
+
+    `numbers` has one number or more, separated by commas. `callback` has the URL for
+    the delivery report, None if a request cannot ask for one.
+    """
+
+    numbers: str
+    text: str
+    callback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A provider as the registry lists it.
 
     `key` names it everywhere and is the first part of its path. `base_path` is the
     rest of the base URL that its clients are given. `new_account` makes the account
     that the simulator starts with, `create_api` the endpoints over a store.
+
+    `send_call` makes the plainest request that sends a text to a number (E.164), for
+    an account. `answers_in_json` is False for answers in lines of text, which stay
+    readable with invalid bytes after them.
     """
 
     key: str
     new_account: Callable[[], Account]
     create_api: Callable[[Store], Api]
+    send_call: Callable[[Account, str, str], SendCall]
+    send_fields: SendFields
     base_path: str = ""
+    answers_in_json: bool = True

@@ -30,7 +30,7 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
 
 @pytest.fixture
 async def simulator(socket_enabled: None) -> AsyncGenerator[Simulator]:  # noqa: ARG001 - the kit blocks sockets without it
-    """Return the four providers, listening on a free local port."""
+    """Return all providers, listening on a free local port."""
     async with Simulator() as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""Accounts are made and changed in the UI, against all four providers."""
+"""Accounts are made and changed in the UI, against all providers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -43,11 +43,11 @@ from .accounts import Accounts, as_input, secrets_of, settings_for
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
+SENDERS = ("+393331234567", "Città nuova", "A name too long", "!!!")
+"""The first two are fine for some providers and not for others."""
 INVALID_SENDERS = {
-    "smsviainternet": "A name too long",
-    "smshosting": "!!!",
-    "transactionale": "+393331234567",
-    "inviosmart": "Città nuova",
+    key: [one for one in SENDERS if not provider.capabilities.sender.allows(one)]
+    for key, provider in PROVIDERS.items()
 }
 
 
@@ -122,19 +122,14 @@ def only_account(hass: HomeAssistant) -> ConfigEntry:
 
 
 async def test_the_menu_offers_every_provider(hass: HomeAssistant) -> None:
-    """The first step is a choice among the four."""
+    """The first step is a choice among them, in the order of the registry."""
     result = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
 
     assert result["type"] is FlowResultType.MENU
     assert result["step_id"] == "user"
-    assert result["menu_options"] == [
-        "smsviainternet",
-        "smshosting",
-        "transactionale",
-        "inviosmart",
-    ]
+    assert result["menu_options"] == list(PROVIDERS)
 
 
 @EACH_PROVIDER
@@ -338,10 +333,12 @@ async def test_a_sender_that_the_provider_does_not_take_is_refused(
     """The error is at the field, and the provider is not even asked."""
     settings = settings_for(simulator, key)
     form = await start(hass, key)
+    assert INVALID_SENDERS[key]
 
-    form = await submit(hass, form, key, {**settings, "sender": INVALID_SENDERS[key]})
+    for sender in INVALID_SENDERS[key]:
+        form = await submit(hass, form, key, {**settings, "sender": sender})
+        assert form["errors"] == {"sender": "invalid_sender"}
 
-    assert form["errors"] == {"sender": "invalid_sender"}
     assert not simulator.requests
     result = await submit(hass, form, key, settings)
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -564,7 +561,8 @@ async def test_a_reconfiguration_that_fails_can_be_put_right(
     wrong = dict.fromkeys(secrets_of(key), "wrong")
 
     form = await entry.start_reconfigure_flow(hass)
-    form = await submit(hass, form, key, {**settings, "sender": INVALID_SENDERS[key]})
+    invalid = INVALID_SENDERS[key][0]
+    form = await submit(hass, form, key, {**settings, "sender": invalid})
     assert form["errors"] == {"sender": "invalid_sender"}
     form = await submit(hass, form, key, {**settings, "url": "nowhere"})
     assert form["errors"] == {SECTION_ADVANCED: "invalid_url"}

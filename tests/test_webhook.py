@@ -44,7 +44,7 @@ from custom_components import sms_italia
 from custom_components.sms_italia.const import CONF_DELIVERY_REPORTS, DOMAIN
 from custom_components.sms_italia.messaging import Timing
 from custom_components.sms_italia.providers import PROVIDERS
-from simulator import Callback, Fault, Simulator
+from simulator import PROVIDERS as SIMULATED, Callback, Fault, Simulator
 
 from .accounts import Accounts, arrived, until
 from .line import Line
@@ -55,11 +55,11 @@ HOME = "https://casa.example"
 CLOUD_HOOKS = "https://hooks.nuvola.example/"
 
 CALLBACK_FIELDS = {
-    "smsviainternet": "delivery_callback",
-    "smshosting": "statusCallback",
-    "transactionale": "webhook_url",
+    key: provider.send_fields.callback
+    for key, provider in SIMULATED.items()
+    if provider.send_fields.callback is not None
 }
-"""Where a send asks for the delivery; Inviosmart has no such field."""
+"""Where a send asks for the delivery; not every provider has such a field."""
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 EACH_THAT_TELLS = pytest.mark.parametrize("key", CALLBACK_FIELDS)
@@ -172,15 +172,15 @@ async def bring(
     """Bring a callback to the server as its provider makes it; `to` is another path."""
     path = URL(to or URL(report.url).path_qs, encoded=True)
     texts = {name: str(value) for name, value in report.payload.items()}
-    match report.provider, report.method:
-        case "transactionale", "POST":
-            response = await server.post(path, json=dict(report.payload))
-        case "smshosting", "POST":
-            response = await server.post(path, data=texts)
-        case "smsviainternet", "GET":
-            response = await server.get(path.update_query(texts))
-        case other:
-            raise AssertionError(other)
+    match report.encoding:
+        case "json":
+            response = await server.request(
+                report.method, path, json=dict(report.payload)
+            )
+        case "form":
+            response = await server.request(report.method, path, data=texts)
+        case "query":
+            response = await server.request(report.method, path.update_query(texts))
     assert response.status == HTTPStatus.OK
     return response
 

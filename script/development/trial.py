@@ -6,6 +6,7 @@ from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import TypedDict, cast
 
+from custom_components.sms_italia.providers import PROVIDERS, Feature
 from script.home_assistant.accounts import DOMAIN, SENDER, Account, secrets
 from script.home_assistant.client import Client, Fields, State
 from script.home_assistant.waiting import HomeAssistantError, until
@@ -199,11 +200,15 @@ def _state_faults(
             yield f"{entity} is {_state(states, entity)} instead of delivered"
     if _state(states, entities.notify) in {"unknown", "unavailable"}:
         yield f"{entities.notify} has no time of the last message"
+    has_credit = bool(
+        PROVIDERS[account.provider].capabilities.features
+        & {Feature.CREDIT, Feature.CREDIT_WITH_SEND, Feature.CREDIT_IF_OFFERED}
+    )
     if entities.credit is None:
-        if account.provider != "transactionale":
+        if has_credit:
             yield f"{account.title} has no credit"
         return
-    if account.provider == "transactionale":
+    if not has_credit:
         yield f"{account.title} has a credit, and its provider returns none"
         return
     credit = simulator.account(account.provider).credit

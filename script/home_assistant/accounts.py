@@ -6,7 +6,8 @@ from typing import cast
 
 from homeassistant.util import slugify
 
-from simulator import PROVIDERS, Simulator
+from custom_components.sms_italia.providers import PROVIDERS, FieldKind
+from simulator import Simulator
 
 from .client import ACCOUNTS, OPTIONS, RECIPIENTS, Client, Endpoint, Entry, Fields, Flow
 from .waiting import HomeAssistantError, until
@@ -25,17 +26,21 @@ class Recipient:
     number: str
 
 
+_PEOPLE = (
+    Recipient(name="Anna", typed="333 123 4501", number="+393331234501"),
+    Recipient(name="Bruno", typed="+39 333 1234502", number="+393331234502"),
+    Recipient(name="Carla", typed="0039 3331234503", number="+393331234503"),
+    Recipient(name="Dario", typed="3331234504", number="+393331234504"),
+)
 RECIPIENTS_BY_PROVIDER = {
-    "smsviainternet": Recipient(
-        name="Anna", typed="333 123 4501", number="+393331234501"
-    ),
-    "smshosting": Recipient(
-        name="Bruno", typed="+39 333 1234502", number="+393331234502"
-    ),
-    "transactionale": Recipient(
-        name="Carla", typed="0039 3331234503", number="+393331234503"
-    ),
-    "inviosmart": Recipient(name="Dario", typed="3331234504", number="+393331234504"),
+    key: _PEOPLE[index]
+    if index < len(_PEOPLE)
+    else Recipient(
+        name=f"Persona {index + 1}",
+        typed=f"33312345{index + 1:02}",
+        number=f"+3933312345{index + 1:02}",
+    )
+    for index, key in enumerate(PROVIDERS)
 }
 
 
@@ -88,7 +93,8 @@ async def create(client: Client, simulator: Simulator, provider: str) -> Account
         "sender": SENDER,
         "advanced": {"url": simulator.url(provider)},
     }
-    if provider == "inviosmart":
+    kinds = {field.kind for field in PROVIDERS[provider].fields}
+    if FieldKind.COUNTRY_PREFIX in kinds:
         settings["country_prefix"] = 39
     wrong = dict.fromkeys(credentials, "sbagliata")
     flow = await _submit(

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 import re
 
+from custom_components.sms_italia.providers import PROVIDERS, Feature
 from script.home_assistant.ledger import Row
-from simulator import Fault, Operation, Request, Simulator
+from simulator import (
+    PROVIDERS as SIMULATED,
+    Fault,
+    Operation,
+    Request,
+    Simulator,
+)
 
 from .burst import Call
 
@@ -21,11 +28,15 @@ _OPEN_STAGES = {"waiting", "submitting", "accepted"}
 _REFUSALS = {Fault.THROTTLED, Fault.THROTTLED_BARE}
 """Faults that prove that a request was not carried out."""
 
-_CAN_BE_ASKED = "smshosting"
-"""The provider that can be asked whether a request arrived."""
+_CAN_BE_ASKED = {
+    key
+    for key, provider in PROVIDERS.items()
+    if Feature.CLIENT_REFERENCE in provider.capabilities.features
+}
+"""The providers that can be asked whether a request arrived."""
 
 _REPEAT_MARKER = re.compile(r" \d\d:\d\d$")
-"""The end of a text that is sent to Smshosting once more."""
+"""The end of a text that is sent once more to one of those."""
 
 type Key = tuple[str, str]
 """A number and a text: no two messages have the same ones."""
@@ -91,7 +102,7 @@ def _history_faults(evidence: Evidence) -> Iterator[str]:
         if before.status in _FINAL and after.status != before.status:
             yield f"changed after its end: {before} -> {after}"
         can_be_asked = (
-            evidence.providers.get(before.last_account or "") == _CAN_BE_ASKED
+            evidence.providers.get(before.last_account or "") in _CAN_BE_ASKED
         )
         if (
             before.stage == "submitting"
@@ -125,13 +136,13 @@ def _answer_faults(evidence: Evidence, accepted: Counter[Key]) -> Iterator[str]:
 def _repetition_faults(simulator: Simulator) -> Iterator[str]:
     """Find what was sent again although it may have been sent the first time.
 
-    For Smshosting it is enough that nothing was accepted twice.
+    For a provider that can be asked it is enough that nothing was accepted twice.
     """
     left: set[Key] = set()
     for request in simulator.requests:
         if (
             request.operation is not Operation.SEND
-            or request.provider == _CAN_BE_ASKED
+            or request.provider in _CAN_BE_ASKED
             or request.fault in _REFUSALS
         ):
             continue
@@ -143,18 +154,8 @@ def _repetition_faults(simulator: Simulator) -> Iterator[str]:
 
 def _sent(request: Request) -> Iterator[Key]:
     """Yield the numbers and the text of a request to send."""
-    fields = request.fields
-    match request.provider:
-        case "smsviainternet":
-            numbers, text = fields.get("numbers"), fields.get("text")
-        case "smshosting":
-            numbers, text = fields.get("to"), fields.get("text")
-        case "transactionale":
-            numbers, text = fields.get("phone"), fields.get("body")
-        case "inviosmart":
-            numbers, text = fields.get("destination"), fields.get("message")
-        case _:
-            raise ValueError(request.provider)
+    names = SIMULATED[request.provider].send_fields
+    numbers, text = request.fields.get(names.numbers), request.fields.get(names.text)
     if numbers and text:
         for number in str(numbers).split(","):
             yield _key(f"+{number.removeprefix('+')}", str(text))

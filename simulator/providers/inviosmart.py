@@ -20,7 +20,7 @@ from ..exchange import (
 )
 from ..model import Message, Operation, Status
 from ..parts import count_parts
-from ..provider import Provider
+from ..provider import Provider, SendCall, SendFields
 from ..store import Account, Store
 
 KEY = "inviosmart"
@@ -209,8 +209,26 @@ def _new_account() -> Account:
     )
 
 
+def _send_call(account: Account, number: str, text: str) -> SendCall:
+    """Return a request that sends the text to the number."""
+    return SendCall(
+        method="GET",
+        path="/sendsms/",
+        encoding="query",
+        fields={
+            **account.credentials,
+            "destination": number[1:],
+            "sender": account.sender,
+            "message": text,
+        },
+    )
+
+
 PROVIDER = Provider(
     key=KEY,
     new_account=_new_account,
     create_api=Inviosmart,
+    send_call=_send_call,
+    send_fields=SendFields(numbers="destination", text="message"),
+    answers_in_json=False,
 )

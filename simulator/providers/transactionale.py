@@ -21,7 +21,7 @@ from ..exchange import (
 )
 from ..model import Json, Message, Operation, Status, Toggle
 from ..parts import count_parts
-from ..provider import Provider
+from ..provider import Provider, SendCall, SendFields
 from ..store import Account, Store
 
 KEY = "transactionale"
@@ -249,8 +249,21 @@ def _new_account() -> Account:
     )
 
 
+def _send_call(account: Account, number: str, text: str) -> SendCall:
+    """Return a request that sends the text to the number."""
+    return SendCall(
+        method="POST",
+        path=_PATH,
+        encoding="json",
+        headers={"Authorization": account.credentials["api_key"]},
+        fields={"phone": number[1:], "body": text, "sender_id": account.sender},
+    )
+
+
 PROVIDER = Provider(
     key=KEY,
     new_account=_new_account,
     create_api=Transactionale,
+    send_call=_send_call,
+    send_fields=SendFields(numbers="phone", text="body", callback="webhook_url"),
 )

@@ -6,7 +6,12 @@ from typing import TypedDict, Unpack
 
 import aiohttp
 
-from custom_components.sms_italia.providers.client import Feature, ProviderClient
+from custom_components.sms_italia.providers.client import (
+    Feature,
+    FieldKind,
+    Presence,
+    ProviderClient,
+)
 from custom_components.sms_italia.providers.model import (
     Accepted,
     Channel,
@@ -20,7 +25,7 @@ from custom_components.sms_italia.providers.model import (
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from custom_components.sms_italia.providers.transport import Timeouts
-from simulator import Simulator
+from simulator import PROVIDERS as SIMULATED, Simulator
 
 KEYS = tuple(PROVIDERS)
 WITH_CREDIT = tuple(
@@ -42,26 +47,30 @@ SHORT = Timeouts(connect=5, total=0.5)
 """For a server that does not answer; `total` is what ends the waiting."""
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "smsviainternet": {"api_token": "token-Kx81"},
-    "smshosting": {"auth_key": "key-Kx82", "auth_secret": "secret-Kx83"},
-    "transactionale": {"api_key": "key-Kx84", "sender": SENDER},
-    "inviosmart": {
-        "username": "user-Kx85",
-        "password": "password-Kx86",
-        "sender": SENDER,
-    },
+    key: {
+        **{name: f"{name}-Kx8" for name in SIMULATED[key].new_account().credentials},
+        **{
+            field.key: SENDER
+            for field in provider.fields
+            if field.kind is FieldKind.SENDER and field.presence is Presence.REQUIRED
+        },
+    }
+    for key, provider in PROVIDERS.items()
 }
 """Credentials for a server that does not look at them."""
 
-
 SECRETS = [
-    ("smsviainternet", "api_token"),
-    ("smshosting", "auth_key"),
-    ("smshosting", "auth_secret"),
-    ("transactionale", "api_key"),
-    ("inviosmart", "username"),
-    ("inviosmart", "password"),
+    (key, name) for key in KEYS for name in SIMULATED[key].new_account().credentials
 ]
+"""Each credential that the simulated providers check."""
+
+
+def form_of(key: str) -> list[tuple[str | None, ...]]:
+    """Return key, kind, presence, placement and default of each field of the form."""
+    return [
+        (field.key, field.kind, field.presence, field.placement, field.default)
+        for field in PROVIDERS[key].fields
+    ]
 
 
 def secrets_in(shown: str, simulator: Simulator, key: str) -> list[str]:

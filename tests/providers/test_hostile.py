@@ -18,6 +18,7 @@ from custom_components.sms_italia.providers.model import (
     Status,
     Uncertain,
 )
+from custom_components.sms_italia.providers.registry import PROVIDERS
 from custom_components.sms_italia.providers.transport import Json
 
 from .canned import Canned
@@ -147,7 +148,7 @@ async def ask_everything(
 ) -> None:
     """Call all that a client has, and check that each answer is one of its kind."""
     client = client_at(key, session, canned.url)
-    many = key in {"smsviainternet", "smshosting"}
+    many = PROVIDERS[key].capabilities.recipients_per_submission > 1
     recipients = (NUMBER, OTHER_NUMBER) if many else (NUMBER,)
 
     result = await client.send(submission(*recipients))

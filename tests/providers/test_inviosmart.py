@@ -5,6 +5,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.client import Feature
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     OutcomeUnknownError,
@@ -25,9 +26,39 @@ from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Fault, Operation, Simulator
 
 from .canned import Canned
-from .helpers import NUMBER, client_at, client_of, only, submission
+from .helpers import NUMBER, client_at, client_of, form_of, only, submission
 
 KEY = "inviosmart"
+
+
+def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> None:
+    provider = PROVIDERS[KEY]
+
+    assert form_of(KEY) == [
+        ("username", "username", "required", "main", None),
+        ("password", "secret", "required", "main", None),
+        ("sender", "sender", "required", "main", None),
+        ("country_prefix", "country_prefix", "required", "main", "39"),
+        ("url", "url", "required", "advanced", "http://httpapi.inviosmart.it"),
+    ]
+    assert provider.identity == ("username",)
+    assert provider.capabilities.recipients_per_submission == 1
+    assert provider.capabilities.max_parts == 4
+    assert provider.capabilities.features == {
+        Feature.CREDIT,
+        Feature.SMS_LEFT,
+        Feature.DELIVERY_POLL,
+    }
+
+
+@pytest.mark.parametrize("sender", ["MyName", "+393401234567"])
+def test_a_good_sender_is_allowed(sender: str) -> None:
+    assert PROVIDERS[KEY].capabilities.sender.allows(sender)
+
+
+@pytest.mark.parametrize("sender", ["Città", "+Casa"])
+def test_a_bad_sender_is_not_allowed(sender: str) -> None:
+    assert not PROVIDERS[KEY].capabilities.sender.allows(sender)
 
 
 async def test_the_request_is_that_of_the_page(
@@ -42,8 +73,8 @@ async def test_the_request_is_that_of_the_page(
     (seen,) = canned.seen
     assert (seen.method, seen.path) == ("GET", "/sendsms/")
     assert seen.query == {
-        "username": "user-Kx85",
-        "password": "password-Kx86",
+        "username": "username-Kx8",
+        "password": "password-Kx8",
         "destination": NUMBER[1:],
         "sender": "Cantina",
         "message": "Hello there. 50% + è",

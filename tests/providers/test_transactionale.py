@@ -6,6 +6,7 @@ import json
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.client import Feature
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     ProviderError,
@@ -20,6 +21,7 @@ from custom_components.sms_italia.providers.model import (
     Status,
     Uncertain,
 )
+from custom_components.sms_italia.providers.registry import PROVIDERS
 from custom_components.sms_italia.providers.transport import Json
 from simulator import Simulator, Toggle
 
@@ -31,6 +33,7 @@ from .helpers import (
     TEXT,
     client_at,
     client_of,
+    form_of,
     only,
     submission,
 )
@@ -55,6 +58,33 @@ def described(**changed: Json) -> dict[str, Json]:
         "url": "https://api.transactionale.com/platform/api/sms/send/123",
         **changed,
     }
+
+
+def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> None:
+    provider = PROVIDERS[KEY]
+
+    assert form_of(KEY) == [
+        ("api_key", "secret", "required", "main", None),
+        ("sender", "sender", "required", "main", None),
+        ("url", "url", "required", "advanced", "https://api.transactionale.com"),
+    ]
+    assert provider.identity == ("api_key",)
+    assert provider.capabilities.recipients_per_submission == 1
+    assert provider.capabilities.max_parts == 255
+    assert provider.capabilities.features == {
+        Feature.DELIVERY_POLL,
+        Feature.DELIVERY_PUSH,
+    }
+
+
+@pytest.mark.parametrize("sender", ["Casa Mia 2.", "4850123456", "+4850123456"])
+def test_a_good_sender_is_allowed(sender: str) -> None:
+    assert PROVIDERS[KEY].capabilities.sender.allows(sender)
+
+
+@pytest.mark.parametrize("sender", ["Casa-Mia", "Casa_Mia", "+Casa", "393401234567"])
+def test_a_bad_sender_is_not_allowed(sender: str) -> None:
+    assert not PROVIDERS[KEY].capabilities.sender.allows(sender)
 
 
 async def test_the_request_is_that_of_the_page(

@@ -49,7 +49,7 @@ from custom_components.sms_italia.providers import (
     Status,
     Timeouts,
 )
-from simulator import Fault, Operation, Simulator
+from simulator import PROVIDERS as SIMULATED, Fault, Operation, Simulator
 from simulator.faults import HANGS, RETRY_AFTER_SECONDS
 
 from .ports import reserved_port
@@ -140,7 +140,7 @@ def _proves(provider: str, trouble: Trouble) -> ErrorKind | Result:
             # It asks to repeat the request elsewhere, so it did not carry it out. A
             # send never follows it.
             return ErrorKind.UNAVAILABLE
-        case Fault.BAD_ENCODING if provider == "inviosmart":
+        case Fault.BAD_ENCODING if not SIMULATED[provider].answers_in_json:
             # The line of text is complete before the invalid bytes. JSON with such
             # bytes cannot be read.
             return Result.ANSWER
@@ -162,17 +162,9 @@ def _proves(provider: str, trouble: Trouble) -> ErrorKind | Result:
             return Result.NOTHING
 
 
-_CAN_BE_ASKED = frozenset({"smshosting"})
-"""Who can be asked whether a request arrived.
-
-docs/development/provider-apis/smshosting.md 2.3
-"""
-
-_HAS_CREDIT = frozenset({"smshosting", "inviosmart"})
-"""Who can be asked for the credit; at the others only the login is checked.
-
-docs/development/provider-apis/common.md 5
-"""
+def _has(provider: str, feature: Feature) -> bool:
+    """Return whether a provider has a feature."""
+    return feature in PROVIDERS[provider].capabilities.features
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +213,7 @@ def expected_send(provider: str, trouble: Trouble) -> SendCell:
                 final_accepted=1,
             )
         case Result.NOTHING:
-            settled = provider in _CAN_BE_ASKED
+            settled = _has(provider, Feature.CLIENT_REFERENCE)
             return SendCell(
                 status=Status.UNCERTAIN,
                 error=None,
@@ -300,7 +292,7 @@ def expected_check(provider: str, trouble: Trouble) -> CheckCell:
         # The login is checked by a request without a number and a text, which is
         # answered with HTTP 400: a refusal, also when it cannot be read.
         result = ErrorKind.REFUSED
-    credit = CREDIT if provider in _HAS_CREDIT else LOGIN_PROVED
+    credit = CREDIT if _has(provider, Feature.CREDIT) else LOGIN_PROVED
     return CheckCell(
         result=result,
         credit=credit if result is Result.ANSWER else None,

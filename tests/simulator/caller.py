@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack
 
 import aiohttp
 
-from simulator import Simulator
+from simulator import PROVIDERS, Simulator
 
 NUMBER = "393401234567"
 OTHER = "393401234568"
@@ -159,17 +159,18 @@ class Caller:
 
     async def send(self, provider: str, text: str = "Ciao") -> Reply:
         """Send a valid message to `NUMBER` through any provider."""
-        match provider:
-            case "smsviainternet":
-                return await self.svi(text=text)
-            case "smshosting":
-                return await self.smsh(text=text)
-            case "transactionale":
-                return await self.trx(body=text)
-            case "inviosmart":
-                return await self.invio(message=text)
-            case _:
-                raise ValueError(provider)
+        account = self.simulator.account(provider)
+        call = PROVIDERS[provider].send_call(account, f"+{NUMBER}", text)
+        parts: Parts = {"headers": call.headers}
+        match call.encoding:
+            case "query":
+                parts["params"] = call.fields
+            case "form":
+                parts["data"] = call.fields
+            case "json":
+                parts["json"] = {**call.fields}
+        url = self.simulator.url(provider) + call.path
+        return await self.ask(call.method, url, **parts)
 
     async def control(self, name: str, **body: Json) -> Reply:
         """Post to the control API."""

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from simulator.exchange import Answer, Call, DeliveryReport, Endpoint, json_answer
 from simulator.model import Message, Operation
-from simulator.provider import Provider
+from simulator.provider import Provider, SendCall, SendFields
 from simulator.store import Account, Store
 
 KEY = "fifth"
@@ -67,6 +67,20 @@ def _new_account() -> Account:
     )
 
 
+def _send_call(_account: Account, number: str, text: str) -> SendCall:
+    return SendCall(
+        method="POST",
+        path="/send",
+        encoding="json",
+        fields={"to": number, "text": text},
+    )
+
+
 PROVIDER = Provider(
-    key=KEY, base_path="/v1", new_account=_new_account, create_api=Fifth
+    key=KEY,
+    base_path="/v1",
+    new_account=_new_account,
+    create_api=Fifth,
+    send_call=_send_call,
+    send_fields=SendFields(numbers="to", text="text", callback="callback"),
 )

@@ -12,7 +12,7 @@ from simulator.faults import BEFORE_ACCEPT, HUGE_BYTES, PAGE
 
 from .caller import Caller, until
 
-JSON_PROVIDERS = ["smsviainternet", "smshosting", "transactionale"]
+JSON_PROVIDERS = [key for key, one in PROVIDERS.items() if one.answers_in_json]
 HANGS = [Fault.HANG_BEFORE_ACCEPT, Fault.HANG_AFTER_ACCEPT]
 CUTS = [Fault.CUT_BEFORE_ACCEPT, Fault.CUT_AFTER_ACCEPT]
 

@@ -6,6 +6,7 @@ transactionId, to, status and id; a cancelled message has the status NOSENT, and
 price is refunded.
 """
 
+from base64 import b64encode
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
@@ -19,7 +20,7 @@ from ...exchange import (
     json_answer,
 )
 from ...model import Json, Message, Operation, Status
-from ...provider import Provider
+from ...provider import Provider, SendCall, SendFields
 from ...store import Account, Store
 from .common import (
     BASE,
@@ -226,9 +227,23 @@ def _new_account() -> Account:
     )
 
 
+def _send_call(account: Account, number: str, text: str) -> SendCall:
+    """Return a request that sends the text to the number."""
+    login = ":".join(account.credentials[name] for name in ("auth_key", "auth_secret"))
+    return SendCall(
+        method="POST",
+        path="/sms/send",
+        encoding="form",
+        headers={"Authorization": f"Basic {b64encode(login.encode()).decode()}"},
+        fields={"to": number[1:], "text": text},
+    )
+
+
 PROVIDER = Provider(
     key=KEY,
     base_path=BASE,
     new_account=_new_account,
     create_api=Smshosting,
+    send_call=_send_call,
+    send_fields=SendFields(numbers="to", text="text", callback="statusCallback"),
 )

@@ -27,7 +27,7 @@ from ...exchange import (
 )
 from ...model import Json, Message, Operation, Toggle
 from ...parts import count_parts, is_gsm7
-from ...provider import Provider
+from ...provider import Provider, SendCall, SendFields
 from ...store import Account, Store
 from .rows import delivery_row, part_rows
 
@@ -409,8 +409,23 @@ def _new_account() -> Account:
     )
 
 
+def _send_call(account: Account, number: str, text: str) -> SendCall:
+    """Return a request that sends the text to the number."""
+    return SendCall(
+        method="POST",
+        path="/api/rest/v1/sms.json",
+        encoding="json",
+        headers={"X-Api-Token": account.credentials["api_token"]},
+        fields={"numbers": number, "text": text},
+    )
+
+
 PROVIDER = Provider(
     key=KEY,
     new_account=_new_account,
     create_api=SmsViaInternet,
+    send_call=_send_call,
+    send_fields=SendFields(
+        numbers="numbers", text="text", callback="delivery_callback"
+    ),
 )

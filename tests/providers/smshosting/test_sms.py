@@ -6,6 +6,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.client import Feature
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     OutcomeUnknownError,
@@ -23,6 +24,7 @@ from custom_components.sms_italia.providers.model import (
     Status,
     Uncertain,
 )
+from custom_components.sms_italia.providers.registry import PROVIDERS
 from custom_components.sms_italia.providers.transport import Json
 from simulator import Simulator, Toggle
 
@@ -34,6 +36,7 @@ from ..helpers import (
     THIRD_NUMBER,
     client_at,
     client_of,
+    form_of,
     only,
     refs_of,
     submission,
@@ -71,6 +74,35 @@ def found(*rows: Json, limit: int = 100) -> dict[str, Json]:
     }
 
 
+def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> None:
+    provider = PROVIDERS[KEY]
+
+    assert form_of(KEY) == [
+        ("auth_key", "username", "required", "main", None),
+        ("auth_secret", "secret", "required", "main", None),
+        ("sender", "sender", "optional", "main", None),
+        ("url", "url", "required", "advanced", "https://api.smshosting.it/rest/api"),
+    ]
+    assert provider.identity == ("auth_key",)
+    assert provider.capabilities.recipients_per_submission == 5000
+    assert provider.capabilities.max_parts == 7
+    assert provider.capabilities.features == {
+        Feature.CREDIT,
+        Feature.SMS_LEFT,
+        Feature.PUSH_LEFT,
+        Feature.DELIVERY_POLL,
+        Feature.DELIVERY_PUSH,
+        Feature.CLIENT_REFERENCE,
+        Feature.SCHEDULE,
+        Feature.CANCEL,
+        Feature.ESTIMATE,
+        Feature.PUSH,
+        Feature.PICTURE_PUSH,
+        Feature.TEST_MODE,
+        Feature.GROUPS,
+    }
+
+
 @pytest.mark.parametrize(
     ("encoding", "word"), [(Encoding.GSM7, "7BIT"), (Encoding.UCS2, "UCS2")]
 )
@@ -85,7 +117,7 @@ async def test_the_request_is_a_form_with_the_encoding_of_the_text(
 
     (seen,) = canned.seen
     assert (seen.method, seen.path) == ("POST", "/sms/send")
-    login = b64encode(b"key-Kx82:secret-Kx83").decode()
+    login = b64encode(b"auth_key-Kx8:auth_secret-Kx8").decode()
     assert seen.headers["Authorization"] == f"Basic {login}"
     assert seen.headers["Accept"] == "application/json"
     assert seen.headers["Content-Type"] == "application/x-www-form-urlencoded"

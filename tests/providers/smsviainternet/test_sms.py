@@ -6,6 +6,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.client import Feature
 from custom_components.sms_italia.providers.errors import OutcomeUnknownError
 from custom_components.sms_italia.providers.model import (
     Accepted,
@@ -16,6 +17,7 @@ from custom_components.sms_italia.providers.model import (
     Status,
     Uncertain,
 )
+from custom_components.sms_italia.providers.registry import PROVIDERS
 from custom_components.sms_italia.providers.transport import Json
 from simulator import Fault, Operation, Simulator, Toggle
 
@@ -28,6 +30,7 @@ from ..helpers import (
     THIRD_NUMBER,
     client_at,
     client_of,
+    form_of,
     only,
     refs_of,
     submission,
@@ -69,6 +72,29 @@ def row(
         "receiver": receiver,
         "delivery_status": status,
         "reason_code": reason,
+    }
+
+
+def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> None:
+    provider = PROVIDERS[KEY]
+
+    assert form_of(KEY) == [
+        ("api_token", "secret", "required", "main", None),
+        ("sender", "sender", "optional", "main", None),
+        ("username", "username", "optional", "advanced", None),
+        ("password", "secret", "optional", "advanced", None),
+        ("url", "url", "required", "advanced", "https://v2.smsviainternet.it"),
+    ]
+    assert provider.identity == ("api_token", "username")
+    assert provider.capabilities.recipients_per_submission == 5000
+    assert provider.capabilities.max_parts == 99
+    assert provider.capabilities.features == {
+        Feature.CREDIT_IF_OFFERED,
+        Feature.CREDIT_WITH_SEND,
+        Feature.DELIVERY_POLL,
+        Feature.DELIVERY_PUSH,
+        Feature.SCHEDULE,
+        Feature.TEST_MODE,
     }
 
 
