@@ -1,12 +1,9 @@
-"""A new provider is a module and its line in the registry, and nothing else."""
+"""A new provider is its description and nothing else: the rest comes by itself."""
 
 import ast
 from collections.abc import AsyncGenerator, Iterator
 from decimal import Decimal
 from pathlib import Path
-import shutil
-import subprocess
-import sys
 
 import aiohttp
 import pytest
@@ -18,11 +15,6 @@ from .caller import Caller, until
 
 FOLDER = Path(__file__).parents[2] / "simulator"
 NUMBER = "+393401234567"
-LIST_PATHS = """
-from simulator import PROVIDERS, Simulator
-for key in PROVIDERS:
-    print(Simulator().url(key).rpartition(":")[2])
-"""
 
 
 @pytest.fixture
@@ -115,39 +107,6 @@ async def test_messages_of_a_new_provider_are_delivered_automatically(
         await until(lambda: simulator.messages[0].status is Status.DELIVERED)
         with pytest.raises(ValueError, match="smshosting"):
             simulator.url("smshosting")
-
-
-def test_a_module_and_its_line_in_the_registry_are_all_that_is_needed(
-    tmp_path: Path,
-) -> None:
-    """In a copy of the simulator, whose command then lists the provider."""
-    copy = tmp_path / "simulator"
-    shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(fifth.__file__, copy / "providers" / "fifth.py")
-    registry = copy / "registry.py"
-    text = registry.read_text("utf-8")
-    for old, new in (
-        ("import inviosmart", "import fifth, inviosmart"),
-        ("inviosmart.PROVIDER,", "inviosmart.PROVIDER,\n            fifth.PROVIDER,"),
-    ):
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    registry.write_text(text, "utf-8")
-
-    listed = subprocess.run(  # noqa: S603 - our own code
-        [
-            sys.executable,
-            "-c",
-            LIST_PATHS,
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert listed.stdout.splitlines()[-1] == "0/fifth/v1"
-    assert len(listed.stdout.splitlines()) == len(PROVIDERS) + 1
 
 
 def shared_modules() -> Iterator[Path]:
