@@ -637,9 +637,7 @@ async def https_port(
 
         def create(*arguments: Any) -> ProviderClient:  # noqa: ANN401 - passed on
             with monkeypatch.context() as patched:
-                patched.setattr(
-                    account_setup, "async_get_clientsession", lambda _: session
-                )
+                patched.setattr(account_setup, "async_get_session", lambda _: session)
                 return account_setup.create_client(*arguments)
 
         monkeypatch.setattr(repairs, "create_client", create)

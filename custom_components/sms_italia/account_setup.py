@@ -1,12 +1,15 @@
 """Makes the account of a config entry out of its data, options and recipients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 import json
 from typing import Any
 
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
+import aiohttp
+from homeassistant.const import EVENT_HOMEASSISTANT_CLOSE
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.aiohttp_client import async_create_clientsession
+from homeassistant.util.hass_dict import HassKey
 
 from .const import (
     CONF_ALLOWED_COUNTRIES,
@@ -23,6 +26,7 @@ from .const import (
     CONF_PROVIDER,
     CONF_RESEND_UNCERTAIN,
     CONF_RETRY_FOR,
+    DOMAIN,
     SUBENTRY_TYPE_RECIPIENT,
 )
 from .messaging import (
@@ -48,6 +52,8 @@ from .runtime import SmsItaliaConfigEntry
 from .webhook import DeliveryWebhook
 
 _DEFAULT_COUNTRY = "IT"
+
+_SESSION: HassKey[aiohttp.ClientSession] = HassKey(f"{DOMAIN}_session")
 
 _REPEAT_MARKER = "repeat_marker"
 """The one option of a provider that the messaging layer carries out."""
@@ -102,10 +108,35 @@ def create_client(
 ) -> ProviderClient:
     """Return a client for the data and options of a config entry."""
     return provider.create(
-        async_get_clientsession(hass),
+        async_get_session(hass),
         read_settings(provider, data, options),
         DEFAULT_TIMEOUTS,
     )
+
+
+@callback
+def async_get_session(hass: HomeAssistant) -> aiohttp.ClientSession:
+    """Return the session of all requests to providers, which keeps no cookie.
+
+    Otherwise a server that trusts its session would take one account for another, and
+    a wrong password for a right one. It lasts as long as Home Assistant: what is on the
+    wire when an account is reloaded still gets its answer.
+    """
+    if (session := hass.data.get(_SESSION)) is None:
+        session = hass.data[_SESSION] = async_create_clientsession(
+            hass, auto_cleanup=False, cookie_jar=aiohttp.DummyCookieJar()
+        )
+        hass.bus.async_listen_once(EVENT_HOMEASSISTANT_CLOSE, _detach(session))
+    return session
+
+
+def _detach(session: aiohttp.ClientSession) -> Callable[[Event], None]:
+    @callback
+    def detach(_event: Event) -> None:
+        # The connector belongs to Home Assistant.
+        session.detach()
+
+    return detach
 
 
 def default_country(hass: HomeAssistant) -> str:

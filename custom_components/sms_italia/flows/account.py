@@ -13,7 +13,6 @@ from typing import Any
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import (
     TextSelector,
     TextSelectorConfig,
@@ -21,6 +20,7 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
+from ..account_setup import async_get_session
 from ..const import SECTION_ADVANCED
 from ..providers import (
     DEFAULT_TIMEOUTS,
@@ -211,7 +211,7 @@ async def async_check_credentials(
     hass: HomeAssistant, provider: Provider, settings: Settings
 ) -> CredentialsRefusal | None:
     """Ask the provider whether the credentials are valid; return None if they are."""
-    client = provider.create(async_get_clientsession(hass), settings, DEFAULT_TIMEOUTS)
+    client = provider.create(async_get_session(hass), settings, DEFAULT_TIMEOUTS)
     try:
         await client.validate()
     except NotAcceptedError as err:
