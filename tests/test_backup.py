@@ -91,7 +91,7 @@ def texts_of(name: str, count: int) -> list[str]:
     return [f"{name} {number}" for number in range(count)]
 
 
-async def test_sending_goes_on_while_the_file_rests(
+async def test_sending_goes_on_while_the_file_is_held(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
@@ -125,7 +125,7 @@ async def test_sending_goes_on_while_the_file_rests(
 async def test_the_main_file_alone_has_all_that_was_before(
     hass: HomeAssistant, accounts: Accounts, manager: BackupManager, tmp_path: Path
 ) -> None:
-    """It is brought up to date before it rests."""
+    """It is brought up to date before it is held."""
     account = await accounts.set_up("smshosting")
     await send(hass, account, "Prima")
 

@@ -458,6 +458,84 @@ async def test_a_request_that_is_stopped_before_its_turn_is_sent_after_the_resta
     assert harness.requests(ONE) == 33
 
 
+async def test_all_of_a_request_that_is_stopped_is_on_record(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was on the wire, and what had not left yet."""
+    monkeypatch.setattr(messenger, "_SHUTDOWN_TIMEOUT", 0.01)
+    harness.line.hold_answers()
+    await harness.attach(ONE, line=harness.line)
+    send = asyncio.create_task(harness.send(ONE, *numbers(40)))
+    await until(lambda: harness.requests(ONE) == 32)
+    await harness.messenger.close()
+    messages = await send
+    harness.line.release_answers()
+    harness.use()
+    await harness.attach(KEY)
+    recorded = [await harness.messenger.message(one.id) for one in messages]
+    assert [one and one.stage for one in recorded].count(Stage.WAITING) == 8
+    assert None not in recorded
+
+
+async def test_a_message_refused_elsewhere_is_in_no_doubt_when_it_is_stopped(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for its turn at the fallback."""
+    monkeypatch.setattr(messenger, "_SHUTDOWN_TIMEOUT", 0.01)
+    harness.line.hold_answers()
+    await harness.attach(ONE, line=harness.line)
+    await harness.attach(KEY, fallback=(ONE,), refusing=ErrorKind.AUTH)
+    crowd = asyncio.create_task(harness.send(ONE, *numbers(32)))
+    await until(lambda: harness.requests(ONE) == 32)
+    send = asyncio.create_task(harness.one(KEY, OTHER))
+    await until(lambda: harness.requests(KEY))
+    await harness.messenger.close()
+    message = await send
+    assert (message.status, message.stage) == (Status.QUEUED, Stage.WAITING)
+    await crowd
+    harness.line.release_answers()
+
+
+async def test_an_account_that_is_attached_while_all_is_closed_sends_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harness.attach(KEY)
+    ledger = harness.messenger.ledger
+    may_go_on = asyncio.Event()
+    identity = ledger.identity
+
+    async def slow(account_id: str) -> str | None:
+        await may_go_on.wait()
+        return await identity(account_id)
+
+    monkeypatch.setattr(ledger, "identity", slow)
+    attaching = asyncio.create_task(harness.attach(ONE))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(harness.messenger.close())
+    await asyncio.sleep(0)
+    may_go_on.set()
+    await asyncio.gather(attaching, closing)
+    with pytest.raises(RequestRefusedError):
+        await harness.one(ONE)
+    assert not harness.requests(ONE)
+
+
+async def test_a_part_of_ours_that_fails_keeps_no_message_from_the_record(
+    harness: Harness,
+) -> None:
+    """One that is called when a message changes."""
+
+    def breaking(reference: str) -> str | None:
+        if not reference:
+            raise RuntimeError(TEXT)
+        return None
+
+    await harness.attach(KEY, callback_url=breaking)
+    message = await harness.one(KEY)
+    await harness.messenger.ledger.flush()
+    assert (await harness.latest(message)).stage is Stage.ACCEPTED
+
+
 async def test_closing_twice_or_before_anything_was_there_does_no_harm(
     harness: Harness,
 ) -> None:

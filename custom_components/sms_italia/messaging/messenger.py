@@ -168,6 +168,8 @@ class Messenger:
         """Stop everything, whatever is still attached or expected."""
         self._accounts.close()
         async with self._lock:
+            # One may have been attached while this waited.
+            self._accounts.close()
             self._stop_closing()
             await self._stop()
 
@@ -193,7 +195,10 @@ class Messenger:
             # Not awaited itself: a caller that is cancelled must not take it along.
             task = self._tasks.spawn(self._outbox.deliver(messages), "send", eager=True)
             await asyncio.wait([task])
-            if not task.cancelled():
+            if task.cancelled():
+                # Everything stops; what waited for its turn is sent after the restart.
+                await self._open.record(messages)
+            else:
                 task.result()
             return tuple(latest.values())
 

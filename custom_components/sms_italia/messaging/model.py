@@ -187,7 +187,8 @@ class Message:
     until that is known. `updated` and `attempt_at` are seconds since the epoch.
     `joined_in` is the ID of the message that carries it together with others.
     `unanswered` are the accounts that were sent the text and did not say whether they
-    accepted it; an account stays in it when it turns out not to have.
+    accepted it; an account stays in it when it turns out not to have. `revision` counts
+    its transitions: a change computed from an older state is dropped.
     """
 
     id: int
@@ -208,6 +209,7 @@ class Message:
     type: MessageType | None = None
     joined_in: int | None = None
     unanswered: tuple[str, ...] = ()
+    revision: int = field(default=0, compare=False, repr=False)
 
     @property
     def group(self) -> str | None:

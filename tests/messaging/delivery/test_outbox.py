@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from custom_components.sms_italia.messaging import Stage
+from custom_components.sms_italia.messaging import Message, Stage
 from custom_components.sms_italia.messaging.account import Accounts
 from custom_components.sms_italia.messaging.delivery.outbox import Outbox
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.providers import ErrorKind, Status
 
-from ..fake import MANY, ONE, PLAIN, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS
+from ..fake import MANY, ONE, PLAIN, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Line
 from ..helpers import (
     NUMBER,
     OTHER,
@@ -183,6 +183,57 @@ async def test_a_number_that_waits_for_its_first_attempt_is_not_overtaken_either
         "vecchio",
         "nuovo",
     ]
+
+
+async def test_a_later_request_does_not_overtake_one_that_takes_several(
+    harness: Harness,
+) -> None:
+    await harness.attach(ONE)
+    await asyncio.gather(
+        harness.send(ONE, NUMBER, OTHER, text="vecchio"),
+        harness.one(ONE, OTHER, "nuovo"),
+    )
+    await until(lambda: len(harness.accepted(ONE)) == 3)
+    arrived = [text for to, text in harness.arrived(ONE) if to == OTHER]
+    assert arrived == ["vecchio", "nuovo"]
+
+
+async def fill_the_slots(harness: Harness) -> tuple[Line, list[asyncio.Task[Message]]]:
+    """Let the last of 33 messages wait for one of the 32 slots of an account."""
+    line = Line()
+    line.hold_answers()
+    await harness.attach(REFERENCE, name="hung", line=line)
+    sends = [asyncio.create_task(harness.one("hung", to)) for to in numbers(33)]
+    await until(lambda: harness.requests("hung") == 32)
+    return line, sends
+
+
+async def test_an_account_that_hangs_holds_up_no_other_accounts_outbox(
+    harness: Harness,
+) -> None:
+    hung, sends = await fill_the_slots(harness)
+    await attach_over_line(harness)
+    harness.line.down()
+    message = await harness.one(KEY, OTHER)
+    assert message.stage is Stage.WAITING
+    harness.line.up()
+    await until(lambda: harness.accepted(KEY))
+    assert not any(send.done() for send in sends)
+    hung.release_answers()
+    await asyncio.gather(*sends)
+
+
+async def test_an_account_that_hangs_holds_up_no_new_message_through_another(
+    harness: Harness,
+) -> None:
+    """Even one to a number to which a message waits for a slot."""
+    hung, sends = await fill_the_slots(harness)
+    await harness.attach(KEY)
+    new = asyncio.create_task(harness.one(KEY, numbers(33)[-1]))
+    await until(lambda: harness.accepted(KEY))
+    assert not any(send.done() for send in sends)
+    hung.release_answers()
+    await asyncio.gather(*sends, new)
 
 
 async def test_what_expires_before_the_line_comes_back_is_never_sent(

@@ -152,7 +152,7 @@ async def test_an_account_that_does_not_retry_fails_at_once(
 
 
 @pytest.mark.parametrize("kind", OF_A_PROVIDER)
-async def test_another_account_takes_what_it_can_cure(
+async def test_another_account_takes_what_it_can_help_with(
     harness: Harness, kind: ErrorKind
 ) -> None:
     await harness.attach(MANY)

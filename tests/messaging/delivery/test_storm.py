@@ -44,7 +44,17 @@ from custom_components.sms_italia.providers import (
 )
 
 from ..fake import MANY, PLAIN
-from ..helpers import NUMBER, OTHER, TEXT, Harness, Time, a_dispatch, a_message, until
+from ..helpers import (
+    NUMBER,
+    OTHER,
+    STILL,
+    TEXT,
+    Harness,
+    Time,
+    a_dispatch,
+    a_message,
+    until,
+)
 from .context import a_context
 
 KEY = MANY
@@ -718,6 +728,27 @@ async def test_what_is_held_goes_out_by_itself_in_the_end(harness: Harness) -> N
     assert set(harness.arrived(KEY)) == {(NUMBER, "a"), (OTHER, "a"), *joined}
 
 
+async def test_a_heading_that_breaks_loses_no_message_and_is_not_tried_all_the_time(
+    harness: Harness,
+) -> None:
+    harness.use(timing=Timing(storm=0.1))
+    calls: list[int] = []
+
+    def heading(count: int) -> str:
+        calls.append(count)
+        if len(calls) == 1:
+            raise KeyError(TEXT)
+        return "Due"
+
+    account = harness.account(KEY, bundle_after=1)
+    await harness.messenger.attach(replace(account, bundle_heading=heading))
+    messages = [await harness.one(KEY, text=f"{TEXT} {n}") for n in range(3)]
+    await until(lambda: len(harness.accepted(KEY)) == 2)
+    assert calls == [2, 2]
+    assert harness.arrived(KEY)[-1][1].count(TEXT) == 2
+    await harness.until_kept(messages[-1], last_account=KEY)
+
+
 async def test_a_storm_to_one_number_does_not_hold_the_others_of_a_dispatch(
     harness: Harness,
 ) -> None:
@@ -756,6 +787,7 @@ async def test_held_messages_count_for_the_limit_of_the_day_and_are_not_refused_
 async def test_a_message_of_a_storm_can_be_cancelled_until_it_is_joined(
     harness: Harness,
 ) -> None:
+    harness.use(timing=STILL)
     await harness.attach(KEY, line=harness.line, bundle_after=1)
     _, first, second, third = await storm(harness, "a", "b", "c", "d")
     cancelled = await harness.messenger.cancel(first.id)

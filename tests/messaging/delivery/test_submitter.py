@@ -1,7 +1,7 @@
 """One account is offered messages: what goes over the wire, and what comes of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,6 +14,11 @@ from custom_components.sms_italia.messaging import (
     Message,
     Stage,
 )
+from custom_components.sms_italia.messaging.delivery.submitter import (
+    Pending,
+    Submitter,
+)
+from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.providers import (
     Cause,
     Channel,
@@ -34,6 +39,7 @@ from ..helpers import (
     SENDER,
     STILL,
     TEXT,
+    TIMING,
     Harness,
     copy_as_after_a_crash,
     numbers,
@@ -548,3 +554,81 @@ async def test_a_fault_in_one_request_leaves_no_other_without_its_outcome(
     assert len(harness.accepted(key)) == 1
     assert TEXT not in caplog.text
     assert "RuntimeError" in caplog.text
+
+
+class Breaking:
+    """The ledger, which breaks when it is asked for a reference some time."""
+
+    def __init__(self, ledger: Ledger, at: int) -> None:
+        """Break at the question of this place, counted from one."""
+        self._known = ledger.knows_reference
+        self._left = at
+
+    async def __call__(self, reference: str) -> bool:
+        """Answer as the ledger does, or break."""
+        self._left -= 1
+        if not self._left:
+            raise RuntimeError(TEXT)
+        return await self._known(reference)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+async def test_a_message_that_a_fault_stops_before_its_request_waits_and_is_sent_once(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Be it at the account that was asked or at the one after it."""
+    harness.use(timing=TIMING)
+    await harness.attach(
+        REFERENCE, name="first", refusing=ErrorKind.AUTH, fallback=("second",)
+    )
+    await harness.attach(REFERENCE, name="second")
+    ledger = harness.messenger.ledger
+    monkeypatch.setattr(ledger, "knows_reference", Breaking(ledger, at))
+    (message,) = await harness.send("first", reference="allarme")
+    assert message.stage in {Stage.WAITING, Stage.ACCEPTED}
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+    assert len(harness.accepted("second")) == 1
+
+
+async def test_a_fault_between_two_requests_leaves_no_message_alone(
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    harness.use(timing=TIMING)
+    await harness.attach(KEY)
+    batches = Submitter.batches
+    faults = [RuntimeError(TEXT)]
+
+    def breaking(
+        submitter: Submitter, pending: Sequence[Pending]
+    ) -> list[tuple[Pending, ...]]:
+        if faults:
+            raise faults.pop()
+        return batches(submitter, pending)
+
+    monkeypatch.setattr(Submitter, "batches", breaking)
+    message = await harness.one(KEY)
+    assert (message.status, message.stage) == (Status.QUEUED, Stage.WAITING)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+    assert len(harness.accepted(KEY)) == 1
+    assert TEXT not in caplog.text
+
+
+async def test_what_changed_while_it_waited_for_a_slot_is_not_in_the_request(
+    harness: Harness,
+) -> None:
+    harness.line.hold_answers()
+    await harness.attach(KEY, line=harness.line)
+    sends = [asyncio.create_task(harness.one(KEY, to)) for to in numbers(33)]
+    await until(lambda: harness.requests(KEY) == 32)
+    (last,) = (
+        one
+        for one in harness.messenger.open_messages(KEY)
+        if one.stage is Stage.WAITING
+    )
+    await harness.messenger.cancel(last.id)
+    harness.line.release_answers()
+    messages = await asyncio.gather(*sends)
+    assert messages[-1].error is ErrorKind.CANCELLED
+    assert harness.requests(KEY) == 32

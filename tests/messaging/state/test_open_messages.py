@@ -654,6 +654,8 @@ class Changing:
     account: str
     id_is_known: bool
     is_noted: bool
+    age: int
+    """How many transitions ago the message was as it is changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -687,6 +689,7 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
             st.sampled_from(["casa", "riserva"]),
             st.booleans(),
             st.booleans(),
+            st.integers(0, 2),
         ),
         st.builds(Joining, NUMBERS),
     ),
@@ -722,6 +725,7 @@ class Model:
                         stage=one.stage if new.stage != Stage.CLOSED else new.stage,
                         last_account=new.last_account,
                         updated=new.updated,
+                        revision=one.revision + 1,
                     )
 
     def join(self, carrying: Message) -> list[Message]:
@@ -741,6 +745,7 @@ class Model:
                         parts=0,
                         attempt_at=None,
                         updated=carrying.updated,
+                        revision=one.revision + 1,
                     )
                     for one in found
                 ]
@@ -751,6 +756,8 @@ class Model:
     def _allows(self, new: Message) -> bool:
         """Return whether a change counts."""
         old = self.messages[new.id]
+        if new.revision < old.revision:
+            return False
         if old.status in FINAL and new.status is not old.status:
             return False
         is_back = ORDER[new.status] < ORDER[old.status]
@@ -817,6 +824,7 @@ def changed(step: Changing, known: Message) -> Message:
         last_account=account,
         provider_id=provider_id,
         submission=f"ref-{known.dispatch.id}",
+        revision=known.revision + 1 - step.age,
     )
 
 

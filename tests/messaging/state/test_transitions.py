@@ -88,6 +88,7 @@ EVENTS: Mapping[str, Callable[[Message], Message]] = {
     ),
     "uncertain": lambda one: transitions.uncertain(one, WITH_REFERENCE, DOUBT, NOW),
     "uncertain for ever": lambda one: transitions.uncertain(one, TRACKED, DOUBT, NOW),
+    "still_in_doubt": lambda one: transitions.still_in_doubt(one, at(Stage.IN_DOUBT)),
     "interrupted": lambda one: transitions.interrupted(one, NOW),
     "arrived_before": lambda one: transitions.arrived_before(one, NOW),
     "refused": lambda one: transitions.refused(one, REFUSAL, "mare", NOW),
@@ -121,6 +122,7 @@ accepted             -           -        -       accepted    accepted  accepted
 accepted, not tracked closed     closed   closed  closed      closed    closed    -
 uncertain            -           -        -       in_doubt    -         in_doubt  -
 uncertain for ever   closed      closed   closed  closed      closed    closed    -
+still_in_doubt       -           -        -       in_doubt    -         in_doubt  -
 interrupted          -           -        -       in_doubt    -         in_doubt  -
 arrived_before       closed      closed   closed  closed      closed    closed    -
 refused              closed      closed   closed  closed      closed    closed    -
@@ -170,10 +172,11 @@ def at(stage: Stage) -> Message:
 
 def changes(before: Message, after: Message) -> dict[str, object]:
     """Return the fields that are different, with their new values."""
+    assert after.revision == before.revision + 1
     return {
         one.name: getattr(after, one.name)
         for one in fields(Message)
-        if getattr(before, one.name) != getattr(after, one.name)
+        if one.compare and getattr(before, one.name) != getattr(after, one.name)
     }
 
 
@@ -472,6 +475,24 @@ def test_a_doubt_about_a_test_is_closed() -> None:
         dispatch=replace(DISPATCH, options=SendOptions(mode=Mode.TEST)),
     )
     assert EVENTS["uncertain"](test).stage is Stage.CLOSED
+
+
+def test_a_message_still_in_doubt_is_as_it_was_before_others_refused_it() -> None:
+    doubt = at(Stage.IN_DOUBT)
+    again = transitions.submitted(doubt, TRACKED, "later", TEXT, NOW)
+    last = transitions.submitted(again, TRACKED, "last", TEXT, NOW)
+    still = transitions.still_in_doubt(last, doubt)
+    assert still == doubt
+    assert may_follow(last, still)
+    assert not may_follow(last, doubt)
+
+
+def test_of_two_who_settle_a_doubt_the_second_undoes_nothing_that_followed() -> None:
+    doubt = at(Stage.IN_DOUBT)
+    again = transitions.never_arrived(doubt, NOW)
+    sent = transitions.submitted(again, TRACKED, "again", TEXT, NOW)
+    assert may_follow(again, transitions.never_arrived(doubt, NOW))
+    assert not may_follow(sent, transitions.never_arrived(doubt, NOW))
 
 
 def test_an_interrupted_message_is_in_doubt_and_says_why() -> None:

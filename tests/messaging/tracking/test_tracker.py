@@ -1,6 +1,9 @@
 """Finding out what became of messages: asked rarely, in batches, to the end."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -11,6 +14,7 @@ from custom_components.sms_italia.messaging import (
     CredentialsRefused,
     DeliveryReports,
     Message,
+    RequestRefusedError,
     Stage,
     Timing,
 )
@@ -136,7 +140,7 @@ async def test_a_question_is_about_as_many_messages_as_the_provider_takes(
     await harness.attach(key, daily_limit=0)
     await harness.send(key, *numbers(count))
     await harness.messenger.close()
-    harness.use(timing=TIMING)
+    harness.use(timing=ONCE)
     await harness.attach(key)
     await until(lambda: len(harness.client(key).asked) >= len(sizes))
     questions = harness.client(key).asked[: len(sizes)]
@@ -521,6 +525,53 @@ async def test_some_of_a_shipment_in_doubt_came_and_some_did_not(
     assert harness.arrived(REFERENCE) == [(NUMBER, TEXT)]
 
 
+async def in_doubt(harness: Harness) -> tuple[Message, ...]:
+    """Return three messages of a request in doubt, of which the first one arrived."""
+    harness.use(timing=replace(TIMING, first_poll=HOUR, longest_poll=HOUR))
+    await harness.attach(REFERENCE, line=harness.line, retry_for=DAYS)
+    client = harness.client(REFERENCE)
+    client.reply(Lost.ANSWER)
+    messages = await harness.send(REFERENCE, *numbers(3))
+    assert {one.stage for one in messages} == {Stage.IN_DOUBT}
+    del client.accepted[1:]
+    harness.time.pass_by(HOUR)
+    return messages
+
+
+async def cancel(harness: Harness, message: Message) -> None:
+    """Look up a doubt, as cancelling it does."""
+    with suppress(RequestRefusedError):
+        await harness.messenger.cancel(message.id)
+
+
+async def reload(harness: Harness, message: Message) -> None:
+    """Look up a doubt, as the account that is loaded again does."""
+    await harness.attach(REFERENCE, line=harness.line, retry_for=DAYS)
+    harness.time.pass_by(HOUR)
+    await harness.messenger.callback(REFERENCE, str(message.submission), b"hint")
+
+
+@pytest.mark.parametrize("second", [cancel, reload])
+async def test_of_two_who_look_up_a_doubt_at_once_only_one_sends_what_is_missing(
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    second: Callable[[Harness, Message], Coroutine[None, None, None]],
+) -> None:
+    # A provider that takes the same text twice.
+    monkeypatch.setattr(harness.client(REFERENCE), "refuses_repeats", False)
+    messages = await in_doubt(harness)
+    harness.line.hold_answers()
+    await harness.messenger.callback(REFERENCE, str(messages[0].submission), b"hint")
+    await until(lambda: harness.requests(REFERENCE, Operation.STATUS) == 1)
+    other = asyncio.create_task(second(harness, messages[0]))
+    await until(lambda: harness.requests(REFERENCE, Operation.STATUS) == 2)
+    harness.line.release_answers()
+    await other
+    await until(lambda: len(harness.accepted(REFERENCE)) == 3)
+    await asyncio.sleep(0.1)
+    assert sorted(one.to for one in harness.accepted(REFERENCE)) == numbers(3)
+
+
 # In bulk
 
 
@@ -534,7 +585,7 @@ def bulk(harness: Harness) -> list[str]:
 async def test_messages_taken_in_bulk_are_found_by_their_submission_and_then_by_ids(
     harness: Harness, bulk: list[str]
 ) -> None:
-    harness.use(timing=Timing(first_poll=0.01, longest_poll=HOUR))
+    harness.use(timing=Timing(first_poll=0.2, longest_poll=HOUR))
     harness.client(REFERENCE).blocked.add(bulk[-1])
     await harness.attach(REFERENCE, daily_limit=0)
     messages = await harness.send(REFERENCE, *bulk)
@@ -940,3 +991,25 @@ async def test_a_failed_delivery_that_is_reported_too_late_is_the_end(
     await harness.until_kept(message, status=Status.FAILED)
     assert len(await harness.found()) == 1
     assert not harness.client(REFERENCE).calls
+
+
+async def test_what_is_refused_at_once_is_no_failed_delivery(harness: Harness) -> None:
+    """That no fallback is asked for it is settled when it is sent."""
+    await harness.attach(REFERENCE, fallback=(MANY,), failover_on_failed_delivery=True)
+    await harness.attach(MANY)
+    message = await harness.one(REFERENCE, LANDLINE)
+    assert message.status is Status.FAILED
+    await asyncio.sleep(0.05)
+    assert not harness.requests(MANY)
+
+
+async def test_an_account_that_is_loaded_again_and_again_asks_once(
+    harness: Harness,
+) -> None:
+    harness.use(timing=Timing(first_poll=0.05, longest_poll=HOUR))
+    for _ in range(5):
+        await harness.attach(REFERENCE)
+    message = await harness.one(REFERENCE)
+    await until(lambda: asked_about(harness, REFERENCE))
+    await asyncio.sleep(0.1)
+    assert asked_about(harness, REFERENCE) == [{message.provider_id}]

@@ -39,7 +39,8 @@ class Outbox:
 
         Returns when each has had its turn; what is held or closed is recorded.
         """
-        ready = [one for one in messages if one.stage is Stage.WAITING]
+        known = (self._open.get(message.id) for message in messages)
+        ready = [one for one in known if one and self._is_idle(one)]
         dispatch = messages[0].dispatch
         must_wait = (
             dispatch.account not in self._accounts
@@ -52,6 +53,14 @@ class Outbox:
                 await self.push()
         elif ready:
             await Route(self._context, ready).run()
+            self._see_when_due(ready)
+
+    def _is_idle(self, message: Message) -> bool:
+        """Return whether a message waits, and is not on its way along a route."""
+        return (
+            message.stage is Stage.WAITING
+            and message.id not in self._context.in_progress
+        )
 
     def hurry(self) -> None:
         """Try what waits and is due now: an account works again, or was attached."""
@@ -96,10 +105,17 @@ class Outbox:
         if moments:
             self._alarm.set(min(moments))
 
+    def _see_when_due(self, messages: Sequence[Message]) -> None:
+        """Look at messages, which are in progress no more, when they are due."""
+        for message in messages:
+            known = self._open.get(message.id)
+            if known is not None and known.stage is Stage.WAITING:
+                self._alarm.set(self._due(known))
+
     def _due(self, message: Message) -> float:
         """Return when something must be done with a waiting message."""
         expires = message.dispatch.expires
-        if message.dispatch.account not in self._accounts:
+        if message.dispatch.account not in self._accounts or not self._is_idle(message):
             return expires
         return min(message.attempt_at or 0, expires)
 
@@ -141,12 +157,15 @@ class Outbox:
         """Return what is to be tried now, in order.
 
         Whatever is tried takes along what is before it on the way to its number.
+        What is in progress, perhaps in the queue for a slot, delays nothing.
         `everything` that is due is tried, else only what an attempt is set for.
         """
         ready: list[Message] = []
         numbers: set[str] = set()
         waiting = [
-            one for one in self._open.waiting if one.dispatch.account in self._accounts
+            one
+            for one in self._open.waiting
+            if one.dispatch.account in self._accounts and self._is_idle(one)
         ]
         waiting.sort(key=lambda one: (one.dispatch.due, one.id), reverse=True)
         for message in waiting:
@@ -196,3 +215,4 @@ class Outbox:
         waiting = [one for one in known if one and one.stage is Stage.WAITING]
         if waiting and waiting[0].dispatch.account in self._accounts:
             await Route(self._context, waiting, round_began).run()
+            self._see_when_due(waiting)

@@ -3,13 +3,22 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+import logging
 
 from ...providers import ErrorKind, Feature, NotSent
 from ..account import Account
 from ..model import Message
-from ..state.transitions import expired, refused, requeued, scheduled
+from ..state.transitions import (
+    expired,
+    refused,
+    requeued,
+    scheduled,
+    still_in_doubt,
+)
 from .retry_rules import accounts_after
 from .submitter import DeliveryContext, Pending, Submitter
+
+_LOGGER = logging.getLogger(__name__)
 
 _SOON = 120
 """Seconds before its time from which a message is scheduled nowhere, and waits here.
@@ -42,33 +51,33 @@ class Route:
         """Try each account; what none accepted waits, or has failed."""
         with self._in_progress():
             left = [Pending(message) for message in self._messages]
-            for account_id in self._dispatch.route:
-                movable = [one for one in left if self._may_go_to(account_id, one)]
-                account = self._context.accounts.get(account_id)
-                if not movable:
-                    continue
-                if account is None:
-                    self._pass_over(account_id, movable)
-                    continue
-                if self._is_too_early(account):
-                    self._wait_for_its_time(movable)
-                    break
-                submitter = self._submitter(account)
-                if not submitter.is_asked(movable):
-                    continue
-                stuck = [one for one in left if not self._may_go_to(account_id, one)]
-                batches = submitter.batches(movable)
-                if len(batches) == 1:
-                    left = await submitter.submit(batches[0])
-                else:
-                    left = await self._submit_all(submitter, batches)
-                duplicates = [one for one in left if one.is_duplicate]
-                if (text := submitter.repeat_text(duplicates)) is not None:
-                    left = [one for one in left if not one.is_duplicate]
-                    left += await self._submit_all(
-                        submitter, submitter.batches(duplicates), text
-                    )
-                left += stuck
+            try:
+                for account_id in self._dispatch.route:
+                    movable = [one for one in left if self._may_go_to(account_id, one)]
+                    if not movable or self._is_passed_over(account_id, movable):
+                        continue
+                    account = self._context.accounts[account_id]
+                    if self._is_too_early(account):
+                        self._wait_for_its_time(movable)
+                        break
+                    submitter = self._submitter(account)
+                    if not submitter.is_asked(movable):
+                        continue
+                    stuck = [one for one in left if one not in movable]
+                    batches = submitter.batches(movable)
+                    if len(batches) == 1:
+                        left = await submitter.submit(batches[0])
+                    else:
+                        left = await self._submit_all(submitter, batches)
+                    duplicates = [one for one in left if one.is_duplicate]
+                    if (text := submitter.repeat_text(duplicates)) is not None:
+                        left = [one for one in left if not one.is_duplicate]
+                        left += await self._submit_all(
+                            submitter, submitter.batches(duplicates), text
+                        )
+                    left += stuck
+            except Exception as err:  # noqa: BLE001 - no message may be left alone
+                self._put_off(left, type(err).__name__)
             if left:
                 ended = [self._ended(one) for one in left]
                 await self._context.open_messages.change(ended)
@@ -86,6 +95,14 @@ class Route:
                 del in_progress[message.id]
             end.set()
 
+    def _put_off(self, pending: Sequence[Pending], fault: str) -> None:
+        """Try again after a fault of ours; its own words may hold what is secret."""
+        _LOGGER.error("Sending failed: %s", fault)
+        moment = self._context.clock.now() + self._context.timing.first_rest
+        refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=fault)
+        for one in pending:
+            one.refused(self._dispatch.account, refusal, moment)
+
     def _submitter(self, account: Account) -> Submitter:
         return Submitter(
             self._context,
@@ -96,15 +113,23 @@ class Route:
             round_began=self._round_began,
         )
 
-    @staticmethod
     async def _submit_all(
+        self,
         submitter: Submitter,
         batches: Sequence[Sequence[Pending]],
         text: str | None = None,
     ) -> list[Pending]:
-        """Make several requests at the same time."""
+        """Make several requests at the same time.
+
+        All take their places in the queue for slots now: what is asked for later must
+        not overtake them.
+        """
+        spawn = self._context.tasks.spawn
         answers = await asyncio.gather(
-            *(submitter.submit(batch, text) for batch in batches)
+            *(
+                spawn(submitter.submit(batch, text), "request", eager=True)
+                for batch in batches
+            )
         )
         return [one for answer in answers for one in answer]
 
@@ -126,15 +151,18 @@ class Route:
         is_requested = account_id == self._dispatch.account
         return is_requested or one.message.group is None
 
-    def _pass_over(self, account_id: str, pending: Sequence[Pending]) -> None:
-        """Go past an account that is not attached: for good, or until it is."""
-        if not self._context.accounts.is_expected(account_id):
-            return
-        now = self._context.clock.now()
-        pause = self._context.timing.next_attempt(now - self._dispatch.due)
-        refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="not_loaded")
-        for one in pending:
-            one.refused(account_id, refusal, now + pause)
+    def _is_passed_over(self, account_id: str, pending: Sequence[Pending]) -> bool:
+        """Return whether an account is not attached: for good, or until it is."""
+        accounts = self._context.accounts
+        if account_id in accounts:
+            return False
+        if accounts.is_expected(account_id):
+            now = self._context.clock.now()
+            pause = self._context.timing.next_attempt(now - self._dispatch.due)
+            refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="not_loaded")
+            for one in pending:
+                one.refused(account_id, refusal, now + pause)
+        return True
 
     def _is_too_early(self, account: Account) -> bool:
         """Return whether what an account accepted now would be sent before its time."""
@@ -155,7 +183,7 @@ class Route:
     def _ended(self, one: Pending) -> Message:
         """Return a message that no account accepted: waiting, expired or failed."""
         if one.doubt is not None:
-            return one.doubt
+            return still_in_doubt(one.message, one.doubt)
         now = self._context.clock.now()
         if one.refusal is None and one.is_early:
             return scheduled(one.message, now)

@@ -78,6 +78,9 @@ class StormBrake:
         try:
             await asyncio.gather(*(self._release(*key) for key in due))
         finally:
+            # What is held still could not be released.
+            for key in due:
+                self._put_off(*key, not_before=now + self._window)
             self._set_alarm()
 
     def stop(self) -> None:
@@ -130,13 +133,13 @@ class StormBrake:
         moment = now + min(self._window, (message.dispatch.expires - now) / 2)
         return held(message, min([moment, *(one.attempt_at or 0 for one in others)]))
 
-    def _put_off(self, account: str, number: str) -> None:
+    def _put_off(self, account: str, number: str, not_before: float = 0) -> None:
         """Set when something must be done with what is held for a number."""
         waiting = self._open.held(account, number)
         if waiting:
             moments = [one.dispatch.expires for one in waiting]
             if account in self._accounts:
-                moments += (one.attempt_at or 0 for one in waiting)
+                moments += (max(one.attempt_at or 0, not_before) for one in waiting)
             heapq.heappush(self._queue, (min(moments), account, number))
 
     def _set_alarm(self) -> None:
@@ -162,8 +165,8 @@ class StormBrake:
         if account is None or not any(
             self._is_due(one.attempt_at or 0, now) for one in waiting
         ):
-            self._put_off(account_id, number)
-        elif len(waiting) == 1:
+            return
+        if len(waiting) == 1:
             # Nothing came after it: it is sent as it is.
             await self._open.change([released(waiting[0], now)])
         else:

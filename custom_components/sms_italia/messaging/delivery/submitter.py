@@ -27,7 +27,13 @@ from ..compose import prepare_text
 from ..ledger import Ledger, LedgerUnreadableError, Query, SubmissionIntent
 from ..model import Dispatch, Message, Stage, TextEncoding
 from ..state import Events, OpenMessages
-from ..state.transitions import accepted, arrived_before, submitted, uncertain
+from ..state.transitions import (
+    accepted,
+    arrived_before,
+    requeued,
+    submitted,
+    uncertain,
+)
 from .groups import settle_group
 from .health import AccountHealth, Timing
 from .retry_rules import another_account_may_help, time_may_help
@@ -168,7 +174,7 @@ class Submitter:
             async with self._context.slot(self._account.id):
                 reference = await self._new_reference()
                 # From here until the intent is recorded nothing else runs.
-                batch = [one for one in batch if self._open.get(one.message.id)]
+                batch = [one for one in batch if self._is_current(one.message)]
                 if not batch or not self._is_asked_now(batch):
                     return list(batch)
                 intent = self._start(batch, reference, text)
@@ -178,6 +184,7 @@ class Submitter:
                 )
             return await self._settle(batch, result, text)
         except asyncio.CancelledError:
+            await asyncio.shield(self._release(batch))
             await asyncio.shield(self._doubt(batch, "interrupted"))
             raise
         except Exception as err:  # noqa: BLE001 - a fault of ours must not lose messages
@@ -254,6 +261,11 @@ class Submitter:
                 parts -= known.parts
             parts += one.message.parts
         return parts > limit
+
+    def _is_current(self, message: Message) -> bool:
+        """Return whether nobody else has changed a message meanwhile."""
+        known = self._open.get(message.id)
+        return known is not None and known.revision <= message.revision
 
     def _is_on_the_wire(self, message: Message) -> bool:
         """Return whether a request to the account is open for a message."""
@@ -451,11 +463,31 @@ class Submitter:
 
         What was on its way is in doubt; what had its outcome keeps it.
         """
-        untried = [one for one in batch if one.message.stage is Stage.WAITING]
+        untried = [one for one in batch if self._is_untried(one)]
         retry_at = self._context.clock.now() + self._context.timing.first_rest
         refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=detail)
         self._refuse(untried, refusal, retry_at)
         return untried + await self._doubt(batch, detail)
+
+    def _is_untried(self, one: Pending) -> bool:
+        """Return whether a message is open, and no request to the account is."""
+        known = self._open.get(one.message.id)
+        return (
+            known is not None
+            and known.stage in {Stage.WAITING, Stage.SUBMITTING}
+            and not self._is_on_the_wire(known)
+        )
+
+    async def _release(self, batch: Sequence[Pending]) -> None:
+        """Record that what another account refused before is on no wire."""
+        now = self._context.clock.now()
+        await self._open.change(
+            [
+                requeued(one.message, one.refusal, one.refused_by, now, now)
+                for one in batch
+                if one.refusal is not None and self._is_untried(one)
+            ]
+        )
 
     async def _doubt(self, batch: Sequence[Pending], detail: str) -> list[Pending]:
         """Mark what was on its way as in doubt; return the messages that may go on."""

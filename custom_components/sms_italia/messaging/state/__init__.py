@@ -6,7 +6,6 @@ from .events import (
     CreditReported,
     Event,
     Events,
-    Listener,
     MessagesChanged,
     TotalsChanged,
 )
@@ -21,7 +20,6 @@ __all__ = [
     "DailyTotals",
     "Event",
     "Events",
-    "Listener",
     "MessagesChanged",
     "OpenMessages",
     "TotalsChanged",

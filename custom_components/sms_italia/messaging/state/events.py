@@ -150,15 +150,20 @@ class Events:
             missed = self._missed.setdefault(event.account, deque(maxlen=_MISSED))
             missed.extend(event.status_changed)
         for listener in tuple(self._listeners.get(event.account, ())):
-            try:
-                listener(event)
-            except Exception as err:  # noqa: BLE001 - it must not stop the others
-                # The exception itself may carry what must not be logged.
-                _LOGGER.error(  # noqa: TRY400 - same reason
-                    "A listener failed: %s\n%s",
-                    type(err).__name__,
-                    "".join(format_tb(err.__traceback__)),
-                )
+            call_guarded(listener, event)
+
+
+def call_guarded[T](listener: Callable[[T], None], news: T) -> None:
+    """Call a listener; that it fails must stop neither the others nor the record."""
+    try:
+        listener(news)
+    except Exception as err:  # noqa: BLE001 - as above
+        # The exception itself may carry what must not be logged.
+        _LOGGER.error(  # noqa: TRY400 - same reason
+            "A listener failed: %s\n%s",
+            type(err).__name__,
+            "".join(format_tb(err.__traceback__)),
+        )
 
 
 def _merged(events: Iterable[Event]) -> list[Event]:

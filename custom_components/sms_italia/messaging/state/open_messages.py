@@ -13,7 +13,7 @@ from ...providers import MessageRef
 from ..clock import Clock
 from ..ledger import Entry, Ledger, Remembered, SubmissionIntent
 from ..model import Message, Stage
-from .events import Events, MessagesChanged
+from .events import Events, MessagesChanged, call_guarded
 from .totals import DailyTotals
 from .transitions import joined, may_follow, shared
 
@@ -235,13 +235,14 @@ class OpenMessages:
             for change in changes
             if change.before is not None
         )
+        entry = Entry(
+            messages=self._to_record(changed), submissions=submissions, spent=spent
+        )
         self._publish(changes)
         if not submissions:
             self._events.hurry()
         self._call_subscribers(changes)
-        return Entry(
-            messages=self._to_record(changed), submissions=submissions, spent=spent
-        )
+        return entry
 
     def _following(
         self, messages: Iterable[Message]
@@ -295,7 +296,7 @@ class OpenMessages:
             if subscribers := self._subscribers.get(stage):
                 at_stage = [one for one in changes if one.after.stage is stage]
                 for subscriber in tuple(subscribers):
-                    subscriber(at_stage)
+                    call_guarded(subscriber, at_stage)
 
     def _enter(self, message: Message) -> None:
         """Add a message to the indexes that its stage calls for."""

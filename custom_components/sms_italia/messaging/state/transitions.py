@@ -8,6 +8,7 @@ docs/development/architecture.md has the diagram.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from ...providers import (
     Accepted,
@@ -50,10 +51,12 @@ _RANK = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2}
 def may_follow(old: Message, new: Message) -> bool:
     """Return whether a message may change like this.
 
-    Once a provider has accepted it, its status only moves forward: queued, sent,
-    uncertain, then one of the final three.
+    A change from two or more transitions ago is dropped: of two who settle a doubt at
+    the same time, the second must not undo what followed the first. Once a provider has
+    accepted a message, its status only moves forward: queued, sent, uncertain, then one
+    of the final three.
     """
-    if new.stage not in FOLLOWING[old.stage]:
+    if new.revision < old.revision or new.stage not in FOLLOWING[old.stage]:
         return False
     if old.status.is_final:
         return new.status is old.status
@@ -62,14 +65,19 @@ def may_follow(old: Message, new: Message) -> bool:
     return _RANK[new.status] >= _RANK[old.status]
 
 
+def _next(message: Message, **changes: Any) -> Message:  # noqa: ANN401 - as replace
+    """Return a message after one more transition."""
+    return replace(message, revision=message.revision + 1, **changes)
+
+
 def held(message: Message, until: float) -> Message:
     """Return a new message that is held, to be joined with others at `until`."""
-    return replace(message, stage=Stage.HELD, attempt_at=until)
+    return _next(message, stage=Stage.HELD, attempt_at=until)
 
 
 def released(message: Message, now: float) -> Message:
     """Return a held message that waits in the outbox: nothing came to join it."""
-    return replace(message, stage=Stage.WAITING, attempt_at=now, updated=now)
+    return _next(message, stage=Stage.WAITING, attempt_at=now, updated=now)
 
 
 def joined(message: Message, carrying: Message) -> Message:
@@ -77,7 +85,7 @@ def joined(message: Message, carrying: Message) -> Message:
 
     It shares the status of that one, and has no parts of its own any more.
     """
-    return replace(
+    return _next(
         message,
         stage=Stage.JOINED,
         joined_in=carrying.id,
@@ -92,7 +100,7 @@ def shared(message: Message, carrying: Message) -> Message:
 
     Parts, cost and the provider's ID stay with that one, so that nothing counts twice.
     """
-    return replace(
+    return _next(
         message,
         status=carrying.status,
         stage=Stage.CLOSED if carrying.stage is Stage.CLOSED else Stage.JOINED,
@@ -114,7 +122,7 @@ def submitted(
     unanswered = message.unanswered
     if text == message.dispatch.text and account.id not in unanswered:
         unanswered = (*unanswered, account.id)
-    return replace(
+    return _next(
         message,
         stage=Stage.SUBMITTING,
         last_account=account.id,
@@ -139,7 +147,7 @@ def accepted(
     is_early = message.dispatch.is_early(now)
     can_be_cancelled = is_early and account.has(Feature.CANCEL)
     stays_open = account.tracks_delivery or can_be_cancelled
-    return replace(
+    return _next(
         message,
         stage=Stage.ACCEPTED if stays_open and not is_test else Stage.CLOSED,
         status=Status.QUEUED if is_test or is_early else outcome.status,
@@ -161,7 +169,7 @@ def uncertain(
     can_be_settled = not message.dispatch.is_test and account.can_settle(
         outcome.provider_id
     )
-    return replace(
+    return _next(
         message,
         stage=Stage.IN_DOUBT if can_be_settled else Stage.CLOSED,
         status=Status.UNCERTAIN,
@@ -172,9 +180,14 @@ def uncertain(
     )
 
 
+def still_in_doubt(message: Message, doubt: Message) -> Message:
+    """Return a message in doubt as it was before other accounts refused it."""
+    return replace(doubt, revision=message.revision + 1)
+
+
 def interrupted(message: Message, now: float) -> Message:
     """Return a message whose request was on the wire when Home Assistant ended."""
-    return replace(
+    return _next(
         message,
         status=Status.UNCERTAIN,
         stage=Stage.IN_DOUBT,
@@ -188,7 +201,7 @@ def arrived_before(message: Message, now: float) -> Message:
 
     Its provider had said that it never arrived. Nobody knows whether it was charged.
     """
-    return replace(
+    return _next(
         message,
         stage=Stage.CLOSED,
         status=Status.UNCERTAIN,
@@ -202,7 +215,7 @@ def refused(
     message: Message, refusal: NotSent, account_id: str | None, now: float
 ) -> Message:
     """Return a message that no account of its route accepts."""
-    return replace(
+    return _next(
         _with_refusal(message, refusal, account_id, now),
         status=Status.FAILED,
         stage=Stage.CLOSED,
@@ -217,7 +230,7 @@ def requeued(
     now: float,
 ) -> Message:
     """Return a message that waits for another attempt at `attempt_at`."""
-    return replace(
+    return _next(
         _with_refusal(message, refusal, account_id, now),
         status=Status.QUEUED,
         stage=Stage.WAITING,
@@ -241,7 +254,7 @@ def _with_refusal(
 
 def scheduled(message: Message, now: float) -> Message:
     """Return a message that waits here for its own moment."""
-    return replace(
+    return _next(
         message,
         status=Status.QUEUED,
         stage=Stage.WAITING,
@@ -254,7 +267,7 @@ def scheduled(message: Message, now: float) -> Message:
 
 def never_arrived(message: Message, now: float) -> Message:
     """Return a message in doubt that its provider never got: it is sent again."""
-    return replace(
+    return _next(
         message,
         status=Status.QUEUED,
         stage=Stage.WAITING,
@@ -268,7 +281,7 @@ def never_arrived(message: Message, now: float) -> Message:
 
 def expired(message: Message, now: float) -> Message:
     """Return a message that waited for too long."""
-    return replace(
+    return _next(
         message,
         status=Status.EXPIRED,
         stage=Stage.CLOSED,
@@ -283,17 +296,17 @@ def cancel_requested(message: Message, now: float) -> Message:
 
     A report that it was not sent is then what the user wants.
     """
-    return replace(message, error=ErrorKind.CANCELLED, updated=now)
+    return _next(message, error=ErrorKind.CANCELLED, updated=now)
 
 
 def cancel_refused(message: Message, now: float) -> Message:
     """Return a message that its provider did not cancel."""
-    return replace(message, error=None, updated=now)
+    return _next(message, error=None, updated=now)
 
 
 def cancelled(message: Message, now: float) -> Message:
     """Return a message that the user cancelled: it is not sent."""
-    return replace(
+    return _next(
         message,
         status=Status.FAILED,
         stage=Stage.CLOSED,
@@ -311,7 +324,7 @@ def reported(message: Message, report: Report, now: float) -> Message:
     """
     type_ = report.type or message.type
     was_sent = report.status in {Status.SENT, Status.DELIVERED, Status.EXPIRED}
-    return replace(
+    return _next(
         message,
         provider_id=report.ref.provider_id,
         status=report.status,
@@ -327,12 +340,12 @@ def reported(message: Message, report: Report, now: float) -> Message:
 
 def no_longer_tracked(message: Message) -> Message:
     """Return an accepted message whose delivery is not found out any more."""
-    return replace(message, stage=Stage.CLOSED)
+    return _next(message, stage=Stage.CLOSED)
 
 
 def given_up(message: Message, now: float) -> Message:
     """Return a message of which no report will ever come."""
-    return replace(message, status=Status.UNCERTAIN, stage=Stage.CLOSED, updated=now)
+    return _next(message, status=Status.UNCERTAIN, stage=Stage.CLOSED, updated=now)
 
 
 def divided(message: Message, members: Iterable[Message], now: float) -> Message:
@@ -344,7 +357,7 @@ def divided(message: Message, members: Iterable[Message], now: float) -> Message
     listed = list(members)
     sent = [one for one in listed if one.status is not Status.FAILED]
     costs = [one.cost for one in sent if one.cost is not None]
-    return replace(
+    return _next(
         message,
         stage=Stage.CLOSED,
         status=Status.QUEUED,

@@ -314,9 +314,18 @@ class Tracker:
                 elif message.stage is Stage.IN_DOUBT and is_missing:
                     unsent.append(message)
             await self._change(changed)
-        # All at once, so that they are sent together again.
+        # All at once, so that they are sent together again; some may have been settled
+        # while the others were recorded.
         now = self._clock.now()
-        await self._open.change([never_arrived(one, now) for one in unsent])
+        await self._open.change(
+            [
+                never_arrived(message, now)
+                for one in unsent
+                if (message := self._open.get(one.id)) is not None
+                and message.stage is Stage.IN_DOUBT
+                and message.submission == reference
+            ]
+        )
 
     async def _found_reports(
         self, reference: str, message: Message
