@@ -23,6 +23,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.sms_italia.services.responses import MESSAGE_KEYS
 from simulator import Simulator
 
 from .accounts import Accounts, arrived, until
@@ -276,6 +277,19 @@ def test_options_have_the_labels_of_the_ui(language: str) -> None:
 
     found = OPTION.findall((ROOT / page).read_text("utf-8"))
     assert {key: label for label, key in found} == labels
+
+
+@EACH_LANGUAGE
+def test_the_response_of_send_sms_is_shown_as_it_is(language: str) -> None:
+    """With the same fields in the same order; its values have a test of their own."""
+    page = DOCS / ("actions.md" if language == "en" else "it/actions.md")
+    (shown,) = re.findall(
+        r"^```json\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    response = json.loads(shown)
+
+    assert list(response) == ["messages", "credit"]
+    assert [tuple(message) for message in response["messages"]] == [MESSAGE_KEYS]
 
 
 # The dashboard

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TypedDict, cast
 
 from custom_components.sms_italia.providers import PROVIDERS, Feature
+from custom_components.sms_italia.services.responses import MESSAGE_KEYS
 from script.home_assistant.accounts import DOMAIN, SENDER, Account, secrets
 from script.home_assistant.client import Client, Fields, State
 from script.home_assistant.waiting import HomeAssistantError, until
@@ -24,20 +25,6 @@ BY_ACTION = "Prova di sms_italia.send_sms"
 TEXTS = (BY_AUTOMATION, BY_ACCOUNT, BY_ACTION)
 PRIVATE_TEXTS = (*TEXTS, ALARM)
 """Texts that must not be in the log."""
-
-_MESSAGE_KEYS = {
-    "id",
-    "to",
-    "status",
-    "account",
-    "provider_id",
-    "parts",
-    "encoding",
-    "cost",
-    "error",
-    "type",
-    "send_at",
-}
 
 
 class SentMessage(TypedDict):
@@ -166,7 +153,7 @@ def _answer_faults(
         yield f"{who} is {answer}"
         return
     message = messages[0]
-    if message.keys() != _MESSAGE_KEYS:
+    if message.keys() != set(MESSAGE_KEYS):
         yield f"{who} has the keys {sorted(message)}"
         return
     accepted = {

@@ -277,13 +277,23 @@ async def test_an_account_that_refuses_all_is_in_the_answer_too(
         hass, entity_id=["notify.anna", "notify.bruno"], message="Ciao " * 40
     )
 
-    assert [
-        (message["to"], message["status"], message["account"], message["error"])
-        for message in answer["messages"]
-    ] == [
-        (ANNA, "failed", "Smshosting", "daily_limit"),
-        (BRUNO, "queued", "Inviosmart", None),
-    ]
+    refused, accepted = answer["messages"]
+    assert refused == {
+        "id": None,
+        "to": ANNA,
+        "status": "failed",
+        "account": "Smshosting",
+        "provider_id": None,
+        "parts": None,
+        "encoding": None,
+        "cost": None,
+        "error": "daily_limit",
+        "type": None,
+        "send_at": None,
+    }
+    assert refused.keys() == accepted.keys()
+    assert (accepted["to"], accepted["status"]) == (BRUNO, "queued")
+    assert (accepted["account"], accepted["error"]) == ("Inviosmart", None)
 
 
 async def test_a_recipient_whose_number_is_refused_shows_no_message(

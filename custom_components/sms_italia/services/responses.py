@@ -1,7 +1,7 @@
 """Messages as the responses of actions show them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import batched
 
 from homeassistant.core import HomeAssistant
@@ -15,19 +15,34 @@ from ..sending import account_title
 _BATCH = 500
 """Messages that are converted before the event loop gets its turn."""
 
-MESSAGE_KEYS = (
-    "id",
-    "to",
-    "status",
-    "account",
-    "provider_id",
-    "parts",
-    "encoding",
-    "cost",
-    "error",
-    "type",
-    "send_at",
-)
+
+def _provider_id(_: HomeAssistant, message: Message) -> str | None:
+    """Return the provider's ID, None while the message is uncertain."""
+    return None if message.status is Status.UNCERTAIN else message.provider_id
+
+
+def _send_at(_: HomeAssistant, message: Message) -> str | None:
+    """Return when a scheduled message is due, None for one that is sent at once."""
+    send_at = message.dispatch.options.send_at
+    return None if send_at is None else _local_time(send_at)
+
+
+_FIELDS: Mapping[str, Callable[[HomeAssistant, Message], JsonValueType]] = {
+    "id": lambda _, message: message.public_id,
+    "to": lambda _, message: message.number,
+    "status": lambda _, message: message.status.value,
+    "account": account_title,
+    "provider_id": _provider_id,
+    "parts": lambda _, message: message.parts,
+    "encoding": lambda _, message: message.dispatch.encoding.value,
+    "cost": lambda _, message: None if message.cost is None else float(message.cost),
+    "error": lambda _, message: message.error.value if message.error else None,
+    "type": lambda _, message: message.type.value if message.type else None,
+    "send_at": _send_at,
+}
+"""The fields of a message in a response, and how each is read from it."""
+
+MESSAGE_KEYS = tuple(_FIELDS)
 
 
 def message_response(hass: HomeAssistant, message: Message) -> JsonObjectType:
@@ -37,21 +52,7 @@ def message_response(hass: HomeAssistant, message: Message) -> JsonObjectType:
     account that took it or tried it last, `cost` in euro, `type` "sms" or "push" once
     it is known, `send_at` None for what was to go out at once.
     """
-    send_at = message.dispatch.options.send_at
-    in_doubt = message.status is Status.UNCERTAIN
-    return {
-        "id": message.public_id,
-        "to": message.number,
-        "status": message.status.value,
-        "account": account_title(hass, message),
-        "provider_id": None if in_doubt else message.provider_id,
-        "parts": message.parts,
-        "encoding": message.dispatch.encoding.value,
-        "cost": None if message.cost is None else float(message.cost),
-        "error": message.error.value if message.error else None,
-        "type": message.type.value if message.type else None,
-        "send_at": None if send_at is None else _local_time(send_at),
-    }
+    return {key: read(hass, message) for key, read in _FIELDS.items()}
 
 
 async def message_responses(
