@@ -10,8 +10,18 @@ from typing import Any
 
 import pytest
 
-from custom_components.sms_italia.messaging.compose import new_message
-from custom_components.sms_italia.messaging.model import Message, SendOptions, Stage
+from custom_components.sms_italia.messaging import Refusal
+from custom_components.sms_italia.messaging.compose.dispatch import (
+    new_message,
+    refused_message,
+)
+from custom_components.sms_italia.messaging.model import (
+    BadTarget,
+    Message,
+    NumberProblem,
+    SendOptions,
+    Stage,
+)
 from custom_components.sms_italia.messaging.state import transitions
 from custom_components.sms_italia.messaging.state.transitions import may_follow
 from custom_components.sms_italia.providers import (
@@ -230,11 +240,15 @@ def test_the_diagram_has_the_arrows_of_the_code_and_every_line_is_one() -> None:
     assert [arrow for arrow in ARROWS if "[*]" in arrow] == [
         ("[*]", "waiting", "new_message"),
         ("[*]", "held", "held"),
+        ("[*]", "closed", "refused_message"),
         ("closed", "[*]", ""),
     ]
     new = new_message(DISPATCH, 1, NUMBER, None)
     assert new.stage is Stage.WAITING
     assert EVENTS["held"](new).stage is Stage.HELD
+    target = BadTarget(given="zia", problem=NumberProblem.INVALID)
+    refused = refused_message(DISPATCH, 1, (target, Refusal.INVALID_NUMBER))
+    assert refused.stage is Stage.CLOSED
 
 
 def test_the_names_in_the_diagram_are_of_functions_that_lead_along_the_arrow() -> None:

@@ -58,7 +58,7 @@ def create_dispatch(
             new_message(dispatch, next(ids), number, recipient)
             for number, recipient in addresses
         ),
-        *(_refused_message(dispatch, next(ids), one) for one in refused),
+        *(refused_message(dispatch, next(ids), one) for one in refused),
     ]
 
 
@@ -79,7 +79,7 @@ def new_message(
     )
 
 
-def _refused_message(dispatch: Dispatch, id_: int, refused: RefusedTarget) -> Message:
+def refused_message(dispatch: Dispatch, id_: int, refused: RefusedTarget) -> Message:
     """Return the closed message to a target that nothing is sent to."""
     target, refusal = refused
     return replace(
