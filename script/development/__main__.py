@@ -168,7 +168,7 @@ async def _try_out(instance: Instance, simulator: Simulator) -> int:
         progress(f"{len(created)} accounts and their recipients are set up")
         alarm_entity = await alarm.create(client, created)
         camera_entity = await camera.create(client, instance.folder)
-        progress("the automation, the dashboard and a camera are created")
+        progress("the automation, the dashboard and a camera are created; sending...")
         result = await trial.run(client, simulator, created, alarm_entity)
         progress("the trial is over")
         more = Features(

@@ -13,7 +13,9 @@ from script.home_assistant.accounts import (
 )
 from script.home_assistant.client import Client, Fields
 from script.home_assistant.waiting import until
-from simulator import Channel, Message, Simulator, Status, Toggle
+from simulator import Channel, Message, Simulator, Toggle
+
+from .report import CANCELLED, status_of
 
 COSTLY = (
     "È scattato l’allarme della cantina: la temperatura è di 21 °C, la pompa è ferma"  # noqa: RUF001 - as typed on a phone
@@ -79,7 +81,7 @@ class Features:
         """Send the picture of the camera by Push."""
         account = self._account("smshosting")
         message = await self._send(
-            account, PICTURE_TEXT, channel="push", picture=self.camera
+            "a picture", account, PICTURE_TEXT, channel="push", picture=self.camera
         )
         self._expect("the Push", message, {"type": "push", "error": None})
         for arrived in self._arrived(PICTURE_TEXT):
@@ -98,18 +100,20 @@ class Features:
         """Schedule a message for tomorrow and cancel it."""
         account = self._account("smshosting")
         tomorrow = datetime.now().astimezone() + timedelta(days=1)
+        send_at = tomorrow.isoformat(timespec="seconds")
         message = await self._send(
-            account, SCHEDULED_TEXT, send_at=tomorrow.isoformat(timespec="seconds")
+            "a schedule", account, SCHEDULED_TEXT, send_at=send_at
         )
         self._check("no message was scheduled", found=message["send_at"] is None)
         answer = await self._call("cancel", message_id=message["id"])
         self.notes.append(f"cancel answered {answer}")
         self._expect("cancel", answer, {"status": "failed", "error": "cancelled"})
         for arrived in self._arrived(SCHEDULED_TEXT):
-            self.notes.append(f"scheduled for {arrived.scheduled}: {arrived.status}")
+            status = status_of(arrived)
+            self.notes.append(f"scheduled for {arrived.scheduled}: {status}")
             self._check(
                 "the cancelled message still waits at the provider",
-                found=arrived.status is not Status.FAILED or not arrived.scheduled,
+                found=status != CANCELLED,
             )
 
     async def _fail_over(self) -> None:
@@ -128,7 +132,8 @@ class Features:
         await until(is_back, _RELOAD_SECONDS, f"{first.title} is loaded again")
         await self.simulator.ports.close(first.provider)
         try:
-            message = await self._send(first, FAILOVER_TEXT)
+            what = f"a failover, {first.title} was cut off"
+            message = await self._send(what, first, FAILOVER_TEXT)
         finally:
             await self.simulator.ports.open(first.provider)
         self._expect("the failover", message, {"account": second.title, "error": None})
@@ -138,7 +143,9 @@ class Features:
             != [second.provider],
         )
 
-    async def _send(self, account: Account, text: str, **extras: object) -> Fields:
+    async def _send(
+        self, what: str, account: Account, text: str, **extras: object
+    ) -> Fields:
         """Send to the account's recipient; return the one message of the answer."""
         answer = await self._call(
             "send_sms",
@@ -148,7 +155,7 @@ class Features:
             **extras,
         )
         (message,) = cast("list[Fields]", answer["messages"])
-        self.notes.append(f"send_sms answered {message}")
+        self.notes.append(f"{what}: send_sms answered {message}")
         if sum(1 for _ in self._arrived(text)) != 1:
             self.faults.append(f"not one message with the text {text!r}")
         return message

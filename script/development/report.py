@@ -5,12 +5,14 @@ from pathlib import Path
 
 from script.home_assistant.accounts import DOMAIN, Account
 from script.home_assistant.client import PASSWORD, USERNAME
-from simulator import PROVIDERS, Request, Simulator
+from simulator import PROVIDERS, Message, Request, Simulator, Status
 
 from .dashboard import PATH
 from .trial import Trial, accepted_sends
 
 LOG_TAIL = 40
+
+CANCELLED = "cancelled, as intended"
 
 _CREDENTIAL_HEADERS = ("Authorization", "X-Api-Token")
 
@@ -23,9 +25,16 @@ def received(simulator: Simulator) -> Iterator[str]:
         for request in accepted_sends(simulator, provider):
             yield from _request(request)
         yield from (
-            f"   {message.status} {message.to} {message.cost} EUR {message.text!r}"
+            f"   {status_of(message)} {message.to} {message.cost} EUR {message.text!r}"
             for message in simulator.messages.of(provider)
         )
+
+
+def status_of(message: Message) -> str:
+    """Return a message's status in words; what is scheduled fails only if cancelled."""
+    if message.scheduled is not None and message.status is Status.FAILED:
+        return CANCELLED
+    return message.status
 
 
 def _request(request: Request) -> Iterator[str]:
