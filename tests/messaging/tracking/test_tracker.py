@@ -7,10 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+import gc
+import weakref
 
 import pytest
 
 from custom_components.sms_italia.messaging import (
+    Clock,
     CredentialsRefused,
     DeliveryReports,
     Message,
@@ -18,6 +21,8 @@ from custom_components.sms_italia.messaging import (
     Stage,
     Timing,
 )
+from custom_components.sms_italia.messaging.account import Accounts
+from custom_components.sms_italia.messaging.tracking.tracker import Tracker
 from custom_components.sms_italia.providers import (
     Channel,
     ErrorKind,
@@ -26,6 +31,7 @@ from custom_components.sms_italia.providers import (
     Status,
 )
 
+from ..delivery.context import a_context
 from ..fake import (
     LANDLINE,
     MANY,
@@ -1003,13 +1009,16 @@ async def test_what_is_refused_at_once_is_no_failed_delivery(harness: Harness) -
     assert not harness.requests(MANY)
 
 
-async def test_an_account_that_is_loaded_again_and_again_asks_once(
-    harness: Harness,
-) -> None:
-    harness.use(timing=Timing(first_poll=0.05, longest_poll=HOUR))
-    for _ in range(5):
-        await harness.attach(REFERENCE)
-    message = await harness.one(REFERENCE)
-    await until(lambda: asked_about(harness, REFERENCE))
-    await asyncio.sleep(0.1)
-    assert asked_about(harness, REFERENCE) == [{message.provider_id}]
+async def test_a_tracker_that_was_stopped_is_forgotten(harness: Harness) -> None:
+    """However often an account is loaded again, nothing of its former runs is kept."""
+    await harness.attach(REFERENCE)
+    account = harness.account(REFERENCE)
+    context = a_context(
+        Accounts(lambda _: False), harness.messenger.ledger, Clock(), STILL
+    )
+    tracker = Tracker(account, context)
+    former = weakref.ref(tracker)
+    tracker.stop()
+    del tracker
+    gc.collect()
+    assert former() is None
