@@ -53,8 +53,7 @@ class Messenger:
     ) -> None:
         """Set up the parts; no file is touched and no task runs yet.
 
-        `is_expected` returns of an account that is not attached whether it will be: it
-        is being loaded, perhaps once again.
+        `is_expected` returns whether an account that is not attached is being loaded.
         """
         self.events = Events()
         self.ledger = Ledger(ledger_path, on_ledger_trouble)
@@ -144,8 +143,7 @@ class Messenger:
                     await self._stop()
 
         # Not among the tasks that stopping waits for.
-        loop = asyncio.get_running_loop()
-        self._end = loop.create_task(end(), name="sms_italia end")
+        self._end = asyncio.create_task(end(), name="sms_italia end")
 
     async def forget(self, account_id: str) -> None:
         """Forget a removed account: its messages, its texts and what it spent.
@@ -165,10 +163,9 @@ class Messenger:
                 await self._stop()
 
     async def close(self) -> None:
-        """Stop everything, whatever is still attached or expected."""
+        """Stop everything, whatever is attached, expected or just being attached."""
         self._accounts.close()
         async with self._lock:
-            # One may have been attached while this waited.
             self._accounts.close()
             self._stop_closing()
             await self._stop()
