@@ -44,7 +44,7 @@ def accounts(hass: HomeAssistant, simulator: Simulator) -> Accounts:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses of the messenger, which are seconds at least."""
-    timing = partial(Timing, first_rest=0.02, longest_rest=0.02, first_poll=0.05)
+    timing = partial(Timing, first_pause=0.02, longest_pause=0.02, first_poll=0.05)
     monkeypatch.setattr(sms_italia, "Timing", timing)
 
 

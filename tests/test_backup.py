@@ -105,20 +105,20 @@ async def test_sending_goes_on_while_the_file_is_held(
     await send(hass, account, *before)
 
     await manager.async_pre_backup_actions()
-    resting = ledger.read_bytes()
+    held = ledger.read_bytes()
     for number, text in enumerate(during):
         copied = await hass.async_add_executor_job(
             copy, ledger, tmp_path / f"copy {number}"
         )
         assert texts_in(copied) == before + during[:number]
         await send(hass, account, text)
-        assert ledger.read_bytes() == resting
+        assert ledger.read_bytes() == held
     await manager.async_post_backup_actions()
 
     await send(hass, account, *after)
     assert len(arrived(simulator)) == 2 * 9
     await close(hass, account)
-    assert ledger.read_bytes() != resting
+    assert ledger.read_bytes() != held
     assert texts_in(ledger) == before + during + after
 
 
@@ -198,23 +198,23 @@ async def test_an_account_that_is_reloaded_meanwhile_does_not_wake_the_file(
     await send(hass, account, "Prima")
 
     await manager.async_pre_backup_actions()
-    resting = ledger.read_bytes()
+    held = ledger.read_bytes()
     await send(hass, account, "Intanto")
     await close(hass, account)
     assert await hass.config_entries.async_setup(account.entry_id)
     await send(hass, account, "Dopo il nuovo inizio", "x" * 1000)
-    assert ledger.read_bytes() == resting
+    assert ledger.read_bytes() == held
     copied = await hass.async_add_executor_job(copy, ledger, tmp_path / "copy")
     # It may be the account's last moment, and the end of the backup comes later.
     await close(hass, account)
-    assert ledger.read_bytes() == resting
+    assert ledger.read_bytes() == held
     await manager.async_post_backup_actions()
 
     everything = ["Prima", "Intanto", "Dopo il nuovo inizio", "x" * 1000]
     assert texts_in(copied) == everything
     assert await hass.config_entries.async_setup(account.entry_id)
     await close(hass, account)
-    assert ledger.read_bytes() != resting
+    assert ledger.read_bytes() != held
     assert not ledger.with_name(f"{LEDGER}-wal").exists()
     assert texts_in(ledger) == everything
 

@@ -826,7 +826,7 @@ async def test_a_doubt_is_not_settled_by_another_accounts_provider(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It knows nothing of the message, which must not be sent again for that."""
-    timing = partial(Timing, first_rest=0.02, first_poll_if_pushed=3600, never_came=0)
+    timing = partial(Timing, first_pause=0.02, first_poll_if_pushed=3600, never_came=0)
     monkeypatch.setattr(sms_italia, "Timing", timing)
     account = await accounts.set_up("smshosting")
     async with Simulator() as elsewhere:

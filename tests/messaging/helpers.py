@@ -45,8 +45,10 @@ NUMBER = "+393331234567"
 OTHER = "+393337654321"
 THIRD = "+393339999999"
 
-TIMING = Timing(first_rest=0.01, longest_rest=0.05, first_poll=0.01, longest_poll=0.03)
-STILL = Timing(first_rest=3600, longest_rest=3600, first_poll=3600, longest_poll=3600)
+TIMING = Timing(
+    first_pause=0.01, longest_pause=0.05, first_poll=0.01, longest_poll=0.03
+)
+STILL = Timing(first_pause=3600, longest_pause=3600, first_poll=3600, longest_poll=3600)
 """Nothing is tried again or asked about by itself while a test runs."""
 
 _DAY = 86_400

@@ -189,7 +189,7 @@ async def test_no_message_gets_past_an_older_one_when_its_provider_recovers(  # 
 ) -> None:
     """Without any rest, the provider recovers right after it refused the oldest."""
     monkeypatch.setattr(
-        sms_italia, "Timing", partial(Timing, first_rest=0, longest_rest=0)
+        sms_italia, "Timing", partial(Timing, first_pause=0, longest_pause=0)
     )
     account = await accounts.set_up(key, recipients=RECIPIENTS)
     async with simulator:

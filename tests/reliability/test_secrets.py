@@ -287,7 +287,7 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
     # The test kit's debug mode of the loop takes most of the time, and logs nothing.
     hass.loop.set_debug(False)
     timing = partial(
-        Timing, first_rest=0, longest_rest=0, first_poll=0.05, never_came=0.2
+        Timing, first_pause=0, longest_pause=0, first_poll=0.05, never_came=0.2
     )
     monkeypatch.setattr(sms_italia, "Timing", timing)
     monkeypatch.setattr(

@@ -180,7 +180,7 @@ async def test_a_group_waits_for_its_account_while_the_numbers_go_on(
     await harness.attach(MANY)
     await harness.attach(KEY, fallback=(MANY,))
     await harness.one(KEY, THIRD)
-    # It rests from now on.
+    # It is paused from now on.
     number, group = await harness.send(KEY, NUMBER, groups=(GROUP,))
     assert (number.stage, number.last_account) == (Stage.ACCEPTED, MANY)
     assert group.stage is Stage.WAITING

@@ -27,7 +27,7 @@ from custom_components.sms_italia.providers import (
 
 from ..helpers import Time
 
-TIMING = Timing(first_rest=10, longest_rest=100, first_poll=3, longest_poll=60)
+TIMING = Timing(first_pause=10, longest_pause=100, first_poll=3, longest_poll=60)
 JITTER = 1.2
 
 
@@ -113,7 +113,7 @@ def test_failures_are_forgiven_but_not_the_wait_that_was_asked_for(
 
 def test_failures_without_end_are_counted_without_end(time: Stopped) -> None:
     health = AccountHealth(
-        time.clock(), Timing(first_rest=0.5, longest_rest=2.5), Events()
+        time.clock(), Timing(first_pause=0.5, longest_pause=2.5), Events()
     )
     for _ in range(3000):
         health.failed("a")
@@ -219,7 +219,7 @@ def test_every_pause_between_polls_is_within_its_bounds(age: float) -> None:
 @given(age=st.floats(-10, 1e7))
 def test_what_waits_for_an_account_is_tried_ever_more_rarely(age: float) -> None:
     pause = TIMING.next_attempt(age)
-    assert TIMING.first_rest <= pause <= TIMING.longest_rest
+    assert TIMING.first_pause <= pause <= TIMING.longest_pause
     assert pause <= TIMING.next_attempt(age + 1)
 
 
@@ -283,7 +283,9 @@ class Answers:
         self._notifier = Events()
         self._notifier.listen("a", self.events.append)
         self.health = AccountHealth(
-            self.time.clock(), Timing(first_rest=10, longest_rest=1000), self._notifier
+            self.time.clock(),
+            Timing(first_pause=10, longest_pause=1000),
+            self._notifier,
         )
         self.health.subscribe(self._recovered)
         for _ in range(2):

@@ -292,7 +292,7 @@ async def test_the_wait_that_a_provider_asks_for_is_kept(harness: Harness) -> No
     # Our own rest would be far shorter.
     wait = message.attempt_at - harness.time.now()
     assert 6 < wait <= 7
-    # A hurry changes nothing while the account rests.
+    # A hurry changes nothing while the account is paused.
     await harness.attach(REFERENCE)
     await harness.one(KEY, OTHER)
     await harness.messenger.detach(REFERENCE)

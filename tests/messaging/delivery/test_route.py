@@ -396,7 +396,7 @@ async def test_a_message_in_doubt_does_not_hold_back_the_others_of_its_dispatch(
     await harness.attach(ONE)
     messages = await harness.send(ONE, *numbers(4))
     statuses = sorted(one.status for one in messages)
-    # The account rests after the cut, but what was on the wire already arrives.
+    # The account is paused after the cut, but what was on the wire already arrives.
     assert statuses.count(Status.UNCERTAIN) == 1
     assert len(harness.accepted(ONE)) == 4
 
@@ -598,7 +598,7 @@ def test_whatever_goes_wrong_no_text_is_taken_twice_or_sent_after_a_doubt(
 async def _go_through(folder: Path, replies: dict[str, list[Reply]]) -> None:
     """Send some texts while everything breaks, wait for all, and look back."""
     harness = Harness.build(folder)
-    harness.use(timing=Timing(first_rest=0.005, longest_rest=0.01))
+    harness.use(timing=Timing(first_pause=0.005, longest_pause=0.01))
     for key, fallback in ((MANY, (REFERENCE, ONE)), (REFERENCE, (ONE,)), (ONE, ())):
         await harness.attach(key, fallback=fallback)
         harness.client(key).reply(*replies[key])

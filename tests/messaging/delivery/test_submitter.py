@@ -319,13 +319,15 @@ async def test_what_a_provider_takes_without_telling_its_id_counts_and_is_follow
 @pytest.fixture
 def _believing(harness: Harness) -> None:
     """Believe a provider that a request in doubt never came; ask only on a hint."""
-    harness.use(timing=replace(STILL, first_rest=0.01, longest_rest=0.05, never_came=0))
+    harness.use(
+        timing=replace(STILL, first_pause=0.01, longest_pause=0.05, never_came=0)
+    )
 
 
 async def doubt(harness: Harness, **options: object) -> tuple[Account, Message]:
     """Attach an account and send; the request does not arrive in time.
 
-    The account has rested since.
+    The pause of the account has ended since.
     """
     harness.client(SMSH).reply(Lost.REQUEST)
     account = await harness.attach(SMSH, **options)

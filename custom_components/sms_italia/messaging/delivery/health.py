@@ -26,7 +26,7 @@ _MOST_DOUBLINGS = 30
 class Timing:
     """Seconds between attempts and between status requests.
 
-    `first_rest` doubles with each failure in a row up to `longest_rest`, and is
+    `first_pause` doubles with each failure in a row up to `longest_pause`, and is
     spread by up to a fifth so that accounts do not come back in step. A status
     request comes after `first_poll`, then whenever half a message's age has passed
     again, at least every `longest_poll`, until `give_up`. A submission that a
@@ -36,8 +36,8 @@ class Timing:
     long.
     """
 
-    first_rest: float = 15
-    longest_rest: float = 300
+    first_pause: float = 15
+    longest_pause: float = 300
     first_poll: float = 3
     first_poll_if_pushed: float = 60
     longest_poll: float = 3600
@@ -59,7 +59,7 @@ class Timing:
 
         For what no failed request says: an account of its route is not loaded yet.
         """
-        return min(max(age / 2, self.first_rest), self.longest_rest)
+        return min(max(age / 2, self.first_pause), self.longest_pause)
 
 
 class AccountHealth:
@@ -116,8 +116,8 @@ class AccountHealth:
         if self._open_until.get(account_id, now) <= now:
             failures = self._failures.get(account_id, 0)
             self._failures[account_id] = failures + 1
-            doubled = self._timing.first_rest * 2 ** min(failures, _MOST_DOUBLINGS)
-            pause = min(doubled, self._timing.longest_rest)
+            doubled = self._timing.first_pause * 2 ** min(failures, _MOST_DOUBLINGS)
+            pause = min(doubled, self._timing.longest_pause)
             self._open_until[account_id] = now + pause * random.uniform(1, 1.2)  # noqa: S311 - spreads attempts, no secret
         if retry_after is not None:
             asked = max(self._asked_until.get(account_id, now), now + retry_after)

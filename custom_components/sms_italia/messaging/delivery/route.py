@@ -98,7 +98,7 @@ class Route:
     def _put_off(self, pending: Sequence[Pending], fault: str) -> None:
         """Try again after a fault of ours; its own words may hold what is secret."""
         _LOGGER.error("Sending failed: %s", fault)
-        moment = self._context.clock.now() + self._context.timing.first_rest
+        moment = self._context.clock.now() + self._context.timing.first_pause
         refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=fault)
         for one in pending:
             one.refused(self._dispatch.account, refusal, moment)

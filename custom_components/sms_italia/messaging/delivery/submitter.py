@@ -143,7 +143,7 @@ class Submitter:
         """Return whether the account is asked at all; if not, the messages say why."""
         refusal = None
         if self._paused_until() is not None:
-            refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="resting")
+            refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="paused")
         elif not self._is_requested and self._dispatch.parts > self._account.max_parts:
             refusal = NotSent(kind=ErrorKind.REFUSED, detail="too_many_parts")
         if refusal is None:
@@ -464,7 +464,7 @@ class Submitter:
         What was on its way is in doubt; what had its outcome keeps it.
         """
         untried = [one for one in batch if self._is_untried(one)]
-        retry_at = self._context.clock.now() + self._context.timing.first_rest
+        retry_at = self._context.clock.now() + self._context.timing.first_pause
         refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=detail)
         self._refuse(untried, refusal, retry_at)
         return untried + await self._doubt(batch, detail)
