@@ -1,7 +1,7 @@
 """An account's life: set up, reloaded, unloaded, removed, and kept discreet."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 import json
 import logging
@@ -60,6 +60,7 @@ from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, as_input, settings_for, until
 from .line import Line
+from .ports import reserved_port
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -113,17 +114,21 @@ async def test_an_account_is_a_service_device(
     assert device.via_device_id is None
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Return a port that no other process gets meanwhile."""
+    with reserved_port() as reserved:
+        yield reserved
+
+
 @EACH_PROVIDER
 @pytest.mark.usefixtures("quick")
 async def test_a_message_waits_for_a_provider_that_is_down(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    key: str,
+    hass: HomeAssistant, accounts: Accounts, port: int, key: str
 ) -> None:
     """The account is there all the same, and the message goes out by itself."""
-    async with Simulator() as provider:
+    async with Simulator(port=port) as provider:
         settings = settings_for(provider, key)
-        port = int(provider.address.rpartition(":")[2])
     account = await accounts.set_up(
         key, settings=settings, recipients={"Anna": [ANNA]}, title="Sms"
     )
@@ -147,7 +152,6 @@ async def test_a_message_waits_for_a_provider_that_is_down(
     assert len(arrived(provider)) == 1
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_message_waits_while_its_account_is_unloaded(
     hass: HomeAssistant,
     accounts: Accounts,

@@ -52,7 +52,7 @@ from custom_components.sms_italia.providers import (
 from simulator import PROVIDERS as SIMULATED, Fault, Operation, Simulator
 from simulator.faults import HANGS, RETRY_AFTER_SECONDS
 
-from .ports import reserved_port
+from ..ports import reserved_port
 
 NUMBER = "+393331234567"
 TEXT = "Allarme: porta aperta"

@@ -18,7 +18,7 @@ from custom_components.sms_italia.runtime import MESSENGER
 from simulator import Fault, Operation, Simulator
 from tests.accounts import Accounts, until
 
-from .ports import reserved_port
+from ..ports import reserved_port
 
 RECIPIENTS = {"Anna": ["+393331234567"], "Bruno": ["+393409876543"]}
 TEXTS = [f"Allarme numero {number}" for number in range(10)]
