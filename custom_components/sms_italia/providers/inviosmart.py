@@ -31,6 +31,7 @@ from .client import (
     parse_url,
 )
 from .errors import NotAcceptedError, OutcomeUnknownError
+from .http_status import Origin, Purpose, refuse_http_error
 from .model import (
     Accepted,
     Credit,
@@ -42,7 +43,7 @@ from .model import (
     Submission,
 )
 from .parsing import as_count, as_euro, as_price
-from .transport import Answer, Timeouts, exchange, refuse_http_error
+from .transport import Answer, Timeouts, exchange
 
 DEFAULT_URL = "http://httpapi.inviosmart.it"
 ITALY = "39"
@@ -177,7 +178,7 @@ class InviosmartClient(ProviderClient):
         return SendResult(outcomes={recipient: Accepted(provider_id=accepted[1])})
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of messages, asked for one by one.
 
         Raises ProviderError.
@@ -230,7 +231,7 @@ def _accepted_text(answer: Answer) -> str:
             raise NotAcceptedError(ErrorKind.REFUSED, number)
         if number != "1000":
             raise OutcomeUnknownError(number)
-    refuse_http_error(answer)
+    refuse_http_error(answer, Origin.OWN, Purpose.SEND)
     return text
 
 

@@ -5,13 +5,31 @@ Each returns None for what is missing or makes no sense, so that a surprise beco
 """
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 import re
 
-from .transport import Json
+from .decoding import Json
 
 _MAGNITUDE = 12
 """A number beyond this power of ten, up or down, is not an amount or a count."""
+
+_MAX_BITS = 64
+_MAX_PRICE = 100
+"""Euro; no message costs more."""
+_MAX_PARTS = 255
+"""What concatenation itself allows."""
+
+_PLAIN = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+# Each mark in its one role: `1,112.24` or `1.112,24`.
+_GROUPED = re.compile(
+    r"(?P<sign>[+-]?)"
+    r"(?P<whole>[0-9]{1,3}(?:(?P<group>[.,])[0-9]{3})(?:(?P=group)[0-9]{3}){0,5})"
+    r"(?!(?P=group))[.,](?P<decimals>[0-9]{1,30})"
+)
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]{1,30},(?:[0-9]{1,2}|[0-9]{4,30})")
+_GROUPED_COUNT = re.compile(
+    r"[0-9]{1,3}(?P<group>[.,])[0-9]{3}(?:(?P=group)[0-9]{3}){0,5}"
+)
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}|[0-9]{1,6}")
 """What a `detail` may be: too short for a phone number, too plain for a text."""
@@ -60,22 +78,40 @@ def as_number(value: Json) -> str | None:
 
 
 def as_decimal(value: Json) -> Decimal | None:
-    """Return a finite number given as a number or a string of one."""
+    """Return a finite number given as a number or as a text of one, whole.
+
+    A text may group thousands and use either mark for decimals where that is
+    unambiguous: `1,112.24`, `1.112,24` and `112,24` are read, `1,112` is not.
+    """
     match value:
         case bool():
+            return None
+        case int() if value.bit_length() > _MAX_BITS:
             return None
         case int() | Decimal():
             number = Decimal(value)
         case str():
-            try:
-                number = Decimal(value.strip())
-            except InvalidOperation:
-                return None
+            return _decimal_in(value.strip())
         case _:
             return None
-    if not number.is_finite() or abs(number.adjusted()) > _MAGNITUDE:
+    return number if _is_reasonable(number) else None
+
+
+def _decimal_in(text: str) -> Decimal | None:
+    if _PLAIN.fullmatch(text):
+        number = Decimal(text)
+    elif found := _GROUPED.fullmatch(text):
+        sign, whole, decimals = found["sign"], found["whole"], found["decimals"]
+        number = Decimal(f"{sign}{re.sub('[.,]', '', whole)}.{decimals}")
+    elif found := _DECIMAL_COMMA.fullmatch(text):
+        number = Decimal(text.replace(",", "."))
+    else:
         return None
-    return number
+    return number if _is_reasonable(number) else None
+
+
+def _is_reasonable(number: Decimal) -> bool:
+    return number.is_finite() and abs(number.adjusted()) <= _MAGNITUDE
 
 
 def as_euro(value: Json) -> Decimal | None:
@@ -84,9 +120,15 @@ def as_euro(value: Json) -> Decimal | None:
 
 
 def as_price(value: Json) -> Decimal | None:
-    """Return the cost of a message, None if negative."""
+    """Return the cost of a message in euro, None beyond reason: below 0, above 100."""
     number = as_decimal(value)
-    return None if number is None or number < 0 else number
+    return number if number is not None and 0 <= number <= _MAX_PRICE else None
+
+
+def as_parts(value: Json) -> int | None:
+    """Return the parts of a message, None beyond reason: below 1, above 255."""
+    number = as_count(value)
+    return number if number is not None and 1 <= number <= _MAX_PARTS else None
 
 
 def as_thousandths(value: Json) -> Decimal | None:
@@ -96,7 +138,12 @@ def as_thousandths(value: Json) -> Decimal | None:
 
 
 def as_count(value: Json) -> int | None:
-    """Return a count, None if negative (Inviosmart's -9999 is "not known")."""
+    """Return a count, None if negative (Inviosmart's -9999 is "not known").
+
+    A count has no decimals, so that `19,513` and `19.513` in a text are 19513.
+    """
+    if isinstance(value, str) and _GROUPED_COUNT.fullmatch(value.strip()):
+        value = re.sub("[.,]", "", value.strip())
     number = as_decimal(value)
     if number is None or number < 0 or number != number.to_integral_value():
         return None

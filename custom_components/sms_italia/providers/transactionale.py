@@ -26,7 +26,9 @@ from .client import (
     SettingsField,
     parse_url,
 )
+from .decoding import Json
 from .errors import NotAcceptedError, OutcomeUnknownError
+from .http_status import Origin, Purpose, refuse_http_error
 from .model import (
     Accepted,
     ErrorKind,
@@ -37,7 +39,7 @@ from .model import (
     Submission,
 )
 from .parsing import as_code, as_identifier, as_moment, as_number, as_object
-from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
+from .transport import Answer, Timeouts, exchange
 
 DEFAULT_URL = "https://api.transactionale.com"
 _SEND = "platform/api/sms/send"
@@ -153,7 +155,7 @@ class TransactionaleClient(ProviderClient):
         answer = await self._post({})
         if _refused_fields(answer) & FIELDS.keys():
             return
-        refuse_http_error(answer)
+        refuse_http_error(answer, Origin.OWN, Purpose.SEND)
         raise OutcomeUnknownError("key_not_proved")
 
     @override
@@ -231,7 +233,7 @@ class TransactionaleClient(ProviderClient):
         )
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of messages, asked for one by one.
 
         A message that is not found is left out. Raises ProviderError.
@@ -275,7 +277,7 @@ def _accepted_body(answer: Answer) -> Mapping[str, Json]:
         raise NotAcceptedError(
             kinds[0] if kinds else ErrorKind.REFUSED, detail=",".join(names[:5])
         )
-    refuse_http_error(answer)
+    refuse_http_error(answer, Origin.OWN, Purpose.SEND)
     return as_object(answer.json())
 
 

@@ -11,18 +11,12 @@ from types import MappingProxyType
 import aiohttp
 from yarl import URL
 
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..http_status import Origin, Purpose, refuse_http_error
 from ..model import Cause, Encoding, ErrorKind
 from ..parsing import as_code, as_count, as_list, as_object
-from ..transport import (
-    MAX_ANSWER_BYTES,
-    Answer,
-    Json,
-    Timeouts,
-    Upload,
-    exchange,
-    refuse_http_error,
-)
+from ..transport import MAX_ANSWER_BYTES, Answer, Timeouts, Upload, exchange
 
 REFUSALS: Mapping[str, ErrorKind] = MappingProxyType(
     {
@@ -143,7 +137,7 @@ def accepted_body(answer: Answer) -> Mapping[str, Json]:
     try:
         body = as_object(answer.json())
     except OutcomeUnknownError:
-        refuse_http_error(answer)
+        refuse_http_error(answer, Origin.OWN, Purpose.SEND)
         raise
     message = body.get("errorMsg")
     codes = (
@@ -164,7 +158,9 @@ def accepted_body(answer: Answer) -> Mapping[str, Json]:
                 )
         if GENERIC_ERROR in codes:
             raise OutcomeUnknownError(GENERIC_ERROR)
-    refuse_http_error(answer, as_code(codes[0]) if codes else None)
+    refuse_http_error(
+        answer, Origin.OWN, Purpose.SEND, as_code(codes[0]) if codes else None
+    )
     return body
 
 

@@ -22,6 +22,7 @@ from ..client import (
     SwitchOption,
     parse_url,
 )
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
 from ..model import (
     Cancellation,
@@ -41,7 +42,7 @@ from ..model import (
     Submission,
 )
 from ..parsing import as_count, as_euro, as_identifier, as_number, as_object
-from ..transport import Json, Timeouts
+from ..transport import Timeouts
 from .api import ENCODINGS, Api, Login, accepted_body, format_moment
 from .push import PICTURE, Push, parse_cost, recipient_fields
 from .results import parse_bulk_send, parse_send
@@ -233,7 +234,7 @@ class SmshostingClient(ProviderClient):
         return listed
 
     @override
-    async def lookup(
+    async def _lookup(
         self, reference: str, channel: Channel | None = None
     ) -> Sequence[Report]:
         """Return the reports of a submission, found by its transaction id.
@@ -246,7 +247,7 @@ class SmshostingClient(ProviderClient):
         )
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of up to 100 messages, SMS and Push, by their ids."""
         return await self._search.of_refs(refs)
 

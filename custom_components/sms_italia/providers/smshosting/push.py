@@ -6,6 +6,7 @@ from decimal import Decimal
 import re
 from urllib.parse import quote
 
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
 from ..model import (
     Cause,
@@ -21,7 +22,7 @@ from ..model import (
 )
 from ..parsing import as_count, as_number, as_price
 from ..pictures import PictureRule, picture_type, plain_filename
-from ..transport import Json, Upload
+from ..transport import Upload
 from .api import ENCODINGS, Api, accepted_body, format_moment, plain_number
 from .results import parse_send
 from .search import Search

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..client import same_for_all
+from ..decoding import Json
 from ..errors import OutcomeUnknownError
 from ..model import (
     Accepted,
@@ -23,7 +24,6 @@ from ..model import (
     Uncertain,
 )
 from ..parsing import as_code, as_count, as_identifier, as_list, as_number, as_object
-from ..transport import Json
 
 NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
     {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import batched
 from types import MappingProxyType
 
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
 from ..model import (
     Cause,
@@ -29,7 +30,6 @@ from ..parsing import (
     as_object,
     as_price,
 )
-from ..transport import Json
 from .api import Api, accepted_body
 
 PAGE = 100

@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import aiohttp
 from yarl import URL
 
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..http_status import Origin, Purpose, refuse_http_error
 from ..model import ErrorKind
 from ..parsing import as_code, as_count, as_object
-from ..transport import Answer, Json, Timeouts, exchange, refuse_http_error
+from ..transport import Answer, Timeouts, exchange
 from ..xml_answers import decode
 
 REFUSALS: Mapping[int, ErrorKind] = MappingProxyType(
@@ -123,12 +125,12 @@ def accepted_body(answer: Answer) -> Mapping[str, Json]:
     try:
         body = as_object(decode(answer))
     except OutcomeUnknownError:
-        refuse_http_error(answer)
+        refuse_http_error(answer, Origin.OWN, Purpose.SEND)
         raise
     code = as_count(body.get("error"))
     kind = None if code is None else REFUSALS.get(code)
     taken = {"queue_id", "sending_batch_id"} & body.keys()
     if kind is not None and answer.status < 500 and not taken:  # noqa: PLR2004 - a 5xx proves nothing
         raise NotAcceptedError(kind, str(code), retry_after=answer.retry_after)
-    refuse_http_error(answer, as_code(body.get("error")))
+    refuse_http_error(answer, Origin.OWN, Purpose.SEND, as_code(body.get("error")))
     return body

@@ -23,6 +23,7 @@ from ..client import (
     parse_url,
     same_for_all,
 )
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
 from ..model import (
     Accepted,
@@ -47,7 +48,7 @@ from ..parsing import (
     as_price,
     as_thousandths,
 )
-from ..transport import Json, Timeouts
+from ..transport import Timeouts
 from ..xml_answers import rows_of
 from .api import Api, Login, accepted_body, format_moment
 from .delivery import BATCH, Deliveries, Row, worst
@@ -252,7 +253,7 @@ class SmsViaInternetClient(ProviderClient):
         return frozenset(filter(named.__contains__, submission.recipients))
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of messages, with one question for each shipment.
 
         A shipment that the provider refuses to report does not stop the others.

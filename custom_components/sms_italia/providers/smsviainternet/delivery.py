@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ..decoding import Json
 from ..errors import OutcomeUnknownError
 from ..model import Status
 from ..parsing import as_code, as_count, as_number, as_object
-from ..transport import Json
 from ..xml_answers import rows_of
 from .api import Api, accepted_body
 
