@@ -38,9 +38,9 @@ class Purpose(StrEnum):
 
 _BY_CODE: Mapping[int, ErrorKind] = MappingProxyType(
     {
-        # A server that never got the request: 408 and 421 of RFC 9110, 425 of RFC
-        # 8470, 407, 451 and 511 of proxies and networks.
-        **dict.fromkeys((407, 408, 421, 425, 451, 511), ErrorKind.UNAVAILABLE),
+        # The server never got a whole request, or declined to process it: 408 and
+        # 421 of RFC 9110, 425 of RFC 8470.
+        **dict.fromkeys((408, 421, 425), ErrorKind.UNAVAILABLE),
         **dict.fromkeys((413, 414), ErrorKind.TEXT),
         **dict.fromkeys((411, 415, 431), ErrorKind.REFUSED),
         HTTPStatus.UNAUTHORIZED: ErrorKind.AUTH,
@@ -49,8 +49,11 @@ _BY_CODE: Mapping[int, ErrorKind] = MappingProxyType(
 )
 """What these codes prove, whoever answers."""
 
-_ORIGIN_NOT_REACHED = frozenset({521, 523, 525, 526})
-"""Cloudflare's codes for an origin that no request reached."""
+_NOT_REACHED = frozenset({511, 521, 523, 525, 526})
+"""A captive network's code, and Cloudflare's for an origin that it did not reach."""
+
+_ABOUT_THE_REQUEST = frozenset({ErrorKind.TEXT, ErrorKind.REFUSED})
+"""What only the provider can say about a question."""
 
 _METHOD_KEEPING = frozenset({301, 302, 307, 308})
 _REDIRECTION, _CLIENT_ERROR = 3, 4
@@ -69,6 +72,9 @@ def refuse_http_error(
     if answer.redirect is Redirect.ELSEWHERE and answer.status // 100 == _REDIRECTION:
         detail = REDIRECTED
     kind = _kind(answer, origin)
+    is_not_reached = origin is Origin.FOREIGN and purpose is Purpose.QUESTION
+    if is_not_reached and kind in _ABOUT_THE_REQUEST:
+        kind = ErrorKind.UNAVAILABLE
     if kind is not None:
         unconfirmed = kind is ErrorKind.AUTH and origin is Origin.FOREIGN
         raise NotAcceptedError(
@@ -78,7 +84,7 @@ def refuse_http_error(
             cause=Cause.UNCONFIRMED if unconfirmed else None,
         )
     is_success = answer.status // 100 == HTTPStatus.OK // 100
-    if origin is Origin.FOREIGN and purpose is Purpose.QUESTION:
+    if is_not_reached:
         raise NotAcceptedError(
             ErrorKind.UNAVAILABLE, "foreign_answer" if is_success else detail
         )
@@ -92,10 +98,12 @@ def _kind(answer: Answer, origin: Origin) -> ErrorKind | None:
     status = answer.status
     if status in _METHOD_KEEPING and answer.redirect is Redirect.TO_HTTPS:
         return ErrorKind.UNAVAILABLE
-    if status in _ORIGIN_NOT_REACHED and origin is Origin.FOREIGN:
-        return ErrorKind.UNAVAILABLE
     if (kind := _BY_CODE.get(status)) is not None:
         return kind
-    if status // 100 != _CLIENT_ERROR:
-        return None
-    return ErrorKind.REFUSED if origin is Origin.OWN else ErrorKind.UNAVAILABLE
+    is_refused = status // 100 == _CLIENT_ERROR
+    if origin is Origin.FOREIGN:
+        is_refused = is_refused or status in _NOT_REACHED
+        return ErrorKind.UNAVAILABLE if is_refused else None
+    if status == HTTPStatus.PAYMENT_REQUIRED:
+        return ErrorKind.CREDIT
+    return ErrorKind.REFUSED if is_refused else None
