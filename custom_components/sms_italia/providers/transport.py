@@ -1,6 +1,6 @@
 """One HTTP exchange with a provider: bounded, never repeated, never redirected."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +19,9 @@ from .model import ErrorKind
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """A longer answer is not read to its end and counts as unreadable."""
+
+SHORT_ANSWER_BYTES = 64 * 1024
+"""The same for an answer about one account or one submission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +127,12 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     upload: Upload | None = None,
     json_body: Mapping[str, Json] | None = None,
     max_bytes: int = MAX_ANSWER_BYTES,
+    find_id: Callable[[str], str | None] | None = None,
 ) -> Answer:
     """Send one request and read the answer up to `max_bytes`.
 
-    The fields of `data` go as a form, with an `upload` as a multipart one.
+    The fields of `data` go as a form, with an `upload` as a multipart one. `find_id`
+    returns the ID of a message in what arrived of an answer that broke off.
 
     Raises NotAcceptedError if the request certainly never left: kind `unavailable`
     without address, connection or TLS, `auth` for a credential that no header can
@@ -146,6 +151,7 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     total = timeouts.total
     if upload is not None:
         total += len(upload.content) / _SLOWEST_UPLOAD
+    received = bytearray()
     try:
         async with session.request(
             method,
@@ -156,12 +162,11 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
             timeout=aiohttp.ClientTimeout(total=total, connect=timeouts.connect),
             middlewares=(_never_repeat,),
         ) as response:
-            received = bytearray()
             async for chunk in response.content.iter_any():
                 received += chunk
                 if len(received) > max_bytes:
                     response.close()
-                    raise OutcomeUnknownError("answer_too_long")
+                    raise _broken_off("answer_too_long", received, find_id)
             return Answer(
                 status=response.status,
                 content_type=response.content_type,
@@ -181,7 +186,17 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     except _InterruptedError as err:
         raise OutcomeUnknownError(str(err)) from None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
-        raise OutcomeUnknownError(type(err).__name__) from None
+        raise _broken_off(type(err).__name__, received, find_id) from None
+
+
+def _broken_off(
+    detail: str,
+    received: bytearray,
+    find_id: Callable[[str], str | None] | None,
+) -> OutcomeUnknownError:
+    """Return the doubt about a request whose answer broke off; it keeps the ID."""
+    found = find_id(decode_text(bytes(received))) if find_id and received else None
+    return OutcomeUnknownError(detail, provider_id=found)
 
 
 def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
