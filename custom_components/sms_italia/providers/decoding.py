@@ -6,7 +6,6 @@ linear time. Facts: docs/development/provider-apis/common.md 9.
 """
 
 import codecs
-from collections.abc import Iterator
 from decimal import Decimal
 import json
 import re
@@ -22,11 +21,31 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_BLANK = " \t\r\n\f\v\x00\xa0\ufeff"
+"""What may stand around an answer; each file of a script can begin with a mark."""
+
+_CHARSET = re.compile(
+    r"utf-?8|us-?ascii|ascii|latin-?1|iso-?8859-?[0-9]{1,2}|windows-125[0-9]|cp125[0-9]"
+)
+"""Charsets that a server's word is taken for.
+
+Others can decode to something else than the text, or take quadratic time; UTF-16 and
+UTF-32 show in the bytes.
+"""
+
 _TAG = re.compile(r"<[^<>]{0,1000}>")
-_STARTS = re.compile(r"[\[{]")
+_WARNING = re.compile(
+    r"<|(?:PHP )?(?:Warning|Notice|Deprecated|Strict Standards|Fatal error)\b"
+)
+"""How a page begins that a script's warnings stand on."""
+_START = re.compile(
+    r"(?<=[>\n])[ \t\r\ufeff]{0,1000}(?=\{\s{0,1000}[\"}]|\[\s{0,1000}[\[{\]\"])"
+)
+"""Where an answer may begin behind them, which have brackets of their own."""
+_DOCUMENT = re.compile(r"<(?:!doctype|html|head|body|script|style)\b", re.IGNORECASE)
+"""A web page, in which JSON is not an answer."""
+
 _NO_ID = frozenset({"null", "0", "true", "false"})
-_MOST_STARTS = 32
-"""Where an answer may begin behind a warning, which has brackets of its own."""
 
 # A string as a whole, so that no comma in it is taken for one of JSON's own. One that
 # never ends is taken to the end, at once: so it is looked at only one time.
@@ -44,20 +63,21 @@ _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant
 
 
 def decode_text(body: bytes, charset: str | None = None) -> str:
-    """Return a body as text, without a byte order mark and surrounding whitespace.
+    """Return a body as text, without a byte order mark and surrounding blanks.
 
-    `charset` is what the server says; where that is wrong or missing, UTF-8 is tried
-    and Latin-1 taken, in which every byte is a character.
+    What is valid UTF-8 is that. `charset` is what the server says for the rest; where
+    that is wrong or missing, it is Latin-1, in which every byte is a character.
     """
     for bom, encoding in _BOMS:
         if body.startswith(bom):
-            return body[len(bom) :].decode(encoding, "replace").strip()
-    for encoding in filter(None, (charset, _guess(body), "utf-8")):
+            return body[len(bom) :].decode(encoding, "replace").strip(_BLANK)
+    named = charset if charset and _CHARSET.fullmatch(charset.lower()) else None
+    for encoding in filter(None, (_guess(body), "utf-8", named)):
         try:
-            return body.decode(encoding).strip()
+            return body.decode(encoding).strip(_BLANK)
         except LookupError, ValueError:
             continue
-    return body.decode("latin-1").strip()
+    return body.decode("latin-1").strip(_BLANK)
 
 
 def _guess(body: bytes) -> str | None:
@@ -68,25 +88,25 @@ def _guess(body: bytes) -> str | None:
 
 def decode_json(text: str) -> Json:
     """Return the JSON value in a text; raise ValueError if there is not exactly one."""
-    for candidate in _candidates(text):
-        for variant in (candidate, _without_trailing_commas(candidate)):
-            try:
-                value, end = _DECODER.raw_decode(variant)
-            except ValueError, ArithmeticError, RecursionError:
-                continue
-            if not _TAG.sub("", variant[end:]).strip():
-                result: Json = value
-                return result
+    answer = _answer_in(text)
+    for variant in (answer, _without_trailing_commas(answer)):
+        try:
+            value, end = _DECODER.raw_decode(variant)
+        except ValueError, ArithmeticError, RecursionError:
+            continue
+        if not _TAG.sub("", variant[end:]).strip(_BLANK):
+            result: Json = value
+            return result
     raise ValueError("no JSON")
 
 
-def _candidates(text: str) -> Iterator[str]:
-    """Yield the text, and what begins at each of the first brackets of a page."""
-    yield text
-    if text.startswith("<"):
-        starts = (match.start() for match in _STARTS.finditer(text))
-        for start, _ in zip(starts, range(_MOST_STARTS), strict=False):
-            yield text[start:]
+def _answer_in(text: str) -> str:
+    """Return a text without the warnings of a script before the answer."""
+    if _WARNING.match(text) and (start := _START.search(text)):
+        if _DOCUMENT.search(text, 0, start.end()):
+            raise ValueError("a web page")
+        return text[start.end() :]
+    return text
 
 
 def _without_trailing_commas(text: str) -> str:
