@@ -336,7 +336,10 @@ class ProviderClient(ABC):
         """
         submission = _timely(submission)
         self._refuse_unfit(submission)
-        return await self._estimate(submission)
+        try:
+            return await self._estimate(submission)
+        except NotAcceptedError as err:
+            raise await self._confirmed(err) from None
 
     async def _estimate(self, submission: Submission) -> Decimal:  # noqa: ARG002 - for those that can
         """Return the cost of a submission that the provider could take."""

@@ -4,7 +4,7 @@ Each returns None for what is missing or makes no sense, so that a surprise beco
 "not known" and never a wrong claim.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 import re
 
@@ -23,12 +23,15 @@ _PLAIN = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 # Each mark in its one role: `1,112.24` or `1.112,24`.
 _GROUPED = re.compile(
     r"(?P<sign>[+-]?)"
-    r"(?P<whole>[0-9]{1,3}(?:(?P<group>[.,])[0-9]{3})(?:(?P=group)[0-9]{3}){0,5})"
+    r"(?P<whole>[1-9][0-9]{0,2}(?:(?P<group>[.,])[0-9]{3})(?:(?P=group)[0-9]{3}){0,5})"
     r"(?!(?P=group))[.,](?P<decimals>[0-9]{1,30})"
 )
-_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]{1,30},(?:[0-9]{1,2}|[0-9]{4,30})")
+# Not `1,112`, which may be either; no group of thousands is `0,` or `1112,`.
+_DECIMAL_COMMA = re.compile(
+    r"[+-]?(?:[0-9]{1,30},(?:[0-9]{1,2}|[0-9]{4,30})|(?:0|[0-9]{4,30}),[0-9]{3})"
+)
 _GROUPED_COUNT = re.compile(
-    r"[0-9]{1,3}(?P<group>[.,])[0-9]{3}(?:(?P=group)[0-9]{3}){0,5}"
+    r"[1-9][0-9]{0,2}(?P<group>[.,])[0-9]{3}(?:(?P=group)[0-9]{3}){0,5}"
 )
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}|[0-9]{1,6}")
@@ -46,7 +49,10 @@ def as_list(value: Json) -> list[Json]:
 
 
 def as_identifier(value: Json) -> str | None:
-    """Return an id given as a string or an integer, as a string."""
+    """Return an id given as a string or an integer, as a string.
+
+    Half a character, which nothing could store or send, becomes "?".
+    """
     match value:
         case bool():
             return None
@@ -54,7 +60,7 @@ def as_identifier(value: Json) -> str | None:
             # Hostile digits would make str() raise; no id is that long.
             return str(value) if value.bit_length() <= 256 else None  # noqa: PLR2004
         case str() if (stripped := value.strip()) and len(stripped) <= 128:  # noqa: PLR2004
-            return stripped
+            return stripped.encode("utf-8", "replace").decode()
         case _:
             return None
 
@@ -164,11 +170,12 @@ def as_flag(value: Json) -> bool | None:
 
 
 def as_moment(value: Json) -> datetime | None:
-    """Return a time in ISO 8601, None without its offset."""
+    """Return a time in ISO 8601, None without its offset or out of all calendars."""
     if not isinstance(value, str) or len(value) > 40:  # noqa: PLR2004
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        moment.astimezone(UTC)
+    except ValueError, OverflowError:
         return None
     return None if moment.utcoffset() is None else moment
