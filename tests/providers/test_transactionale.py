@@ -1,9 +1,13 @@
 """What is peculiar to Transactionale."""
 
+import asyncio
 from datetime import UTC, datetime
 import json
+import time
 
 import aiohttp
+import hypothesis
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.sms_italia.providers.client import Feature
@@ -36,12 +40,14 @@ from .helpers import (
     client_of,
     form_of,
     only,
+    refs_of,
     submission,
 )
 
 KEY = "transactionale"
 CALLBACK = "https://casa.example/dlr"
 PATH = "/platform/api/sms/send"
+OLD_PATH = "/api/v1/send"
 
 
 def described(**changed: Json) -> dict[str, Json]:
@@ -346,6 +352,27 @@ async def test_the_printed_answers_are_read_with_their_comma(
     assert reports == [Report(ref=MessageRef("123", recipient), status=Status.QUEUED)]
 
 
+async def test_a_message_is_followed_where_the_page_says_and_as_it_prints(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.PRINTED_ANSWERS)
+    simulator.switch_on(KEY, Toggle.ONE_READ_PATH)
+    client = client_of(simulator, KEY, session)
+    result = await client.send(submission())
+    simulator.move(simulator.messages[0].id, "delivered")
+
+    for _ in range(2):
+        (report,) = await client.reports(refs_of(result))
+        assert report.status is Status.DELIVERED
+
+    assert [request.path.rpartition("/")[0] for request in simulator.requests] == [
+        PATH.removesuffix("/send"),
+        PATH,
+        OLD_PATH,
+        OLD_PATH,
+    ]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -516,9 +543,6 @@ async def test_an_answer_about_another_number_claims_nothing(
     assert not await client_at(KEY, session, canned.url).reports(
         [MessageRef("123", NUMBER)]
     )
-
-
-OLD_PATH = "/api/v1/send"
 
 
 async def test_the_path_of_the_page_is_tried_after_a_404_and_then_asked_first(
@@ -734,3 +758,90 @@ async def test_a_time_without_its_zone_is_no_time(
 
     assert report is not None
     assert report.at is None
+
+
+OTHERS = st.dictionaries(
+    st.sampled_from(
+        ["phone", "status", "delivery_status", "url", "country", "message", "data"]
+    ),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=8)
+        | st.sampled_from(["//a/b", "http://[", "\ud83d", "sent", "errors"]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+)
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_nothing_beside_the_id_makes_an_accepted_message_anything_else() -> None:
+    with asyncio.Runner() as runner:
+        canned = runner.run(Canned().__aenter__())
+        session = runner.run(open_session())
+
+        @hypothesis.settings(max_examples=100, deadline=None)
+        @given(others=OTHERS, status=st.sampled_from([200, 201, 202]))
+        def check(others: dict[str, Json], status: int) -> None:
+            canned.clear()
+            canned.answer(json.dumps({**others, "id": 123}).encode(), status=status)
+            client = client_at(KEY, session, canned.url)
+            outcome = only(runner.run(client.send(submission())))
+            assert isinstance(outcome, Accepted)
+            assert outcome.provider_id == "123"
+
+        check()
+        runner.run(session.close())
+        runner.run(canned.__aexit__(None, None, None))
+
+
+async def open_session() -> aiohttp.ClientSession:
+    """Return a session, which must be made in a running loop."""
+    return aiohttp.ClientSession()
+
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        b'{"id":',
+        b'{"errors":',
+        b'{"errors": ["phone", ',
+        b'{"phone": [',
+        b'"id": "7", ',
+        b'"id"\n',
+        b"7",
+        b"{",
+        b"[",
+        b",",
+        b"<",
+        b"\\",
+        b'"',
+        b"phone ",
+        b"\xff",
+        b"\x00",
+    ],
+)
+@pytest.mark.parametrize("start", [b"", b"<br/>\n", b'{"errors": "', b'{"sms_id": ['])
+async def test_a_mebibyte_of_anything_is_read_at_once(
+    pattern: bytes, start: bytes, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    body = start + (pattern * (MIB // len(pattern)))[: 200 * 1024]
+    canned.answer(body, status=400)
+
+    begun = time.perf_counter()
+    outcome = only(await client.send(submission()))
+    client.parse_report(start + pattern * (MIB // len(pattern)))
+    passed = time.perf_counter() - begun
+
+    assert not isinstance(outcome, Accepted)
+    assert passed < 0.5
