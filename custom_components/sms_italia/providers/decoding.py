@@ -126,7 +126,7 @@ def salvage_id(text: str, *names: str) -> str | None:
     """
     name = "|".join(map(re.escape, names))
     gap = r"\s{0,20}"
-    pattern = rf'"(?:{name})"{gap}:{gap}"?([0-9A-Za-z_-]{{1,64}})"?{gap}[,}}]'
-    found = re.search(pattern, text)
+    pattern = rf'"(?:{name})"{gap}:{gap}"?(\w[\w-]{{0,63}})"?{gap}[,}}]'
+    found = re.search(pattern, text, re.ASCII)
     value = found[1] if found else None
     return None if value in _NO_ID else value

@@ -26,6 +26,10 @@ _GROUPED = re.compile(
     r"(?P<whole>[1-9][0-9]{0,2}(?:(?P<group>[.,])[0-9]{3})(?:(?P=group)[0-9]{3}){0,5})"
     r"(?!(?P=group))[.,](?P<decimals>[0-9]{1,30})"
 )
+# Two marks of one kind are no decimals: `1,112,345`.
+_THOUSANDS = re.compile(
+    r"[+-]?[1-9][0-9]{0,2}(?P<group>[.,])[0-9]{3}(?:(?P=group)[0-9]{3}){1,5}"
+)
 # Not `1,112`, which may be either; no group of thousands is `0,` or `1112,`.
 _DECIMAL_COMMA = re.compile(
     r"[+-]?(?:[0-9]{1,30},(?:[0-9]{1,2}|[0-9]{4,30})|(?:0|[0-9]{4,30}),[0-9]{3})"
@@ -109,7 +113,9 @@ def _decimal_in(text: str) -> Decimal | None:
     elif found := _GROUPED.fullmatch(text):
         sign, whole, decimals = found["sign"], found["whole"], found["decimals"]
         number = Decimal(f"{sign}{re.sub('[.,]', '', whole)}.{decimals}")
-    elif found := _DECIMAL_COMMA.fullmatch(text):
+    elif _THOUSANDS.fullmatch(text):
+        number = Decimal(re.sub("[.,]", "", text))
+    elif _DECIMAL_COMMA.fullmatch(text):
         number = Decimal(text.replace(",", "."))
     else:
         return None
