@@ -400,6 +400,16 @@ async def test_query_form_and_json_travel_as_utf_8(
     assert canned.seen[2].json == {"testo": text}
 
 
+async def test_no_answer_is_asked_for_packed_where_a_cut_would_not_show(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"OK")
+
+    await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert canned.seen[0].headers["Accept-Encoding"] == "identity"
+
+
 @pytest.mark.parametrize("part", ["params", "data", "json_body"])
 async def test_half_a_character_is_refused_before_anything_leaves(
     part: str, canned: Canned, session: aiohttp.ClientSession

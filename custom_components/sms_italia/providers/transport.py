@@ -218,7 +218,8 @@ def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
         raise NotAcceptedError(ErrorKind.AUTH, detail="unprintable_credential")
     # A connection left open may be closed by the server just as the next message
     # goes out on it, which would leave that message uncertain.
-    all_headers = {**headers, "Connection": "close"}
+    # Of a packed answer, aiohttp would not see that it was cut.
+    all_headers = {**headers, "Connection": "close", "Accept-Encoding": "identity"}
     body = None
     try:
         if params is not None:
