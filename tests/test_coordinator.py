@@ -21,6 +21,7 @@ from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation
 
 from .accounts import Accounts
+from .providers.canned import Canned
 
 PLAN = "push/estimate"
 """Nothing else reports a plan."""
@@ -65,7 +66,7 @@ async def test_one_request_an_hour_proves_the_credentials(
     [
         (Fault.REDIRECT, "provider_unavailable"),
         (Fault.THROTTLED, "provider_throttled"),
-        (Fault.HTML, "provider_unclear"),
+        (Fault.HTML, "provider_unavailable"),
         (Fault.CUT_BEFORE_ACCEPT, "provider_unclear"),
     ],
 )
@@ -220,6 +221,37 @@ async def test_the_push_plan_is_asked_about_once_an_hour_where_push_is_used(
     credit = coordinator_of(account).data
     assert credit is not None
     assert (credit.push_plan, credit.push_left) == (PushPlan.ACTIVE, 900)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "asked"),
+    [
+        ({"Anna": ["339 1234567"], "Bruno": ["+393331234567"]}, ["393391234567"]),
+        ({}, []),
+    ],
+)
+async def test_the_push_plan_is_asked_about_with_the_first_recipient(
+    accounts: Accounts,
+    socket_enabled: None,  # noqa: ARG001 - loopback sockets
+    recipients: dict[str, list[str]],
+    asked: list[str],
+) -> None:
+    """Where the profile has no mobile; without a recipient it is not asked about."""
+    async with Canned() as canned:
+        canned.answer({"credit": 3, "msisdn": "", "phone": "06123456"})
+        canned.answer({"cost": 0, "pushAvailable": 12})
+        account = await accounts.set_up(
+            "smshosting",
+            settings={"url": canned.url},
+            options={"channel": "push_then_sms"},
+            recipients=recipients,
+        )
+        forms = [one.form for one in canned.seen if one.path.endswith(PLAN)]
+
+    assert [form["to"] for form in forms] == asked
+    credit = coordinator_of(account).data
+    assert credit is not None
+    assert credit.push_left == (12 if asked else None)
 
 
 async def test_a_push_that_was_sent_makes_the_plan_worth_asking_about(
