@@ -239,11 +239,13 @@ class MessageRef:
     """The name of one of our messages at its provider.
 
     Some providers give one id to a whole submission, hence the recipient
-    (E.164 with "+").
+    (E.164 with "+"). `parts` are those of the message, None if not known; they are no
+    part of its name, and say how many reports of parts belong together.
     """
 
     provider_id: str
     recipient: str = field(repr=False)
+    parts: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +262,8 @@ class Report:
 
     `parts` and `cost` (euro) are None if not reported. `at` is when the message got
     this status, None if no time with its zone is reported. `type` is None if the
-    answer does not distinguish SMS from Push.
+    answer does not distinguish SMS from Push. `is_last` is set where no other report
+    will ever come, although the status is not a final one.
     """
 
     ref: MessageRef
@@ -271,6 +274,7 @@ class Report:
     at: datetime | None = None
     type: MessageType | None = None
     picture: PictureRef | None = None
+    is_last: bool = False
 
 
 class Cancelling(StrEnum):
