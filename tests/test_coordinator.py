@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 import logging
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_REAUTH
@@ -16,7 +17,13 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.sms_italia.coordinator import AccountCoordinator
-from custom_components.sms_italia.providers import PROVIDERS, Credit, PushPlan
+from custom_components.sms_italia.providers import (
+    PROVIDERS,
+    Credit,
+    ErrorKind,
+    NotAcceptedError,
+    PushPlan,
+)
 from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation
 
@@ -110,11 +117,26 @@ async def test_the_wait_that_a_provider_asks_for_is_kept(
 
 
 async def test_a_refusal_is_not_silence(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+    hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """The provider can be reached, but refuses to answer."""
     account = await accounts.set_up("smsviainternet")
-    # The provider knows no such path here, and says so.
+    refusal = NotAcceptedError(ErrorKind.REFUSED, "100")
+    client = account.runtime_data.account.client
+    with patch.object(client, "check", side_effect=refusal):
+        await an_hour_later(hass)
+
+    error = coordinator_of(account).last_exception
+
+    assert isinstance(error, UpdateFailed)
+    assert error.translation_key == "provider_refused"
+
+
+async def test_the_page_of_another_server_is_silence(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """A wrong address, or a firewall: no word of the provider's."""
+    account = await accounts.set_up("smsviainternet")
     wrong = {**account.data, "url": f"{simulator.address}/smshosting/rest/api"}
     hass.config_entries.async_update_entry(account, data=wrong)
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -122,7 +144,28 @@ async def test_a_refusal_is_not_silence(
     error = coordinator_of(account).last_exception
 
     assert isinstance(error, UpdateFailed)
-    assert error.translation_key == "provider_refused"
+    assert error.translation_key == "provider_unavailable"
+    assert not hass.config_entries.flow.async_progress()
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.SERVER_ERROR_EMPTY, Fault.HTML, Fault.TRUNCATED_JSON]
+)
+async def test_a_credit_that_is_not_documented_makes_no_account_unavailable(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, fault: Fault
+) -> None:
+    """It is asked for again with the next hour."""
+    simulator.switch_on("smsviainternet", Toggle.WALLETS)
+    simulator.inject("smsviainternet", fault, operation=Operation.CREDIT)
+    account = await accounts.set_up("smsviainternet")
+    coordinator = coordinator_of(account)
+
+    known = [coordinator.data]
+    assert coordinator.last_update_success
+    await an_hour_later(hass)
+    known.append(coordinator.data)
+
+    assert known == [None, Credit(balance=simulator.account("smsviainternet").credit)]
 
 
 async def test_wrong_credentials_ask_for_new_ones_once(

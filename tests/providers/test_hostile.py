@@ -194,7 +194,7 @@ async def ask_everything(
 async def test_an_id_that_is_a_number_is_not_shown_in_a_doubt(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer({"queue_id": NUMBER[1:]})
+    canned.answer({"queue_id": NUMBER[1:], "sending_contacts_count": "x"})
 
     result = await client_at("smsviainternet", session, canned.url).send(submission())
 
