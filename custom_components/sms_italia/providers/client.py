@@ -444,6 +444,9 @@ class Provider:
     those that only this provider has. `create` takes the session, the settings and the
     timeouts and returns a client; it raises ValueError if a
     setting is not valid.
+
+    `clear_text_url` is a second address of the API, without encryption: it is offered,
+    with consent, where the default of `url` does not prove to be the API.
     """
 
     key: str
@@ -455,6 +458,7 @@ class Provider:
     capabilities: Capabilities
     create: Callable[[aiohttp.ClientSession, Settings, Timeouts], ProviderClient]
     options: tuple[ProviderOption, ...] = ()
+    clear_text_url: str | None = None
 
 
 def parse_url(value: str) -> URL:
