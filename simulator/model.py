@@ -51,6 +51,7 @@ class Toggle(StrEnum):
       the brace (off: valid JSON).
     one_read_path: Transactionale shows a message only at the path for reading that its
       page documents (off: at that of its answers' `url` too).
+    sentences: Inviosmart refuses a send in a sentence (off: with a number before it).
     xml_answers: SMSviaInternet answers in XML whatever the path asks for, as the
       proxy of a reseller may.
     slow_processing: SMSviaInternet carries out an asynchronous send, and Smshosting
@@ -65,6 +66,7 @@ class Toggle(StrEnum):
     NESTED_ERRORS = "nested_errors"
     PRINTED_ANSWERS = "printed_answers"
     ONE_READ_PATH = "one_read_path"
+    SENTENCES = "sentences"
     XML_ANSWERS = "xml_answers"
     SLOW_PROCESSING = "slow_processing"
 
