@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
 
 from custom_components.sms_italia.providers.client import Feature
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import ProviderError
 from custom_components.sms_italia.providers.model import (
     Accepted,
@@ -20,7 +21,6 @@ from custom_components.sms_italia.providers.model import (
     Uncertain,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Json
 
 from .canned import Canned
 from .helpers import KEYS, NUMBER, OTHER_NUMBER, PICTURE, client_at, submission

@@ -34,9 +34,10 @@ from custom_components.sms_italia.providers.model import (
     Status,
     Uncertain,
 )
+from custom_components.sms_italia.providers.transport import Timeouts
 
 from .canned import Canned
-from .helpers import KEYS, NUMBER, TEXT, Timeouts, client_at, only, submission
+from .helpers import KEYS, NUMBER, TEXT, client_at, only, submission
 from .test_http_status import DOUBT, NOT_ONLY_UNREACHED, SENDS, TAKEN, Proof
 
 PAGE_TYPE = {"Content-Type": "text/html"}
@@ -146,7 +147,7 @@ WORDS: Mapping[str, Words] = {
         delivered=as_body(_found("DELIVERED")),
         pending=as_body(_found("PENDING")),
         error=as_body({"errorMsg": "UN_ALTRO", "errorCode": 400}),
-        proved=as_body({"name": "È", "credit": 12.34, "italysms": 100}),
+        proved=as_body({"name": "È", "credit": "12.34", "italysms": 100}),
     ),
     "transactionale": Words(
         accepted=as_body(_message("unknown")),

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.sms_italia.providers.client import Feature
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     ProviderError,
@@ -26,7 +27,6 @@ from custom_components.sms_italia.providers.model import (
     Uncertain,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Json
 from simulator import Simulator, Toggle
 
 from .canned import Canned

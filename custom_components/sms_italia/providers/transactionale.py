@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from http import HTTPStatus
 import re
@@ -436,6 +437,8 @@ def _fields_in(errors: Json) -> frozenset[str]:
                 waiting += value[:_MOST_ERRORS]
             case str():
                 sentences.append(value)
+            case int() | Decimal() | None:
+                pass
         del waiting[_MOST_ERRORS:]
     if fields:
         return frozenset(fields)
