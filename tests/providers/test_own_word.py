@@ -147,7 +147,7 @@ WORDS: Mapping[str, Words] = {
         delivered=as_body(_found("DELIVERED")),
         pending=as_body(_found("PENDING")),
         error=as_body({"errorMsg": "UN_ALTRO", "errorCode": 400}),
-        proved=as_body({"name": "È", "credit": "12.34", "italysms": 100}),
+        proved=as_body({"name": "È", "credit": 12, "italysms": 100}),
     ),
     "transactionale": Words(
         accepted=as_body(_message("unknown")),

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from http import HTTPStatus
 import re
@@ -437,7 +436,7 @@ def _fields_in(errors: Json) -> frozenset[str]:
                 waiting += value[:_MOST_ERRORS]
             case str():
                 sentences.append(value)
-            case int() | Decimal() | None:
+            case _:
                 pass
         del waiting[_MOST_ERRORS:]
     if fields:
