@@ -42,6 +42,7 @@ from .test_http_status import DOUBT, NOT_ONLY_UNREACHED, SENDS, TAKEN, Proof
 
 PAGE_TYPE = {"Content-Type": "text/html"}
 ID = "123"
+MIB = 1024 * 1024
 REF = MessageRef(ID, NUMBER)
 PAGE = b"<html><head><title>Accesso negato</title></head><body>id: 123</body></html>"
 
@@ -576,7 +577,7 @@ ODDITIES: Mapping[str, tuple[Reading, Wire]] = {
         around(b"<html><body>", b"</body></html>", b"Content-Type: text/html\r\n"),
     ),
     "twice": (EITHER, lambda body, status: reply(status, body + body)),
-    "too_long": (BROKEN, around(after=b" " * 2 * 1024 * 1024)),
+    "too_long": (BROKEN, around(after=b" " * 2 * MIB)),
     # What is not the provider's.
     "nothing_200": (BROKEN, instead(200)),
     "nothing_202": (BROKEN, instead(202)),
@@ -741,6 +742,22 @@ async def test_an_answer_that_the_server_itself_cuts_is_never_not_sent(
     assert outcome.provider_id is None or ID.startswith(outcome.provider_id)
     if key != "inviosmart":
         assert isinstance(outcome, Uncertain)
+
+
+@pytest.mark.parametrize("wire", [cut(9), around(after=b" " * 2 * MIB)], ids=range(2))
+@every_provider
+async def test_an_id_that_arrived_before_an_answer_broke_off_is_kept(
+    key: str, wire: Wire, session: aiohttp.ClientSession
+) -> None:
+    """Not a number at the end of a line, and not where our reference finds it."""
+    async with serving(wire(WORDS[key].accepted, 201)) as server:
+        client = client_at(key, session, server.url, timeouts=PATIENT)
+        outcome = only(await client.send(submission()))
+
+    assert isinstance(outcome, Uncertain)
+    assert outcome.provider_id in {None, ID}
+    if key not in BY_LINE_OR_ROW:
+        assert outcome.provider_id == ID
 
 
 @every_provider

@@ -204,6 +204,11 @@ async def test_any_2xx_with_an_id_is_accepted(
             400,
             NotSent(kind=ErrorKind.UNAVAILABLE, detail="http_400"),
         ),
+        (
+            {"altro": ["phone"]},
+            415,
+            NotSent(kind=ErrorKind.REFUSED, detail="http_415"),
+        ),
         ({"phone": ["x"]}, 500, Uncertain(detail="http_500")),
     ],
 )
