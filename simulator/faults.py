@@ -10,8 +10,7 @@ from .model import Json, Operation
 
 HANG_SECONDS = 60
 HUGE_BYTES = 8 * 1024 * 1024
-DEEP_LEVELS = 30_000
-"""Deeper than any reader goes, in fewer bytes than it reads."""
+DEEP_LEVELS = 100_000
 RETRY_AFTER_SECONDS = 7
 PAGE = b"<!DOCTYPE html><html><body><h1>Service unavailable</h1></body></html>"
 
@@ -54,7 +53,7 @@ class Fault(StrEnum):
     REDIRECT = "redirect"
     """Not carried out: 307 to another address, which would accept the same request."""
     DEEP_JSON = "deep_json"
-    """Carried out: the answer is an array nested 30,000 deep."""
+    """Carried out: the answer is an array nested 100,000 deep."""
 
 
 BEFORE_ACCEPT = frozenset(

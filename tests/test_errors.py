@@ -372,7 +372,6 @@ def broken(provider: str, fault: Fault, key: str) -> Trouble:
         blocked_number("inviosmart"),
         blocked_number("smsviainternet"),
         broken("smshosting", Fault.THROTTLED, "not_sent_throttled"),
-        broken("transactionale", Fault.REDIRECT, "not_sent_unavailable"),
         broken("transactionale", Fault.CUT_AFTER_ACCEPT, "outcome_uncertain"),
         broken("inviosmart", Fault.HTML, "outcome_uncertain"),
         broken("smsviainternet", Fault.SERVER_ERROR_EMPTY, "outcome_uncertain"),

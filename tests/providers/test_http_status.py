@@ -1,4 +1,4 @@
-"""What a status code proves: common.md 9, row by row, written from the table.
+"""What a status code proves, row by row, written from the table of the facts.
 
 Facts: docs/development/provider-apis/common.md 9.
 """

@@ -171,8 +171,10 @@ def _answers(provider: str, trouble: Trouble) -> ErrorKind | Result:
             | Fault.HTML
             | Fault.REDIRECT
             | Fault.TRUNCATED_JSON
-            | Fault.DEEP_JSON
         ):
+            return ErrorKind.UNAVAILABLE
+        case Fault.DEEP_JSON if SIMULATED[provider].answers_in_json:
+            # Longer than a line about a message may be, but not than its JSON.
             return ErrorKind.UNAVAILABLE
         case Fault.WRONG_TYPES if not SIMULATED[provider].answers_in_json:
             # A line without its numbers; names that JSON has are the provider's own.
@@ -306,6 +308,9 @@ def expected_check(provider: str, trouble: Trouble) -> CheckCell:
     if provider == "transactionale" and trouble is Fault.WRONG_TYPES:
         # The names of the missing fields prove the key, whatever their values.
         result = Result.ANSWER
+    if trouble is Fault.DEEP_JSON:
+        # Longer than an answer about an account may be: it is not read.
+        result = Result.NOTHING
     if trouble is Fault.TRUNCATED_JSON and not SIMULATED[provider].answers_in_json:
         # What is left of the line begins as the provider's own.
         result = Result.NOTHING
