@@ -108,7 +108,7 @@ async def internet(
     connector = aiohttp.TCPConnector(resolver=resolver, ssl=trust)
     async with aiohttp.ClientSession(connector=connector) as session:
         for room in (account, account_setup):
-            monkeypatch.setattr(room, "async_get_clientsession", lambda _: session)
+            monkeypatch.setattr(room, "async_get_session", lambda _: session)
         yield internet
     await encrypted.close()
     await plain.close()

@@ -1,13 +1,14 @@
 """The interface of a provider client, and the description of a provider."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import wraps
 import re
-from typing import ClassVar
+from typing import Any, ClassVar, Concatenate
 
 import aiohttp
 from yarl import URL
@@ -266,7 +267,7 @@ class ProviderClient(ABC):
             self._refuse_unfit(submission)
             return await self._send(submission)
         except NotAcceptedError as err:
-            refusal = (await self._confirmed(err)).outcome
+            refusal = (await self.confirm(err)).outcome
         except OutcomeUnknownError as err:
             if err.detail != REDIRECTED or not await self._is_redirected():
                 doubt = err.outcome
@@ -275,7 +276,7 @@ class ProviderClient(ABC):
             refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=REDIRECTED)
         return SendResult(outcomes=same_for_all(submission, refusal), refusal=refusal)
 
-    async def _confirmed(self, err: NotAcceptedError) -> NotAcceptedError:
+    async def confirm(self, err: NotAcceptedError) -> NotAcceptedError:
         """Return a refusal as what it is when the harmless question is asked too.
 
         A foreign page with 401 is about the account only if that says so as well.
@@ -339,7 +340,7 @@ class ProviderClient(ABC):
         try:
             return await self._estimate(submission)
         except NotAcceptedError as err:
-            raise await self._confirmed(err) from None
+            raise await self.confirm(err) from None
 
     async def _estimate(self, submission: Submission) -> Decimal:  # noqa: ARG002 - for those that can
         """Return the cost of a submission that the provider could take."""
@@ -357,7 +358,7 @@ class ProviderClient(ABC):
         try:
             return await self._lookup(reference, channel)
         except NotAcceptedError as err:
-            raise await self._confirmed(err) from None
+            raise await self.confirm(err) from None
 
     async def _lookup(
         self,
@@ -412,11 +413,26 @@ class ProviderClient(ABC):
         try:
             return await self._reports(refs)
         except NotAcceptedError as err:
-            raise await self._confirmed(err) from None
+            raise await self.confirm(err) from None
 
     @abstractmethod
     async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of accepted messages, as `reports`."""
+
+
+def confirmed[Client: ProviderClient, **Asked, Told](
+    question: Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]],
+) -> Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]]:
+    """Let a client's question blame the credentials only if the login does as well."""
+
+    @wraps(question)
+    async def ask(client: Client, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Told:
+        try:
+            return await question(client, *args, **kwargs)
+        except NotAcceptedError as err:
+            raise await client.confirm(err) from None
+
+    return ask
 
 
 def unsupported(detail: str) -> NotAcceptedError:

@@ -140,7 +140,10 @@ class Cause(StrEnum):
     NO_PUSH_APP = "no_push_app"
     """The recipient has no app for a Push, and only a Push was asked for."""
     UNCONFIRMED = "unconfirmed"
-    """A status code alone speaks of credentials; the provider's own words do not."""
+    """A status code alone blames the credentials; the provider's own words do not.
+
+    Never that of a message: before anybody is told so, the login is asked.
+    """
     PICTURE = "picture"
     """The picture is too big, has a wrong type, or there is no Push to carry it."""
 

@@ -22,6 +22,7 @@ from ..client import (
     Settings,
     SettingsField,
     SwitchOption,
+    confirmed,
     parse_url,
 )
 from ..decoding import Json
@@ -231,6 +232,7 @@ class SmshostingClient(ProviderClient):
         return read_cost(answer)
 
     @override
+    @confirmed
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:
         """Stop messages, several with one request."""
         results: list[Cancellation] = []
@@ -293,11 +295,13 @@ class SmshostingClient(ProviderClient):
         return parse_callback(body)
 
     @override
+    @confirmed
     async def create_invitation(self, number: str) -> Invitation:
         """Return a new link that invites a number to the app."""
         return await self._push.invite(number)
 
     @override
+    @confirmed
     async def find_pictures(
         self, refs: Sequence[MessageRef]
     ) -> Mapping[MessageRef, PictureRef]:
@@ -305,6 +309,7 @@ class SmshostingClient(ProviderClient):
         return await self._push.find_pictures(refs)
 
     @override
+    @confirmed
     async def picture(self, picture_id: str) -> Picture:
         """Return a picture that was sent, up to 8 MiB."""
         return await self._push.picture(picture_id)
