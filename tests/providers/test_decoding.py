@@ -21,6 +21,8 @@ VALUE: Json = {"id": 123, "testo": "però, ]", "prezzo": Decimal("1.10"), "altri
 PLAIN = '{"id": 123, "testo": "però, ]", "prezzo": 1.10, "altri": [1]}'
 WARNING = "<br />\n<b>Warning</b>: Undefined array key in <b>x.php</b>[3]<br />\n"
 
+from .helpers import QUADRATIC
+
 
 @pytest.mark.parametrize("charset", [None, "utf-8", "UTF-8", "iso-8859-1", "utf-16"])
 @pytest.mark.parametrize(
@@ -265,14 +267,14 @@ PATTERNS = [
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_mebibyte_of_anything_takes_no_time(pattern: str) -> None:
+def test_a_mebibyte_of_anything_takes_linear_time(pattern: str) -> None:
     for start in STARTS:
         text = start + pattern * (MIB // len(pattern))
         body = text.encode()
-        begun = time.perf_counter()
+        begun = time.process_time()
         decode_text(body, "punycode")
         lines_of(text)
         salvage_id(text, "id", "queue_id")
         with suppress(ValueError):
             decode_json(text)
-        assert time.perf_counter() - begun < 0.5, start
+        assert time.process_time() - begun < QUADRATIC, start

@@ -37,6 +37,8 @@ JSON: st.SearchStrategy[Json] = st.recursive(
     SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
 )
 
+from .helpers import QUADRATIC
+
 
 @given(JSON)
 def test_no_value_ever_makes_a_reader_raise(value: Json) -> None:
@@ -198,9 +200,9 @@ def test_a_price_is_one_that_a_message_can_have(value: Json, price: str | None) 
 @pytest.mark.parametrize(
     "pattern", ["1", "1,", "1.", "123,", ",", "-", "+39", " ", "a", "0,5", "1,112.24"]
 )
-def test_a_mebibyte_of_digits_takes_no_time(pattern: str) -> None:
+def test_a_mebibyte_of_digits_takes_linear_time(pattern: str) -> None:
     text = pattern * (1024 * 1024 // len(pattern))
-    begun = time.perf_counter()
+    begun = time.process_time()
     for parse in (
         as_identifier,
         as_code,
@@ -213,7 +215,7 @@ def test_a_mebibyte_of_digits_takes_no_time(pattern: str) -> None:
         as_moment,
     ):
         parse(text)
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < QUADRATIC
 
 
 @given(st.integers(min_value=0, max_value=2**256 - 1))

@@ -35,6 +35,7 @@ from ..canned import Canned
 from ..helpers import (
     NUMBER,
     OTHER_NUMBER,
+    QUADRATIC,
     client_at,
     client_of,
     only,
@@ -662,16 +663,16 @@ FILLERS += [b'{"a":', b'"id":"', b"a=1&", b"<a", b",}", b"\\\\"]
 
 
 @pytest.mark.parametrize("filler", FILLERS)
-def test_a_callback_of_a_megabyte_is_read_at_once(filler: bytes) -> None:
+def test_a_callback_of_a_megabyte_is_read_in_linear_time(filler: bytes) -> None:
     body = filler * (LONG // len(filler))
-    start = time.perf_counter()
+    start = time.process_time()
     for candidate in (body, CALLBACK + body, b"id=" + body, b"to=" + body):
         parse(candidate)
-    assert time.perf_counter() - start < 4 * 0.5
+    assert time.process_time() - start < QUADRATIC
 
 
 @pytest.mark.parametrize("filler", FILLERS)
-async def test_an_answer_of_a_megabyte_is_read_at_once(
+async def test_an_answer_of_a_megabyte_is_read_in_linear_time(
     filler: bytes, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     client = client_at(KEY, session, canned.url)
@@ -679,10 +680,10 @@ async def test_an_answer_of_a_megabyte_is_read_at_once(
         canned.clear()
         canned.answer(start + filler * (LONG // len(filler)))
         for name in ("send", "check", "estimate", "lookup", "invitation"):
-            began = time.perf_counter()
+            began = time.process_time()
             if name == "send":
                 outcome = only(await client.send(submission()))
                 assert proof_of(outcome) == DOUBT
             else:
                 await error_of(QUESTIONS[name](client))
-            assert time.perf_counter() - began < 0.5
+            assert time.process_time() - began < QUADRATIC
