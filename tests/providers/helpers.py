@@ -47,8 +47,9 @@ SHORT = Timeouts(connect=5, total=0.5)
 """For a server that does not answer; `total` is what ends the waiting."""
 
 QUADRATIC = 10
-"""Seconds of the processor: far more than a mebibyte takes when it is read in one pass,
-however busy the machine is, and far less than when each character costs another pass."""
+"""Seconds of the processor: far more than a mebibyte takes that is read in one pass,
+and far less than one of which each character costs another pass.
+"""
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     key: {

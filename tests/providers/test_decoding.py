@@ -17,11 +17,11 @@ from custom_components.sms_italia.providers.decoding import (
     salvage_id,
 )
 
+from .helpers import QUADRATIC
+
 VALUE: Json = {"id": 123, "testo": "però, ]", "prezzo": Decimal("1.10"), "altri": [1]}
 PLAIN = '{"id": 123, "testo": "però, ]", "prezzo": 1.10, "altri": [1]}'
 WARNING = "<br />\n<b>Warning</b>: Undefined array key in <b>x.php</b>[3]<br />\n"
-
-from .helpers import QUADRATIC
 
 
 @pytest.mark.parametrize("charset", [None, "utf-8", "UTF-8", "iso-8859-1", "utf-16"])

@@ -25,6 +25,8 @@ from custom_components.sms_italia.providers.parsing import (
     as_thousandths,
 )
 
+from .helpers import QUADRATIC
+
 SCALARS: st.SearchStrategy[Json] = (
     st.none()
     | st.booleans()
@@ -36,8 +38,6 @@ SCALARS: st.SearchStrategy[Json] = (
 JSON: st.SearchStrategy[Json] = st.recursive(
     SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
 )
-
-from .helpers import QUADRATIC
 
 
 @given(JSON)
