@@ -21,12 +21,6 @@ def e164(digits: str) -> str | None:
     return None
 
 
-def e164_from_local(number: str) -> str | None:
-    """Return the E.164 number, None if it is not valid; without "+" it gets +39."""
-    digits = number[1:] if number.startswith("+") else f"39{number}"
-    return e164(digits)
-
-
 def is_digits(value: str) -> bool:
     """Return whether the value has only ASCII digits, and at least one."""
     return _DIGITS.fullmatch(value) is not None

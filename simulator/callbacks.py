@@ -7,7 +7,7 @@ import aiohttp
 from yarl import URL
 
 from .exchange import DeliveryReport
-from .model import Callback, Message
+from .model import Callback
 
 TIMEOUT_SECONDS = 5
 RESEND_PAUSE_SECONDS = 0.1
@@ -23,9 +23,9 @@ class Callbacks:
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, message: Message, report: DeliveryReport) -> None:
-        """Send a report in the background."""
-        task = asyncio.create_task(self._send(message, report))
+    def start(self, provider: str, message_id: str, report: DeliveryReport) -> None:
+        """Send a report in the background; `message_id` is "" for many messages."""
+        task = asyncio.create_task(self._send(provider, message_id, report))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -44,14 +44,16 @@ class Callbacks:
             await self._session.close()
             self._session = None
 
-    async def _send(self, message: Message, report: DeliveryReport) -> None:
+    async def _send(
+        self, provider: str, message_id: str, report: DeliveryReport
+    ) -> None:
         """Send one report; after an answer of 500 or more, again if it allows that."""
         for attempt in range(1, report.resends + 2):
             status = await self._attempt(report)
             self._record(
                 Callback(
-                    provider=message.provider,
-                    message_id=message.id,
+                    provider=provider,
+                    message_id=message_id,
                     method=report.method,
                     url=report.url,
                     encoding=report.encoding,

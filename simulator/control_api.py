@@ -11,6 +11,7 @@ POST takes a JSON object and answers {"ok": true}, or 400 with {"error": ...}:
 - /control/credentials {"provider", and what changes}
 - /control/toggle {"provider", "toggle", "on"}
 - /control/port {"provider", "open"}, of a provider with a port of its own
+- /control/push_phones {"provider", "numbers"}: those that have the provider's app
 - /control/process {}
 - /control/reset {}
 
@@ -57,6 +58,7 @@ class ControlApi:
             ("credit", self._credit),
             ("credentials", self._credentials),
             ("toggle", self._toggle),
+            ("push_phones", self._push_phones),
             ("process", self._process),
             ("reset", self._reset),
         ):
@@ -189,6 +191,14 @@ class ControlApi:
         provider = _text(body, "provider")
         values = {name: _text(body, name) for name in body if name != "provider"}
         self._controls.set_credentials(provider, **values)
+
+    def _push_phones(self, body: _Body) -> None:
+        """Set the numbers that have the provider's app."""
+        numbers = body["numbers"]
+        if not isinstance(numbers, list):
+            raise TypeError("numbers")
+        found = [number for number in numbers if isinstance(number, str)]
+        self._controls.set_push_phones(_text(body, "provider"), *found)
 
     def _toggle(self, body: _Body) -> None:
         """Switch a behaviour on or off."""

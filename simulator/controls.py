@@ -87,6 +87,10 @@ class Controls:
         """Set the price of one part in euro."""
         self.account(provider).price = Decimal(str(euro))
 
+    def set_push_phones(self, provider: str, *numbers: str) -> None:
+        """Set the numbers (E.164) that have the provider's app."""
+        self.account(provider).push_phones = set(numbers)
+
     def switch_on(self, provider: str, toggle: Toggle | str) -> None:
         """Switch on a behaviour that the documentation leaves open."""
         self.account(provider).toggles.add(Toggle(toggle))

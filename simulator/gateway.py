@@ -17,7 +17,7 @@ from .faults import (
     refusal,
 )
 from .model import Json, Operation
-from .provider import Api
+from .provider import Api, Provider
 from .store import Store
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -30,8 +30,15 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 class Gateway:
     """Passes requests to the providers, records them, and injects faults."""
 
-    def __init__(self, store: Store, faults: Faults, apis: Mapping[str, Api]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        faults: Faults,
+        providers: Mapping[str, Provider],
+        apis: Mapping[str, Api],
+    ) -> None:
         """Serve these providers, by their keys."""
+        self._providers = providers
         self._store = store
         self._faults = faults
         self._closing = asyncio.Event()
@@ -78,7 +85,7 @@ class Gateway:
         if fault in BEFORE_ACCEPT:
             answer = refusal(fault, f"/elsewhere{request.rel_url}")
         else:
-            answer = _handle(call, endpoints)
+            answer = _handle(call, endpoints, self._providers[provider])
             if fault is not None:
                 answer = distort(fault, answer)
         if fault in HANGS:
@@ -131,12 +138,13 @@ async def _read(request: web.Request, provider: str, path: str, tail: str) -> Ca
     )
 
 
-def _handle(call: Call, endpoints: Mapping[str, Endpoint]) -> Answer:
+def _handle(
+    call: Call, endpoints: Mapping[str, Endpoint], provider: Provider
+) -> Answer:
     """Return the provider's answer; 404 or 405 for an unknown path or method."""
     endpoint = endpoints.get(call.method)
     if endpoint is None:
-        status = 405 if endpoints else 404
-        return Answer(status=status, content_type="text/plain", body=b"")
+        return provider.error_answer(call, 405 if endpoints else 404)
     try:
         return endpoint.handler(call)
     except RefusedError as refused:

@@ -47,6 +47,11 @@ class Toggle(StrEnum):
       a call is well formed (off: each is listed with BADNUMBERFORMAT).
     alias_replaced: Smshosting replaces an alphanumeric sender with a number.
     nested_errors: Transactionale wraps its 400 body in "errors" (off: flat).
+    printed_answers: Transactionale answers as its page prints it, with a comma before
+      the brace (off: valid JSON).
+    one_read_path: Transactionale shows a message only at the path for reading that its
+      page documents (off: at that of its answers' `url` too).
+    sentences: Inviosmart refuses a send in a sentence (off: with a number before it).
     xml_answers: SMSviaInternet answers in XML whatever the path asks for, as the
       proxy of a reseller may.
     slow_processing: SMSviaInternet carries out an asynchronous send, and Smshosting
@@ -59,6 +64,9 @@ class Toggle(StrEnum):
     STRICT_RECIPIENTS = "strict_recipients"
     ALIAS_REPLACED = "alias_replaced"
     NESTED_ERRORS = "nested_errors"
+    PRINTED_ANSWERS = "printed_answers"
+    ONE_READ_PATH = "one_read_path"
+    SENTENCES = "sentences"
     XML_ANSWERS = "xml_answers"
     SLOW_PROCESSING = "slow_processing"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .exchange import DeliveryReport, Endpoint
+from .exchange import Answer, Call, DeliveryReport, Endpoint
 from .model import Encoding, Message
 from .store import Account, Store
 
@@ -43,6 +43,11 @@ class SendFields:
     callback: str | None = None
 
 
+def bare_error(_call: Call, status: int) -> Answer:
+    """Return the answer of a web server without anything of the provider."""
+    return Answer(status=status, content_type="text/plain", body=b"")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A provider as the registry lists it.
@@ -53,7 +58,8 @@ class Provider:
 
     `send_call` makes the plainest request that sends a text to a number (E.164), for
     an account. `answers_in_json` is False for answers in lines of text, which stay
-    readable with invalid bytes after them.
+    readable with invalid bytes after them. `error_answer` is given for a path that does
+    not exist (404) and for a wrong method (405).
     """
 
     key: str
@@ -63,3 +69,4 @@ class Provider:
     send_fields: SendFields
     base_path: str = ""
     answers_in_json: bool = True
+    error_answer: Callable[[Call, int], Answer] = bare_error

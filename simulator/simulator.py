@@ -12,6 +12,7 @@ from .callbacks import Callbacks
 from .control_api import ControlApi
 from .controls import Controls
 from .delivery import AutomaticDelivery
+from .exchange import DeliveryReport
 from .faults import Faults
 from .gateway import MAX_BODY_BYTES, Gateway
 from .model import Message
@@ -50,9 +51,10 @@ class Simulator(Controls):
         self._providers = providers
         self.ports = ProviderPorts(host, provider_ports)
         self._apis = {key: one.create_api(store) for key, one in providers.items()}
-        self._gateway = Gateway(store, faults, self._apis)
+        self._gateway = Gateway(store, faults, providers, self._apis)
         self._callbacks = Callbacks(store.callbacks.append)
         store.on_final = self._push_report
+        store.on_report = self._push_bulk_report
         self._delivery: AutomaticDelivery | None = None
         if deliver_after is not None:
             self._delivery = AutomaticDelivery(store, deliver_after)
@@ -119,4 +121,8 @@ class Simulator(Controls):
         """Push a delivery report, where the provider does that."""
         report = self._apis[message.provider].delivery_report(message)
         if report is not None:
-            self._callbacks.start(message, report)
+            self._callbacks.start(message.provider, message.id, report)
+
+    def _push_bulk_report(self, provider: str, report: DeliveryReport) -> None:
+        """Push a report about many messages, which has the ID of none."""
+        self._callbacks.start(provider, "", report)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
-from .exchange import Answer, Call, Upload
+from .exchange import Answer, Call, DeliveryReport, Upload
 from .model import (
     Callback,
     Channel,
@@ -73,6 +73,9 @@ class Store:
         self.shift = timedelta(0)
         self.on_accept: Callable[[Message], None] = lambda _message: None
         self.on_final: Callable[[Message], None] = lambda _message: None
+        self.on_report: Callable[[str, DeliveryReport], None] = lambda _key, _report: (
+            None
+        )
         self._waiting: list[Callable[[], None]] = []
         self._messages: OrderedDict[str, Message] = OrderedDict()
         self._by_reference: dict[tuple[str, str], deque[str]] = {}

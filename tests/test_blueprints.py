@@ -910,9 +910,11 @@ async def test_a_day_without_messages_has_a_digest_only_if_that_is_selected(
 async def test_more_messages_than_one_response_contains_are_all_counted(
     hass: HomeAssistant,
     accounts: Accounts,
+    simulator: Simulator,
     telephone: Telephone,
     automate: Automate,
 ) -> None:
+    simulator.set_credit("smshosting", 1000)
     await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 0})
     await automate("daily_digest", {**DIGEST, "message": "{{ total }} {{ waiting }}"})
     await hass.services.async_call(

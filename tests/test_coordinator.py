@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 import logging
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_REAUTH
@@ -16,11 +17,18 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.sms_italia.coordinator import AccountCoordinator
-from custom_components.sms_italia.providers import PROVIDERS, Credit, PushPlan
+from custom_components.sms_italia.providers import (
+    PROVIDERS,
+    Credit,
+    ErrorKind,
+    NotAcceptedError,
+    PushPlan,
+)
 from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation
 
 from .accounts import Accounts
+from .providers.canned import Canned
 
 PLAN = "push/estimate"
 """Nothing else reports a plan."""
@@ -65,7 +73,7 @@ async def test_one_request_an_hour_proves_the_credentials(
     [
         (Fault.REDIRECT, "provider_unavailable"),
         (Fault.THROTTLED, "provider_throttled"),
-        (Fault.HTML, "provider_unclear"),
+        (Fault.HTML, "provider_unavailable"),
         (Fault.CUT_BEFORE_ACCEPT, "provider_unclear"),
     ],
 )
@@ -109,11 +117,26 @@ async def test_the_wait_that_a_provider_asks_for_is_kept(
 
 
 async def test_a_refusal_is_not_silence(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+    hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """The provider can be reached, but refuses to answer."""
     account = await accounts.set_up("smsviainternet")
-    # The provider knows no such path here, and says so.
+    refusal = NotAcceptedError(ErrorKind.REFUSED, "100")
+    client = account.runtime_data.account.client
+    with patch.object(client, "check", side_effect=refusal):
+        await an_hour_later(hass)
+
+    error = coordinator_of(account).last_exception
+
+    assert isinstance(error, UpdateFailed)
+    assert error.translation_key == "provider_refused"
+
+
+async def test_the_page_of_another_server_is_silence(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """A wrong address, or a firewall: no word of the provider's."""
+    account = await accounts.set_up("smsviainternet")
     wrong = {**account.data, "url": f"{simulator.address}/smshosting/rest/api"}
     hass.config_entries.async_update_entry(account, data=wrong)
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -121,7 +144,28 @@ async def test_a_refusal_is_not_silence(
     error = coordinator_of(account).last_exception
 
     assert isinstance(error, UpdateFailed)
-    assert error.translation_key == "provider_refused"
+    assert error.translation_key == "provider_unavailable"
+    assert not hass.config_entries.flow.async_progress()
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.SERVER_ERROR_EMPTY, Fault.HTML, Fault.TRUNCATED_JSON]
+)
+async def test_a_credit_that_is_not_documented_makes_no_account_unavailable(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, fault: Fault
+) -> None:
+    """It is asked for again with the next hour."""
+    simulator.switch_on("smsviainternet", Toggle.WALLETS)
+    simulator.inject("smsviainternet", fault, operation=Operation.CREDIT)
+    account = await accounts.set_up("smsviainternet")
+    coordinator = coordinator_of(account)
+
+    known = [coordinator.data]
+    assert coordinator.last_update_success
+    await an_hour_later(hass)
+    known.append(coordinator.data)
+
+    assert known == [None, Credit(balance=simulator.account("smsviainternet").credit)]
 
 
 async def test_wrong_credentials_ask_for_new_ones_once(
@@ -220,6 +264,37 @@ async def test_the_push_plan_is_asked_about_once_an_hour_where_push_is_used(
     credit = coordinator_of(account).data
     assert credit is not None
     assert (credit.push_plan, credit.push_left) == (PushPlan.ACTIVE, 900)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "asked"),
+    [
+        ({"Anna": ["339 1234567"], "Bruno": ["+393331234567"]}, ["393391234567"]),
+        ({}, []),
+    ],
+)
+async def test_the_push_plan_is_asked_about_with_the_first_recipient(
+    accounts: Accounts,
+    socket_enabled: None,  # noqa: ARG001 - loopback sockets
+    recipients: dict[str, list[str]],
+    asked: list[str],
+) -> None:
+    """Where the profile has no mobile; without a recipient it is not asked about."""
+    async with Canned() as canned:
+        canned.answer({"credit": 3, "msisdn": "", "phone": "06123456"})
+        canned.answer({"cost": 0, "pushAvailable": 12})
+        account = await accounts.set_up(
+            "smshosting",
+            settings={"url": canned.url},
+            options={"channel": "push_then_sms"},
+            recipients=recipients,
+        )
+        forms = [one.form for one in canned.seen if one.path.endswith(PLAN)]
+
+    assert [form["to"] for form in forms] == asked
+    credit = coordinator_of(account).data
+    assert credit is not None
+    assert credit.push_left == (12 if asked else None)
 
 
 async def test_a_push_that_was_sent_makes_the_plan_worth_asking_about(

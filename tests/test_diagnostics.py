@@ -119,7 +119,7 @@ async def test_nothing_private_is_shown(
     }
     account = await set_up(hass, accounts, key, {CONF_RETRY_FOR: 60, **mail})
     await send(hass, account, ANNA)
-    simulator.inject(key, Fault.REDIRECT, operation="send")
+    simulator.inject(key, Fault.THROTTLED, operation="send")
     await send(hass, account, BRUNO, ANNA)
     assert account.runtime_data.messenger.open_messages(account.entry_id)
 

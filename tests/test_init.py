@@ -159,7 +159,7 @@ async def test_a_message_waits_while_its_account_is_unloaded(
 ) -> None:
     """The ledger has it until the account is loaded again."""
     account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    simulator.inject("smshosting", Fault.REDIRECT, operation="send")
+    simulator.inject("smshosting", Fault.THROTTLED_BARE, operation="send")
     await send(hass, "notify.anna", "Allarme")
     assert arrived(simulator) == []
 

@@ -5,19 +5,13 @@ from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 import re
-import socket
 import sqlite3
 import ssl
-from typing import Any, override
+from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
 from homeassistant.core import HomeAssistant
@@ -48,6 +42,7 @@ from custom_components.sms_italia.repairs import async_report_daily_limit
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
+from .internet import Here, certify
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -560,64 +555,7 @@ async def test_an_address_in_clear_text_is_an_issue(
     assert issues(hass) == {}
 
 
-class _Here(AbstractResolver):
-    """Finds every host on this machine."""
-
-    @override
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,
-    ) -> list[ResolveResult]:
-        """Return the one address."""
-        return [
-            ResolveResult(
-                hostname=host,
-                host="127.0.0.1",
-                port=port,
-                family=family,
-                proto=0,
-                flags=0,
-            )
-        ]
-
-    @override
-    async def close(self) -> None:
-        """Close nothing."""
-
-
 HOST = "gateway.example"
-
-
-def certify(folder: Path) -> Path:
-    """Make a certificate of the host with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = dt_util.utcnow()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "gateway.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 @pytest.fixture
@@ -628,11 +566,11 @@ async def https_port(
 
     The client of the fix flow finds the host here and trusts its certificate.
     """
-    certificate = certify(tmp_path)
+    certificate = certify(tmp_path, HOST)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     trust = ssl.create_default_context(cafile=str(certificate))
-    connector = aiohttp.TCPConnector(resolver=_Here(), ssl=trust)
+    connector = aiohttp.TCPConnector(resolver=Here(), ssl=trust)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         def create(*arguments: Any) -> ProviderClient:  # noqa: ANN401 - passed on

@@ -143,33 +143,27 @@ async def test_a_report_of_an_older_message_does_not_hide_the_last_one(
     assert attribute(hass, sensor, "number") == "***543"
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [(Fault.THROTTLED, "throttled"), (Fault.REDIRECT, "unavailable")],
-)
 async def test_a_message_that_waits_is_shown_with_the_reason(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
-    fault: Fault,
-    error: str,
 ) -> None:
     """And the number masked but for its last digits."""
     account = await accounts.set_up("smshosting")
-    simulator.inject("smshosting", fault, operation="send")
+    simulator.inject("smshosting", Fault.THROTTLED, operation="send")
 
     await send(hass, account, ANNA)
 
     sensor = "sensor.smshosting_last_delivery_status"
     assert state_of(hass, sensor) == "queued"
-    assert attribute(hass, sensor, "error") == error
+    assert attribute(hass, sensor, "error") == "throttled"
     assert attribute(hass, sensor, "number") == "***567"
     assert attribute(hass, sensor, "cost") is None
 
 
 @pytest.mark.parametrize(
     ("fault", "state"),
-    [(Fault.REDIRECT, "failed"), (Fault.CUT_AFTER_ACCEPT, "uncertain")],
+    [(Fault.THROTTLED, "failed"), (Fault.CUT_AFTER_ACCEPT, "uncertain")],
 )
 async def test_a_message_that_failed_or_may_have_is_shown(
     hass: HomeAssistant,
@@ -187,7 +181,7 @@ async def test_a_message_that_failed_or_may_have_is_shown(
 
     sensor = "sensor.smshosting_last_delivery_status"
     assert state_of(hass, sensor) == state
-    reason = "unavailable" if state == "failed" else None
+    reason = "throttled" if state == "failed" else None
     assert attribute(hass, sensor, "error") == reason
     assert attribute(hass, sensor, "number") == "***567"
 

@@ -58,6 +58,9 @@ _SESSION: HassKey[aiohttp.ClientSession] = HassKey(f"{DOMAIN}_session")
 _REPEAT_MARKER = "repeat_marker"
 """The one option of a provider that the messaging layer carries out."""
 
+_FIRST_NUMBER = "recipient"
+"""A setting that is no field of a form: a provider may need a number for a question."""
+
 _CHANNEL = "channel"
 """The option of a provider with an app, whose choices are channels."""
 
@@ -78,21 +81,24 @@ async def create_account(
         options.delivery_reports is DeliveryReports.AUTO
         and Feature.DELIVERY_PUSH in provider.capabilities.features
     )
+    recipients = {
+        subentry.subentry_id: tuple(
+            await parse_targets(hass, subentry.data[CONF_NUMBERS], subentry.subentry_id)
+        )
+        for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
+    }
+    targets = (target for some in recipients.values() for target in some)
+    numbers = (one.number.e164 for one in targets if isinstance(one, Target))
     return Account(
         id=entry.entry_id,
         name=entry.title,
         provider=provider,
-        client=create_client(hass, provider, entry.data, entry.options),
+        client=create_client(
+            hass, provider, entry.data, entry.options, next(numbers, None)
+        ),
         sender=entry.data.get("sender"),
         options=options,
-        recipients={
-            subentry.subentry_id: tuple(
-                await parse_targets(
-                    hass, subentry.data[CONF_NUMBERS], subentry.subentry_id
-                )
-            )
-            for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
-        },
+        recipients=recipients,
         callback_url=webhook.callback_url if wants_callbacks else lambda _: None,
         bundle_heading=lambda count: bundle_heading.format(count=count),
         channel=read_channel(entry.options),
@@ -105,13 +111,16 @@ def create_client(
     provider: Provider,
     data: Mapping[str, Any],
     options: Mapping[str, Any],
+    first_number: str | None = None,
 ) -> ProviderClient:
-    """Return a client for the data and options of a config entry."""
-    return provider.create(
-        async_get_session(hass),
-        read_settings(provider, data, options),
-        DEFAULT_TIMEOUTS,
-    )
+    """Return a client for the data and options of a config entry.
+
+    `first_number` (E.164) is that of the account's first recipient.
+    """
+    settings = read_settings(provider, data, options)
+    if first_number is not None:
+        settings = {**settings, _FIRST_NUMBER: first_number}
+    return provider.create(async_get_session(hass), settings, DEFAULT_TIMEOUTS)
 
 
 @callback

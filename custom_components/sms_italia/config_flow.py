@@ -13,10 +13,16 @@ from homeassistant.config_entries import (
     OptionsFlow,
     SubentryFlowContext,
 )
+from homeassistant.const import CONF_URL
 from homeassistant.core import callback
 
-from .const import CONF_PROVIDER, DOMAIN, SUBENTRY_TYPE_RECIPIENT
-from .flows.account import AccountForm, account_unique_id, async_check_credentials
+from .const import CONF_PROVIDER, DOMAIN, SECTION_ADVANCED, SUBENTRY_TYPE_RECIPIENT
+from .flows.account import (
+    AccountError,
+    AccountForm,
+    account_unique_id,
+    async_check_credentials,
+)
 from .flows.options import SmsItaliaOptionsFlow
 from .flows.recipient import RecipientFlow
 from .providers import PROVIDERS, FieldKind, Settings, SettingsField
@@ -178,6 +184,13 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             ):
                 errors = {"base": refusal.error}
                 detail = refusal.detail
+                if offer := form.clear_text_offer(settings, refusal):
+                    errors = {SECTION_ADVANCED: AccountError.NO_HTTPS}
+                    advanced = user_input.get(SECTION_ADVANCED, {})
+                    user_input = {
+                        **user_input,
+                        SECTION_ADVANCED: {**advanced, CONF_URL: offer},
+                    }
             if not errors:
                 owner = await self.async_set_unique_id(
                     account_unique_id(form.provider, settings), raise_on_progress=False
@@ -194,6 +207,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 "provider": form.provider.name,
                 "console_url": form.provider.console_url,
                 "detail": detail,
+                "clear_text_url": form.provider.clear_text_url or "",
             },
         )
 

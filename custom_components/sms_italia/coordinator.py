@@ -126,12 +126,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             await client.validate()
             return self.data
         checked = await client.check()
-        if checked is None:
-            # Not offered to this account: it is not asked for again until a reload.
-            self._can_ask = False
-            return self.data
-        if self.data is None:
-            return checked
+        if checked is None or self.data is None:
+            return checked or self.data
         return replace(
             checked, push_left=self.data.push_left, push_plan=self.data.push_plan
         )

@@ -1,16 +1,18 @@
 """Transactionale, JSON (docs/development/provider-apis/transactionale.md 3.2).
 
-Not published, so chosen here: 404 for an id that does not exist, 402 without
-credit (both in the shape of the 401), at most 10 parts a text, `sender_id` is
-required, and the status of an expired message is "failed".
+Not published, so chosen here: 404 for an id that does not exist, 405 for a GET without
+one, 402 without credit (all in the shape of the 401), numbers of 10 to 15 digits, at
+most 10 parts a text, `sender_id` is required, and the status of an expired message is
+"failed".
 """
 
 from datetime import datetime
 from decimal import Decimal
+import json
 import re
 from urllib.parse import urlsplit
 
-from ..addresses import e164, is_digits
+from ..addresses import is_digits
 from ..exchange import (
     Answer,
     Call,
@@ -27,23 +29,37 @@ from ..store import Account, Store
 KEY = "transactionale"
 MAX_PARTS = 10
 MAX_SENDER = 11
+MIN_DIGITS = 10
 MAX_DIGITS = 15
 RESENDS = 3
 """How often a report is sent again after an answer of 500 or more."""
 
 _PATH = "/platform/api/sms/send"
+_READ_PATH = "/api/v1/send"
 _DLR = {"default", "always", "on_error", "off"}
+
+_PREFIXES = (
+    "93 AF, 355 AL, 1268 AG, 54 AR, 61 AU, 43 AT, 375 BY, 32 BE, 387 BA, 55 BR, "
+    "359 BG, 855 KH, 56 CL, 86 CN, 57 CO, 385 HR, 53 CU, 357 CY, 420 CZ, 850 KP, "
+    "45 DK, 1809 DO, 1829 DO, 1849 DO, 20 EG, 291 ER, 372 EE, 358 FI, 33 FR, 594 GF, "
+    "49 DE, 350 GI, 30 GR, 590 GP, 852 HK, 36 HU, 354 IS, 353 IE, 972 IL, 39 IT, "
+    "81 JP, 962 JO, 82 KR, 423 LI, 352 LU, 853 MO, 356 MT, 596 MQ, 377 MC, 382 ME, "
+    "264 NA, 31 NL, 64 NZ, 47 NO, 507 PA, 51 PE, 63 PH, 48 PL, 351 PT, 40 RO, 7 RU, "
+    "378 SM, 966 SA, 381 RS, 421 SK, 232 SL, 27 ZA, 34 ES, 46 SE, 41 CH, 886 TW, "
+    "389 MK, 216 TN, 90 TR, 1649 TC, 256 UG, 380 UA, 44 GB, 1 US, 598 UY, 58 VE, "
+    "967 YE"
+)
+_CANADA = (
+    "204 226 236 249 250 263 289 306 343 354 365 367 368 382 403 416 418 428 431 437 "
+    "438 450 468 474 506 514 519 548 579 581 584 587 604 613 639 647 672 683 705 709 "
+    "742 753 778 780 782 807 819 825 867 873 879 902 905"
+)
 _COUNTRIES = {
-    "39": "IT",
-    "33": "FR",
-    "34": "ES",
-    "41": "CH",
-    "43": "AT",
-    "44": "GB",
-    "49": "DE",
-    "378": "SM",
-    "1": "US",
+    **{f"1{area}": "CA" for area in _CANADA.split()},
+    **dict(pair.split() for pair in _PREFIXES.split(", ")),
 }
+"""The 81 countries that the page lists, by the first digits of a number."""
+_LONGEST_PREFIX = 4
 
 
 def _http_error(status: int, text: str) -> RefusedError:
@@ -70,9 +86,21 @@ class Transactionale:
             ),
             Endpoint(
                 method="GET",
+                path=_PATH,
+                operation=Operation.OTHER,
+                handler=self._list,
+            ),
+            Endpoint(
+                method="GET",
                 path=f"{_PATH}/{{id}}",
                 operation=Operation.STATUS,
                 handler=self._read,
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{_READ_PATH}/{{id}}",
+                operation=Operation.STATUS,
+                handler=self._read_message,
             ),
         )
 
@@ -128,15 +156,27 @@ class Transactionale:
             callback=call.text("webhook_url") or None,
             extra={"receive_dlr": call.text("receive_dlr") or "default"},
         )
-        return json_answer(self._describe(message, call), 201)
+        return self._show(message, call, 201)
+
+    def _list(self, call: Call) -> Answer:
+        """Refuse what the page shows only with a wrong key."""
+        self._check_key(call)
+        raise _http_error(405, "Method Not Allowed")
 
     def _read(self, call: Call) -> Answer:
+        """Return a message by the path that the answers have."""
+        self._check_key(call)
+        if Toggle.ONE_READ_PATH in self._store.accounts[KEY].toggles:
+            raise _http_error(404, "Not Found")
+        return self._read_message(call)
+
+    def _read_message(self, call: Call) -> Answer:
         """Return a message with its status."""
         self._check_key(call)
         message = self._store.message(call.tail)
         if message is None or message.provider != KEY:
             raise _http_error(404, "Not Found")
-        return json_answer(self._describe(message, call))
+        return self._show(message, call, 200)
 
     def _errors(self, call: Call) -> dict[str, Json]:
         """Return the errors of each field of a send."""
@@ -158,8 +198,8 @@ class Transactionale:
             return ["The phone format is invalid."]
         if len(phone) > MAX_DIGITS:
             return ["Number is too long"]
-        number = e164(phone)
-        if number is None or number in self._store.accounts[KEY].blocked:
+        is_blocked = f"+{phone}" in self._store.accounts[KEY].blocked
+        if len(phone) < MIN_DIGITS or is_blocked:
             return ["The phone format is invalid."]
         if _country(phone) is None:
             return ["The country is not served."]
@@ -185,6 +225,16 @@ class Transactionale:
         if count_parts(body) > MAX_PARTS:
             return ["The body is too long."]
         return []
+
+    def _show(self, message: Message, call: Call, status: int) -> Answer:
+        """Return the answer about a message."""
+        shown = self._describe(message, call)
+        if Toggle.PRINTED_ANSWERS not in self._store.accounts[KEY].toggles:
+            return json_answer(shown, status)
+        body = json.dumps(shown, indent=4).removesuffix("\n}") + ",\n}"
+        return Answer(
+            status=status, content_type="application/json", body=body.encode()
+        )
 
     def _describe(self, message: Message, call: Call) -> Json:
         """Return the message as the provider shows it."""
@@ -212,7 +262,7 @@ class Transactionale:
 
 def _country(digits: str) -> str | None:
     """Return the country of a number; None if it is not served."""
-    for length in (3, 2, 1):
+    for length in range(_LONGEST_PREFIX, 0, -1):
         if country := _COUNTRIES.get(digits[:length]):
             return country
     return None

@@ -287,7 +287,7 @@ class FakeClient(ProviderClient):
             return cost * len(submission.recipients)
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Report the messages that are listed."""
         async with self._request(Operation.STATUS) as reply:
             self.asked.append(tuple(refs))
@@ -297,8 +297,8 @@ class FakeClient(ProviderClient):
             ]
 
     @override
-    async def lookup(
-        self, reference: str, channel: Channel | None = None
+    async def _lookup(
+        self, reference: str, channel: Channel | None
     ) -> Sequence[Report]:
         """Report the messages of a submission that are listed."""
         async with self._request(Operation.STATUS) as reply:

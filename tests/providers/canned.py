@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from custom_components.sms_italia.providers.transport import Json
+from custom_components.sms_italia.providers.decoding import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

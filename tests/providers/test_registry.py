@@ -64,7 +64,7 @@ def test_every_provider_can_be_asked_for_the_delivery(key: str) -> None:
 METHODS = {
     "credit": {Feature.CREDIT, Feature.CREDIT_IF_OFFERED},
     "credit_with_push": {Feature.PUSH_LEFT},
-    "lookup": {Feature.CLIENT_REFERENCE},
+    "_lookup": {Feature.CLIENT_REFERENCE},
     "_estimate": {Feature.ESTIMATE},
     "cancel": {Feature.CANCEL},
     "create_invitation": {Feature.PUSH},

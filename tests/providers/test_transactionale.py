@@ -1,12 +1,17 @@
 """What is peculiar to Transactionale."""
 
+import asyncio
 from datetime import UTC, datetime
 import json
+import time
 
 import aiohttp
+import hypothesis
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.sms_italia.providers.client import Feature
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     ProviderError,
@@ -22,25 +27,28 @@ from custom_components.sms_italia.providers.model import (
     Uncertain,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Json
 from simulator import Simulator, Toggle
 
 from .canned import Canned
 from .helpers import (
     BAD_NUMBER,
     NUMBER,
+    OTHER_NUMBER,
+    QUADRATIC,
     SETTINGS,
     TEXT,
     client_at,
     client_of,
     form_of,
     only,
+    refs_of,
     submission,
 )
 
 KEY = "transactionale"
 CALLBACK = "https://casa.example/dlr"
 PATH = "/platform/api/sms/send"
+OLD_PATH = "/api/v1/send"
 
 
 def described(**changed: Json) -> dict[str, Json]:
@@ -141,16 +149,67 @@ async def test_any_2xx_with_an_id_is_accepted(
     [
         (described(id=None), 201, Uncertain(detail="no_id")),
         (described(id=True), 201, Uncertain(detail="no_id")),
-        ({}, 200, Uncertain(detail="no_id")),
-        ([], 200, Uncertain(detail="no_id")),
-        (b"", 204, Uncertain(detail="unreadable_answer")),
+        (described(id=0), 201, Uncertain(detail="no_id")),
+        (described(id=""), 201, Uncertain(detail="no_id")),
+        ({"errors": {"phone": ["x"]}}, 200, Uncertain(detail="no_id")),
+        ({"errors": "x", "id": None}, 201, Uncertain(detail="no_id")),
+        (
+            described(errors=["x"]),
+            201,
+            Uncertain(detail="errors", provider_id="123"),
+        ),
+        ({"id": 123}, 500, Uncertain(detail="http_500", provider_id="123")),
+        ({}, 200, Uncertain(detail="foreign_answer")),
+        ([], 200, Uncertain(detail="foreign_answer")),
+        (b"", 204, Uncertain(detail="foreign_answer")),
+        (
+            b'{"id": 123, "phone": "39',
+            201,
+            Uncertain(detail="foreign_answer", provider_id="123"),
+        ),
+        (
+            {"data": {"id": 123, "status": "pending"}},
+            201,
+            Uncertain(detail="foreign_answer", provider_id="123"),
+        ),
+        (
+            b'<html><script>{"id": "menu", "x": 1}</script></html>',
+            200,
+            Uncertain(detail="foreign_answer"),
+        ),
         (
             {"message": "401 Unauthorized", "status_code": 401},
             401,
             NotSent(kind=ErrorKind.AUTH, detail="http_401"),
         ),
-        (b"", 404, NotSent(kind=ErrorKind.REFUSED, detail="http_404")),
-        (b"<html>", 400, NotSent(kind=ErrorKind.REFUSED, detail="http_400")),
+        (
+            {"message": "402 Payment Required", "status_code": 402},
+            402,
+            NotSent(kind=ErrorKind.CREDIT, detail="http_402"),
+        ),
+        (
+            {"message": "403 Forbidden", "status_code": 403},
+            403,
+            NotSent(kind=ErrorKind.REFUSED, detail="http_403"),
+        ),
+        ({"errors": "x"}, 400, NotSent(kind=ErrorKind.REFUSED, detail="http_400")),
+        (
+            {"message": "Forbidden"},
+            403,
+            NotSent(kind=ErrorKind.UNAVAILABLE, detail="http_403"),
+        ),
+        (b"", 404, NotSent(kind=ErrorKind.UNAVAILABLE, detail="http_404")),
+        (b"<html>", 400, NotSent(kind=ErrorKind.UNAVAILABLE, detail="http_400")),
+        (
+            {"altro": ["x"]},
+            400,
+            NotSent(kind=ErrorKind.UNAVAILABLE, detail="http_400"),
+        ),
+        (
+            {"altro": ["phone"]},
+            415,
+            NotSent(kind=ErrorKind.REFUSED, detail="http_415"),
+        ),
         ({"phone": ["x"]}, 500, Uncertain(detail="http_500")),
     ],
 )
@@ -200,6 +259,51 @@ async def test_the_refused_fields_give_the_kind_in_both_shapes(
     assert outcome == NotSent(kind=kind, detail=detail)
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "detail"),
+    [
+        ({"phone": "required"}, ErrorKind.RECIPIENT, "phone"),
+        ({"body": {"0": "required"}}, ErrorKind.TEXT, "body"),
+        ({"errors": {"phone": "required"}}, ErrorKind.RECIPIENT, "phone"),
+        ({"errors": {"phone": [], "body": ["x"]}}, ErrorKind.TEXT, "body"),
+        ({"errors": {"sms": {"body": [["x"]]}}}, ErrorKind.TEXT, "body"),
+        (
+            {"errors": ["The sender id field is required."]},
+            ErrorKind.SENDER,
+            "sender_id",
+        ),
+        ({"errors": "The body field is required."}, ErrorKind.TEXT, "body"),
+        ({"errors": ["Number is too long"]}, ErrorKind.RECIPIENT, "phone"),
+        (
+            {"errors": [{"field": "phone", "message": "x"}]},
+            ErrorKind.RECIPIENT,
+            "phone",
+        ),
+        ({"errors": {"sms.0.body": ["x"]}}, ErrorKind.TEXT, "body"),
+        (
+            {"message": "Invalid", "status_code": 422, "errors": {"phone": ["x"]}},
+            ErrorKind.RECIPIENT,
+            "phone",
+        ),
+        ({"errors": {"altro": ["x"]}}, ErrorKind.REFUSED, "altro"),
+        ({"errors": {f"{TEXT} {NUMBER}": ["x"]}}, ErrorKind.REFUSED, "http_422"),
+        ({"errors": [[[[[["x"]]]]]]}, ErrorKind.REFUSED, "http_422"),
+    ],
+)
+async def test_a_validation_error_is_read_in_any_shape(
+    body: Json,
+    kind: ErrorKind,
+    detail: str,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(body, status=422)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == NotSent(kind=kind, detail=detail)
+
+
 async def test_a_field_named_like_a_text_does_not_get_into_the_detail(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -222,6 +326,99 @@ async def test_the_nested_shape_of_the_simulator_is_read_too(
     assert outcome == NotSent(kind=ErrorKind.RECIPIENT, detail="phone")
 
 
+PRINTED = b"""{
+    "id": 123,
+    "phone": "39300000000",
+    "sender_id": "MyShop",
+    "body": "Il mio SMS!",
+    "status": "pending",
+    "delivery_status": "unknown",
+    "country": "IT",
+    "is_two_way": false,
+    "webhook_url": "https://www.myshop.com/webhook/sms",
+    "receive_dlr": "default",
+    "url": "https://api.transactionale.com/platform/api/sms/send/123",
+}
+"""
+"""An answer as the page prints it, for a send (201) and for a read (200)."""
+
+
+async def test_the_printed_answers_are_read_with_their_comma(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    recipient = "+39300000000"
+    canned.answer(PRINTED, status=201)
+    canned.answer(PRINTED)
+
+    outcome = only(await client.send(submission(recipient)))
+    reports = await client.reports([MessageRef("123", recipient)])
+
+    assert outcome == Accepted(provider_id="123", status=Status.QUEUED)
+    assert reports == [Report(ref=MessageRef("123", recipient), status=Status.QUEUED)]
+
+
+async def test_a_message_is_followed_where_the_page_says_and_as_it_prints(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.switch_on(KEY, Toggle.PRINTED_ANSWERS)
+    simulator.switch_on(KEY, Toggle.ONE_READ_PATH)
+    client = client_of(simulator, KEY, session)
+    result = await client.send(submission())
+    simulator.move(simulator.messages[0].id, "delivered")
+
+    for _ in range(2):
+        (report,) = await client.reports(refs_of(result))
+        assert report.status is Status.DELIVERED
+
+    assert [request.path.rpartition("/")[0] for request in simulator.requests] == [
+        PATH.removesuffix("/send"),
+        PATH,
+        OLD_PATH,
+        OLD_PATH,
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "//api.transactionale.com/x/123",
+        "//",
+        "http://[",
+        "http://",
+        "https://a:99999/",
+        "mailto:a@b",
+        "\ud83d",
+        "https://\ud83d/",
+        "x" * 20_000,
+        "",
+        None,
+        7,
+        ["https://api.transactionale.com"],
+    ],
+    ids=range(13),
+)
+@pytest.mark.parametrize(
+    "provider_id", [123, "124", "\ud83d", "a/b", "..", "x" * 128], ids=range(6)
+)
+async def test_what_is_kept_of_an_answer_never_changes_its_outcome(
+    url: Json, provider_id: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(described(url=url, id=provider_id), status=201)
+    client = client_at(KEY, session, canned.url)
+
+    outcome = only(await client.send(submission()))
+
+    assert isinstance(outcome, Accepted)
+    assert outcome.provider_id is not None
+    outcome.provider_id.encode()
+    canned.clear()
+    canned.answer(described(id=provider_id, delivery_status="delivered"))
+    (report,) = await client.reports([MessageRef(outcome.provider_id, NUMBER)])
+    assert report.status is Status.DELIVERED
+    assert canned.seen[0].path.startswith(f"{PATH}/")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -232,6 +429,12 @@ async def test_the_nested_shape_of_the_simulator_is_read_too(
         (described(), 201),
         (b"", 405),
         ({"altro": ["x"]}, 400),
+        ({"errors": "x"}, 400),
+        ({"errors": {"altro": ["x"]}}, 422),
+        ({"phone": ["x"]}, 409),
+        ({"phone": ["x"]}, 200),
+        ({"message": "403 Forbidden", "status_code": 403}, 403),
+        ({"message": "Bad Request", "status_code": 400}, 400),
     ],
 )
 async def test_only_the_list_of_missing_fields_proves_the_key(
@@ -251,14 +454,47 @@ async def test_only_the_list_of_missing_fields_proves_the_key(
     )
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"phone": ["The phone field is required."]},
+        {"errors": {"phone": ["The phone field is required."]}},
+        {"phone": "required"},
+        {"errors": ["The body field is required."]},
+        b'<br />\n<b>Warning</b>: x\n{"phone": ["required"],}',
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422])
 async def test_the_key_is_proved_by_a_message_that_cannot_be_sent(
-    canned: Canned, session: aiohttp.ClientSession
+    body: Json | bytes, status: int, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer({"phone": ["The phone field is required."]}, status=400)
+    canned.answer(body, status=status)
 
     await client_at(KEY, session, canned.url).validate()
 
     assert [seen.json for seen in canned.seen] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"message": "401 Unauthorized", "status_code": 401}, ErrorKind.AUTH),
+        (b"<html>", ErrorKind.AUTH),
+        ({}, ErrorKind.AUTH),
+    ],
+)
+async def test_a_key_is_wrong_by_401_alone(
+    body: Json | bytes,
+    kind: ErrorKind,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(body, status=401)
+
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client_at(KEY, session, canned.url).validate()
+
+    assert refusal.value.kind is kind
 
 
 @pytest.mark.parametrize(
@@ -303,6 +539,83 @@ async def test_an_answer_about_another_message_claims_nothing(
     assert not await client_at(KEY, session, canned.url).reports(
         [MessageRef("123", NUMBER)]
     )
+
+
+async def test_an_answer_about_another_number_claims_nothing(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(described(phone=OTHER_NUMBER[1:], delivery_status="delivered"))
+
+    assert not await client_at(KEY, session, canned.url).reports(
+        [MessageRef("123", NUMBER)]
+    )
+
+
+async def test_the_path_of_the_page_is_tried_after_a_404_and_then_asked_first(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    canned.answer(b"<html>", status=404)
+    canned.answer(described())
+    canned.answer(described(id=124))
+    canned.answer(b"", status=404)
+    canned.answer(described(id=125))
+    canned.answer(described(id=126))
+
+    for number in (123, 124, 125, 126):
+        (report,) = await client.reports([MessageRef(str(number), NUMBER)])
+        assert report.status is Status.QUEUED
+
+    assert [seen.path for seen in canned.seen] == [
+        f"{PATH}/123",
+        f"{OLD_PATH}/123",
+        f"{OLD_PATH}/124",
+        f"{OLD_PATH}/125",
+        f"{PATH}/125",
+        f"{PATH}/126",
+    ]
+    assert {seen.method for seen in canned.seen} == {"GET"}
+
+
+async def test_each_client_remembers_its_own_path(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"", status=404)
+    canned.answer(described())
+    await client_at(KEY, session, canned.url).reports([MessageRef("123", NUMBER)])
+
+    await client_at(KEY, session, canned.url).reports([MessageRef("123", NUMBER)])
+
+    assert canned.seen[-1].path == f"{PATH}/123"
+
+
+@pytest.mark.parametrize("body", [b"<html>", {"message": "x", "status_code": 404}])
+async def test_a_message_that_both_paths_do_not_know_is_left_out(
+    body: Json | bytes, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    canned.answer(body, status=404)
+
+    assert not await client.reports([MessageRef("123", NUMBER)])
+
+    assert [seen.path for seen in canned.seen] == [f"{PATH}/123", f"{OLD_PATH}/123"]
+
+
+@pytest.mark.parametrize("status", [403, 405, 500, 200])
+async def test_a_foreign_answer_on_the_second_path_is_not_remembered(
+    status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    canned.answer(b"", status=404)
+    canned.answer(b"<html>", status=status)
+    canned.answer(described())
+
+    with pytest.raises(NotAcceptedError) as failure:
+        await client.reports([MessageRef("123", NUMBER)])
+    await client.reports([MessageRef("123", NUMBER)])
+
+    assert failure.value.kind is ErrorKind.UNAVAILABLE
+    assert canned.seen[-1].path == f"{PATH}/123"
 
 
 async def test_an_id_cannot_lead_out_of_the_path(
@@ -451,3 +764,90 @@ async def test_a_time_without_its_zone_is_no_time(
 
     assert report is not None
     assert report.at is None
+
+
+OTHERS = st.dictionaries(
+    st.sampled_from(
+        ["phone", "status", "delivery_status", "url", "country", "message", "data"]
+    ),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=8)
+        | st.sampled_from(["//a/b", "http://[", "\ud83d", "sent", "errors"]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+)
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_nothing_beside_the_id_makes_an_accepted_message_anything_else() -> None:
+    with asyncio.Runner() as runner:
+        canned = runner.run(Canned().__aenter__())
+        session = runner.run(open_session())
+
+        @hypothesis.settings(max_examples=100, deadline=None)
+        @given(others=OTHERS, status=st.sampled_from([200, 201, 202]))
+        def check(others: dict[str, Json], status: int) -> None:
+            canned.clear()
+            canned.answer(json.dumps({**others, "id": 123}).encode(), status=status)
+            client = client_at(KEY, session, canned.url)
+            outcome = only(runner.run(client.send(submission())))
+            assert isinstance(outcome, Accepted)
+            assert outcome.provider_id == "123"
+
+        check()
+        runner.run(session.close())
+        runner.run(canned.__aexit__(None, None, None))
+
+
+async def open_session() -> aiohttp.ClientSession:
+    """Return a session, which must be made in a running loop."""
+    return aiohttp.ClientSession()
+
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        b'{"id":',
+        b'{"errors":',
+        b'{"errors": ["phone", ',
+        b'{"phone": [',
+        b'"id": "7", ',
+        b'"id"\n',
+        b"7",
+        b"{",
+        b"[",
+        b",",
+        b"<",
+        b"\\",
+        b'"',
+        b"phone ",
+        b"\xff",
+        b"\x00",
+    ],
+)
+@pytest.mark.parametrize("start", [b"", b"<br/>\n", b'{"errors": "', b'{"sms_id": ['])
+async def test_a_mebibyte_of_anything_is_read_in_linear_time(
+    pattern: bytes, start: bytes, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    body = start + (pattern * (MIB // len(pattern)))[: 200 * 1024]
+    canned.answer(body, status=400)
+
+    begun = time.process_time()
+    outcome = only(await client.send(submission()))
+    client.parse_report(start + pattern * (MIB // len(pattern)))
+    passed = time.process_time() - begun
+
+    assert not isinstance(outcome, Accepted)
+    assert passed < QUADRATIC

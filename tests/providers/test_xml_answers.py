@@ -2,9 +2,10 @@
 
 import pytest
 
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import OutcomeUnknownError
 from custom_components.sms_italia.providers.parsing import as_object
-from custom_components.sms_italia.providers.transport import Answer, Json
+from custom_components.sms_italia.providers.transport import Answer
 from custom_components.sms_italia.providers.xml_answers import decode, is_xml, rows_of
 
 BOMB = b"""<?xml version="1.0"?>

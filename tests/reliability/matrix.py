@@ -125,24 +125,20 @@ def _is_worked_on(trouble: Trouble) -> bool:
             return True
 
 
-def _proves(provider: str, trouble: Trouble) -> ErrorKind | Result:
-    """Return what a client knows for certain after a request with this trouble.
+def _proves(trouble: Trouble) -> ErrorKind | Result:
+    """Return what is known for certain after a send with this trouble.
 
-    A kind means: certainly not carried out. Whether a request was carried out cannot be
-    known after a cut, a hang, a bare 5xx or an unreadable answer.
+    A kind means: certainly not carried out. Whether a send was carried out cannot be
+    known after a cut, a hang, a bare 5xx, an unreadable answer, or a redirect to
+    another page of the same host. Facts: docs/development/provider-apis/common.md 9.
     """
     match trouble:
         case Unreachable.NO_CONNECTION:
             return ErrorKind.UNAVAILABLE
         case Fault.THROTTLED | Fault.THROTTLED_BARE:
             return ErrorKind.THROTTLED
-        case Fault.REDIRECT:
-            # It asks to repeat the request elsewhere, so it did not carry it out. A
-            # send never follows it.
-            return ErrorKind.UNAVAILABLE
-        case Fault.BAD_ENCODING if not SIMULATED[provider].answers_in_json:
-            # The line of text is complete before the invalid bytes. JSON with such
-            # bytes cannot be read.
+        case Fault.BAD_ENCODING:
+            # The rest can be read, as in another charset.
             return Result.ANSWER
         case (
             Fault.CUT_BEFORE_ACCEPT
@@ -153,13 +149,38 @@ def _proves(provider: str, trouble: Trouble) -> ErrorKind | Result:
             | Fault.SERVER_ERROR_BODY
             | Fault.SERVER_ERROR_AFTER_ACCEPT
             | Fault.HTML
+            | Fault.REDIRECT
             | Fault.TRUNCATED_JSON
             | Fault.WRONG_TYPES
             | Fault.HUGE_BODY
-            | Fault.BAD_ENCODING
             | Fault.DEEP_JSON
         ):
             return Result.NOTHING
+
+
+def _answers(provider: str, trouble: Trouble) -> ErrorKind | Result:
+    """Return what a question with this trouble ends in.
+
+    What is not in the provider's own format says only that it was not reached.
+    """
+    match trouble:
+        case (
+            Fault.SERVER_ERROR_EMPTY
+            | Fault.SERVER_ERROR_BODY
+            | Fault.SERVER_ERROR_AFTER_ACCEPT
+            | Fault.HTML
+            | Fault.REDIRECT
+            | Fault.TRUNCATED_JSON
+        ):
+            return ErrorKind.UNAVAILABLE
+        case Fault.DEEP_JSON if SIMULATED[provider].answers_in_json:
+            # Longer than a line about a message may be, but not than its JSON.
+            return ErrorKind.UNAVAILABLE
+        case Fault.WRONG_TYPES if not SIMULATED[provider].answers_in_json:
+            # A line without its numbers; names that JSON has are the provider's own.
+            return ErrorKind.UNAVAILABLE
+        case _:
+            return _proves(trouble)
 
 
 def _has(provider: str, feature: Feature) -> bool:
@@ -189,7 +210,7 @@ def expected_send(provider: str, trouble: Trouble) -> SendCell:
     """Return the expected cell of a send."""
     reached = 0 if trouble is Unreachable.NO_CONNECTION else 1
     accepted = int(_is_worked_on(trouble))
-    match _proves(provider, trouble):
+    match _proves(trouble):
         case ErrorKind() as kind:
             return SendCell(
                 status=Status.QUEUED,
@@ -213,7 +234,13 @@ def expected_send(provider: str, trouble: Trouble) -> SendCell:
                 final_accepted=1,
             )
         case Result.NOTHING:
-            settled = _has(provider, Feature.CLIENT_REFERENCE)
+            by_reference = _has(provider, Feature.CLIENT_REFERENCE)
+            # The answers of these begin with the ID of the message.
+            by_id = trouble is Fault.TRUNCATED_JSON and provider in {
+                "smsviainternet",
+                "transactionale",
+            }
+            settled = by_reference or by_id
             return SendCell(
                 status=Status.UNCERTAIN,
                 error=None,
@@ -221,8 +248,8 @@ def expected_send(provider: str, trouble: Trouble) -> SendCell:
                 requests=1,
                 accepted=accepted,
                 final_status=Status.DELIVERED if settled else Status.UNCERTAIN,
-                final_requests=2 if settled and not accepted else 1,
-                final_accepted=1 if settled else accepted,
+                final_requests=2 if by_reference and not accepted else 1,
+                final_accepted=1 if by_reference else accepted,
             )
 
 
@@ -243,7 +270,7 @@ class StatusCell:
 
 def expected_status(provider: str, trouble: Trouble) -> StatusCell:
     """Return the expected cell of a question about a message."""
-    result = _proves(provider, trouble)
+    result = _answers(provider, trouble)
     reached = 0 if trouble is Unreachable.NO_CONNECTION else 1
     return StatusCell(
         result=result,
@@ -277,21 +304,16 @@ LOGIN_PROVED = Decimal(-1)
 
 def expected_check(provider: str, trouble: Trouble) -> CheckCell:
     """Return the expected cell of the question about an account."""
-    result = _proves(provider, trouble)
-    if (
-        provider == "transactionale"
-        and result is Result.NOTHING
-        and trouble
-        in {
-            Fault.TRUNCATED_JSON,
-            Fault.WRONG_TYPES,
-            Fault.BAD_ENCODING,
-            Fault.DEEP_JSON,
-        }
-    ):
-        # The login is checked by a request without a number and a text, which is
-        # answered with HTTP 400: a refusal, also when it cannot be read.
-        result = ErrorKind.REFUSED
+    result = _answers(provider, trouble)
+    if provider == "transactionale" and trouble is Fault.WRONG_TYPES:
+        # The names of the missing fields prove the key, whatever their values.
+        result = Result.ANSWER
+    if trouble is Fault.DEEP_JSON:
+        # Longer than an answer about an account may be: it is not read.
+        result = Result.NOTHING
+    if trouble is Fault.TRUNCATED_JSON and not SIMULATED[provider].answers_in_json:
+        # What is left of the line begins as the provider's own.
+        result = Result.NOTHING
     credit = CREDIT if _has(provider, Feature.CREDIT) else LOGIN_PROVED
     return CheckCell(
         result=result,

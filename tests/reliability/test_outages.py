@@ -193,7 +193,9 @@ async def test_no_message_gets_past_an_older_one_when_its_provider_recovers(  # 
     )
     account = await accounts.set_up(key, recipients=RECIPIENTS)
     async with simulator:
-        simulator.inject(key, Fault.REDIRECT, times=refusals, operation=Operation.SEND)
+        simulator.inject(
+            key, Fault.THROTTLED_BARE, times=refusals, operation=Operation.SEND
+        )
         await send_all(hass, account)
         await until(lambda: len(simulator.messages) >= 20)
         await hass.async_block_till_done(wait_background_tasks=True)

@@ -170,7 +170,7 @@ async def test_an_error_of_the_provider_is_passed_on(
     simulator.inject("smshosting", Fault.HTML)
     with pytest.raises(HomeAssistantError) as caught:
         await call(hass, action, **data)
-    assert caught.value.translation_key == "provider_unclear"
+    assert caught.value.translation_key == "provider_unavailable"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,13 @@ class Reply:
         assert isinstance(value, dict)
         return value
 
+    @property
+    def items(self) -> list[Json]:
+        """The body as a bare JSON list."""
+        value = json.loads(self.body)
+        assert isinstance(value, list)
+        return value
+
     def rows(self, name: str) -> list[dict[str, Json]]:
         """Return a list of objects in the body."""
         value = self.object[name]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.addresses import e164, e164_from_local, is_alias, is_sender
+from simulator.addresses import e164, is_alias, is_sender
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,6 @@ def test_a_number_has_its_country_code_and_only_digits(
 ) -> None:
     """Italian numbers must be mobiles."""
     assert e164(digits) == number
-
-
-def test_a_number_without_plus_is_read_as_italian() -> None:
-    """So a country code without "+" makes it a bad number."""
-    assert e164_from_local("3401234567") == "+393401234567"
-    assert e164_from_local("+33612345678") == "+33612345678"
-    assert e164_from_local("393401234567") is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 import json
+from urllib.parse import parse_qsl
 
 import aiohttp
 from aiohttp import web
@@ -123,17 +124,85 @@ async def test_a_client_error_loses_the_report(
     assert [item.status for item in simulator.callbacks] == [404]
 
 
-async def test_smshosting_posts_a_form(
-    simulator: Simulator, caller: Caller, hook: Hook
+@pytest.mark.parametrize(
+    ("status", "word"), [("delivered", "DELIVERED"), ("expired", "NOTDELIVERED")]
+)
+async def test_smshosting_posts_the_documented_form(
+    simulator: Simulator, caller: Caller, hook: Hook, status: str, word: str
 ) -> None:
-    """With transaction id, number, status and id."""
+    """Once, with the end of a delivery."""
     await caller.smsh(statusCallback=hook.url, transactionId="uno")
-    message = simulator.move(simulator.messages[0].id, "expired")
+    message = simulator.move(simulator.messages[0].id, "sent")
+    message = simulator.move(message.id, status)
     await simulator.finish_callbacks()
     ((method, query, body),) = hook.received
     assert (method, query) == ("POST", {"secret": "s3"})
-    form = f"transactionId=uno&to={NUMBER}&status=NOTDELIVERED&id={message.id}"
-    assert body.decode() == form
+    assert parse_qsl(body.decode(), strict_parsing=True) == [
+        ("id", message.id),
+        ("transactionId", "uno"),
+        ("to", NUMBER),
+        ("status", word),
+        ("notificationDate", f"{message.changed:%Y-%m-%dT%H:%M:%S%z}"),
+    ]
+
+
+async def test_smshosting_calls_nobody_about_a_cancelled_message(
+    simulator: Simulator, caller: Caller, hook: Hook
+) -> None:
+    """Of NOSENT no callback ever comes."""
+    await caller.smsh(statusCallback=hook.url)
+    simulator.move(simulator.messages[0].id, "failed", "NOSENT")
+    await simulator.finish_callbacks()
+    assert not hook.received
+
+
+async def test_a_bulk_of_smshosting_is_listed_for_its_own_callback(
+    simulator: Simulator, caller: Caller, hook: Hook
+) -> None:
+    """In JSON, once it has been worked on."""
+    simulator.switch_on("smshosting", "slow_processing")
+    fields = {"text": "Ciao", "to": f"{NUMBER},12", "from": "Casa"}
+    fields |= {"transactionId": "molti", "transactionCallback": hook.url}
+    await caller.smsh("sms/sendbulk", **fields)
+    simulator.process()
+    await simulator.finish_callbacks()
+    ((method, query, body),) = hook.received
+    assert (method, query) == ("POST", {"secret": "s3"})
+    bad = {"id": None, "to": "12", "status": "NOT_INSERTED"}
+    assert json.loads(body) == {
+        "status": "COMPLETED",
+        "from": "Casa",
+        "text": "Ciao",
+        "transactionId": "molti",
+        "smsInserted": 1,
+        "smsNotInserted": 1,
+        "sms": [
+            {"id": int(simulator.messages[0].id), "to": NUMBER, "status": "INSERTED"},
+            {**bad, "statusDetail": "BADNUMBERFORMAT"},
+        ],
+    }
+    (callback,) = simulator.callbacks
+    assert (callback.provider, callback.message_id) == ("smshosting", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("Ciao", "NO_CREDIT"), ("${nome}", "BAD_TEXT_PLACEHOLDER")]
+)
+async def test_a_refused_bulk_of_smshosting_says_why(
+    simulator: Simulator, caller: Caller, hook: Hook, text: str, code: str
+) -> None:
+    """Nothing of it was sent."""
+    simulator.set_credit("smshosting", 0)
+    fields = {"text": text, "to": NUMBER, "transactionId": "molti"}
+    await caller.smsh("sms/sendbulk", **fields, transactionCallback=hook.url)
+    await simulator.finish_callbacks()
+    ((_, _, body),) = hook.received
+    assert json.loads(body) == {
+        "status": "ERROR",
+        "errorMsg": code,
+        "transactionId": "molti",
+    }
+    assert not simulator.messages
 
 
 async def test_smsviainternet_calls_with_a_query(

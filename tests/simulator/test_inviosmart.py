@@ -32,7 +32,8 @@ async def test_a_send_answers_a_line_with_the_id(
         ({"destination": LANDLINE}, 1005),
         ({"sender": None}, 1008),
         ({"sender": "DodiciLetter"}, 1006),
-        ({"sender": "1" * 17}, 1007),
+        ({"sender": "393331234567"}, 1036),
+        ({"sender": "1" * 17}, 1036),
         ({"sender": "Città"}, 1021),
         ({"sender": "+1"}, 1021),
         ({"message": None}, 1011),
@@ -139,3 +140,78 @@ async def test_the_balance_has_a_count_of_sms_only_for_a_country(
     simulator.set_price("inviosmart", 0)
     reply = await caller.invio("account-balance/", countryprefix="39")
     assert reply.text.endswith("SmsRemainCount:0")
+
+
+SCRIPTS = "webservice/sms/"
+
+
+async def test_the_scripts_of_the_other_address_answer_the_same(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """To the arguments of the commands."""
+    reply = await caller.invio(
+        SCRIPTS + "sendSMSHTTP.php",
+        destination=NUMBER,
+        sender="Casa",
+        message="Ciao",
+    )
+    (message,) = simulator.messages
+    assert reply.text == f"OK ID:{message.id}"
+    reply = await caller.invio(SCRIPTS + "getSMSStatus.php", SMSId=message.id)
+    assert reply.text.split(":")[0] == message.id
+    reply = await caller.invio(SCRIPTS + "getAccountBalance.php", countryprefix="39")
+    assert reply.text.startswith("Status: 1000 - Balance:112.18|SmsRemainCount:")
+
+
+async def test_form_data_is_taken_beside_the_query(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """As the sibling's examples send it."""
+    login = simulator.credentials("inviosmart")
+    send = {"destination": NUMBER, "sender": "Casa", "message": "Perché no?"}
+    url = f"{simulator.url('inviosmart')}/{SCRIPTS}sendSMSHTTP.php"
+    whole = await caller.ask("POST", url, data={**login, **send})
+    mixed = await caller.ask("POST", url, params=login, data=send)
+    first, second = simulator.messages
+    assert (whole.text, mixed.text) == (f"OK ID:{first.id}", f"OK ID:{second.id}")
+    assert {first.text, second.text} == {"Perché no?"}
+
+
+async def test_the_help_needs_no_login(simulator: Simulator, caller: Caller) -> None:
+    """It names the commands."""
+    reply = await caller.ask("GET", f"{simulator.url('inviosmart')}/help")
+    assert reply.status == 200
+    assert "/sendsms/" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"destination": "12"}, "Invalid destination or Destination not covered."),
+        ({"password": "no"}, "Username and password do not match."),
+        ({"sender": "393331234567"}, "Sender not allowed."),
+    ],
+)
+async def test_a_send_can_be_refused_in_sentences(
+    simulator: Simulator, caller: Caller, fields: dict[str, str | None], sentence: str
+) -> None:
+    """As the page shows them; the other questions keep their numbers."""
+    simulator.switch_on("inviosmart", "sentences")
+    assert (await caller.invio(**fields)).text == sentence
+    assert (await caller.invio("smsstatus/")).text.startswith("Error: 1027")
+
+
+async def test_the_example_of_the_page_is_answered(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """With a number and a login that are made up."""
+    simulator.set_credentials("inviosmart", username="myusername", password="mypass")
+    reply = await caller.ask(
+        "GET",
+        f"{simulator.url('inviosmart')}/sendsms/?username=myusername&password=mypass"
+        "&destination=393391234567&sender=MyName&message=Hello%20there.",
+    )
+    (message,) = simulator.messages
+    assert reply.text == f"OK ID:{message.id}"
+    assert (message.to, message.sender) == ("+393391234567", "MyName")
+    assert message.text == "Hello there."

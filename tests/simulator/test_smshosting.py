@@ -70,14 +70,65 @@ async def test_without_a_transaction_id_one_is_made(
     assert reply.object["transactionId"] == simulator.messages[0].reference != ""
 
 
-async def test_the_sandbox_inserts_nothing(
+async def test_the_sandbox_answers_as_ever_and_accepts_nothing(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """It answers 0 and an empty list."""
-    reply = await caller.smsh(sandbox="true")
-    assert reply.object["smsInserted"] == reply.object["smsNotInserted"] == 0
-    assert reply.object["sms"] == []
+    """A row with an ID, as in the official example."""
+    reply = await caller.smsh(to=f"{NUMBER},12", sandbox="true")
+    good, bad = reply.rows("sms")
+    assert (reply.object["smsInserted"], reply.object["smsNotInserted"]) == (1, 1)
+    assert good == {"id": good["id"], "to": NUMBER, "status": "INSERTED"}
+    assert isinstance(good["id"], int)
+    assert bad["statusDetail"] == "BADNUMBERFORMAT"
     assert not simulator.messages
+    assert (await caller.smsh()).object["smsInserted"] == 1
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "[{msisdn:'%s',nome:'Anna'},{msisdn:'%s', nome: 'Bea'}]",
+        '[{"msisdn": "%s", "nome": "Anna"}, {"msisdn": "%s", "nome": "Bea"}]',
+    ],
+    ids=["as_on_the_page", "json"],
+)
+async def test_an_array_of_numbers_fills_the_placeholders(
+    simulator: Simulator, caller: Caller, to: str
+) -> None:
+    """With the properties of each number."""
+    reply = await caller.smsh(to=to % (NUMBER, OTHER), text="Ciao ${nome}!")
+    assert reply.object["smsInserted"] == 2
+    assert [(one.to, one.text) for one in simulator.messages] == [
+        (f"+{NUMBER}", "Ciao Anna!"),
+        (f"+{OTHER}", "Ciao Bea!"),
+    ]
+
+
+@pytest.mark.parametrize("to", [NUMBER, f"[{{msisdn:'{NUMBER}'}}]"])
+@pytest.mark.parametrize("text", ["Ciao ${nome}", "${", "costa 5 ${ circa"])
+async def test_a_placeholder_that_nothing_fills_is_refused(
+    simulator: Simulator, caller: Caller, to: str, text: str
+) -> None:
+    """So a plain text must not have one."""
+    reply = await caller.smsh(to=to, text=text)
+    assert reply.object["errorMsg"] == "BAD_TEXT_PLACEHOLDER"
+    assert not simulator.messages
+    reply = await caller.smsh(to=to, text=text.replace("${", "$ {"))
+    assert reply.object["smsInserted"] == 1
+
+
+async def test_a_call_takes_a_thousand_numbers(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """More go in bulk."""
+    simulator.set_price("smshosting", 0)
+    numbers = [f"39340{number:07}" for number in range(1001)]
+    most, many = ",".join(numbers[1:]), ",".join(numbers)
+    assert (await caller.smsh(to=most)).object["smsInserted"] == 1000
+    assert (await caller.smsh("sms/estimate", text="Ciao", to=most)).status == 200
+    for path in ("sms/send", "sms/estimate"):
+        assert (await caller.smsh(path, text="Altro", to=many)).status == 400
+    assert (await caller.smsh("sms/sendbulk", text="Altro", to=many)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -184,10 +235,52 @@ async def test_wrong_credentials_are_refused_everywhere(
             assert reply.object == {"errorCode": 401, "errorMsg": "BAD_CREDENTIALS"}
 
 
-async def test_a_wrong_method_or_path_is_refused(caller: Caller) -> None:
+async def test_a_wrong_method_or_path_is_refused_in_the_form_of_every_error(
+    caller: Caller,
+) -> None:
     """405 and 404."""
-    assert (await caller.smsh_get("sms/send")).status == 405
-    assert (await caller.smsh_get("sms/nothing")).status == 404
+    for path, status in (("sms/send", 405), ("sms/nothing", 404)):
+        reply = await caller.smsh_get(path)
+        assert reply.status == reply.object["errorCode"] == status
+        assert isinstance(reply.object["errorMsg"], str)
+
+
+async def test_a_wrong_login_is_told_how_to_log_in(caller: Caller) -> None:
+    """By the header of Basic."""
+    url = caller.simulator.url("smshosting")
+    reply = await caller.ask("GET", f"{url}/user")
+    assert reply.headers["WWW-Authenticate"].startswith("Basic realm=")
+
+
+async def test_answers_come_in_xml_if_asked_for(caller: Caller) -> None:
+    """Errors and bare lists too."""
+    base = caller.simulator.url("smshosting")
+    xml = {"Accept": "application/xml"}
+    for path, status, inside in (
+        ("user", 200, b"<credit>45.5</credit>"),
+        ("alias/list", 200, b"<status>VERIFIED</status>"),
+        ("sms/search", 400, b"<errorMsg>NO_PARAMS</errorMsg>"),
+        ("nothing", 404, b"<errorCode>404</errorCode>"),
+    ):
+        headers = {**caller.login("smshosting"), **xml}
+        reply = await caller.ask("GET", f"{base}/{path}", headers=headers)
+        assert reply.status == status
+        assert reply.headers["Content-Type"] == "application/xml"
+        assert inside in reply.body
+
+
+async def test_lists_are_bare(simulator: Simulator, caller: Caller) -> None:
+    """Aliases, groups with their sizes, numbers that receive."""
+    simulator.account("smshosting").groups["7"] = (f"+{NUMBER}", f"+{OTHER}")
+    found = [
+        (await caller.smsh_get(path)).items
+        for path in ("alias/list", "phonebook/group/list", "sms/received/sim/list")
+    ]
+    assert found == [
+        [{"id": 1, "alias": "Simulatore", "status": "VERIFIED"}],
+        [{"id": 7, "name": "Gruppo 7", "contactCount": 2}],
+        [],
+    ]
 
 
 async def test_a_bulk_send_does_not_list_the_numbers(
@@ -248,10 +341,15 @@ async def test_only_a_scheduled_message_can_be_cancelled(
     await caller.smsh(text="Domani", date=date, transactionId="domani")
     waiting = simulator.messages[1]
     reply = await caller.smsh("sms/cancel", id=simulator.messages[0].id)
-    assert reply.object == {"smsList": []}
+    assert reply.items == []
+    ids = ",".join(message.id for message in simulator.messages)
+    (row,) = (await caller.smsh("sms/cancel", id=ids)).items
+    assert isinstance(row, dict)
+    assert (row["id"], row["status"]) == (int(waiting.id), "NOSENT")
+    assert row["price"] == 0
+    assert "sentDate" not in row
     reply = await caller.smsh("sms/cancel", transactionId="domani")
-    assert [row["id"] for row in reply.rows("smsList")] == [int(waiting.id)]
-    assert reply.rows("smsList")[0]["status"] == "NOSENT"
+    assert reply.items == []
     assert (await caller.smsh_get("user")).object["credit"] == 45.438
 
 

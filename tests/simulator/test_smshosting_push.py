@@ -100,10 +100,14 @@ async def test_the_sms_search_does_not_show_a_push(
     assert [len(sms.rows("smsList")), len(both.rows("smsList"))] == [1, 2]
 
 
-async def test_the_sandbox_inserts_nothing(push: Simulator, caller: Caller) -> None:
+async def test_the_sandbox_answers_as_ever_and_accepts_nothing(
+    push: Simulator, caller: Caller
+) -> None:
     """And uses up no Push."""
     reply = await caller.smsh("push/send", to=NUMBER, text="Ciao", sandbox="true")
-    assert (reply.object["pushInserted"], reply.object["sms"]) == (0, [])
+    assert (reply.object["pushInserted"], reply.object["smsInserted"]) == (1, 0)
+    assert [row["type"] for row in reply.rows("sms")] == ["PUSH"]
+    assert not push.messages
     assert not push.messages
 
 
@@ -161,3 +165,17 @@ async def test_an_invitation_is_a_link(push: Simulator, caller: Caller) -> None:
         reply = await caller.smsh("push/invitation", **fields)
         assert reply.object["errorMsg"] == code
     assert push.requests[-1].path == "/rest/api/push/invitation"
+
+
+async def test_phones_with_the_app_are_set_over_http(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """So that the page's own example answers with a Push."""
+    simulator.switch_on("smshosting", "push_plan")
+    await caller.control(
+        "push_phones", provider="smshosting", numbers=["+393480000000"]
+    )
+    reply = await caller.smsh("push/send", to="393480000000", text="Test Push")
+    assert reply.object["pushInserted"] == 1
+    reply = await caller.control("push_phones", provider="smshosting", numbers="x")
+    assert reply.status == 400

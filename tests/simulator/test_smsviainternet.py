@@ -3,6 +3,7 @@
 import pytest
 
 from simulator import Simulator
+from simulator.providers.smsviainternet.values import number_of
 
 from .caller import LANDLINE, NUMBER, OTHER, Caller, Json
 
@@ -25,6 +26,39 @@ async def test_a_send_answers_what_the_page_shows(
     assert (first.to, second.to) == (f"+{NUMBER}", f"+{OTHER}")
     assert (first.text, first.sender, first.parts) == ("Ciao", "Casa", 1)
     assert first.reference == second.reference == second.provider_id
+
+
+async def test_the_numbers_of_the_page_are_all_taken(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """The last one is too long for +39 and has its country code."""
+    reply = await caller.svi(numbers="+391112223354,+3933344466655,380111222333444")
+    assert reply.object["sending_contacts_count"] == 3
+    assert [message.to for message in simulator.messages] == [
+        "+391112223354",
+        "+3933344466655",
+        "+380111222333444",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("3401234567", "+393401234567"),
+        ("393401234567", "+393401234567"),
+        ("+33612345678", "+33612345678"),
+        ("+0039340123456", None),
+        ("++393401234567", None),
+        ("٣٤٠١٢٣٤٥٦٧", None),
+        ("+3934012345678901", None),
+        ("", None),
+    ],
+)
+def test_a_number_without_plus_is_italian_if_it_can_be(
+    written: str, number: str | None
+) -> None:
+    """What cannot be a number of a phone is dropped."""
+    assert number_of(written) == number
 
 
 async def test_bad_and_repeated_numbers_are_dropped_without_a_word(
@@ -138,6 +172,32 @@ async def test_a_token_can_ask_for_user_and_password(
     assert reply.status == 200
 
 
+@pytest.mark.parametrize("place", ["query", "body"])
+async def test_the_login_may_come_in_the_query_or_the_body(
+    simulator: Simulator, caller: Caller, place: str
+) -> None:
+    """As old clients send it; a reader has only the query."""
+    simulator.set_credentials("smsviainternet", username="anna", password="segreta")
+    login = simulator.credentials("smsviainternet")
+    assert login.keys() == {"api_token", "username", "password"}
+    url = f"{simulator.url('smsviainternet')}/api/rest/v1"
+    message: dict[str, Json] = {"text": "Ciao", "numbers": f"+{NUMBER}"}
+    if place == "query":
+        sent = await caller.ask("POST", f"{url}/sms.json", params=login, json=message)
+    else:
+        sent = await caller.ask("POST", f"{url}/sms.json", json={**message, **login})
+    reply = await caller.ask(
+        "GET",
+        f"{url}/sms/delivery.json",
+        params=login | {"queue_id": str(sent.object["queue_id"])},
+    )
+    wrong = await caller.ask(
+        "POST", f"{url}/sms.json", json={**message, **login, "api_token": "no"}
+    )
+    assert (sent.status, reply.object["count"]) == (200, 1)
+    assert (wrong.status, wrong.object) == (401, {"error": 3})
+
+
 @pytest.mark.parametrize(
     ("status", "word", "reason"),
     [
@@ -174,26 +234,27 @@ async def test_a_rare_status_can_be_answered(
 async def test_rows_can_come_for_each_part(
     simulator: Simulator, caller: Caller
 ) -> None:
-    """Of a failed message only the last part did not arrive."""
+    """Of a failed message only the last part did not arrive; it is the newest row."""
     simulator.switch_on("smsviainternet", "row_per_part")
     queue_id = str((await caller.svi(text="a" * 400)).object["queue_id"])
     simulator.move(simulator.messages[0].id, "failed")
     reply = await caller.svi_get("sms/delivery.json", queue_id=queue_id)
     words = [row["delivery_status"] for row in reply.rows("deliveries")]
-    assert words == ["DELIVERED", "DELIVERED", "NOT_DELIVERED"]
+    assert words == ["NOT_DELIVERED", "DELIVERED", "DELIVERED"]
 
 
 async def test_rows_come_in_pages(caller: Caller) -> None:
-    """A page is full while there is another."""
+    """Newest first; each page has the count of all rows."""
     numbers = ",".join(f"+39340000{n:04d}" for n in range(150))
     queue_id = str((await caller.svi(numbers=numbers)).object["queue_id"])
     path = "sms/delivery.json"
     first = await caller.svi_get(path, queue_id=queue_id)
     rest = await caller.svi_get(path, queue_id=queue_id, offset="100", limit="100")
-    assert [first.object["count"], rest.object["count"]] == [100, 50]
+    assert [first.object["count"], rest.object["count"]] == [150, 150]
     receivers = [r["receiver"] for r in first.rows("deliveries")]
     receivers += [r["receiver"] for r in rest.rows("deliveries")]
-    assert receivers == numbers.split(",")
+    assert [len(first.rows("deliveries")), len(rest.rows("deliveries"))] == [100, 50]
+    assert receivers == numbers.split(",")[::-1]
 
 
 async def test_deliveries_are_found_by_day_and_by_status(
@@ -261,6 +322,8 @@ async def test_a_batch_fills_in_the_placeholders(
     assert (reply.status, reply.object["async"]) == (200, True)
     assert reply.object["sending_contacts_count"] == 2
     assert [m.text for m in simulator.messages] == ["Ciao Anna", "Ciao amico"]
+    assert reply.object["error"] == 0
+    assert "queue_id" not in reply.object
     batch_id = str(reply.object["sending_batch_id"])
     rows = await caller.svi_get("sms/delivery.json", sending_batch_id=batch_id)
     assert rows.object["count"] == 2

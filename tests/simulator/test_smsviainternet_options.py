@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from simulator import Simulator
+from simulator.providers.smsviainternet.values import moment_of
 
 from .caller import NUMBER, OTHER, Caller, Json, Reply
 
@@ -34,8 +35,15 @@ async def batch(caller: Caller, **fields: Json) -> Reply:
         ("2035-12-31 13:45:00", datetime(2035, 12, 31, 12, 45, tzinfo=UTC)),
         ("2035-07-01T22:35:17.02", datetime(2035, 7, 1, 20, 35, 17, 20_000, UTC)),
         ("2035-07-01T22:35:17+02:00", datetime(2035, 7, 1, 20, 35, 17, tzinfo=UTC)),
+        ("first tuesday july 2035", datetime(2035, 7, 2, 22, tzinfo=UTC)),
+        ("last wed of april 2035", datetime(2035, 4, 24, 22, tzinfo=UTC)),
         ("now", None),
         ("", None),
+        # The page's own examples, long past: at once.
+        ("2015-12-31 13:45:00", None),
+        ("2016-07-01T22:35:17.02", None),
+        ("first tuesday july 2017", None),
+        ("last wed of april 2015", None),
     ],
 )
 async def test_a_send_can_be_scheduled(
@@ -48,15 +56,42 @@ async def test_a_send_can_be_scheduled(
 
 
 @pytest.mark.parametrize(
-    ("send_at", "error"),
-    [("someday", 12), ("2035-13-01 00:00:00", 12), ("2015-12-31 13:45:00", 13)],
+    ("send_at", "moment"),
+    [
+        ("tomorrow", datetime(2026, 10, 24, 22, tzinfo=UTC)),
+        ("+2 hours", datetime(2026, 10, 24, 23, 59, tzinfo=UTC)),
+        ("next week", datetime(2026, 10, 31, 21, 59, tzinfo=UTC)),
+        ("+90 min", datetime(2026, 10, 24, 23, 29, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_in_words_counts_from_now(send_at: str, moment: datetime) -> None:
+    """In Rome, a minute before midnight."""
+    assert moment_of(send_at, datetime(2026, 10, 24, 21, 59, tzinfo=UTC)) == moment
+
+
+@pytest.mark.parametrize(
+    "send_at", ["tomorrow", "+2 hours", "next week", "Last Wed of April 2035"]
+)
+async def test_the_words_of_the_page_schedule_a_send(
+    simulator: Simulator, caller: Caller, send_at: str
+) -> None:
+    """It waits at the provider."""
+    assert (await caller.svi(send_at=send_at)).status == 200
+    (message,) = simulator.messages
+    assert message.scheduled is not None
+    assert message.scheduled > datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    "send_at",
+    ["someday", "2035-13-01 00:00:00", "fifth tuesday july 2035", "last wed july 0000"],
 )
 async def test_a_bad_moment_is_refused(
-    simulator: Simulator, caller: Caller, send_at: str, error: int
+    simulator: Simulator, caller: Caller, send_at: str
 ) -> None:
-    """With the numbers of the older API."""
+    """With the number of the older API."""
     reply = await caller.svi(send_at=send_at)
-    assert (reply.status, reply.object) == (400, {"error": error})
+    assert (reply.status, reply.object) == (400, {"error": 12})
     assert not simulator.messages
 
 

@@ -24,6 +24,7 @@ from ..account_setup import async_get_session
 from ..const import SECTION_ADVANCED
 from ..providers import (
     DEFAULT_TIMEOUTS,
+    Cause,
     ErrorKind,
     FieldKind,
     NotAcceptedError,
@@ -48,6 +49,7 @@ class AccountError(StrEnum):
     CANNOT_CONNECT = "cannot_connect"
     INVALID_SENDER = "invalid_sender"
     INVALID_URL = "invalid_url"
+    NO_HTTPS = "no_https"
     MISSING = "missing"
     UNKNOWN = "unknown"
 
@@ -134,6 +136,24 @@ class AccountForm:
             if other.kind is FieldKind.USERNAME and other.placement is field.placement
         )
 
+    def clear_text_offer(
+        self, settings: Settings, refusal: CredentialsRefusal
+    ) -> str | None:
+        """Return the address to offer if the default one did not prove to be the API.
+
+        None if there is no other, if the form does not ask for an address, or if the
+        account has the default one already: it was proved then.
+        """
+        offer = self.provider.clear_text_url
+        is_asked = any(field.key == CONF_URL for field in self.fields)
+        if offer is None or not is_asked or refusal.is_of_api:
+            return None
+        default = parse_url(_default_url(self.provider))
+        stored = self.stored.get(CONF_URL)
+        was_proved = stored is not None and parse_url(stored) == default
+        is_default = parse_url(settings[CONF_URL]) == default
+        return offer if is_default and not was_proved else None
+
     def find_errors(self, settings: Settings) -> dict[str, str]:
         """Return the errors of the values by field.
 
@@ -189,22 +209,41 @@ _SELECTORS: Mapping[FieldKind, object] = {
 def account_unique_id(provider: Provider, settings: Settings) -> str:
     """Return the permanent ID of an account, which does not reveal its credentials."""
     identity = [
-        parse_url(settings[CONF_URL]).host,
+        _api_host(provider, settings[CONF_URL]),
         *(settings.get(key) for key in provider.identity),
     ]
     digest = sha256(json.dumps(identity).encode()).hexdigest()
     return f"{provider.key}_{digest[:32]}"
 
 
+def _api_host(provider: Provider, url: str) -> str | None:
+    """Return the host of an API; one that has two addresses is one API."""
+    host = parse_url(url).host
+    other = provider.clear_text_url
+    if other is not None and host == parse_url(_default_url(provider)).host:
+        return parse_url(other).host
+    return host
+
+
+def _default_url(provider: Provider) -> str:
+    """Return the address that a new account has unless another is entered."""
+    defaults = (
+        field.default for field in provider.fields if field.kind is FieldKind.URL
+    )
+    return next(defaults) or ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsRefusal:
     """Why the credentials could not be checked or are not valid.
 
-    `detail` is the provider's wording.
+    `detail` is the provider's wording. `is_of_api` is False if nothing proved that the
+    API was reached at all.
     """
 
     error: AccountError
     detail: str = ""
+    is_of_api: bool = False
 
 
 async def async_check_credentials(
@@ -216,7 +255,11 @@ async def async_check_credentials(
         await client.validate()
     except NotAcceptedError as err:
         if err.kind is ErrorKind.AUTH:
-            return CredentialsRefusal(error=AccountError.INVALID_AUTH)
+            return CredentialsRefusal(
+                error=AccountError.INVALID_AUTH,
+                detail=err.detail or err.kind,
+                is_of_api=err.cause is not Cause.UNCONFIRMED,
+            )
         return CredentialsRefusal(
             error=AccountError.CANNOT_CONNECT, detail=err.detail or err.kind
         )
@@ -232,5 +275,5 @@ async def async_check_credentials(
             provider.name,
             "".join(format_tb(err.__traceback__)),
         )
-        return CredentialsRefusal(error=AccountError.UNKNOWN)
+        return CredentialsRefusal(error=AccountError.UNKNOWN, is_of_api=True)
     return None

@@ -1,18 +1,20 @@
 """The interface of a provider client, and the description of a provider."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import wraps
 import re
-from typing import ClassVar
+from typing import Any, ClassVar, Concatenate
 
 import aiohttp
 from yarl import URL
 
 from .errors import NotAcceptedError, OutcomeUnknownError
+from .http_status import REDIRECTED
 from .model import (
     Cancellation,
     Cause,
@@ -22,6 +24,7 @@ from .model import (
     Invitation,
     MessageRef,
     Mode,
+    NotSent,
     Outcome,
     Picture,
     PictureRef,
@@ -264,13 +267,42 @@ class ProviderClient(ABC):
             self._refuse_unfit(submission)
             return await self._send(submission)
         except NotAcceptedError as err:
-            return SendResult(
-                outcomes=same_for_all(submission, err.outcome), refusal=err.outcome
-            )
+            refusal = (await self.confirm(err)).outcome
         except OutcomeUnknownError as err:
-            return SendResult(
-                outcomes=same_for_all(submission, err.outcome), doubt=err.outcome
-            )
+            if err.detail != REDIRECTED or not await self._is_redirected():
+                doubt = err.outcome
+                return SendResult(outcomes=same_for_all(submission, doubt), doubt=doubt)
+            # A captive network, which points every question elsewhere.
+            refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=REDIRECTED)
+        return SendResult(outcomes=same_for_all(submission, refusal), refusal=refusal)
+
+    async def confirm(self, err: NotAcceptedError) -> NotAcceptedError:
+        """Return a refusal as what it is when the harmless question is asked too.
+
+        A foreign page with 401 is about the account only if that says so as well.
+        """
+        if err.cause is not Cause.UNCONFIRMED:
+            return err
+        try:
+            await self.validate()
+        except NotAcceptedError as answer:
+            if answer.kind is ErrorKind.AUTH:
+                return NotAcceptedError(ErrorKind.AUTH, err.detail)
+        except OutcomeUnknownError:
+            pass
+        return NotAcceptedError(ErrorKind.UNAVAILABLE, err.detail)
+
+    async def _is_redirected(self) -> bool:
+        """Return whether plain http leads elsewhere for the harmless question too."""
+        if self._url.scheme != "http":
+            return False
+        try:
+            await self.validate()
+        except NotAcceptedError as answer:
+            return answer.detail == REDIRECTED
+        except OutcomeUnknownError:
+            pass
+        return False
 
     def _refuse_unfit(self, submission: Submission) -> None:
         """Raise NotAcceptedError if the submission needs what the provider has not."""
@@ -305,16 +337,17 @@ class ProviderClient(ABC):
         """
         submission = _timely(submission)
         self._refuse_unfit(submission)
-        return await self._estimate(submission)
+        try:
+            return await self._estimate(submission)
+        except NotAcceptedError as err:
+            raise await self.confirm(err) from None
 
     async def _estimate(self, submission: Submission) -> Decimal:  # noqa: ARG002 - for those that can
         """Return the cost of a submission that the provider could take."""
         raise unsupported("no_estimate")
 
     async def lookup(
-        self,
-        reference: str,  # noqa: ARG002 - for those that can
-        channel: Channel | None = None,  # noqa: ARG002 - for those that can
+        self, reference: str, channel: Channel | None = None
     ) -> Sequence[Report]:
         """Return the reports of a submission, found by our reference.
 
@@ -322,6 +355,17 @@ class ProviderClient(ABC):
         known. Empty if the provider never took it; one that it works on after it has
         answered may be found only later. Raises ProviderError.
         """
+        try:
+            return await self._lookup(reference, channel)
+        except NotAcceptedError as err:
+            raise await self.confirm(err) from None
+
+    async def _lookup(
+        self,
+        reference: str,  # noqa: ARG002 - for those that can
+        channel: Channel | None,  # noqa: ARG002 - for those that can
+    ) -> Sequence[Report]:
+        """Return the reports of a submission, found by our reference."""
         raise unsupported("no_client_reference")
 
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:  # noqa: ARG002 - for those that can
@@ -360,13 +404,35 @@ class ProviderClient(ABC):
         """
         return None
 
-    @abstractmethod
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of accepted messages (feature DELIVERY_POLL).
 
         At most `refs_per_report_query` refs a call. A message that the provider does
         not report is left out. Raises ProviderError.
         """
+        try:
+            return await self._reports(refs)
+        except NotAcceptedError as err:
+            raise await self.confirm(err) from None
+
+    @abstractmethod
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+        """Return the status of accepted messages, as `reports`."""
+
+
+def confirmed[Client: ProviderClient, **Asked, Told](
+    question: Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]],
+) -> Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]]:
+    """Let a client's question blame the credentials only if the login does as well."""
+
+    @wraps(question)
+    async def ask(client: Client, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Told:
+        try:
+            return await question(client, *args, **kwargs)
+        except NotAcceptedError as err:
+            raise await client.confirm(err) from None
+
+    return ask
 
 
 def unsupported(detail: str) -> NotAcceptedError:
@@ -394,6 +460,9 @@ class Provider:
     those that only this provider has. `create` takes the session, the settings and the
     timeouts and returns a client; it raises ValueError if a
     setting is not valid.
+
+    `clear_text_url` is a second address of the API, without encryption: it is offered,
+    with consent, where the default of `url` does not prove to be the API.
     """
 
     key: str
@@ -405,6 +474,7 @@ class Provider:
     capabilities: Capabilities
     create: Callable[[aiohttp.ClientSession, Settings, Timeouts], ProviderClient]
     options: tuple[ProviderOption, ...] = ()
+    clear_text_url: str | None = None
 
 
 def parse_url(value: str) -> URL:

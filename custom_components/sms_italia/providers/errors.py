@@ -54,7 +54,14 @@ class NotAcceptedError(ProviderError):
 class OutcomeUnknownError(ProviderError):
     """The request left and no readable answer came: it may have been executed."""
 
+    def __init__(
+        self, detail: str | None = None, *, provider_id: str | None = None
+    ) -> None:
+        """Keep the ID that arrived in what could not be read."""
+        super().__init__(detail)
+        self.provider_id = provider_id
+
     @property
     def outcome(self) -> Uncertain:
         """This uncertainty as the outcome of a message."""
-        return Uncertain(detail=self.detail or "unknown")
+        return Uncertain(detail=self.detail or "unknown", provider_id=self.provider_id)

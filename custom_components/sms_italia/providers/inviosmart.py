@@ -1,17 +1,18 @@
 """Inviosmart (docs/development/provider-apis/inviosmart.md).
 
 All requests are GET with the credentials in the query, so no URL of this client may
-reach a log. They are plain http unless the account's address is https: whether the
-provider's own host has that is unknown. Facts:
+reach a log. The API has two addresses: one of them is https, but whether it answers
+there for more than a send is not proved. Facts:
 docs/development/provider-apis/inviosmart.md 4.2.
 
-The provider's tables of errors and statuses are lost: those here are of the sibling
-panel, not proved for this provider. Facts:
-docs/development/provider-apis/inviosmart.md 4.1.
+Answers are lines of text, in two forms: with a number, or a sentence without one. The
+provider's tables of numbers and statuses are lost: those here are of the sibling panel,
+not proved for this provider. Facts: docs/development/provider-apis/inviosmart.md 4.1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 import re
 from typing import override
 
@@ -30,7 +31,9 @@ from .client import (
     SettingsField,
     parse_url,
 )
-from .errors import NotAcceptedError, OutcomeUnknownError
+from .decoding import lines_of
+from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
+from .http_status import Origin, Purpose, refuse_http_error
 from .model import (
     Accepted,
     Credit,
@@ -40,15 +43,41 @@ from .model import (
     SendResult,
     Status,
     Submission,
+    Uncertain,
 )
-from .parsing import as_count, as_euro, as_price
-from .transport import Answer, Timeouts, exchange, refuse_http_error
+from .parsing import as_count, as_euro, as_parts, as_price
+from .transport import Answer, Timeouts, exchange
 
-DEFAULT_URL = "http://httpapi.inviosmart.it"
+DEFAULT_URL = "https://www.inviosmart.it/webservice/sms/"
+CLEAR_TEXT_URL = "http://httpapi.inviosmart.it"
 ITALY = "39"
 
 _MAX_PARTS = 4
 """612 characters: docs/development/provider-apis/inviosmart.md 4.3."""
+
+_MAX_ANSWER_BYTES = 64 * 1024
+"""An answer is a line; a whole error page of a web server fits too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Paths:
+    """Where an address takes its three questions."""
+
+    send: str
+    status: str
+    balance: str
+
+
+_COMMANDS = _Paths(send="sendsms/", status="smsstatus/", balance="account-balance/")
+_SCRIPTS = _Paths(
+    send="sendSMSHTTP.php",
+    status="getSMSStatus.php",
+    balance="getAccountBalance.php",
+)
+"""The last two have the sibling's names.
+
+Facts: docs/development/provider-apis/inviosmart.md 4.2.
+"""
 
 REFUSALS: Mapping[str, ErrorKind] = {
     **dict.fromkeys(("1001", "1002", "1012", "1014", "1038", "1042"), ErrorKind.AUTH),
@@ -58,7 +87,7 @@ REFUSALS: Mapping[str, ErrorKind] = {
         ("1006", "1007", "1008", "1015", "1016", "1021", "1036"), ErrorKind.SENDER
     ),
     **dict.fromkeys(("1009", "1024", "1029"), ErrorKind.TEXT),
-    **dict.fromkeys(("1020", "1025", "1031", "1032"), ErrorKind.UNAVAILABLE),
+    **dict.fromkeys(("1019", "1025", "1031", "1032"), ErrorKind.UNAVAILABLE),
     # 1011 is used for a bad number and for a missing text; 1022 waits until the cost
     # is confirmed, and is not sent.
     **dict.fromkeys(("1011", "1022", "1027", "1028"), ErrorKind.REFUSED),
@@ -68,9 +97,26 @@ REFUSALS: Mapping[str, ErrorKind] = {
 Facts: docs/development/provider-apis/inviosmart.md 4.4.
 """
 
-DOUBTS = ("1010", "1019", "1043")
-"""A failed call between two of their machines, an unwritten row, an internal error:
+DOUBTS = ("1010", "1020", "1043")
+"""A failed call between two of their machines, a failed charge, an internal error:
 none proves that the message had not been handed over.
+"""
+
+_SENTENCES: Sequence[tuple[str, ErrorKind | None]] = (
+    # The first two do not say that nothing left.
+    ("internal error", None),
+    ("system error", None),
+    ("username", ErrorKind.AUTH),
+    ("user name", ErrorKind.AUTH),
+    ("password", ErrorKind.AUTH),
+    ("credit", ErrorKind.CREDIT),
+    ("balance", ErrorKind.CREDIT),
+    ("destination", ErrorKind.RECIPIENT),
+    ("sender", ErrorKind.SENDER),
+)
+"""The keywords of refusals without a number; the first one in a sentence counts.
+
+Facts: docs/development/provider-apis/inviosmart.md 4.4.
 """
 
 STATUSES: Mapping[str, Status] = {
@@ -92,9 +138,36 @@ STATUSES: Mapping[str, Status] = {
 Facts: docs/development/provider-apis/inviosmart.md 4.5.
 """
 
-_ACCEPTED = re.compile(r"OK ID:\s*([0-9]{1,30})(?![0-9])")
-_LINE = re.compile(r"(Error|Status)\s*:\s*([0-9]{1,6})(?![0-9])")
-_PAIR = re.compile(r"([A-Za-z]+)\s*:\s*(-?[0-9]+(?:\.[0-9]+)?)")
+_FIELDS = 7
+"""Of a line of status."""
+
+_OK = re.compile(r"\bOK\b", re.IGNORECASE)
+_OK_LINE = re.compile(r"OK(?![a-z])", re.IGNORECASE)
+_OK_ID = re.compile(
+    r"\bOK\s{0,9}ID\s{0,9}:\s{0,9}(?:([0-9]{1,30})(?![0-9a-z_]|[.,:-][0-9]))?",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(
+    r"(Error|Status)\s{0,9}:\s{0,9}([0-9]{4})(?![0-9])", re.IGNORECASE
+)
+_BALANCE_OK = "1000"
+
+# Page-like tags are those that neither an answer nor a warning of PHP has.
+_PAGE = re.compile(
+    r"<(?!/?(?:br|b|p|pre|i|font|strong|em|hr)\b)[/!?]?[a-z]", re.IGNORECASE
+)
+_PLAIN_SENTENCE = re.compile(r"[A-Za-z][A-Za-z0-9 ,.:;!/'-]{0,199}")
+_REFUSING = re.compile(
+    r"\b(?:in(?:valid|correct|sufficient|ternal)|un(?:known|supported|authori|able)"
+    r"|wrong|bad|miss|empty|expired|exhausted|disabled|blocked|zero|required|denied"
+    r"|refused|rejected|fail|mismatch|error|enough|(?:no|not|cannot|too|out)\b)",
+    re.IGNORECASE,
+)
+_PHP_MESSAGE = re.compile(
+    r"(?:PHP )?(?:Warning|Notice|Deprecated|Strict Standards|Parse error"
+    r"|(?:Catchable |Recoverable )?Fatal error)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +190,11 @@ class InviosmartClient(ProviderClient):
         features=frozenset({Feature.CREDIT, Feature.SMS_LEFT, Feature.DELIVERY_POLL}),
         recipients_per_submission=1,
         max_parts=_MAX_PARTS,
-        # Latin characters; "+" only before a number, and not on the wire.
-        sender=SenderRule(alias=re.compile(r"[ -*,-~]{1,11}")),
+        # Latin characters, never only digits: a phone number is no sender here. Facts:
+        # docs/development/provider-apis/inviosmart.md 4.3.
+        sender=SenderRule(
+            alias=re.compile(r"[ -*,-~]{1,11}"), number=re.compile(r"(?!)")
+        ),
     )
 
     def __init__(  # noqa: PLR0913 - an account's settings
@@ -136,102 +212,235 @@ class InviosmartClient(ProviderClient):
         self._login = login
         self._sender = sender
         self._country_prefix = country_prefix
+        has_scripts = url.path.endswith("/webservice/sms")
+        self._paths = _SCRIPTS if has_scripts else _COMMANDS
 
     @override
     async def validate(self) -> None:
-        """Ask for the balance. Raises as ProviderClient.validate."""
-        await self.credit()
+        """Ask for the balance; one that cannot be read proves the login as well.
+
+        Raises as ProviderClient.validate.
+        """
+        await self.check()
 
     @override
     async def credit(self) -> Credit:
         """Return the balance in euro and how many SMS to the country it buys.
 
+        Raises ProviderError, OutcomeUnknownError for a balance that cannot be read.
+        """
+        credit = await self.check()
+        if credit is None:
+            raise OutcomeUnknownError("unreadable_balance")
+        return credit
+
+    @override
+    async def check(self) -> Credit | None:
+        """Ask for the balance; return None if its number cannot be read.
+
         Raises ProviderError.
         """
-        text = await self._ask(
-            "account-balance/", {"countryprefix": self._country_prefix}
+        answer = await self._ask(
+            self._paths.balance, {"countryprefix": self._country_prefix}
         )
-        fields = dict(_PAIR.findall(text))
-        balance = as_euro(fields.get("Balance"))
-        if fields.get("Status") != "1000" or balance is None:
-            raise OutcomeUnknownError("unreadable_answer")
-        return Credit(balance=balance, sms_left=as_count(fields.get("SmsRemainCount")))
+        fields = read_balance(answer)
+        balance = as_euro(fields["balance"])
+        if balance is None:
+            return None
+        return Credit(balance=balance, sms_left=as_count(fields.get("smsremaincount")))
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
-        """Send to the one recipient of the submission.
-
-        Status 1026, "queued", comes without an id, so that the message could never be
-        followed: it is uncertain. So is every answer in another format.
-        """
+        """Send to the one recipient of the submission."""
         (recipient,) = submission.recipients
-        message = {
-            "destination": recipient.removeprefix("+"),
-            "message": submission.text,
-        }
-        if sender := submission.sender or self._sender:
-            message["sender"] = sender.removeprefix("+")
-        accepted = _ACCEPTED.match(await self._ask("sendsms/", message))
-        if accepted is None:
-            raise OutcomeUnknownError("unreadable_answer")
-        return SendResult(outcomes={recipient: Accepted(provider_id=accepted[1])})
+        sender = submission.sender or self._sender
+        if sender is None or not self.capabilities.sender.allows(sender):
+            raise NotAcceptedError(ErrorKind.SENDER, "sender")
+        answer = await self._ask(
+            self._paths.send,
+            {
+                "destination": recipient.removeprefix("+"),
+                "message": submission.text,
+                "sender": sender,
+            },
+        )
+        outcome = read_sent(answer)
+        return SendResult(
+            outcomes={recipient: outcome},
+            doubt=outcome if isinstance(outcome, Uncertain) else None,
+        )
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of messages, asked for one by one.
 
         Raises ProviderError.
         """
         reports: list[Report] = []
         for ref in refs:
-            text = await self._ask("smsstatus/", {"SMSId": ref.provider_id})
-            match [value.strip() for value in text.split(":")]:
-                case [ref.provider_id, _, _, _, number, parts, charge]:
-                    status = STATUSES.get(number)
-                case _:
-                    raise OutcomeUnknownError("unreadable_answer")
-            if status is not None:
+            answer = await self._ask(self._paths.status, {"SMSId": ref.provider_id})
+            # Whoever says it, it is about the message and not about the account.
+            if answer.status == HTTPStatus.NOT_FOUND:
+                continue
+            message_id, _, _, _, number, parts, charge = read_status(answer)
+            if message_id != ref.provider_id:
+                raise OutcomeUnknownError("unreadable_answer")
+            if (status := STATUSES.get(number)) is not None:
                 reports.append(
                     Report(
                         ref=ref,
                         status=status,
-                        parts=as_count(parts) or None,
+                        parts=as_parts(parts),
                         cost=as_price(charge),
                         detail=number,
                     )
                 )
         return reports
 
-    async def _ask(self, path: str, params: Mapping[str, str]) -> str:
-        """Return the line that answers a request; raise the error of an error line."""
-        answer = await exchange(
+    async def _ask(self, path: str, params: Mapping[str, str]) -> Answer:
+        """Return the answer to a request, whatever it says."""
+        return await exchange(
             self._session,
             "GET",
             self._url.joinpath(path),
             timeouts=self._timeouts,
             params={**self._login.fields, **params},
+            max_bytes=_MAX_ANSWER_BYTES,
         )
-        return _accepted_text(answer)
 
 
-def _accepted_text(answer: Answer) -> str:
-    """Return the text of a 2xx answer that is not an error line.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refusal:
+    """A line of the provider that is not a success; without a `kind` it is a doubt."""
 
-    The HTTP status of an error line is not documented: the line counts.
+    code: str
+    kind: ErrorKind | None
+
+
+def read_sent(answer: Answer) -> Accepted | Uncertain:
+    """Return the outcome of a send: an OK first, whatever else the answer says.
+
+    What has an OK in it is never "not sent": without an ID, beside an error or in a
+    page it is a doubt, with the ID if there is one. So is status 1026, "queued", which
+    comes without an ID. Raises ProviderError.
     """
-    text = answer.text().removeprefix("\ufeff").strip()
-    if line := _LINE.match(text):
-        word, number = line.groups()
-        if kind := REFUSALS.get(number):
-            raise NotAcceptedError(kind, number, retry_after=answer.retry_after)
-        if number in DOUBTS:
-            raise OutcomeUnknownError(number)
-        if word == "Error":
-            raise NotAcceptedError(ErrorKind.REFUSED, number)
-        if number != "1000":
-            raise OutcomeUnknownError(number)
-    refuse_http_error(answer)
-    return text
+    text = answer.text()
+    lines = _own_lines(text)
+    refusal = _refusal_in(lines)
+    is_success = answer.status // 100 == HTTPStatus.OK // 100
+    if is_success and (accepted := _id_in(map(_OK_ID.match, lines))):
+        return Accepted(provider_id=accepted)
+    marks = [*_OK_ID.finditer(text)]
+    if (
+        marks
+        or any(map(_OK_LINE.match, lines))
+        or (refusal is not None and _OK.search(text))
+    ):
+        return Uncertain(
+            detail="unreadable_answer" if is_success else f"http_{answer.status}",
+            provider_id=_id_in(marks),
+        )
+    raise _failure(answer, Purpose.SEND, refusal)
+
+
+def read_balance(answer: Answer) -> Mapping[str, str]:
+    """Return the values of a balance by their names in lower case.
+
+    "balance" is among them. Raises ProviderError.
+    """
+    lines = _own_lines(answer.text())
+    for line in lines:
+        found = _NUMBERED.match(line)
+        if found is None or found[2] != _BALANCE_OK:
+            continue
+        refuse_http_error(answer, Origin.OWN, Purpose.QUESTION)
+        pairs = [
+            pair.partition(":") for pair in line[found.end() :].lstrip(" -").split("|")
+        ]
+        fields = {name.strip().lower(): value for name, _, value in pairs}
+        if "balance" not in fields:
+            raise OutcomeUnknownError("unreadable_answer")
+        return fields
+    raise _failure(answer, Purpose.QUESTION, _refusal_in(lines))
+
+
+def read_status(answer: Answer) -> list[str]:
+    """Return the seven fields of a status. Raises ProviderError."""
+    lines = _own_lines(answer.text())
+    for line in lines:
+        fields = [value.strip() for value in line.split(":", _FIELDS)]
+        if len(fields) == _FIELDS and fields[0].isdecimal():
+            refuse_http_error(answer, Origin.OWN, Purpose.QUESTION)
+            return fields
+    raise _failure(answer, Purpose.QUESTION, _refusal_in(lines))
+
+
+def _own_lines(text: str) -> list[str]:
+    """Return the lines in which the provider speaks: the first and the last one.
+
+    Something in between is a warning of PHP or a text that only quotes an answer, such
+    as the provider's own help. A page is not its answer.
+    """
+    if _PAGE.search(text):
+        return []
+    lines = lines_of(text)
+    return [*lines[:1], *lines[1:][-1:]]
+
+
+def _id_in(found: Iterable[re.Match[str] | None]) -> str | None:
+    """Return the first ID of a message, None for 0."""
+    ids = (match[1] for match in found if match is not None)
+    return next((one for one in ids if one is not None and one.strip("0")), None)
+
+
+def _refusal_in(lines: Sequence[str]) -> _Refusal | None:
+    """Return what the provider's lines refuse; a doubt before a refusal."""
+    refusals = [found for line in lines if (found := _as_refusal(line)) is not None]
+    return min(refusals, key=lambda one: one.kind is not None, default=None)
+
+
+def _as_refusal(line: str) -> _Refusal | None:
+    """Return what a line refuses, by its number or else by its keyword."""
+    if found := _NUMBERED.match(line):
+        word, number = found.groups()
+        if number == _BALANCE_OK:
+            return None
+        kind = REFUSALS.get(number)
+        if kind is None and word.lower() == "error" and number not in DOUBTS:
+            kind = ErrorKind.REFUSED
+        return _Refusal(code=number, kind=kind)
+    if (
+        _PLAIN_SENTENCE.fullmatch(line) is None
+        or _PHP_MESSAGE.match(line)
+        or _REFUSING.search(line) is None
+    ):
+        return None
+    for keyword, kind in _SENTENCES:
+        if re.search(rf"\b{keyword}s?\b", line, re.IGNORECASE):
+            return _Refusal(code=keyword.replace(" ", "_"), kind=kind)
+    return None
+
+
+def _failure(
+    answer: Answer, purpose: Purpose, refusal: _Refusal | None
+) -> ProviderError:
+    """Return what an answer proves that is not the one that was asked for.
+
+    The HTTP status of an error line is not documented, so the line says why; a status
+    that proves something by itself comes before it.
+    """
+    origin = Origin.FOREIGN if refusal is None else Origin.OWN
+    code = None if refusal is None else refusal.code
+    try:
+        refuse_http_error(answer, origin, purpose, code)
+    except NotAcceptedError as err:
+        if refusal is None or err.kind is not ErrorKind.REFUSED:
+            return err
+    except OutcomeUnknownError as err:
+        return err
+    if refusal is None or refusal.kind is None:
+        return OutcomeUnknownError(code)
+    return NotAcceptedError(refusal.kind, code, retry_after=answer.retry_after)
 
 
 def _create(
@@ -270,4 +479,5 @@ PROVIDER = Provider(
     identity=("username",),
     capabilities=InviosmartClient.capabilities,
     create=_create,
+    clear_text_url=CLEAR_TEXT_URL,
 )

@@ -139,6 +139,11 @@ class Cause(StrEnum):
     """The Push plan has no messages left."""
     NO_PUSH_APP = "no_push_app"
     """The recipient has no app for a Push, and only a Push was asked for."""
+    UNCONFIRMED = "unconfirmed"
+    """A status code alone blames the credentials; the provider's own words do not.
+
+    Never that of a message: before anybody is told so, the login is asked.
+    """
     PICTURE = "picture"
     """The picture is too big, has a wrong type, or there is no Push to carry it."""
 
@@ -237,11 +242,13 @@ class MessageRef:
     """The name of one of our messages at its provider.
 
     Some providers give one id to a whole submission, hence the recipient
-    (E.164 with "+").
+    (E.164 with "+"). `parts` are those of the message, None if not known; they are no
+    part of its name, and say how many reports of parts belong together.
     """
 
     provider_id: str
     recipient: str = field(repr=False)
+    parts: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +265,8 @@ class Report:
 
     `parts` and `cost` (euro) are None if not reported. `at` is when the message got
     this status, None if no time with its zone is reported. `type` is None if the
-    answer does not distinguish SMS from Push.
+    answer does not distinguish SMS from Push. `is_last` is set where no other report
+    will ever come, although the status is not a final one.
     """
 
     ref: MessageRef
@@ -269,6 +277,7 @@ class Report:
     at: datetime | None = None
     type: MessageType | None = None
     picture: PictureRef | None = None
+    is_last: bool = False
 
 
 class Cancelling(StrEnum):

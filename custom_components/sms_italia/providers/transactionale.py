@@ -26,7 +26,9 @@ from .client import (
     SettingsField,
     parse_url,
 )
+from .decoding import Json, salvage_id
 from .errors import NotAcceptedError, OutcomeUnknownError
+from .http_status import Origin, Purpose, refuse_http_error
 from .model import (
     Accepted,
     ErrorKind,
@@ -37,14 +39,15 @@ from .model import (
     Submission,
 )
 from .parsing import as_code, as_identifier, as_moment, as_number, as_object
-from .transport import Answer, Json, Timeouts, exchange, refuse_http_error
+from .transport import SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
 
 DEFAULT_URL = "https://api.transactionale.com"
 _SEND = "platform/api/sms/send"
-"""The path for sending and, with an id after it, for reading.
+"""The path for sending and, with an id after it, for reading."""
+_READ = "api/v1/send"
+"""The path for reading that the provider's page documents; nothing is sent to it.
 
-/api/v1/send, which the provider documents for reading, is left over from an old
-address: the `url` of an answer has this path. Facts:
+It may be left over from an old address: the `url` of an answer has the other. Facts:
 docs/development/provider-apis/transactionale.md 3.2.
 """
 
@@ -53,9 +56,22 @@ FIELDS: Mapping[str, ErrorKind] = MappingProxyType(
         "phone": ErrorKind.RECIPIENT,
         "sender_id": ErrorKind.SENDER,
         "body": ErrorKind.TEXT,
+        "webhook_url": ErrorKind.REFUSED,
+        "receive_dlr": ErrorKind.REFUSED,
     }
 )
 """The kind of a refused field; of several, the first here counts."""
+
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "phone": "phone",
+        "sender_id": "sender",
+        "body": "body",
+        "webhook_url": "webhook",
+        "receive_dlr": "dlr",
+    }
+)
+"""The word by which a sentence names a field, where no key does."""
 
 PROGRESS: Mapping[str, Status] = MappingProxyType(
     {"pending": Status.QUEUED, "sent": Status.SENT}
@@ -73,6 +89,12 @@ DELIVERY: Mapping[str, Status] = MappingProxyType(
 
 _MAX_ADDRESSES = 1000
 """How many addresses of messages are kept; the oldest go first."""
+
+_MAX_ANSWER_BYTES = 256 * 1024
+"""An answer about a message repeats its text: 255 parts, up to 6 bytes a character."""
+
+_MOST_ERRORS = 100
+"""How many values of a validation error are looked at."""
 
 
 class CallbackRule(StrEnum):
@@ -138,6 +160,7 @@ class TransactionaleClient(ProviderClient):
         self._sender = sender
         self._callback_rule = callback_rule
         self._addresses: OrderedDict[str, URL] = OrderedDict()
+        self._read_path = _SEND
 
     @override
     async def validate(self) -> None:
@@ -150,15 +173,39 @@ class TransactionaleClient(ProviderClient):
 
         Raises as ProviderClient.validate.
         """
-        answer = await self._post({})
-        if _refused_fields(answer) & FIELDS.keys():
+        answer = await self._post({}, SHORT_ANSWER_BYTES)
+        parsed = _parse(answer)
+        if answer.status in _INVALID and parsed.refused_fields & FIELDS.keys():
             return
-        refuse_http_error(answer)
+        refuse_http_error(answer, parsed.origin, Purpose.QUESTION)
         raise OutcomeUnknownError("key_not_proved")
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
-        """Send to the one recipient of the submission."""
+        """Send to the one recipient of the submission.
+
+        In doubt with the ID if the answer has one beside errors, or cannot be read.
+        """
+        (recipient,) = submission.recipients
+        answer = await self._post(self._message(submission), _MAX_ANSWER_BYTES)
+        parsed = _parse(answer)
+        provider_id = parsed.provider_id
+        try:
+            _refuse(answer, parsed, Purpose.SEND)
+        except OutcomeUnknownError as err:
+            raise OutcomeUnknownError(err.detail, provider_id=provider_id) from None
+        if provider_id is None:
+            raise OutcomeUnknownError("no_id")
+        if parsed.body.get("errors"):
+            raise OutcomeUnknownError("errors", provider_id=provider_id)
+        accepted = Accepted(
+            provider_id=provider_id, status=_progress(parsed.body) or Status.QUEUED
+        )
+        self._remember(provider_id, parsed.body)
+        return SendResult(outcomes={recipient: accepted})
+
+    def _message(self, submission: Submission) -> Mapping[str, Json]:
+        """Return the message of a submission."""
         (recipient,) = submission.recipients
         message: dict[str, Json] = {
             "phone": recipient.removeprefix("+"),
@@ -172,14 +219,7 @@ class TransactionaleClient(ProviderClient):
                 message["receive_dlr"] = CallbackRule.ALWAYS.value
         if self._callback_rule is not None:
             message["receive_dlr"] = self._callback_rule.value
-        body = _accepted_body(await self._post(message))
-        provider_id = as_identifier(body.get("id"))
-        if provider_id is None:
-            raise OutcomeUnknownError("no_id")
-        self._remember(provider_id, body)
-        status = _progress(body) or Status.QUEUED
-        accepted = Accepted(provider_id=provider_id, status=status)
-        return SendResult(outcomes={recipient: accepted})
+        return message
 
     def _remember(self, provider_id: str, body: Mapping[str, Json]) -> None:
         """Keep the address of a message if it is on the account's own host.
@@ -192,20 +232,23 @@ class TransactionaleClient(ProviderClient):
             return
         try:
             url = URL(value)
+            is_own = url.origin() == self._url.origin() and url.user is None
         except ValueError:
             return
-        is_own = url.absolute and url.origin() == self._url.origin()
-        if not is_own or url.user is not None or url == self._usual(provider_id):
+        if not is_own or url in self._usual(provider_id).values():
             return
         self._addresses[provider_id] = url
         if len(self._addresses) > _MAX_ADDRESSES:
             self._addresses.popitem(last=False)
 
-    def _usual(self, provider_id: str) -> URL:
-        """Return the usual address of a message."""
-        return self._url.joinpath(_SEND).joinpath(
-            quote(provider_id, safe=""), encoded=True
-        )
+    def _usual(self, provider_id: str) -> Mapping[str, URL]:
+        """Return the usual addresses of a message by path, the one that works first."""
+        # A dot alone would lead out of the path.
+        name = quote(provider_id, safe="").replace(".", "%2E")
+        return {
+            path: self._url.joinpath(path).joinpath(name, encoded=True)
+            for path in sorted((_SEND, _READ), key=self._read_path.__ne__)
+        }
 
     @override
     def parse_report(self, body: bytes) -> Report | None:
@@ -231,30 +274,56 @@ class TransactionaleClient(ProviderClient):
         )
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of messages, asked for one by one.
 
         A message that is not found is left out. Raises ProviderError.
         """
         reports: list[Report] = []
         for ref in refs:
-            answer = await exchange(
-                self._session,
-                "GET",
-                self._addresses.get(ref.provider_id) or self._usual(ref.provider_id),
-                timeouts=self._timeouts,
-                headers=self._login.headers,
-            )
-            if answer.status == HTTPStatus.NOT_FOUND:
+            parsed = await self._ask(ref.provider_id)
+            if (
+                parsed is None
+                or as_identifier(parsed.body.get("id")) != ref.provider_id
+            ):
                 continue
-            body = _accepted_body(answer)
-            status = _status(body)
-            if status is None or as_identifier(body.get("id")) != ref.provider_id:
+            status = _status(parsed.body)
+            is_of_another = as_number(parsed.body.get("phone")) not in {
+                None,
+                ref.recipient,
+            }
+            if status is None or is_of_another:
                 continue
             reports.append(Report(ref=ref, status=status))
         return reports
 
-    async def _post(self, message: Mapping[str, Json]) -> Answer:
+    async def _ask(self, provider_id: str) -> _Parsed | None:
+        """Return the answer about a message, None if the provider does not know it.
+
+        Which of the two paths lives is not known: where one answers 404, the other is
+        asked, and the one that works is asked first from then on.
+        """
+        addresses = self._usual(provider_id)
+        if given := self._addresses.get(provider_id):
+            addresses = {"": given, **addresses}
+        for path, url in addresses.items():
+            answer = await exchange(
+                self._session,
+                "GET",
+                url,
+                timeouts=self._timeouts,
+                headers=self._login.headers,
+                max_bytes=_MAX_ANSWER_BYTES,
+            )
+            if answer.status == HTTPStatus.NOT_FOUND:
+                continue
+            parsed = _parse(answer)
+            _refuse(answer, parsed, Purpose.QUESTION)
+            self._read_path = path or self._read_path
+            return parsed
+        return None
+
+    async def _post(self, message: Mapping[str, Json], max_bytes: int) -> Answer:
         """Return the answer to a message."""
         return await exchange(
             self._session,
@@ -263,42 +332,120 @@ class TransactionaleClient(ProviderClient):
             timeouts=self._timeouts,
             headers=self._login.headers,
             json_body=message,
+            max_bytes=max_bytes,
+            find_id=_find_id,
         )
 
 
-def _accepted_body(answer: Answer) -> Mapping[str, Json]:
-    """Return the JSON object of a 2xx answer; raise the error of any other."""
-    if refused := _refused_fields(answer):
-        kinds = [kind for name, kind in FIELDS.items() if name in refused]
-        names = [name for name in FIELDS if name in refused]
-        names += sorted(refused - FIELDS.keys())
-        raise NotAcceptedError(
-            kinds[0] if kinds else ErrorKind.REFUSED, detail=",".join(names[:5])
-        )
-    refuse_http_error(answer)
-    return as_object(answer.json())
+_INVALID = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+"""The codes of a validation error; 422 is inferred."""
 
 
-def _refused_fields(answer: Answer) -> frozenset[str]:
-    """Return the fields that a validation error names, in either of its shapes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parsed:
+    """An answer: its JSON object, whose words it is, and an ID in it."""
 
-    The provider documents both `{"errors": {field: [...]}}` and `{field: [...]}`.
+    body: Mapping[str, Json] = field(repr=False)
+    origin: Origin
+    provider_id: str | None = field(repr=False)
+
+    @property
+    def refused_fields(self) -> frozenset[str]:
+        """The fields that a validation error names.
+
+        The provider documents both `{"errors": {field: [...]}}` and `{field: [...]}`
+        with sentences; a sentence alone and deeper nesting are read too.
+        """
+        if errors := self.body.get("errors"):
+            return _fields_in(errors)
+        named = {
+            name: value
+            for name, value in self.body.items()
+            if name in FIELDS or isinstance(value, list)
+        }
+        return _fields_in(named)
+
+
+def _parse(answer: Answer) -> _Parsed:
+    """Return an answer with the origin of its words, whatever its status.
+
+    The provider's own format: docs/development/provider-apis/common.md 9.
     """
-    if answer.status not in {
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-    }:
-        return frozenset()
     try:
         body = as_object(answer.json())
     except OutcomeUnknownError:
-        return frozenset()
-    match body.get("errors"):
-        case dict() as nested:
-            names = list(nested)
-        case _:
-            names = [name for name, value in body.items() if isinstance(value, list)]
-    return frozenset(filter(None, map(as_code, names)))
+        body = {}
+    is_own = (
+        "id" in body
+        or "errors" in body
+        or {"message", "status_code"} <= body.keys()
+        or bool(FIELDS.keys() & body.keys())
+    )
+    if not is_own:
+        found = _find_id(answer.text())
+        return _Parsed(body=body, origin=Origin.FOREIGN, provider_id=found)
+    provider_id = as_identifier(body.get("id"))
+    return _Parsed(
+        body=body,
+        origin=Origin.OWN,
+        provider_id=None if provider_id == "0" else provider_id,
+    )
+
+
+def _find_id(text: str) -> str | None:
+    """Return the ID of a message in what cannot be read, which is an integer."""
+    found = salvage_id(text, "id")
+    return found if found and found.isascii() and found.isdecimal() else None
+
+
+def _refuse(answer: Answer, parsed: _Parsed, purpose: Purpose) -> None:
+    """Raise what a status code proves, with the fields that the provider names."""
+    try:
+        refuse_http_error(answer, parsed.origin, purpose)
+    except NotAcceptedError as err:
+        named = parsed.refused_fields
+        is_own = parsed.origin is Origin.OWN
+        if err.kind is not ErrorKind.REFUSED or not named or not is_own:
+            raise
+        known = [name for name in FIELDS if name in named]
+        codes = known or sorted(filter(None, map(as_code, named)))
+        raise NotAcceptedError(
+            FIELDS[known[0]] if known else ErrorKind.REFUSED,
+            ",".join(codes[:5]) or err.detail,
+            retry_after=err.retry_after,
+        ) from None
+
+
+def _fields_in(errors: Json) -> frozenset[str]:
+    """Return the fields that errors name: by keys, else by their sentences.
+
+    Keys that are no fields of a message are returned only where nothing else is named.
+    """
+    fields: set[str] = set()
+    keys: list[str] = []
+    sentences: list[str] = []
+    waiting = [errors]
+    for value in waiting:
+        match value:
+            case dict() if named := {name for name in FIELDS if value.get(name)}:
+                fields |= named
+            case dict():
+                keys += value
+                waiting += list(value.values())[:_MOST_ERRORS]
+            case list():
+                waiting += value[:_MOST_ERRORS]
+            case str():
+                sentences.append(value)
+            case _:
+                pass
+        del waiting[_MOST_ERRORS:]
+    if fields:
+        return frozenset(fields)
+    text = " ".join([*keys, *sentences]).lower()
+    fields = {name for name, word in _WORDS.items() if word in text}
+    if not fields and "number" in text:
+        fields = {"phone"}
+    return frozenset(fields or keys)
 
 
 def _progress(body: Mapping[str, Json]) -> Status | None:

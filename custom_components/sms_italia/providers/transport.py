@@ -1,28 +1,27 @@
 """One HTTP exchange with a provider: bounded, never repeated, never redirected."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from enum import StrEnum
 import json
-from typing import Never
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import aiohttp
 from yarl import URL
 
+from .decoding import Json, decode_json, decode_text
 from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import ErrorKind
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """A longer answer is not read to its end and counts as unreadable."""
 
-type Json = bool | int | Decimal | str | list[Json] | dict[str, Json] | None
-"""A decoded JSON value; numbers with a point come as Decimal, never as float."""
+SHORT_ANSWER_BYTES = 64 * 1024
+"""The same for an answer about one account or one submission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,40 +51,46 @@ class Upload:
     content: bytes = field(repr=False)
 
 
+class Redirect(StrEnum):
+    """Where an answer points to; no redirect is ever followed."""
+
+    NONE = "none"
+    TO_HTTPS = "to_https"
+    """To the same host and path, by https: the rule of a front server."""
+    SAME_HOST = "same_host"
+    ELSEWHERE = "elsewhere"
+    """To another host."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A server's answer: status, content type, bounded body, Retry-After (seconds)."""
+    """What a provider's server answered: status, content type and the bounded body.
+
+    `charset` is the one that the content type names.
+    """
 
     status: int
     content_type: str
     body: bytes = field(repr=False)
+    charset: str | None = None
     retry_after: float | None = None
+    redirect: Redirect = Redirect.NONE
 
     def text(self) -> str:
-        """Return the body as text; bytes that are not UTF-8 are replaced."""
-        return self.body.decode("utf-8", "replace")
+        """Return the body as text, whatever its charset."""
+        return decode_text(self.body, self.charset)
 
     def json(self) -> Json:
         """Return the body as JSON.
 
-        Raises OutcomeUnknownError if it is not JSON; the content type does not count.
+        Raises OutcomeUnknownError if it is not JSON, whatever the content type.
         """
         try:
-            encoding = json.detect_encoding(self.body)
-            text = self.body.decode(encoding, "surrogatepass")
-            value: Json = _DECODER.decode(text)
-        except ValueError, ArithmeticError, RecursionError:
+            return decode_json(self.text())
+        except ValueError:
             raise OutcomeUnknownError("unreadable_answer") from None
-        return value
 
 
-def _refuse_constant(name: str) -> Never:
-    """Raise for NaN and the infinities, which JSON does not have."""
-    raise ValueError(name)
-
-
-# Made once: the functions of the module would make one for each answer and message.
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -122,10 +127,12 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     upload: Upload | None = None,
     json_body: Mapping[str, Json] | None = None,
     max_bytes: int = MAX_ANSWER_BYTES,
+    find_id: Callable[[str], str | None] | None = None,
 ) -> Answer:
     """Send one request and read the answer up to `max_bytes`.
 
-    The fields of `data` go as a form, with an `upload` as a multipart one.
+    The fields of `data` go as a form, with an `upload` as a multipart one. `find_id`
+    returns the ID of a message in what arrived of an answer that broke off.
 
     Raises NotAcceptedError if the request certainly never left: kind `unavailable`
     without address, connection or TLS, `auth` for a credential that no header can
@@ -144,6 +151,7 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     total = timeouts.total
     if upload is not None:
         total += len(upload.content) / _SLOWEST_UPLOAD
+    received = bytearray()
     try:
         async with session.request(
             method,
@@ -154,17 +162,18 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
             timeout=aiohttp.ClientTimeout(total=total, connect=timeouts.connect),
             middlewares=(_never_repeat,),
         ) as response:
-            received = bytearray()
             async for chunk in response.content.iter_any():
                 received += chunk
                 if len(received) > max_bytes:
                     response.close()
-                    raise OutcomeUnknownError("answer_too_long")
+                    raise _broken_off("answer_too_long", received, find_id)
             return Answer(
                 status=response.status,
                 content_type=response.content_type,
                 body=bytes(received),
+                charset=response.charset,
                 retry_after=_retry_after(response.headers.get("Retry-After")),
+                redirect=_redirect(url, response.headers.get("Location")),
             )
     except (
         aiohttp.ClientConnectorError,
@@ -177,7 +186,17 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     except _InterruptedError as err:
         raise OutcomeUnknownError(str(err)) from None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
-        raise OutcomeUnknownError(type(err).__name__) from None
+        raise _broken_off(type(err).__name__, received, find_id) from None
+
+
+def _broken_off(
+    detail: str,
+    received: bytearray,
+    find_id: Callable[[str], str | None] | None,
+) -> OutcomeUnknownError:
+    """Return the doubt about a request whose answer broke off; it keeps the ID."""
+    found = find_id(decode_text(bytes(received))) if find_id and received else None
+    return OutcomeUnknownError(detail, provider_id=found)
 
 
 def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
@@ -199,7 +218,8 @@ def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
         raise NotAcceptedError(ErrorKind.AUTH, detail="unprintable_credential")
     # A connection left open may be closed by the server just as the next message
     # goes out on it, which would leave that message uncertain.
-    all_headers = {**headers, "Connection": "close"}
+    # Of a packed answer, aiohttp would not see that it was cut.
+    all_headers = {**headers, "Connection": "close", "Accept-Encoding": "identity"}
     body = None
     try:
         if params is not None:
@@ -239,6 +259,22 @@ def _multipart(data: Mapping[str, str], upload: Upload) -> tuple[bytes, str]:
     return b"".join(parts), f"multipart/form-data; boundary={boundary}"
 
 
+def _redirect(url: URL, location: str | None) -> Redirect:
+    """Return where a Location header points to, as seen from a request's URL."""
+    if location is None:
+        return Redirect.NONE
+    try:
+        target = url.join(URL(location))
+    except ValueError:
+        return Redirect.ELSEWHERE
+    if target.host != url.host:
+        return Redirect.ELSEWHERE
+    to_https = (url.scheme, target.scheme) == ("http", "https")
+    if to_https and target.raw_path == url.raw_path:
+        return Redirect.TO_HTTPS
+    return Redirect.SAME_HOST
+
+
 def _retry_after(header: str | None) -> float | None:
     """Return the seconds that a Retry-After header asks for, at most a day."""
     if header is None:
@@ -251,39 +287,3 @@ def _retry_after(header: str | None) -> float | None:
         wait = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
         return min(max(wait, 0), 86_400)
     return None
-
-
-def refuse_http_error(answer: Answer, code: str | None = None) -> None:
-    """Raise the error that an HTTP status alone proves; return for 2xx.
-
-    `code` is the provider's own word for it and goes into the detail.
-
-    4xx and permanent or method-keeping redirects prove that nothing was accepted.
-    302 and 303 may answer work that was done, and a bare 5xx proves nothing. Facts:
-    docs/development/provider-apis/common.md 9.
-    """
-    match answer.status:
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            kind = ErrorKind.AUTH
-        case HTTPStatus.PAYMENT_REQUIRED:
-            kind = ErrorKind.CREDIT
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            kind = ErrorKind.THROTTLED
-        case (
-            HTTPStatus.MOVED_PERMANENTLY
-            | HTTPStatus.TEMPORARY_REDIRECT
-            | HTTPStatus.PERMANENT_REDIRECT
-            | HTTPStatus.REQUEST_TIMEOUT
-        ):
-            kind = ErrorKind.UNAVAILABLE
-        case status:
-            match status // 100:
-                case 2:
-                    return
-                case 4:
-                    kind = ErrorKind.REFUSED
-                case _:
-                    raise OutcomeUnknownError(f"http_{status}")
-    raise NotAcceptedError(
-        kind, detail=code or f"http_{answer.status}", retry_after=answer.retry_after
-    )

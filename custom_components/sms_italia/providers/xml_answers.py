@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import Never
 from xml.parsers import expat
 
+from .decoding import Json
 from .errors import OutcomeUnknownError
-from .transport import Answer, Json
+from .transport import Answer
 
 _MAX_DEPTH = 16
 """No answer of a provider is nested deeper."""

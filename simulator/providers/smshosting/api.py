@@ -1,15 +1,17 @@
-"""Sending, estimate, cancel, profile.
+"""Sending, estimate, cancel, profile, lists.
 
-Not published, so chosen here: in sandbox nothing is listed; at most 7 parts an SMS;
-a blocked number is NOT_INSERTED with BLACKLIST; the status callback is a form with
-transactionId, to, status and id; a cancelled message has the status NOSENT, and its
-price is refunded.
+Not published, so chosen here: at most 7 parts an SMS; a blocked number is NOT_INSERTED
+with BLACKLIST; a cancelled message is refunded; an answer in XML has the root
+`response`, and a bare list is the element `items` there.
 """
 
 from base64 import b64encode
-from contextlib import suppress
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+from http import HTTPStatus
+import json
 
 from ...exchange import (
     Answer,
@@ -18,6 +20,7 @@ from ...exchange import (
     Endpoint,
     RefusedError,
     json_answer,
+    xml_answer,
 )
 from ...model import Json, Message, Operation, Status
 from ...provider import Provider, SendCall, SendFields
@@ -25,13 +28,18 @@ from ...store import Account, Store
 from .common import (
     BASE,
     KEY,
+    MAX_NUMBERS,
+    NOT_SENT,
     WORDS,
     Recipient,
     SendOptions,
     Sms,
     check_login,
     describe,
+    error,
     insert_sms,
+    inserted_in,
+    moment,
     read_callback,
     read_options,
     read_sms,
@@ -55,7 +63,13 @@ class Smshosting:
         self._push = SmshostingPush(store)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return every method and path that it answers."""
+        """Return every method and path that it answers, in JSON or in XML."""
+        return tuple(
+            replace(endpoint, handler=partial(_in_asked_form, endpoint.handler))
+            for endpoint in self._endpoints()
+        )
+
+    def _endpoints(self) -> tuple[Endpoint, ...]:
         return (
             Endpoint(
                 method="POST",
@@ -87,62 +101,67 @@ class Smshosting:
                 operation=Operation.CREDIT,
                 handler=self._user,
             ),
+            Endpoint(
+                method="GET",
+                path=f"{BASE}/alias/list",
+                operation=Operation.OTHER,
+                handler=self._aliases,
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{BASE}/phonebook/group/list",
+                operation=Operation.OTHER,
+                handler=self._groups,
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{BASE}/sms/received/sim/list",
+                operation=Operation.OTHER,
+                handler=self._reception_numbers,
+            ),
             *self._search.endpoints(),
             *self._push.endpoints(),
         )
 
     def delivery_report(self, message: Message) -> DeliveryReport | None:
-        """Return a form with the final status, if the send gave an address."""
-        if message.callback is None:
+        """Return a form with the end of a delivery, if the send gave an address."""
+        status = message.word or WORDS[message.status]
+        if message.callback is None or status not in {"DELIVERED", "NOTDELIVERED"}:
             return None
         return DeliveryReport(
             method="POST",
             url=message.callback,
             encoding="form",
             payload={
+                "id": message.id,
                 "transactionId": message.reference,
                 "to": message.to[1:],
-                "status": message.word or WORDS[message.status],
-                "id": message.id,
+                "status": status,
+                "notificationDate": moment(message.changed),
             },
         )
 
     def _send(self, call: Call) -> Answer:
         """Send one SMS to some numbers; the answer lists each of them."""
         account = check_login(self._store, call)
-        found = recipients(account, call)
+        found = recipients(account, call, MAX_NUMBERS)
         sms = read_sms(account, call, FIELDS, MAX_PARTS)
         options = read_options(self._store, call)
-        listed: list[Json] = []
-        if not options.sandbox:
-            listed = insert_sms(self._store, found, sms, options)
-        inserted = sum(
-            isinstance(item, dict) and item["status"] == "INSERTED" for item in listed
-        )
-        return json_answer(
-            {
-                "from": sms.sender,
-                "text": sms.text,
-                "transactionId": options.reference,
-                "smsInserted": inserted,
-                "smsNotInserted": len(listed) - inserted,
-                "sms": listed,
-            }
-        )
+        listed = insert_sms(self._store, found, sms, options)
+        return json_answer(_result(sms, options, listed))
 
     def _send_bulk(self, call: Call) -> Answer:
         """Send one SMS to very many numbers; the answer does not list them.
 
-        What a `transactionCallback` gets is not known, so it gets nothing.
+        They are listed for the address in `transactionCallback`.
         """
         account = check_login(self._store, call)
         found = recipients(account, call)
         sms = read_sms(account, call, FIELDS, MAX_PARTS)
         options = read_options(self._store, call)
-        read_callback(call, "transactionCallback")
-        if not options.sandbox:
-            work = partial(self._insert_bulk, found, sms, options)
-            self._store.defer(KEY, work)
+        callback = read_callback(call, "transactionCallback")
+        work = partial(self._insert_bulk, found, sms, options, callback)
+        self._store.defer(KEY, work)
         return json_answer(
             {
                 "from": sms.sender,
@@ -152,16 +171,37 @@ class Smshosting:
         )
 
     def _insert_bulk(
-        self, found: list[Recipient], sms: Sms, options: SendOptions
+        self,
+        found: list[Recipient],
+        sms: Sms,
+        options: SendOptions,
+        callback: str | None,
     ) -> None:
-        """Carry out a bulk send; a refusal is lost, as the call was answered before."""
-        with suppress(RefusedError):
-            insert_sms(self._store, found, sms, options)
+        """Carry out a bulk send; a refusal goes to the callback only."""
+        report: dict[str, Json]
+        try:
+            listed = insert_sms(self._store, found, sms, options)
+        except RefusedError as refused:
+            code = json.loads(refused.answer.body)["errorMsg"]
+            report = {
+                "status": "ERROR",
+                "errorMsg": "NO_CREDIT" if code == "BAD_CREDIT" else code,
+                "transactionId": options.reference,
+            }
+        else:
+            report = {"status": "COMPLETED", **_result(sms, options, listed)}
+        if callback is not None:
+            self._store.on_report(
+                KEY,
+                DeliveryReport(
+                    method="POST", url=callback, encoding="json", payload=report
+                ),
+            )
 
     def _estimate(self, call: Call) -> Answer:
         """Return what an SMS would cost, in euro."""
         account = check_login(self._store, call)
-        found = recipients(account, call)
+        found = recipients(account, call, MAX_NUMBERS)
         sms = read_sms(account, call, FIELDS, MAX_PARTS)
         count = sms.parts * sum(item.number is not None for item in found)
         return json_answer(
@@ -173,24 +213,29 @@ class Smshosting:
         )
 
     def _cancel(self, call: Call) -> Answer:
-        """Cancel scheduled messages that are not sent yet."""
+        """Cancel scheduled messages that are not sent yet; list those as they are."""
         account = check_login(self._store, call)
-        if reference := call.text("transactionId"):
-            found = self._store.by_reference(KEY, reference)
-        elif message_id := call.text("id"):
-            message = self._store.message(message_id)
-            if message is None or message.provider != KEY:
-                refuse("BAD_ID")
-            found = [message]
-        else:
-            refuse("NO_PARAMS")
         stopped: list[Json] = []
-        for message in found:
+        for message in self._named(call):
             if message.status is Status.QUEUED and message.scheduled is not None:
                 account.credit += message.cost
-                moved = self._store.move(message.id, Status.FAILED, "NOSENT")
+                moved = self._store.move(message.id, Status.FAILED, NOT_SENT)
                 stopped.append(describe(moved))
-        return json_answer({"smsList": stopped})
+        return json_answer(stopped)
+
+    def _named(self, call: Call) -> list[Message]:
+        """Return the messages of a transaction id or of a list of ids."""
+        if reference := call.text("transactionId"):
+            return self._store.by_reference(KEY, reference)
+        if not call.text("id"):
+            refuse("NO_PARAMS")
+        found: list[Message] = []
+        for message_id in call.text("id").split(","):
+            message = self._store.message(message_id.strip())
+            if message is None or message.provider != KEY:
+                refuse("BAD_ID")
+            found.append(message)
+        return found
 
     def _user(self, call: Call) -> Answer:
         """Return the profile with the credit in euro."""
@@ -203,16 +248,86 @@ class Smshosting:
                 "username": "simulatore",
                 "email": "simulatore@example.invalid",
                 "businessname": "Simulatore Srl",
+                "address": "Via Inventata 1",
                 "city": "Bologna",
+                "postcode": "40100",
+                "province": "BO",
                 "country": "IT",
+                "birthdate": "01.01.1900",
+                "phone": "0512345678",
                 "msisdn": "393400009999",
                 "sender": account.sender,
-                "senderAlias": [account.sender],
+                "taxcode": "",
+                "vatnumber": "00000000000",
+                "registrationDate": "2020-01-01T00:00:00+0100",
+                "expirationDate": "2036-01-01T00:00:00+0100",
                 "credit": float(account.credit),
                 "italysms": bought,
+                "senderAlias": [account.sender],
                 "accountPlan": "SMS",
+                "authKey": account.credentials["auth_key"],
+                "authSecret": account.credentials["auth_secret"],
             }
         )
+
+    def _aliases(self, call: Call) -> Answer:
+        """List the aliases: the account's sender is the one that is registered."""
+        account = check_login(self._store, call)
+        return json_answer([{"id": 1, "alias": account.sender, "status": "VERIFIED"}])
+
+    def _groups(self, call: Call) -> Answer:
+        """List the groups of the address book with their sizes."""
+        account = check_login(self._store, call)
+        return json_answer(
+            [
+                {"id": int(key), "name": f"Gruppo {key}", "contactCount": len(numbers)}
+                for key, numbers in account.groups.items()
+            ]
+        )
+
+    def _reception_numbers(self, call: Call) -> Answer:
+        """List the numbers that receive SMS: the account has not bought any."""
+        check_login(self._store, call)
+        return json_answer([])
+
+
+def _result(sms: Sms, options: SendOptions, listed: list[Json]) -> dict[str, Json]:
+    """Return the result of a send of SMS."""
+    inserted = inserted_in(listed)
+    return {
+        "from": sms.sender,
+        "text": sms.text,
+        "transactionId": options.reference,
+        "smsInserted": inserted,
+        "smsNotInserted": len(listed) - inserted,
+        "sms": listed,
+    }
+
+
+def _in_asked_form(handler: Callable[[Call], Answer], call: Call) -> Answer:
+    """Return a handler's answer in the form that `Accept` asks for."""
+    try:
+        answer = handler(call)
+    except RefusedError as refused:
+        answer = refused.answer
+    return _as_asked(call, answer)
+
+
+def _as_asked(call: Call, answer: Answer) -> Answer:
+    if (
+        answer.content_type != "application/json"
+        or "application/xml" not in call.headers.get("Accept", "")
+    ):
+        return answer
+    value: Json = json.loads(answer.body)
+    form = xml_answer(value if isinstance(value, dict) else {"items": value})
+    return replace(form, status=answer.status, headers=answer.headers)
+
+
+def _error_answer(call: Call, status: int) -> Answer:
+    """Return the answer to a path or a method that does not exist."""
+    code = HTTPStatus(status).phrase.upper().replace(" ", "_")
+    return _as_asked(call, error(code, status))
 
 
 def _new_account() -> Account:
@@ -246,4 +361,5 @@ PROVIDER = Provider(
     create_api=Smshosting,
     send_call=_send_call,
     send_fields=SendFields(numbers="to", text="text", callback="statusCallback"),
+    error_answer=_error_answer,
 )

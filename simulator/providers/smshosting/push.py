@@ -1,9 +1,10 @@
 """Push messages with a picture (docs/development/provider-apis/smshosting.md 2.2).
 
 Without the toggle push_plan every call is refused with PUSH_UNAVAILABLE. Not
-published and chosen here: an SMS sent in place of a Push has at most 5 parts, and a
-number that onlyPush leaves out is not in the list.
+published and chosen here: a number that onlyPush leaves out is not in the list.
 """
+
+from collections.abc import Mapping
 
 from ...addresses import e164
 from ...exchange import Answer, Call, Endpoint, json_answer
@@ -13,10 +14,12 @@ from .common import (
     BASE,
     KEY,
     Recipient,
+    SendOptions,
     Sms,
     check_login,
     describe,
     insert_sms,
+    inserted_in,
     read_options,
     read_sms,
     recipients,
@@ -85,47 +88,60 @@ class SmshostingPush:
         if len(by_push) > account.push_left:
             refuse("NO_PUSH")
         listed: list[Json] = []
-        pushed = 0
-        if not options.sandbox:
-            if sms is not None and by_sms:
-                listed += insert_sms(self._store, by_sms, sms, options)
-            picture = call.files.get("file")
-            extra = {"picture": self._store.keep_picture(picture)} if picture else {}
-            for recipient in by_push:
-                message = self._store.accept(
-                    KEY,
-                    to=f"+{recipient.given}",
-                    text=call.text("text"),
-                    sender=account.sender,
-                    parts=0,
-                    reference=options.reference,
-                    scheduled=options.scheduled,
-                    channel=Channel.PUSH,
-                    extra=extra,
-                )
-                listed.append(
-                    {
-                        "id": int(message.id),
-                        "to": recipient.given,
-                        "status": "INSERTED",
-                        "type": "PUSH",
-                    }
-                )
-            pushed = len(by_push)
-            account.push_left -= pushed
-        inserted = sum(
-            isinstance(item, dict) and item["status"] == "INSERTED" for item in listed
-        )
+        if sms is not None and by_sms:
+            listed += insert_sms(self._store, by_sms, sms, options)
+        inserted = inserted_in(listed)
+        picture = call.files.get("file")
+        extra = {}
+        if picture is not None and not options.sandbox:
+            extra = {"picture": self._store.keep_picture(picture)}
+        for recipient in by_push:
+            message_id = (
+                self._store.new_id()
+                if options.sandbox
+                else self._insert(recipient, call.text("text"), options, extra)
+            )
+            listed.append(
+                {
+                    "id": message_id,
+                    "to": recipient.given,
+                    "status": "INSERTED",
+                    "type": "PUSH",
+                }
+            )
         answer: dict[str, Json] = {
             "transactionId": options.reference,
-            "smsInserted": inserted - pushed,
-            "smsNotInserted": len(listed) - inserted,
-            "pushInserted": pushed,
+            "smsInserted": inserted,
+            "smsNotInserted": len(listed) - len(by_push) - inserted,
+            "pushInserted": len(by_push),
             "sms": listed,
         }
         if sms is not None:
             answer |= {"from": sms.sender, "text": sms.text}
         return json_answer(answer)
+
+    def _insert(
+        self,
+        recipient: Recipient,
+        text: str,
+        options: SendOptions,
+        extra: Mapping[str, str],
+    ) -> int:
+        """Accept one Push and return its id."""
+        account = self._store.accounts[KEY]
+        account.push_left -= 1
+        message = self._store.accept(
+            KEY,
+            to=f"+{recipient.given}",
+            text=text,
+            sender=account.sender,
+            parts=0,
+            reference=options.reference,
+            scheduled=options.scheduled,
+            channel=Channel.PUSH,
+            extra=extra,
+        )
+        return int(message.id)
 
     def _estimate(self, call: Call) -> Answer:
         """Return what a Push, with its SMS, would cost in euro."""

@@ -2,8 +2,8 @@
 
 The provider publishes no error bodies. Chosen here: HTTP 401 for credentials, 404
 for what does not exist, 400 for the rest, each with {"error": n} where n is from
-the table of its older API. Of the formats of `send_at`, those with a date and a time
-in figures are accepted; without an offset they are in Rome's time.
+the table of its older API. Of a moment that is past, the page says nothing: here it is
+sent at once.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,9 +14,8 @@ from enum import IntEnum
 import re
 from typing import Never
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
-from ...addresses import e164_from_local, is_digits, is_sender
+from ...addresses import is_digits, is_sender
 from ...exchange import (
     Answer,
     Call,
@@ -30,13 +29,13 @@ from ...parts import count_parts, is_gsm7
 from ...provider import Provider, SendCall, SendFields
 from ...store import Account, Store
 from .rows import delivery_row, part_rows
+from .values import moment_of, number_of
 
 KEY = "smsviainternet"
 MAX_NUMBERS = 5000
 MAX_PARTS = 99
 TEST_GATEWAY = 99
 MAX_ROWS = 1000
-ROME = ZoneInfo("Europe/Rome")
 
 
 class Error(IntEnum):
@@ -48,7 +47,6 @@ class Error(IntEnum):
     NO_CREDIT = 10
     EMPTY_TEXT = 11
     BAD_DATE = 12
-    PAST_DATE = 13
     BAD_GATEWAY = 14
     BAD_SENDER = 15
     NO_NUMBERS = 20
@@ -139,10 +137,17 @@ class SmsViaInternet:
         )
 
     def _check_login(self, call: Call) -> None:
-        """Refuse a wrong token; user and password count only if the token asks."""
+        """Refuse a wrong token; user and password count only if the token asks.
+
+        The token may also come in the query or the body.
+        """
         wanted = self._store.accounts[KEY].credentials
-        token = call.headers.get("X-Api-Token")
-        if token is None:
+        token = (
+            call.headers.get("X-Api-Token")
+            or call.query.get("api_token")
+            or call.text("api_token")
+        )
+        if not token:
             _refuse(Error.LOGIN_MISSING, 401)
         if token != wanted["api_token"]:
             _refuse(Error.TOKEN_INVALID, 401)
@@ -208,15 +213,15 @@ class SmsViaInternet:
         options = self._options(call, deferred=deferred)
         batch_id = self._accept(texts, options)
         return {
+            "async": deferred,
             "error": 0,
-            "sending_batch_id": batch_id,
             "credit": self._credit(),
             "sending_contacts_count": len(texts),
-            "async": deferred,
+            "sending_batch_id": batch_id,
         }
 
     def _delivery(self, call: Call) -> dict[str, Json]:
-        """List delivery rows of a queue, of a batch or since a day."""
+        """List delivery rows of a queue, of a batch or since a day, newest first."""
         self._check_login(call)
         filters = [
             name
@@ -250,9 +255,10 @@ class SmsViaInternet:
         ]
         if word := call.query.get("delivery_status"):
             rows = [row for row in rows if row["delivery_status"] == word]
+        rows.reverse()
         page: list[Json] = list(rows[int(offset) : int(offset) + int(limit)])
         return {
-            "count": len(page),
+            "count": len(rows),
             "limit": int(limit),
             "offset": int(offset),
             "deliveries": page,
@@ -284,17 +290,12 @@ class SmsViaInternet:
 
     def _date(self, value: str) -> datetime | None:
         """Return when to send; None for immediately."""
-        if value in {"", "now"}:
-            return None
+        now = self._store.now()
         try:
-            moment = datetime.fromisoformat(value)
+            moment = moment_of(value, now)
         except ValueError:
             _refuse(Error.BAD_DATE)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=ROME)
-        if moment < self._store.now():
-            _refuse(Error.PAST_DATE)
-        return moment
+        return moment if moment > now else None
 
     def _text(self, call: Call, name: str) -> str:
         """Return the text, refusing an empty one and one with too many parts."""
@@ -332,7 +333,7 @@ class SmsViaInternet:
     def _valid(self, asked: Iterable[str]) -> list[str]:
         """Return the valid numbers; others are dropped silently, as documented."""
         blocked = self._store.accounts[KEY].blocked
-        numbers = dict.fromkeys(e164_from_local(number.strip()) for number in asked)
+        numbers = dict.fromkeys(number_of(number.strip()) for number in asked)
         return [to for to in numbers if to is not None and to not in blocked]
 
     def _accept(

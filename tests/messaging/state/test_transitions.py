@@ -113,6 +113,11 @@ EVENTS: Mapping[str, Callable[[Message], Message]] = {
     "reported at the end": (
         lambda one: transitions.reported(one, a_report(Status.DELIVERED), NOW)
     ),
+    "reported for the last time": (
+        lambda one: transitions.reported(
+            one, a_report(Status.UNCERTAIN, is_last=True), NOW
+        )
+    ),
     "no_longer_tracked": transitions.no_longer_tracked,
     "given_up": lambda one: transitions.given_up(one, NOW),
     "divided": lambda one: transitions.divided(one, [MEMBER], NOW),
@@ -145,6 +150,7 @@ cancel_refused       waiting     -        joined  submitting  accepted  in_doubt
 cancelled            closed      closed   closed  closed      closed    closed    -
 reported             -           -        -       accepted    accepted  accepted  -
 reported at the end  closed      closed   closed  closed      closed    closed    -
+reported for the last time closed closed  closed  closed      closed    closed    -
 no_longer_tracked    closed      closed   closed  closed      closed    closed    -
 given_up             closed      closed   closed  closed      closed    closed    -
 divided              closed      closed   closed  closed      -         closed    -

@@ -128,6 +128,13 @@ async def test_a_report_that_says_nothing_certain_leaves_the_message_open(
     await harness.until_kept(message, status=Status.DELIVERED)
 
 
+async def test_a_question_has_the_parts_of_the_message(harness: Harness) -> None:
+    await harness.attach(MANY)
+    await harness.one(MANY, text="a" * 200)
+    await until(lambda: harness.client(MANY).asked)
+    assert [ref.parts for ref in harness.client(MANY).asked[0]] == [2]
+
+
 # Rarely and in batches
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.model import (
     Accepted,
     Cause,
@@ -18,7 +19,6 @@ from custom_components.sms_italia.providers.model import (
     Picture,
     Uncertain,
 )
-from custom_components.sms_italia.providers.transport import Json
 from simulator import Channel as Way, Simulator, Toggle
 
 from ..canned import Canned
@@ -93,7 +93,7 @@ async def test_a_push_alone_is_a_plain_form_without_the_fields_of_an_sms(
         "transactionId": "riferimento-1",
         "sandbox": "true",
     }
-    assert only(result) == Accepted(provider_id=None)
+    assert isinstance(only(result), Accepted)
     assert result.mode is Mode.TEST
     assert not push.messages
 
@@ -221,7 +221,7 @@ async def test_each_code_of_a_refused_push_has_its_kind_and_cause(
     [
         ({}, Accepted(provider_id="7", type=MessageType.PUSH)),
         ({"type": None}, Accepted(provider_id="7")),
-        ({"id": None}, Uncertain(detail="no_id")),
+        ({"id": None}, Accepted(provider_id=None, type=MessageType.PUSH)),
         ({"status": "ALTRO"}, Uncertain(detail="unknown_result")),
         (
             {"status": "NOT_INSERTED", "statusDetail": "BADNUMBERFORMAT"},
@@ -269,6 +269,52 @@ async def test_without_a_push_to_be_had_push_then_sms_is_an_sms_for_all(
         "push/send",
         "sms/send",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "paths"),
+    [
+        ("a" * 153 * 5, Encoding.GSM7, ["push/send"]),
+        ("a" * 153 * 5 + "a", Encoding.GSM7, ["sms/send"]),
+        ("È" * 67 * 5, Encoding.UCS2, ["push/send"]),
+        ("È" * 67 * 5 + "a", Encoding.UCS2, ["sms/send"]),
+        ("a" * (153 * 5 - 3) + "${", Encoding.GSM7, ["push/send"]),
+    ],
+)
+async def test_what_is_too_long_for_the_sms_beside_a_push_is_an_sms_for_all(
+    text: str,
+    encoding: Encoding,
+    paths: list[str],
+    push: Simulator,
+    session: aiohttp.ClientSession,
+) -> None:
+    client = client_of(push, KEY, session)
+    wanted = submission(
+        NUMBER,
+        OTHER_NUMBER,
+        text=text,
+        encoding=encoding,
+        channel=Channel.PUSH_THEN_SMS,
+        picture=PICTURE,
+    )
+
+    result = await client.send(wanted)
+    sent = [request.path.rpartition("/api/")[2] for request in push.requests]
+    await client.estimate(wanted)
+
+    assert {type(outcome) for outcome in result.outcomes.values()} == {Accepted}
+    assert sent == paths
+    assert push.requests[-1].path.endswith(paths[0].replace("send", "estimate"))
+
+
+async def test_a_push_alone_may_be_longer_than_the_sms_beside_one(
+    push: Simulator, session: aiohttp.ClientSession
+) -> None:
+    await client_of(push, KEY, session).send(
+        submission(text="a" * 1000, channel=Channel.PUSH)
+    )
+
+    assert [message.channel for message in push.messages] == [Way.PUSH]
 
 
 async def test_a_push_that_failed_otherwise_is_not_sent_again_as_an_sms(

@@ -6,6 +6,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     OutcomeUnknownError,
@@ -22,7 +23,6 @@ from custom_components.sms_italia.providers.model import (
     PushPlan,
     Status,
 )
-from custom_components.sms_italia.providers.transport import Json
 from simulator import Simulator, Toggle
 
 from ..canned import Canned

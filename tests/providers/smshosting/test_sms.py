@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from custom_components.sms_italia.providers.client import Feature
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     OutcomeUnknownError,
@@ -25,7 +26,6 @@ from custom_components.sms_italia.providers.model import (
     Uncertain,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Json
 from simulator import Simulator, Toggle
 
 from ..canned import Canned
@@ -84,7 +84,8 @@ def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> Non
         ("url", "url", "required", "advanced", "https://api.smshosting.it/rest/api"),
     ]
     assert provider.identity == ("auth_key",)
-    assert provider.capabilities.recipients_per_submission == 5000
+    assert provider.capabilities.recipients_per_submission == 1000
+    assert provider.capabilities.recipients_told_at_once == 1000
     assert provider.capabilities.max_parts == 7
     assert provider.capabilities.features == {
         Feature.CREDIT,
@@ -155,7 +156,7 @@ async def test_in_the_sandbox_nothing_is_sent_and_nothing_is_an_error(
 
     result = await client.send(submission())
 
-    assert only(result) == Accepted(provider_id=None)
+    assert isinstance(only(result), Accepted)
     assert result.mode is Mode.TEST
     assert simulator.requests[-1].fields["sandbox"] == "true"
     assert not simulator.messages
@@ -168,8 +169,15 @@ async def test_in_the_sandbox_nothing_is_sent_and_nothing_is_an_error(
         (result(identifier="77"), Accepted(provider_id="77")),
         (result(to=int(NUMBER[1:])), Accepted(provider_id="4300000001")),
         (result(to=NUMBER), Accepted(provider_id="4300000001")),
-        (result(identifier=None), Uncertain(detail="no_id")),
-        (result(identifier=True), Uncertain(detail="no_id")),
+        (result(identifier=None), Accepted(provider_id=None)),
+        (result(identifier=True), Accepted(provider_id=None)),
+        (result(identifier=""), Accepted(provider_id=None)),
+        (result(identifier=" 7 "), Accepted(provider_id="7")),
+        (result(identifier=-7), Accepted(provider_id=None)),
+        (result(identifier=[7]), Accepted(provider_id=None)),
+        (result(identifier="\ud800"), Accepted(provider_id=None)),
+        (result(identifier="٣"), Accepted(provider_id=None)),
+        (result(identifier=2**300), Accepted(provider_id=None)),
         (result(status="PENDING"), Uncertain(detail="unknown_result")),
         (result(status=None), Uncertain(detail="unknown_result")),
         (result(to=THIRD_NUMBER[1:]), Uncertain(detail="no_result")),
@@ -295,12 +303,16 @@ async def test_each_code_of_a_refusal_has_its_kind(
     [
         ("GENERIC_ERROR", 400, "GENERIC_ERROR"),
         ("GENERIC_ERROR", 200, "GENERIC_ERROR"),
-        ("GENERIC_ERROR", 500, "http_500"),
-        ("NO_CREDIT", 500, "http_500"),
+        ("GENERIC_ERROR", 500, "GENERIC_ERROR"),
+        ("GENERIC_ERROR", 503, "GENERIC_ERROR"),
+        ("NO_CREDIT", 500, "NO_CREDIT"),
+        ("NEVER_HEARD_OF", 200, "NEVER_HEARD_OF"),
+        (None, 200, "no_result"),
+        (None, 500, "http_500"),
     ],
 )
 async def test_an_internal_error_does_not_say_that_nothing_was_sent(
-    code: str,
+    code: Json,
     status: int,
     detail: str,
     canned: Canned,
@@ -400,14 +412,54 @@ async def test_the_profile_has_the_credit_in_any_type(
     assert canned.seen[0].path == "/user"
 
 
-@pytest.mark.parametrize("user", [{}, {"credit": None}, {"credit": "molto"}, [], 7])
-async def test_a_profile_without_credit_is_no_credit_of_zero(
+@pytest.mark.parametrize("credit", [None, "molto", "1,234", [], True, 10**20])
+async def test_a_credit_that_cannot_be_read_is_not_known_and_proves_the_login(
+    credit: Json, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"credit": credit, "italysms": 7})
+    client = client_at(KEY, session, canned.url)
+
+    await client.validate()
+    assert await client.check() is None
+    for question in (client.credit, client.credit_with_push):
+        with pytest.raises(OutcomeUnknownError):
+            await question()
+
+
+@pytest.mark.parametrize(
+    ("amount", "balance"),
+    [("1.112,24", "1112.24"), ("1,112.24", "1112.24"), ("112,24", "112.24")],
+)
+async def test_a_large_credit_is_read_whole(
+    amount: str, balance: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"credit": amount, "italysms": "19,513"})
+
+    credit = await client_at(KEY, session, canned.url).credit()
+
+    assert credit == Credit(balance=Decimal(balance), sms_left=19513)
+
+
+async def test_a_profile_of_which_nothing_can_be_read_proves_no_login(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer({"credit": {"wrong": 3}, "italysms": None, "senderAlias": []})
+
+    with pytest.raises(OutcomeUnknownError):
+        await client_at(KEY, session, canned.url).validate()
+
+
+@pytest.mark.parametrize("user", [{}, [], 7, {"message": "Forbidden"}])
+async def test_what_is_no_profile_proves_nothing(
     user: Json, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(user)
+    client = client_at(KEY, session, canned.url)
 
-    with pytest.raises(OutcomeUnknownError):
-        await client_at(KEY, session, canned.url).credit()
+    for question in (client.validate, client.check, client.credit):
+        with pytest.raises(NotAcceptedError) as refusal:
+            await question()
+        assert refusal.value.kind is ErrorKind.UNAVAILABLE
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,8 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from custom_components.sms_italia.providers.errors import (
-    NotAcceptedError,
-    OutcomeUnknownError,
-)
+from custom_components.sms_italia.providers.decoding import Json
+from custom_components.sms_italia.providers.errors import NotAcceptedError
 from custom_components.sms_italia.providers.model import (
     Accepted,
     Cause,
@@ -22,7 +20,6 @@ from custom_components.sms_italia.providers.model import (
     Status,
     Uncertain,
 )
-from custom_components.sms_italia.providers.transport import Json
 from simulator import Simulator, Toggle
 
 from ..canned import Canned
@@ -257,6 +254,23 @@ async def test_a_batch_of_more_than_a_hundred_is_asynchronous(
     ("body", "expected"),
     [
         ({"error": 0}, Uncertain(detail="no_batch_id")),
+        ({"error": 0, "sending_batch_id": 0}, Uncertain(detail="no_batch_id")),
+        ({"error": 0, "queue_id": "7"}, Uncertain(detail="no_batch_id")),
+        # As seen in production: a count although asynchronous.
+        (
+            {
+                "async": True,
+                "error": 0,
+                "credit": 215000,
+                "sending_contacts_count": 1,
+                "sending_batch_id": "26260000000000001",
+            },
+            Accepted(provider_id="batch:26260000000000001"),
+        ),
+        (
+            {"async": True, "sending_contacts_count": 0, "sending_batch_id": "7"},
+            NotSent(kind=ErrorKind.RECIPIENT, detail="dropped"),
+        ),
         (
             {"sending_batch_id": "7", "error": 999, "sending_contacts_count": 1},
             Uncertain(detail="contacts_not_told", provider_id="batch:7"),
@@ -334,14 +348,75 @@ async def test_an_account_that_may_not_ask_says_so_and_is_still_proved(
     assert simulator.requests[-1].path.endswith("/sms/delivery.json")
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_forbidden_wallet_is_no_wrong_token(
+FORBIDDEN = [b"", b"<h1>No</h1>", {"error": 3}, {"error": 999}, {"error": "No"}]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+@pytest.mark.parametrize("body", FORBIDDEN)
+async def test_a_forbidden_wallet_says_nothing_about_the_account(
+    status: int, body: Json | bytes, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(body, status=status)
+    canned.answer({"deliveries": []})
+    client = client_at(KEY, session, canned.url)
+
+    assert await client.check() is None
+    assert await client.check() is None
+
+    # It is not asked for again.
+    asked = [seen.path.rpartition("/")[2] for seen in canned.seen]
+    assert asked == ["wallets.json", "delivery.json", "delivery.json"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"<h1>Benvenuti</h1>", 200),
+        (b"", 200),
+        (b"", 500),
+        ({"error": 999}, 500),
+        (b"", 503),
+        (b"x" * 100_000, 200),
+    ],
+)
+async def test_a_wallet_that_cannot_be_read_now_is_asked_for_again(
+    body: Json | bytes, status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(body, status=status)
+    canned.answer({"deliveries": []})
+    canned.answer({"wallets": [{"amount": Decimal("8.215")}]})
+    client = client_at(KEY, session, canned.url)
+
+    assert await client.check() is None
+    assert await client.check() == Credit(balance=Decimal("8.215"))
+
+
+async def test_a_provider_that_wants_fewer_questions_is_not_asked_a_second_one(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"", status=429, headers={"Retry-After": "60"})
+
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client_at(KEY, session, canned.url).check()
+
+    assert (refusal.value.kind, refusal.value.retry_after) == (ErrorKind.THROTTLED, 60)
+    assert len(canned.seen) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+async def test_a_firewall_before_everything_is_no_refusal_of_the_wallet(
     status: int, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer(b"", status=status)
-    canned.answer({"deliveries": []})
+    canned.answer(b"<h1>No</h1>", status=status)
+    canned.answer(b"<h1>No</h1>", status=403)
+    canned.answer({"wallets": [{"amount": Decimal("8.215")}]})
+    client = client_at(KEY, session, canned.url)
 
-    assert await client_at(KEY, session, canned.url).check() is None
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client.check()
+
+    assert refusal.value.kind is ErrorKind.UNAVAILABLE
+    assert await client.check() == Credit(balance=Decimal("8.215"))
 
 
 async def test_a_wrong_token_is_one_for_the_wallet_too(
@@ -358,13 +433,14 @@ async def test_a_wrong_token_is_one_for_the_wallet_too(
 @pytest.mark.parametrize(
     "body",
     [
-        {},
+        {"credit": 8215},
+        {"error": 6},
         {"wallets": []},
         {"wallets": [{"amount": 1}, {"amount": 2}]},
         {"wallets": [{"amount": "molto"}]},
+        {"wallets": [{"amount": "1,112"}]},
         {"wallets": [7]},
         {"wallets": {"amount": 1}},
-        [],
     ],
 )
 async def test_anything_but_one_wallet_is_no_credit(
@@ -378,10 +454,11 @@ async def test_anything_but_one_wallet_is_no_credit(
     assert refusal.value.cause is Cause.NOT_OFFERED
 
 
-async def test_a_wallet_that_fails_for_a_while_is_not_one_that_is_not_offered(
+async def test_a_wallet_may_write_a_large_amount_for_people(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer(b"", status=503)
+    canned.answer({"wallets": [{"amount": "1.112,24", "user": {"id": 7}}]})
 
-    with pytest.raises(OutcomeUnknownError):
-        await client_at(KEY, session, canned.url).check()
+    credit = await client_at(KEY, session, canned.url).credit()
+
+    assert credit == Credit(balance=Decimal("1112.24"))

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from custom_components.sms_italia.providers.client import Feature
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import OutcomeUnknownError
 from custom_components.sms_italia.providers.model import (
     Accepted,
@@ -18,7 +19,6 @@ from custom_components.sms_italia.providers.model import (
     Uncertain,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
-from custom_components.sms_italia.providers.transport import Json
 from simulator import Fault, Operation, Simulator, Toggle
 
 from ..canned import Canned
@@ -53,11 +53,11 @@ def sent(**changed: Json) -> dict[str, Json]:
     }
 
 
-def rows(*rows: Mapping[str, Json], limit: int = 1000) -> dict[str, Json]:
-    """Return a page of delivery rows."""
+def rows(*rows: Mapping[str, Json], count: Json = -1) -> dict[str, Json]:
+    """Return a page of delivery rows, and of so many in all if there are others."""
     return {
-        "count": len(rows),
-        "limit": limit,
+        "count": len(rows) if count == -1 else count,
+        "limit": 1000,
         "offset": 0,
         "deliveries": [dict(row) for row in rows],
     }
@@ -197,10 +197,26 @@ async def test_an_asynchronous_shipment_is_only_known_to_be_accepted(
     assert result.credit == Decimal("8.215")
 
 
+@pytest.mark.parametrize("count", [501, 1])
+@pytest.mark.parametrize("told", [{}, {"async": False}, {"async": None}])
+async def test_an_answer_with_only_an_id_and_the_credit_is_an_asynchronous_one(
+    count: int,
+    told: dict[str, Json],
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer({"queue_id": QUEUE, "credit": 8215, **told})
+    numbers = [f"+393400{number:06}" for number in range(count)]
+
+    result = await client_at(KEY, session, canned.url).send(submission(*numbers))
+
+    assert {*result.outcomes.values()} == {Accepted(provider_id=QUEUE)}
+    assert len(canned.seen) == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        {"queue_id": QUEUE, "credit": 8215},
         sent(sending_contacts_count="molti"),
         sent(sending_contacts_count=-1),
         sent(sending_contacts_count=5),
@@ -329,44 +345,6 @@ async def test_an_error_number_names_the_kind_with_either_http_status(
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "expected"),
-    [
-        ({"error": 999}, 200, Uncertain(detail="no_queue_id")),
-        ({"error": 0}, 200, Uncertain(detail="no_queue_id")),
-        ({"error": 10}, 500, Uncertain(detail="http_500")),
-        ([1], 200, Uncertain(detail="no_queue_id")),
-        (b"", 200, Uncertain(detail="unreadable_answer")),
-        ({"error": 999}, 400, NotSent(kind=ErrorKind.REFUSED, detail="999")),
-        (b"no", 400, NotSent(kind=ErrorKind.REFUSED, detail="http_400")),
-        (b"", 401, NotSent(kind=ErrorKind.AUTH, detail="http_401")),
-        ({}, 403, NotSent(kind=ErrorKind.AUTH, detail="http_403")),
-        (b"", 402, NotSent(kind=ErrorKind.CREDIT, detail="http_402")),
-    ],
-)
-async def test_without_a_known_number_the_http_status_counts(
-    body: Json | bytes,
-    status: int,
-    expected: NotSent | Uncertain,
-    canned: Canned,
-    session: aiohttp.ClientSession,
-) -> None:
-    canned.answer(body, status=status)
-
-    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
-
-    assert outcome == expected
-
-
-async def test_an_object_without_delivery_rows_proves_no_token(
-    canned: Canned, session: aiohttp.ClientSession
-) -> None:
-    canned.answer({"benvenuto": True})
-
-    with pytest.raises(OutcomeUnknownError):
-        await client_at(KEY, session, canned.url).validate()
-
-
-@pytest.mark.parametrize(
     ("word", "status"),
     [
         (None, Status.SENT),
@@ -376,7 +354,6 @@ async def test_an_object_without_delivery_rows_proves_no_token(
         ("SUBSCRIBER_UNKNOWN", Status.FAILED),
         ("ERROR", Status.FAILED),
         ("LOST_NOTIFICATION", Status.UNCERTAIN),
-        ("UNKNOWN", Status.UNCERTAIN),
     ],
 )
 async def test_each_word_has_its_status(
@@ -391,10 +368,18 @@ async def test_each_word_has_its_status(
         [MessageRef(QUEUE, NUMBER)]
     )
 
-    assert report == Report(ref=MessageRef(QUEUE, NUMBER), status=status, detail=word)
+    assert report == Report(
+        ref=MessageRef(QUEUE, NUMBER),
+        status=status,
+        detail=word,
+        # No other receipt comes for a lost one.
+        is_last=word == "LOST_NOTIFICATION",
+    )
 
 
-@pytest.mark.parametrize("word", ["NEVER_HEARD_OF", "delivered", "", 7, True, {}, []])
+@pytest.mark.parametrize(
+    "word", ["UNKNOWN", "NEVER_HEARD_OF", "delivered", "", 7, True, {}, []]
+)
 async def test_an_unknown_word_claims_nothing(
     word: Json, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -414,20 +399,50 @@ async def test_an_unknown_word_claims_nothing(
         (["NOVEL", "NOT_DELIVERED"], Status.FAILED),
         (["DELIVERED", "UNKNOWN", "BUFFERED"], Status.SENT),
         (["DELIVERED", "LOST_NOTIFICATION"], Status.UNCERTAIN),
+        (["LOST_NOTIFICATION", None], Status.SENT),
         (["DELIVERED", "DELIVERED"], Status.DELIVERED),
         (["DELIVERED", "NOVEL"], None),
     ],
 )
-async def test_the_worst_part_speaks_for_the_message(
+@pytest.mark.parametrize("parts", [3, 4, None])
+async def test_the_worst_part_speaks_for_a_message_with_no_more_rows_than_parts(
     words: list[Json],
     status: Status | None,
+    parts: int | None,
     canned: Canned,
     session: aiohttp.ClientSession,
 ) -> None:
     canned.answer(rows(*(row(status=word) for word in words)))
 
     reports = await client_at(KEY, session, canned.url).reports(
-        [MessageRef(QUEUE, NUMBER)]
+        [MessageRef(QUEUE, NUMBER, parts)]
+    )
+
+    assert [report.status for report in reports] == ([status] if status else [])
+
+
+@pytest.mark.parametrize(
+    ("words", "parts", "status"),
+    [
+        (["DELIVERED", "BUFFERED"], 1, Status.DELIVERED),
+        (["DELIVERED", "NOT_DELIVERED", None], 2, Status.DELIVERED),
+        (["NOT_DELIVERED", "BUFFERED", "BUFFERED"], 1, Status.FAILED),
+        (["LOST_NOTIFICATION", "BUFFERED"], 1, Status.UNCERTAIN),
+        (["UNKNOWN", "BUFFERED"], 1, None),
+    ],
+)
+async def test_the_newest_of_more_rows_than_parts_speaks_for_the_message(
+    words: list[Json],
+    parts: int,
+    status: Status | None,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    others = [row(OTHER_NUMBER, "NOT_DELIVERED"), row(THIRD_NUMBER, None)]
+    canned.answer(rows(others[0], *(row(status=word) for word in words), others[1]))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef(QUEUE, NUMBER, parts)]
     )
 
     assert [report.status for report in reports] == ([status] if status else [])
@@ -498,25 +513,85 @@ async def test_a_shipment_of_more_than_a_page_is_read_whole(
     assert len(simulator.requests) == asked_before + 3
 
 
-async def test_a_smaller_page_than_asked_for_is_not_taken_for_the_last(
+async def test_rows_are_read_as_the_provider_documents_them(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer(rows(row(OTHER_NUMBER), limit=1))
-    canned.answer(rows(row(NUMBER), limit=1))
-    canned.answer(rows(limit=1))
+    """Two of 19, the newest first, in the form of the documentation."""
+    newest: dict[str, Json] = {
+        "user_id": "70421",
+        "queue_id": QUEUE,
+        "sender": "Casa",
+        "receiver": OTHER_NUMBER,
+        "delivery_date": "2026-12-04 16:32:00",
+        "delivery_status": "NOT_DELIVERED",
+        "reason_code": "997",
+    }
+    older = newest | {
+        "receiver": NUMBER,
+        "delivery_date": "2026-12-04 14:25:03",
+        "delivery_status": "DELIVERED",
+        "reason_code": None,
+    }
+    page: dict[str, Json] = {"count": 19, "limit": 2, "offset": 0}
+    canned.answer(page | {"deliveries": [newest, older]})
+    canned.answer(page | {"offset": 2, "deliveries": [older] * 17})
+    refs = [MessageRef(QUEUE, number, 1) for number in (NUMBER, OTHER_NUMBER)]
+
+    reports = await client_at(KEY, session, canned.url).reports(refs)
+
+    assert reports == [
+        Report(ref=refs[0], status=Status.DELIVERED, detail="DELIVERED"),
+        Report(ref=refs[1], status=Status.FAILED, detail="997"),
+    ]
+    assert len(canned.seen) == 2
+
+
+async def test_the_pages_end_with_the_count_of_all_rows(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(rows(row(OTHER_NUMBER), row(THIRD_NUMBER), count=3))
+    canned.answer(rows(row(NUMBER), count="3"))
 
     reports = await client_at(KEY, session, canned.url).reports(
         [MessageRef(QUEUE, NUMBER)]
     )
 
     assert [report.status for report in reports] == [Status.DELIVERED]
-    assert [seen.query["offset"] for seen in canned.seen] == ["0", "1", "2"]
+    assert [seen.query["offset"] for seen in canned.seen] == ["0", "2"]
+
+
+async def test_without_a_count_a_full_page_is_followed_by_another(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(rows(row(OTHER_NUMBER), count=None) | {"limit": 1})
+    canned.answer(rows(row(NUMBER), count="molte"))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef(QUEUE, NUMBER)]
+    )
+
+    assert [report.status for report in reports] == [Status.DELIVERED]
+    assert len(canned.seen) == 2
+
+
+async def test_a_count_of_rows_that_never_come_ends_with_an_empty_page(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(rows(row(NUMBER), count=10**9))
+    canned.answer(rows(count=10**9))
+
+    reports = await client_at(KEY, session, canned.url).reports(
+        [MessageRef(QUEUE, NUMBER)]
+    )
+
+    assert len(reports) == 1
+    assert len(canned.seen) == 2
 
 
 async def test_a_server_that_repeats_one_page_for_ever_is_given_up(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer(rows(row(NUMBER), limit=1))
+    canned.answer(rows(row(NUMBER), count=10**9))
 
     with pytest.raises(OutcomeUnknownError):
         await client_at(KEY, session, canned.url).reports([MessageRef(QUEUE, NUMBER)])
@@ -524,10 +599,11 @@ async def test_a_server_that_repeats_one_page_for_ever_is_given_up(
     assert len(canned.seen) == 50
 
 
-async def test_a_shipment_that_is_refused_does_not_stop_the_others(
-    canned: Canned, session: aiohttp.ClientSession
+@pytest.mark.parametrize("body", [{"error": 100}, b"<h1>Not Found</h1>", b""])
+async def test_a_shipment_that_nobody_knows_does_not_stop_the_others(
+    body: Json | bytes, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer({"error": 100}, status=404)
+    canned.answer(body, status=404)
     canned.answer(rows(row(NUMBER)))
 
     reports = await client_at(KEY, session, canned.url).reports(

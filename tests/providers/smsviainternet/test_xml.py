@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import aiohttp
+import pytest
 
 from custom_components.sms_italia.providers.model import (
     Accepted,
@@ -11,6 +12,7 @@ from custom_components.sms_italia.providers.model import (
     MessageRef,
     Mode,
     NotSent,
+    Outcome,
     Report,
     Status,
     Uncertain,
@@ -60,14 +62,77 @@ async def test_the_page_s_own_xml_gives_the_values_of_its_json(
     assert result.credit == Decimal("8.015")
 
 
-async def test_xml_with_the_content_type_of_json_is_unreadable(
-    canned: Canned, session: aiohttp.ClientSession
+@pytest.mark.parametrize("kind", ["application/json", "text/html", "text/xml"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        b"\xef\xbb\xbf",
+        b"\r\n <?xml version='1.0' encoding='UTF-8'?>\n",
+        b"<br />\n<b>Warning</b>: Undefined array key <b>[0]</b>\n",
+        b"Warning: Undefined array key in /x.php\n",
+    ],
+)
+async def test_xml_is_read_whatever_stands_before_it_and_whatever_it_is_called(
+    kind: str, before: bytes, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer(PAGE_EXAMPLE, headers={"Content-Type": "application/json"})
+    canned.answer(
+        before + PAGE_EXAMPLE + b"\n<!-- 12 ms -->\n", headers={"Content-Type": kind}
+    )
+
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER)
+    )
+
+    accepted = Accepted(provider_id="15066117504253693", parts=1, cost=Decimal("0.1"))
+    assert result.outcomes == {NUMBER: accepted, OTHER_NUMBER: accepted}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            b"<response><queue_id>7</queue_id><async>1</async></response>",
+            Accepted(provider_id="7"),
+        ),
+        (
+            b"<response><queue_id>7</queue_id><error>10</error></response>",
+            Uncertain(detail="contacts_not_told", provider_id="7"),
+        ),
+        (
+            b"<response><queue_id/><error>10</error><credit>0</credit></response>",
+            NotSent(kind=ErrorKind.CREDIT, detail="10"),
+        ),
+        (
+            b"<response><queue_id/><error>0</error></response>",
+            Uncertain(detail="no_queue_id"),
+        ),
+        (
+            b"<response><queue_id>0</queue_id><credit>1</credit></response>",
+            Uncertain(detail="no_queue_id"),
+        ),
+        # Cut off, and not well formed.
+        (
+            b"<response>\n<queue_id> 7 </queue_id>\n<credit>80",
+            Uncertain(detail="foreign_answer", provider_id="7"),
+        ),
+        (
+            b"<response><queue_id>7</queue_id><br></response>",
+            Uncertain(detail="foreign_answer", provider_id="7"),
+        ),
+        (b"<response><queue_id>15066", Uncertain(detail="foreign_answer")),
+        (b"<response></response>", Uncertain(detail="foreign_answer")),
+        (b"<html><body>OK</body></html>", Uncertain(detail="foreign_answer")),
+    ],
+)
+async def test_xml_proves_what_json_does(
+    body: bytes, expected: Outcome, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(body, headers=XML)
 
     outcome = only(await client_at(KEY, session, canned.url).send(submission()))
 
-    assert outcome == Uncertain(detail="unreadable_answer")
+    assert outcome == expected
 
 
 async def test_a_proxy_that_speaks_only_xml_is_understood_in_all(

@@ -324,11 +324,12 @@ def reported(message: Message, report: Report, now: float) -> Message:
     """
     type_ = report.type or message.type
     was_sent = report.status in {Status.SENT, Status.DELIVERED, Status.EXPIRED}
+    is_over = report.status.is_final or report.is_last
     return _next(
         message,
         provider_id=report.ref.provider_id,
         status=report.status,
-        stage=Stage.CLOSED if report.status.is_final else Stage.ACCEPTED,
+        stage=Stage.CLOSED if is_over else Stage.ACCEPTED,
         parts=0 if type_ is MessageType.PUSH else report.parts or message.parts,
         cost=message.cost if report.cost is None else report.cost,
         error=None if was_sent else message.error,

@@ -273,7 +273,7 @@ class Tracker:
     async def _ask_reports(self, messages: Sequence[Message]) -> None:
         """Ask about messages that the provider knows by an ID."""
         refs = [
-            MessageRef(message.provider_id, message.number)
+            MessageRef(message.provider_id, message.number, message.parts or None)
             for message in messages
             if message.provider_id is not None
         ]

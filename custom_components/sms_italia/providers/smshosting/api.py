@@ -3,26 +3,21 @@
 Facts: docs/development/provider-apis/smshosting.md 2.1 and 2.3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import MappingProxyType
 
 import aiohttp
 from yarl import URL
 
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..http_status import Origin, Purpose, refuse_http_error
 from ..model import Cause, Encoding, ErrorKind
-from ..parsing import as_code, as_count, as_list, as_object
-from ..transport import (
-    MAX_ANSWER_BYTES,
-    Answer,
-    Json,
-    Timeouts,
-    Upload,
-    exchange,
-    refuse_http_error,
-)
+from ..parsing import as_code, as_count, as_identifier, as_list, as_object
+from ..transport import MAX_ANSWER_BYTES, Answer, Timeouts, Upload, exchange
 
 REFUSALS: Mapping[str, ErrorKind] = MappingProxyType(
     {
@@ -54,7 +49,7 @@ REFUSALS: Mapping[str, ErrorKind] = MappingProxyType(
 """The `errorMsg` codes: docs/development/provider-apis/smshosting.md 2.3."""
 
 GENERIC_ERROR = "GENERIC_ERROR"
-"""An internal error, with HTTP 400: it does not prove that nothing was sent."""
+"""An internal error, with HTTP 400 or 500: it does not prove that nothing was sent."""
 
 CAUSES: Mapping[str, Cause] = MappingProxyType(
     {"PUSH_UNAVAILABLE": Cause.NO_PUSH_PLAN, "NO_PUSH": Cause.PUSH_SPENT}
@@ -116,13 +111,16 @@ class Api:
         )
 
     async def post(
-        self, path: str, form: Mapping[str, str], upload: Upload | None = None
-    ) -> Mapping[str, Json]:
-        """Post a form, a multipart one with a file, and return the accepted body.
-
-        Raises as `accepted_body`, too.
-        """
-        answer = await exchange(
+        self,
+        path: str,
+        form: Mapping[str, str],
+        upload: Upload | None = None,
+        *,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        find_id: Callable[[str], str | None] | None = None,
+    ) -> Answer:
+        """Post a form, a multipart one with a file, and return the answer."""
+        return await exchange(
             self.session,
             "POST",
             self.url.joinpath(path),
@@ -130,30 +128,59 @@ class Api:
             headers=self.login.headers(),
             data=form,
             upload=upload,
+            max_bytes=max_bytes,
+            find_id=find_id,
         )
-        return accepted_body(answer)
 
 
-def accepted_body(answer: Answer) -> Mapping[str, Json]:
+def accepted_object(
+    answer: Answer, purpose: Purpose, shape: frozenset[str]
+) -> dict[str, Json]:
     """Return the JSON object of a 2xx answer; raise the error of any other.
 
-    An error beside messages that were taken does not hold for all of them: their rows
-    decide.
+    The provider's own is an object with `errorMsg` or with a field of `shape`, which
+    are those of the documented success. Raises as `refuse_http_error`. An error beside
+    messages that were taken does not hold for all of them: their rows decide.
     """
+    body = as_object(_decoded(answer))
+    has_shape = not shape.isdisjoint(body)
+    origin = Origin.OWN if has_shape or "errorMsg" in body else Origin.FOREIGN
+    is_readable = not _is_server_error(answer)
+    if purpose is Purpose.SEND and is_readable and _has_accepted_any(body):
+        return body
+    code = _refuse(answer, body, origin, purpose)
+    if not has_shape:
+        raise OutcomeUnknownError(code or "no_result")
+    return body
+
+
+def accepted_list(answer: Answer, purpose: Purpose) -> list[Json]:
+    """Return the bare JSON list of a 2xx answer; raise the error of any other."""
+    value = _decoded(answer)
+    body = as_object(value)
+    is_own = isinstance(value, list) or "errorMsg" in body
+    code = _refuse(answer, body, Origin.OWN if is_own else Origin.FOREIGN, purpose)
+    if not isinstance(value, list):
+        raise OutcomeUnknownError(code or "no_list")
+    return value
+
+
+def _decoded(answer: Answer) -> Json:
+    """Return the JSON value of an answer, None if it is not JSON."""
     try:
-        body = as_object(answer.json())
+        return answer.json()
     except OutcomeUnknownError:
-        refuse_http_error(answer)
-        raise
+        return None
+
+
+def _refuse(
+    answer: Answer, body: Mapping[str, Json], origin: Origin, purpose: Purpose
+) -> str | None:
+    """Raise the error of an answer; return the code of a 2xx that has one."""
     message = body.get("errorMsg")
-    codes = (
-        [code.strip() for code in message.split(",")]
-        if isinstance(message, str)
-        else []
-    )
-    if answer.status < 500:  # noqa: PLR2004 - a 5xx proves nothing
-        if _has_accepted_any(body):
-            return body
+    words = message.split(",") if isinstance(message, str) else []
+    codes = [word.strip() for word in words]
+    if not _is_server_error(answer):
         for code in codes:
             if code in REFUSALS:
                 raise NotAcceptedError(
@@ -164,8 +191,14 @@ def accepted_body(answer: Answer) -> Mapping[str, Json]:
                 )
         if GENERIC_ERROR in codes:
             raise OutcomeUnknownError(GENERIC_ERROR)
-    refuse_http_error(answer, as_code(codes[0]) if codes else None)
-    return body
+    first = as_code(codes[0]) if codes else None
+    refuse_http_error(answer, origin, purpose, first)
+    return first
+
+
+def _is_server_error(answer: Answer) -> bool:
+    """Return whether the status is a 5xx, which proves nothing."""
+    return answer.status // 100 == HTTPStatus.INTERNAL_SERVER_ERROR // 100
 
 
 def _has_accepted_any(body: Mapping[str, Json]) -> bool:
@@ -173,6 +206,12 @@ def _has_accepted_any(body: Mapping[str, Json]) -> bool:
     rows = [as_object(item) for item in as_list(body.get("sms"))]
     counts = [as_count(body.get(name)) for name in ("smsInserted", "pushInserted")]
     return any(row.get("status") == "INSERTED" for row in rows) or any(counts)
+
+
+def as_message_id(value: Json) -> str | None:
+    """Return a message's ID, which is a number however it comes."""
+    found = as_identifier(value)
+    return found if found and found.isascii() and found.isdecimal() else None
 
 
 def plain_number(number: str) -> str:

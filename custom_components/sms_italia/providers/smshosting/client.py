@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import batched
+import re
 from typing import override
 
 import aiohttp
@@ -20,9 +22,12 @@ from ..client import (
     Settings,
     SettingsField,
     SwitchOption,
+    confirmed,
     parse_url,
 )
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..http_status import Purpose
 from ..model import (
     Cancellation,
     Cancelling,
@@ -40,19 +45,32 @@ from ..model import (
     Status,
     Submission,
 )
-from ..parsing import as_count, as_euro, as_identifier, as_number, as_object
-from ..transport import Json, Timeouts
-from .api import ENCODINGS, Api, Login, accepted_body, format_moment
-from .push import PICTURE, Push, parse_cost, recipient_fields
-from .results import parse_bulk_send, parse_send
-from .search import PAGE, STATUSES, Search
+from ..parsing import as_count, as_euro, as_number, as_object
+from ..transport import SHORT_ANSWER_BYTES, Timeouts
+from .api import (
+    ENCODINGS,
+    Api,
+    Login,
+    accepted_list,
+    accepted_object,
+    as_message_id,
+    format_moment,
+)
+from .push import PICTURE, Push, fits_push, read_cost, recipient_fields
+from .results import id_finder, read_send
+from .search import PAGE, STATUSES, Search, parse_callback
+from .text import without_placeholders
 
 DEFAULT_URL = "https://api.smshosting.it/rest/api"
 
-_MAX_RECIPIENTS = 5000
-"""Not a published limit: more go as further submissions."""
-_MAX_SYNC_RECIPIENTS = 999
-"""From 1000 on, the provider wants its asynchronous bulk call.
+RECIPIENT = "recipient"
+"""The key of a setting that is no field of the form: a number (E.164) of the account.
+
+With it the Push plan is asked about where the profile has no mobile.
+"""
+
+_MAX_RECIPIENTS = 1000
+"""In one call, and its answer has a row for each.
 
 Facts: docs/development/provider-apis/smshosting.md 2.3.
 """
@@ -61,6 +79,12 @@ _MAX_PARTS = 7
 
 _NO_PUSH_NOW = {Cause.NO_PUSH_PLAN, Cause.PUSH_SPENT}
 """Refusals of a Push after which an SMS goes out; nothing was sent before it."""
+
+_PROFILE = frozenset({"credit", "italysms", "accountPlan", "authKey"})
+"""Fields of the documented profile by which it is known."""
+
+# A national number of ten digits is not taken for a foreign one.
+_MOBILE = re.compile(r"\+(?:393[0-9]{8,9}|(?!39)[1-9][0-9]{10,14})")
 
 
 class SmshostingClient(ProviderClient):
@@ -85,7 +109,7 @@ class SmshostingClient(ProviderClient):
             }
         ),
         recipients_per_submission=_MAX_RECIPIENTS,
-        recipients_told_at_once=_MAX_SYNC_RECIPIENTS,
+        recipients_told_at_once=_MAX_RECIPIENTS,
         max_parts=_MAX_PARTS,
         refs_per_report_query=PAGE,
         picture=PICTURE,
@@ -101,10 +125,12 @@ class SmshostingClient(ProviderClient):
         sender: str | None,
         channel: Channel,
         mode: Mode,
+        recipient: str | None,
     ) -> None:
         """Use the profile's own sender if it is None.
 
-        `channel` and `mode` are for submissions that do not name theirs.
+        `channel` and `mode` are for submissions that do not name theirs. `recipient`
+        is a number to ask about the Push plan with, if the profile has none.
         """
         super().__init__(session, url, timeouts)
         self._api = Api(session=session, url=url, timeouts=timeouts, login=login)
@@ -113,6 +139,7 @@ class SmshostingClient(ProviderClient):
         self._sender = sender
         self._channel = channel
         self._mode = mode
+        self._recipient = recipient
 
     @override
     async def validate(self) -> None:
@@ -120,7 +147,7 @@ class SmshostingClient(ProviderClient):
 
         Raises as ProviderClient.validate.
         """
-        await self.credit()
+        await self._profile()
 
     @override
     async def credit(self) -> Credit:
@@ -128,26 +155,40 @@ class SmshostingClient(ProviderClient):
 
         Raises ProviderError. The profile has personal data too, which is not kept.
         """
+        return _known(_credit(await self._profile()))
+
+    @override
+    async def check(self) -> Credit | None:
+        """Return the credit, None if the profile has no amount that can be read."""
         return _credit(await self._profile())
 
     @override
     async def credit_with_push(self) -> Credit:
-        """Return the credit with the Push plan, asked for with the account's number."""
+        """Return the credit with the Push plan.
+
+        That is asked for with the account's own number, or with that of a recipient.
+        """
         user = await self._profile()
-        number = as_number(user.get("msisdn")) or as_number(user.get("phone"))
-        plan, push_left = await self._push.left(number)
-        return replace(_credit(user), push_left=push_left, push_plan=plan)
+        credit = _known(_credit(user))
+        plan, push_left = await self._push.left(_mobile(user) or self._recipient)
+        return replace(credit, push_left=push_left, push_plan=plan)
 
     async def _profile(self) -> Mapping[str, Json]:
         """Return the user's profile."""
-        return accepted_body(await self._api.get("user"))
+        answer = await self._api.get("user", max_bytes=SHORT_ANSWER_BYTES)
+        user = accepted_object(answer, Purpose.QUESTION, _PROFILE)
+        if not any(
+            isinstance(user.get(name), int | str | Decimal) for name in _PROFILE
+        ):
+            raise OutcomeUnknownError("no_profile")
+        return user
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
         """Send by SMS, by Push, or by Push with SMS for those without the app.
 
-        PUSH_THEN_SMS is an SMS for all if the account has no Push plan or has spent it.
-        Up to 999 numbers the answer to an SMS has a result for each.
+        PUSH_THEN_SMS is an SMS for all if the account has no Push plan or has spent it,
+        or if the text is too long for the SMS beside a Push.
         """
         channel = self._channel_of(submission)
         sender = submission.sender or self._sender
@@ -159,13 +200,8 @@ class SmshostingClient(ProviderClient):
                 if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
                     raise
         form = _send_form(submission, sender, mode)
-        if len(submission.recipients) <= _MAX_SYNC_RECIPIENTS:
-            body = await self._api.post("sms/send", form)
-            return parse_send(submission, body, Channel.SMS, mode)
-        if submission.callback_url is not None:
-            form["transactionCallback"] = submission.callback_url
-        body = await self._api.post("sms/sendbulk", form)
-        return parse_bulk_send(submission, body, mode)
+        answer = await self._api.post("sms/send", form, find_id=id_finder(submission))
+        return read_send(submission, answer, Channel.SMS, mode)
 
     def _channel_of(self, submission: Submission) -> Channel:
         """Return the channel of a submission; a picture needs a Push."""
@@ -174,6 +210,8 @@ class SmshostingClient(ProviderClient):
             raise NotAcceptedError(
                 ErrorKind.REFUSED, detail="picture_needs_push", cause=Cause.PICTURE
             )
+        if channel is Channel.PUSH_THEN_SMS and not fits_push(submission):
+            return Channel.SMS
         return channel
 
     @override
@@ -188,52 +226,53 @@ class SmshostingClient(ProviderClient):
                 if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
                     raise
         form = _sms_form(submission, sender)
-        return parse_cost(await self._api.post("sms/estimate", form))
+        answer = await self._api.post(
+            "sms/estimate", form, max_bytes=SHORT_ANSWER_BYTES
+        )
+        return read_cost(answer)
 
     @override
+    @confirmed
     async def cancel(self, refs: Sequence[MessageRef]) -> Sequence[Cancellation]:
-        """Stop messages one by one."""
+        """Stop messages, several with one request."""
         results: list[Cancellation] = []
-        for ref in refs:
-            listed = await self._cancel(ref.provider_id)
-            same = [one for one in listed if one.ref.provider_id == ref.provider_id]
-            result = same[0].result if same else Cancelling.NOT_CANCELLED
-            results.append(Cancellation(ref=ref, result=result))
+        for some in batched(refs, PAGE, strict=False):
+            results += await self._cancel(some)
         return results
 
-    async def _cancel(self, provider_id: str) -> list[Cancellation]:
-        """Return what the provider lists about a message that was to be stopped.
+    async def _cancel(self, refs: Sequence[MessageRef]) -> list[Cancellation]:
+        """Stop messages with one request, one by one if it has an unknown ID.
 
-        The answer lists messages with their status: NOSENT proves that one was stopped,
-        and a message that has gone out that it was not. Facts:
-        docs/development/provider-apis/smshosting.md 2.9.
+        The answer is a list of what was stopped: for a message that is not in it, it
+        was too late. An answer that proves nothing is a doubt, as that of a send.
+        Facts: docs/development/provider-apis/smshosting.md 2.9.
         """
+        ids = ",".join(ref.provider_id for ref in refs)
+        answer = await self._api.post("sms/cancel", {"id": ids})
         try:
-            body = await self._api.post("sms/cancel", {"id": provider_id})
+            rows = accepted_list(answer, Purpose.SEND)
         except NotAcceptedError as err:
-            if err.detail == "BAD_ID":
-                return []
-            raise
-        rows = body.get("smsList")
-        if not isinstance(rows, list):
-            raise OutcomeUnknownError("no_list")
-        listed: list[Cancellation] = []
-        for item in rows:
-            row = as_object(item)
-            listed_id = as_identifier(row.get("id"))
-            number = as_number(row.get("to"))
-            if listed_id is None or number is None:
+            if err.detail != "BAD_ID":
+                raise
+            if len(refs) == 1:
+                return [Cancellation(ref=refs[0], result=Cancelling.NOT_CANCELLED)]
+            return [result for ref in refs for result in await self._cancel((ref,))]
+        listed: dict[str, Cancelling] = {}
+        for row in map(as_object, rows):
+            provider_id = as_message_id(row.get("id"))
+            if provider_id is None:
                 raise OutcomeUnknownError("unreadable_row")
-            listed.append(
-                Cancellation(
-                    ref=MessageRef(listed_id, number),
-                    result=_cancelling(row.get("status")),
-                )
+            listed[provider_id] = _cancelling(row.get("status"))
+        return [
+            Cancellation(
+                ref=ref,
+                result=listed.get(ref.provider_id, Cancelling.NOT_CANCELLED),
             )
-        return listed
+            for ref in refs
+        ]
 
     @override
-    async def lookup(
+    async def _lookup(
         self, reference: str, channel: Channel | None = None
     ) -> Sequence[Report]:
         """Return the reports of a submission, found by its transaction id.
@@ -246,16 +285,23 @@ class SmshostingClient(ProviderClient):
         )
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of up to 100 messages, SMS and Push, by their ids."""
         return await self._search.of_refs(refs)
 
     @override
+    def parse_report(self, body: bytes) -> Report | None:
+        """Return the report in the form of a status callback, None if unreadable."""
+        return parse_callback(body)
+
+    @override
+    @confirmed
     async def create_invitation(self, number: str) -> Invitation:
         """Return a new link that invites a number to the app."""
         return await self._push.invite(number)
 
     @override
+    @confirmed
     async def find_pictures(
         self, refs: Sequence[MessageRef]
     ) -> Mapping[MessageRef, PictureRef]:
@@ -263,23 +309,37 @@ class SmshostingClient(ProviderClient):
         return await self._push.find_pictures(refs)
 
     @override
+    @confirmed
     async def picture(self, picture_id: str) -> Picture:
         """Return a picture that was sent, up to 8 MiB."""
         return await self._push.picture(picture_id)
 
 
-def _credit(user: Mapping[str, Json]) -> Credit:
-    """Return the credit in a profile; raise OutcomeUnknownError if there is none."""
+def _credit(user: Mapping[str, Json]) -> Credit | None:
+    """Return the credit in a profile, None if it cannot be read."""
     balance = as_euro(user.get("credit"))
     if balance is None:
-        raise OutcomeUnknownError("no_credit")
+        return None
     return Credit(balance=balance, sms_left=as_count(user.get("italysms")))
+
+
+def _known(credit: Credit | None) -> Credit:
+    """Return a credit; raise OutcomeUnknownError if there is none."""
+    if credit is None:
+        raise OutcomeUnknownError("no_credit")
+    return credit
+
+
+def _mobile(user: Mapping[str, Json]) -> str | None:
+    """Return the account's own number (E.164), None if it is not a whole mobile."""
+    number = as_number(user.get("msisdn"))
+    return number if number and _MOBILE.fullmatch(number) else None
 
 
 def _sms_form(submission: Submission, sender: str | None) -> dict[str, str]:
     """Return the fields that a send and an estimate of SMS have in common."""
     form = recipient_fields(submission) | {
-        "text": submission.text,
+        "text": without_placeholders(submission.text, submission.encoding),
         "encoding": ENCODINGS[submission.encoding],
     }
     if sender is not None:
@@ -317,7 +377,8 @@ def _create(
 ) -> ProviderClient:
     """Return a client; with the option `sandbox` on, nothing is really sent.
 
-    Raises ValueError if `url` or `channel` is not valid.
+    The setting RECIPIENT, if there is one, is a number of the account. Raises
+    ValueError if `url` or `channel` is not valid.
     """
     return SmshostingClient(
         session,
@@ -327,6 +388,7 @@ def _create(
         sender=settings.get("sender"),
         channel=Channel(settings.get("channel", Channel.SMS)),
         mode=Mode.TEST if settings.get("sandbox") == "true" else Mode.LIVE,
+        recipient=settings.get(RECIPIENT),
     )
 
 

@@ -7,6 +7,7 @@ import re
 from urllib.parse import quote
 
 from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
+from ..http_status import Purpose
 from ..model import (
     Cause,
     Channel,
@@ -21,10 +22,11 @@ from ..model import (
 )
 from ..parsing import as_count, as_number, as_price
 from ..pictures import PictureRule, picture_type, plain_filename
-from ..transport import Json, Upload
-from .api import ENCODINGS, Api, accepted_body, format_moment, plain_number
-from .results import parse_send
+from ..transport import SHORT_ANSWER_BYTES, Answer, Upload
+from .api import ENCODINGS, Api, accepted_object, format_moment, plain_number
+from .results import id_finder, read_send
 from .search import Search
+from .text import count_parts, without_placeholders
 
 PICTURE = PictureRule(
     types=frozenset({"image/jpeg", "image/png", "image/gif"}),
@@ -35,6 +37,14 @@ camera gives and every phone shows, and 2 MiB take half a minute on a slow line.
 """
 _MAX_DOWNLOAD = 8 * 1024 * 1024
 """What is read back; a picture may have been sent from the panel."""
+
+_MAX_SMS_PARTS = 5
+"""Of the SMS to those without the app: one of more parts goes to all as plain SMS."""
+
+_NOTHING: frozenset[str] = frozenset()
+_ESTIMATED = frozenset({"cost", "userCredit", "smsCount", "pushCount", "pushAvailable"})
+"""Fields of the documented answer to an estimate of SMS or Push."""
+_INVITED = frozenset({"to", "url"})
 
 _LINK = re.compile(r"(?:https?://)?[\w-]+(?:\.[\w-]+)+(?::[0-9]+)?(?:/[!-~]*)?")
 
@@ -59,28 +69,30 @@ class Push:
             form["date"] = format_moment(submission.send_at)
         if mode is Mode.TEST:
             form["sandbox"] = "true"
-        body = await self.api.post("push/send", form, _upload(submission))
-        return parse_send(submission, body, channel, mode)
+        answer = await self.api.post(
+            "push/send", form, _upload(submission), find_id=id_finder(submission)
+        )
+        return read_send(submission, answer, channel, mode)
 
     async def estimate(
         self, submission: Submission, channel: Channel, sender: str | None
     ) -> Decimal:
         """Return what a Push, with its SMS, would cost in euro."""
         form = _form(submission, channel, sender)
-        body = await self.api.post("push/estimate", form, _upload(submission))
-        return parse_cost(body)
+        return read_cost(await self._estimate(form, _upload(submission)))
 
     async def left(self, number: str | None) -> tuple[PushPlan, int | None]:
         """Return whether there is a plan and how many messages it still has.
 
-        Only an estimate has that, and it needs a number: the account's own. Nothing is
-        raised: the credit must not depend on this.
+        Only an estimate has that, and it needs a number. Nothing is raised: the credit
+        must not depend on this.
         """
         if number is None:
             return PushPlan.UNKNOWN, None
         form = {"to": plain_number(number), "text": ".", "onlyPush": "false"}
         try:
-            body = await self.api.post("push/estimate", {**form, "smsText": "."})
+            answer = await self._estimate({**form, "smsText": "."})
+            body = accepted_object(answer, Purpose.QUESTION, _ESTIMATED)
         except NotAcceptedError as err:
             no_plan = err.cause is Cause.NO_PUSH_PLAN
             return PushPlan.NONE if no_plan else PushPlan.UNKNOWN, None
@@ -88,6 +100,14 @@ class Push:
             return PushPlan.UNKNOWN, None
         left = as_count(body.get("pushAvailable"))
         return PushPlan.UNKNOWN if left is None else PushPlan.ACTIVE, left
+
+    async def _estimate(
+        self, form: Mapping[str, str], upload: Upload | None = None
+    ) -> Answer:
+        """Return the answer to an estimate."""
+        return await self.api.post(
+            "push/estimate", form, upload, max_bytes=SHORT_ANSWER_BYTES
+        )
 
     async def find_pictures(
         self, refs: Sequence[MessageRef]
@@ -102,7 +122,7 @@ class Push:
         )
         content_type = picture_type(answer.body)
         if content_type is None:
-            accepted_body(answer)
+            accepted_object(answer, Purpose.QUESTION, _NOTHING)
         if content_type is None or answer.status // 100 != 2:  # noqa: PLR2004
             raise OutcomeUnknownError("no_picture")
         picture = Picture(
@@ -116,7 +136,11 @@ class Push:
 
     async def invite(self, number: str) -> Invitation:
         """Return a new link that invites a number to the app."""
-        body = await self.api.post("push/invitation", {"to": plain_number(number)})
+        form = {"to": plain_number(number)}
+        answer = await self.api.post(
+            "push/invitation", form, max_bytes=SHORT_ANSWER_BYTES
+        )
+        body = accepted_object(answer, Purpose.QUESTION, _INVITED)
         url = body.get("url")
         if not isinstance(url, str) or not _LINK.fullmatch(url.strip()):
             raise OutcomeUnknownError("no_link")
@@ -125,12 +149,19 @@ class Push:
         return Invitation(number=number, url=url.strip())
 
 
-def parse_cost(body: Mapping[str, Json]) -> Decimal:
+def read_cost(answer: Answer) -> Decimal:
     """Return the cost (euro) in the answer to an estimate of SMS or Push."""
+    body = accepted_object(answer, Purpose.QUESTION, _ESTIMATED)
     cost = as_price(body.get("cost"))
     if cost is None:
         raise OutcomeUnknownError("no_cost")
     return cost
+
+
+def fits_push(submission: Submission) -> bool:
+    """Return whether the text can be the SMS beside a Push."""
+    text = without_placeholders(submission.text, submission.encoding)
+    return count_parts(text, submission.encoding) <= _MAX_SMS_PARTS
 
 
 def recipient_fields(submission: Submission) -> dict[str, str]:
@@ -148,13 +179,14 @@ def _form(
 ) -> dict[str, str]:
     """Return the fields that a send and an estimate have in common."""
     form = recipient_fields(submission)
-    if submission.text:
-        form["text"] = submission.text
+    text = without_placeholders(submission.text, submission.encoding)
+    if text:
+        form["text"] = text
     if channel is Channel.PUSH:
         return {**form, "onlyPush": "true"}
     form |= {
         "onlyPush": "false",
-        "smsText": submission.text,
+        "smsText": text,
         "smsEncoding": ENCODINGS[submission.encoding],
     }
     if sender is not None:

@@ -3,11 +3,13 @@
 Facts: docs/development/provider-apis/smshosting.md 2.3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
-from ..client import same_for_all
+from ..decoding import Json, salvage_id
 from ..errors import OutcomeUnknownError
+from ..http_status import REDIRECTED, Purpose
 from ..model import (
     Accepted,
     Cause,
@@ -18,12 +20,12 @@ from ..model import (
     NotSent,
     Outcome,
     SendResult,
-    Status,
     Submission,
     Uncertain,
 )
-from ..parsing import as_code, as_count, as_identifier, as_list, as_number, as_object
-from ..transport import Json
+from ..parsing import as_code, as_count, as_list, as_number, as_object
+from ..transport import Answer
+from .api import accepted_object, as_message_id
 
 NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
     {
@@ -34,25 +36,61 @@ NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
 )
 """The words of `statusDetail`."""
 
+_SHAPE = frozenset(
+    {"sms", "smsInserted", "smsNotInserted", "pushInserted", "transactionId"}
+)
+"""Fields of the documented answer."""
+
 _LEFT_OUT = NotSent(
     kind=ErrorKind.RECIPIENT, detail="no_push_app", cause=Cause.NO_PUSH_APP
 )
 """A number without the app has no row, if only a Push was asked for."""
 
 
-def parse_send(
+def read_send(
+    submission: Submission, answer: Answer, channel: Channel, mode: Mode
+) -> SendResult:
+    """Return the result of a send by SMS or Push; raise ProviderError for the whole.
+
+    HTTP 200 proves nothing: the row of a number does. What cannot be read but shows the
+    ID of the one message is a doubt that its reports settle.
+    """
+    try:
+        body = accepted_object(answer, Purpose.SEND, _SHAPE)
+    except OutcomeUnknownError as err:
+        provider_id = _salvaged_id(submission, answer.text())
+        if provider_id is None or err.detail == REDIRECTED:
+            raise
+        raise OutcomeUnknownError(err.detail, provider_id=provider_id) from None
+    return _parse_send(submission, body, channel, mode)
+
+
+def id_finder(submission: Submission) -> Callable[[str], str | None]:
+    """Return what finds the ID in what arrived of an answer that broke off."""
+    return partial(_salvaged_id, submission)
+
+
+def _salvaged_id(submission: Submission, text: str) -> str | None:
+    """Return the ID in what was to be the answer about one message."""
+    if len(submission.recipients) != 1 or submission.groups:
+        return None
+    if not any(f'"{name}"' in text for name in _SHAPE):
+        return None
+    return as_message_id(salvage_id(text, "id"))
+
+
+def _parse_send(
     submission: Submission, body: Mapping[str, Json], channel: Channel, mode: Mode
 ) -> SendResult:
-    """Return the result of a send.
+    """Return the result of a send that was not refused as a whole.
 
-    HTTP 200 proves nothing: the row of a number does. A number without one is
-    uncertain, with two exceptions: in the sandbox a number may have no row, and with
-    `onlyPush` a list with as many rows as the counts is whole, so a missing number was
-    left out.
+    A number without a row is uncertain, with two exceptions: in the sandbox a number
+    may have no row, and with `onlyPush` a list with as many rows as the counts is
+    whole, so a missing number was left out.
     """
     rows = [as_object(item) for item in as_list(body.get("sms"))]
     without_row: Outcome = Uncertain(detail="no_result")
-    if mode is Mode.TEST:
+    if mode is Mode.TEST and "errorMsg" not in body:
         without_row = Accepted(provider_id=None)
     elif channel is Channel.PUSH and _is_whole(body, rows):
         without_row = _LEFT_OUT
@@ -77,20 +115,6 @@ def parse_send(
     )
 
 
-def parse_bulk_send(
-    submission: Submission, body: Mapping[str, Json], mode: Mode
-) -> SendResult:
-    """Return the result of a bulk send, whose answer lists no number.
-
-    All numbers are queued at the provider; their ids are found later by the
-    submission's transaction id. A number that the provider drops is never found.
-    """
-    if as_identifier(body.get("transactionId")) != submission.reference:
-        raise OutcomeUnknownError("no_transaction")
-    accepted = Accepted(provider_id=None, status=Status.QUEUED)
-    return SendResult(outcomes=same_for_all(submission, accepted), mode=mode)
-
-
 def _is_whole(body: Mapping[str, Json], rows: list[dict[str, Json]]) -> bool:
     """Return whether the list has as many rows as the counts of the answer."""
     counts = [
@@ -105,10 +129,10 @@ def _result(row: Mapping[str, Json]) -> Outcome:
     """Return the outcome in one row of a send's answer."""
     match row.get("status"):
         case "INSERTED":
-            provider_id = as_identifier(row.get("id"))
-            if provider_id is None:
-                return Uncertain(detail="no_id")
-            return Accepted(provider_id=provider_id, type=message_type(row))
+            # One without an ID is found by the submission's transaction ID.
+            return Accepted(
+                provider_id=as_message_id(row.get("id")), type=message_type(row)
+            )
         case "NOT_INSERTED":
             detail = as_code(row.get("statusDetail"))
             kind = NOT_INSERTED.get(detail or "", ErrorKind.REFUSED)

@@ -8,12 +8,17 @@ docs/development/provider-apis/smshosting.md 2.4 and 2.5.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import batched
 from types import MappingProxyType
+from urllib.parse import parse_qsl
 
+from ..decoding import Json, decode_text
 from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..http_status import Purpose
 from ..model import (
     Cause,
+    ErrorKind,
     MessageRef,
     MessageType,
     PictureRef,
@@ -29,8 +34,7 @@ from ..parsing import (
     as_object,
     as_price,
 )
-from ..transport import Json
-from .api import Api, accepted_body
+from .api import Api, accepted_object, as_message_id
 
 PAGE = 100
 """Rows asked for at once, and ids in one question."""
@@ -38,6 +42,10 @@ _MAX_PAGES = 100
 
 _SMS = "sms/search"
 _PUSH = "push/search"
+_SHAPE = frozenset({"smsList", "metadata"})
+"""Fields of the documented answer."""
+
+_NO_SUCH_CALL = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 STATUSES: Mapping[str, Status] = MappingProxyType(
     {
@@ -58,6 +66,11 @@ _DATES: Mapping[Status, str] = MappingProxyType(
     }
 )
 """Where the time of a status is; that of a failure is not reported."""
+
+_CALLED_BACK = frozenset({"DELIVERED", "NOTDELIVERED"})
+"""The words of `status` that a callback has."""
+_MOST_FIELDS = 32
+"""A callback has five."""
 
 type Row = Mapping[str, Json]
 
@@ -98,7 +111,7 @@ class Search:
         for portion in batched(rows, PAGE, strict=False):
             for row in portion:
                 number = as_number(row.get("to"))
-                provider_id = as_identifier(row.get("id"))
+                provider_id = as_message_id(row.get("id"))
                 if number is None or provider_id is None:
                     raise OutcomeUnknownError("unreadable_row")
                 one = report(MessageRef(provider_id, number), row)
@@ -154,7 +167,7 @@ class Search:
                 break
             seen += len(rows)
             for row in rows:
-                ref = by_id.get(as_identifier(row.get("id")) or "")
+                ref = by_id.get(as_message_id(row.get("id")) or "")
                 if ref is not None:
                     found[ref.provider_id] = (ref, row)
         return list(found.values())
@@ -172,7 +185,7 @@ class Search:
                 path, {"transactionId": reference, "offset": str(known)}
             )
             for row in page:
-                provider_id = as_identifier(row.get("id"))
+                provider_id = as_message_id(row.get("id"))
                 if provider_id is None:
                     raise OutcomeUnknownError("unreadable_row")
                 rows[provider_id] = row
@@ -191,7 +204,14 @@ class Search:
     ) -> tuple[list[Row], int | None]:
         """Return a page of messages and the total, None if not known."""
         answer = await self.api.get(path, {**query, "limit": str(PAGE)})
-        body = accepted_body(answer)
+        if answer.status == HTTPStatus.NOT_FOUND and "id" in query:
+            # Of anybody, it says no more than that there is no report.
+            return [], None
+        if path == _PUSH and answer.status in _NO_SUCH_CALL:
+            raise NotAcceptedError(
+                ErrorKind.REFUSED, f"http_{answer.status}", cause=Cause.NO_PUSH_PLAN
+            )
+        body = accepted_object(answer, Purpose.QUESTION, _SHAPE)
         rows = body.get("smsList")
         if not isinstance(rows, list):
             raise OutcomeUnknownError("no_list")
@@ -204,7 +224,7 @@ def _has_no_push(err: NotAcceptedError) -> bool:
 
     It has no plan, or the API at this address has no Push.
     """
-    return err.cause is Cause.NO_PUSH_PLAN or err.detail in {"http_404", "http_405"}
+    return err.cause is Cause.NO_PUSH_PLAN
 
 
 def report(ref: MessageRef, row: Row) -> Report | None:
@@ -224,6 +244,36 @@ def report(ref: MessageRef, row: Row) -> Report | None:
         # The page's own example of a Push lacks the mark.
         type=MessageType.PUSH if is_push else None,
         picture=picture,
+    )
+
+
+def parse_callback(body: bytes) -> Report | None:
+    """Return the report in the form of a status callback, None if unreadable.
+
+    Facts: docs/development/provider-apis/smshosting.md 2.7.
+    """
+    try:
+        pairs = parse_qsl(decode_text(body), max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return None
+    fields = dict(pairs)
+    provider_id = as_message_id(fields.get("id"))
+    number = as_number(fields.get("to"))
+    word = fields.get("status", "")
+    if (
+        len(fields) != len(pairs)
+        or provider_id is None
+        or number is None
+        or word not in _CALLED_BACK
+    ):
+        return None
+    # A "+" that was not encoded comes as a space.
+    moment = fields.get("notificationDate", "").replace(" ", "+")
+    return Report(
+        ref=MessageRef(provider_id, number),
+        status=STATUSES[word],
+        detail=word,
+        at=as_moment(moment),
     )
 
 

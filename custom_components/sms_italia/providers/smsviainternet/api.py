@@ -1,22 +1,29 @@
-"""SMSviaInternet: credentials, requests and refusals.
+"""SMSviaInternet: credentials, requests, and what an answer says as a whole.
 
 Facts: docs/development/provider-apis/smsviainternet.md 1.1 and 1.3.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
+from http import HTTPStatus
+import re
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import aiohttp
 from yarl import URL
 
+from ..decoding import Json, salvage_id
 from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..http_status import Origin, Purpose, refuse_http_error
 from ..model import ErrorKind
-from ..parsing import as_code, as_count, as_object
-from ..transport import Answer, Json, Timeouts, exchange, refuse_http_error
-from ..xml_answers import decode
+from ..parsing import as_code, as_decimal, as_identifier, as_object
+from ..transport import MAX_ANSWER_BYTES, SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
+from ..xml_answers import decode, rows_of
+
+_INTERNAL = 999
+"""An internal error, which does not prove that nothing was sent."""
 
 REFUSALS: Mapping[int, ErrorKind] = MappingProxyType(
     {
@@ -26,12 +33,27 @@ REFUSALS: Mapping[int, ErrorKind] = MappingProxyType(
         **dict.fromkeys((12, 13, 14, 100), ErrorKind.REFUSED),
         15: ErrorKind.SENDER,
         20: ErrorKind.RECIPIENT,
+        # Of sub-accounts and their credit.
+        **dict.fromkeys(
+            (*range(500, 503), *range(510, 518), *range(520, 524)), ErrorKind.REFUSED
+        ),
     }
 )
-"""The `error` numbers, not proved for v2.
+"""The `error` numbers that say why nothing was done; not proved for v2.
 
-999, an internal error, is left out: it does not prove that nothing was sent. Facts:
-docs/development/provider-apis/smsviainternet.md 1.3.
+Facts: docs/development/provider-apis/smsviainternet.md 1.3.
+"""
+
+_NUMBERS = REFUSALS.keys() | {0, _INTERNAL}
+
+QUEUE_ID = "queue_id"
+BATCH_ID = "sending_batch_id"
+"""The fields of a shipment's id: in the answer to a send, and to a batch."""
+
+_OWN_FIELDS = frozenset({QUEUE_ID, BATCH_ID, "credit", "deliveries", "wallets"})
+"""One of them makes an answer the provider's own.
+
+Facts: docs/development/provider-apis/common.md 9.
 """
 
 
@@ -91,22 +113,28 @@ class Api:
     timeouts: Timeouts
     login: Login
 
-    async def get(self, path: str, query: Mapping[str, str]) -> Answer:
+    async def get(
+        self, path: str, query: Mapping[str, str], max_bytes: int = MAX_ANSWER_BYTES
+    ) -> Reply:
         """Return the answer at a path of the API."""
-        return await exchange(
+        answer = await exchange(
             self.session,
             "GET",
             self.url.joinpath("api/rest/v1", path),
             timeouts=self.timeouts,
             headers=self.login.headers,
             params={**query, **self.login.fields},
+            max_bytes=max_bytes,
         )
+        return read(answer)
 
-    async def post(self, path: str, message: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Post a message to a path of the API and return the accepted body.
-
-        Raises as `accepted_body`, too.
-        """
+    async def post(
+        self,
+        path: str,
+        message: Mapping[str, Json],
+        find_id: Callable[[str], str | None],
+    ) -> Reply:
+        """Return the answer to a message that is posted to a path of the API."""
         answer = await exchange(
             self.session,
             "POST",
@@ -114,21 +142,138 @@ class Api:
             timeouts=self.timeouts,
             headers=self.login.headers,
             json_body={**self.login.fields, **message},
+            max_bytes=SHORT_ANSWER_BYTES,
+            find_id=find_id,
         )
-        return accepted_body(answer)
+        return read(answer)
 
 
-def accepted_body(answer: Answer) -> Mapping[str, Json]:
-    """Return the object of a 2xx answer, JSON or XML; raise the error of any other."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer: its object, empty if it is none, and its text."""
+
+    answer: Answer
+    text: str = field(repr=False)
+    body: Mapping[str, Json] = field(repr=False)
+
+    @property
+    def error(self) -> int | str | None:
+        """The `error`: its number, or its words; 0 is success.
+
+        None if there is none. A value of any other type says nothing.
+        """
+        value = self.body.get("error")
+        if value is None or isinstance(value, bool):
+            return None
+        number = as_decimal(value)
+        if number is not None and number == number.to_integral_value():
+            return int(number)
+        return value.strip() or None if isinstance(value, str) else None
+
+    @property
+    def origin(self) -> Origin:
+        """Whose words it is (docs/development/provider-apis/common.md 9).
+
+        A number that only repeats the status is that of a web server: 500 and 502 are
+        in the provider's table too, and would prove that nothing was sent.
+        """
+        error, status = self.error, self.answer.status
+        is_success = status // 100 == HTTPStatus.OK // 100
+        is_number = error in _NUMBERS and error != status
+        is_own = is_number or (is_success and error is not None)
+        has_field = not _OWN_FIELDS.isdisjoint(self.body)
+        return Origin.OWN if is_own or has_field else Origin.FOREIGN
+
+    def shipment_id(self, name: str) -> str | None:
+        """Return the id in the field of this name, None without one.
+
+        Also from a text that cannot be decoded, or is no object of the provider's.
+        Null, an empty one and zero are no id.
+        """
+        if name in self.body:
+            return _identifier(self.body[name])
+        return find_id(self.text, name)
+
+    def rows(self, name: str) -> list[Json] | None:
+        """Return the rows under a name, None without a list of them."""
+        return rows_of(self.answer, self.body, name)
+
+
+def find_id(text: str, name: str) -> str | None:
+    """Return the id in the field of this name of a text that cannot be decoded."""
+    element = re.search(
+        rf"<{name}>\s{{0,20}}([0-9A-Za-z_-]{{1,64}})\s{{0,20}}</{name}>", text
+    )
+    return _identifier(element[1] if element else salvage_id(text, name))
+
+
+def read(answer: Answer) -> Reply:
+    """Return what an answer says, whatever content type it has.
+
+    Servers name another one, and write warnings before the answer. XML is what stands
+    in the element `response`; anything else is read as JSON.
+    """
+    text = answer.text()
+    start, end = text.find("<response"), text.rfind("</response>")
+    if text.startswith(("{", "[")) or not 0 <= start < end:
+        answer = replace(answer, content_type="application/json")
+    else:
+        document = text[start : end + len("</response>")].encode(errors="replace")
+        answer = replace(answer, content_type="application/xml", body=document)
     try:
         body = as_object(decode(answer))
     except OutcomeUnknownError:
-        refuse_http_error(answer)
-        raise
-    code = as_count(body.get("error"))
-    kind = None if code is None else REFUSALS.get(code)
-    taken = {"queue_id", "sending_batch_id"} & body.keys()
-    if kind is not None and answer.status < 500 and not taken:  # noqa: PLR2004 - a 5xx proves nothing
-        raise NotAcceptedError(kind, str(code), retry_after=answer.retry_after)
-    refuse_http_error(answer, as_code(body.get("error")))
+        body = {}
+    return Reply(answer=answer, text=text, body=body)
+
+
+def accepted_body(reply: Reply, purpose: Purpose) -> Mapping[str, Json]:
+    """Return the object of a 2xx answer; raise the error of any other.
+
+    An `error` beside the id of a shipment is not raised: that answer says both that
+    something was taken and that it was not. So does a refusal by status with such an
+    id, which is a doubt, unless the status proves it whoever answers. Raises
+    NotAcceptedError and OutcomeUnknownError.
+    """
+    answer, body, error = reply.answer, reply.body, reply.error
+    if reply.origin is Origin.FOREIGN:
+        refuse_http_error(answer, Origin.FOREIGN, purpose)
+    has_shipment = any(_identifier(body.get(name)) for name in (QUEUE_ID, BATCH_ID))
+    code = (as_code(str(error)) or "error") if error else None
+    kind = _kind(error) if error and not has_shipment else None
+    try:
+        refuse_http_error(answer, Origin.OWN, purpose, code)
+    except NotAcceptedError as err:
+        if err.kind not in {ErrorKind.REFUSED, ErrorKind.CREDIT}:
+            raise
+        if has_shipment:
+            raise OutcomeUnknownError(err.detail) from None
+        raise NotAcceptedError(
+            kind or err.kind, err.detail, retry_after=err.retry_after
+        ) from None
+    except OutcomeUnknownError:
+        if error not in REFUSALS or kind is None or not _is_server_error(answer):
+            raise
+    if kind is not None:
+        raise NotAcceptedError(kind, code, retry_after=answer.retry_after)
+    if error and not has_shipment:
+        raise OutcomeUnknownError(code)
     return body
+
+
+def _is_server_error(answer: Answer) -> bool:
+    return answer.status // 100 == HTTPStatus.INTERNAL_SERVER_ERROR // 100
+
+
+def _kind(error: int | str) -> ErrorKind | None:
+    """Return why nothing was sent, None for an internal error: it does not prove it."""
+    if isinstance(error, int):
+        unknown = None if error == _INTERNAL else ErrorKind.REFUSED
+        return REFUSALS.get(error, unknown)
+    return None if "intern" in error.lower() else ErrorKind.REFUSED
+
+
+def _identifier(value: Json) -> str | None:
+    """Return an id as text, None for null, an empty one and zero."""
+    found = as_identifier(value)
+    return found if found and found.strip("0") else None

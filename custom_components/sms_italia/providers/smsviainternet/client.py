@@ -23,7 +23,9 @@ from ..client import (
     parse_url,
     same_for_all,
 )
+from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
+from ..http_status import Purpose
 from ..model import (
     Accepted,
     Cause,
@@ -42,15 +44,23 @@ from ..parsing import (
     as_count,
     as_euro,
     as_flag,
-    as_identifier,
     as_object,
+    as_parts,
     as_price,
     as_thousandths,
 )
-from ..transport import Json, Timeouts
-from ..xml_answers import rows_of
-from .api import Api, Login, accepted_body, format_moment
-from .delivery import BATCH, Deliveries, Row, worst
+from ..transport import SHORT_ANSWER_BYTES, Timeouts
+from .api import (
+    BATCH_ID,
+    QUEUE_ID,
+    Api,
+    Login,
+    Reply,
+    accepted_body,
+    find_id,
+    format_moment,
+)
+from .delivery import BATCH, Deliveries, Row, decisive
 
 DEFAULT_URL = "https://v2.smsviainternet.it"
 
@@ -69,6 +79,9 @@ _TEST_GATEWAY = 99
 """Sends nothing, which is documented for sms-batch only."""
 _MICRO_EURO = Decimal("0.000001")
 """To this a message's share of the shipment's cost is rounded."""
+_NOT_FOUND = "http_404"
+_WALLET_REFUSED = frozenset({401, 403, 404, 405})
+"""What an account that may not ask for its wallet is answered, by whoever answers."""
 
 _DROPPED = NotSent(kind=ErrorKind.RECIPIENT, detail="dropped")
 """Invalid numbers are dropped in silence.
@@ -119,6 +132,7 @@ class SmsViaInternetClient(ProviderClient):
         self._sender = sender
         self._gateway = gateway
         self._delivery_email = delivery_email
+        self._offers_credit = True
 
     @override
     async def validate(self) -> None:
@@ -128,7 +142,31 @@ class SmsViaInternetClient(ProviderClient):
         inferred: docs/development/provider-apis/common.md 5.
         """
         today = datetime.now(UTC).date().isoformat()
-        await self._deliveries.page({"from_date": today, "limit": "1"})
+        query = {"from_date": today, "limit": "1"}
+        await self._deliveries.page(query, SHORT_ANSWER_BYTES)
+
+    @override
+    async def check(self) -> Credit | None:
+        """Return the credit if the account may ask for it, else prove the login.
+
+        None if the credit is not known. The provider does not document the question:
+        its answer says nothing about the account, except that the provider wants fewer
+        requests. After a refusal it is not asked again.
+        """
+        is_refused = False
+        if self._offers_credit:
+            try:
+                return await self.credit()
+            except NotAcceptedError as err:
+                if err.kind is ErrorKind.THROTTLED:
+                    raise
+                is_refused = err.cause is Cause.NOT_OFFERED
+            except OutcomeUnknownError:
+                pass
+        await self.validate()
+        if is_refused:
+            self._offers_credit = False
+        return None
 
     @override
     async def credit(self) -> Credit:
@@ -136,28 +174,26 @@ class SmsViaInternetClient(ProviderClient):
 
         The provider does not document the call; it was seen in another client, with a
         reseller's token. The cause is NOT_OFFERED if it is refused or has no wallet or
-        several. Raises ProviderError, of kind `auth` only if the token is not accepted
-        for anything else either. Facts:
+        several: that is no proof of a wrong token. Raises ProviderError. Facts:
         docs/development/provider-apis/smsviainternet.md 1.5.
         """
         query = {"users": self._username} if self._username else {}
-        answer = await self._api.get("users/wallets.json", query)
+        reply = await self._api.get("users/wallets.json", query, SHORT_ANSWER_BYTES)
+        if reply.answer.status in _WALLET_REFUSED:
+            raise _no_wallet()
         try:
-            wallets = rows_of(answer, accepted_body(answer), "wallets") or []
+            accepted_body(reply, Purpose.QUESTION)
         except NotAcceptedError as err:
-            if err.kind is ErrorKind.AUTH:
-                await self.validate()
-            elif err.kind is not ErrorKind.REFUSED:
-                raise
-            wallets = []
+            if err.kind in {ErrorKind.AUTH, ErrorKind.REFUSED}:
+                raise _no_wallet() from None
+            raise
+        wallets = reply.rows("wallets") or []
         amounts = [as_euro(as_object(wallet).get("amount")) for wallet in wallets]
         match amounts:
             case [Decimal() as balance]:
                 return Credit(balance=balance)
             case _:
-                raise NotAcceptedError(
-                    ErrorKind.REFUSED, detail="no_wallet", cause=Cause.NOT_OFFERED
-                )
+                raise _no_wallet()
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
@@ -171,18 +207,28 @@ class SmsViaInternetClient(ProviderClient):
         """
         message = self._common(submission)
         if submission.mode is Mode.TEST:
-            prefix = BATCH
-            body = await self._api.post("sms-batch.json", message | _batch(submission))
-            number = as_identifier(body.get("sending_batch_id"))
+            path, name, prefix = "sms-batch.json", BATCH_ID, BATCH
+            message |= _batch(submission)
         else:
-            prefix = ""
-            body = await self._api.post("sms.json", message | _plain(submission))
-            number = as_identifier(body.get("queue_id"))
-        if number is None:
+            path, name, prefix = "sms.json", QUEUE_ID, ""
+            message |= _plain(submission)
+
+        def named(number: str | None) -> str | None:
+            return None if number is None else f"{prefix}{number}"
+
+        reply = await self._api.post(
+            path, message, lambda text: named(find_id(text, name))
+        )
+        shipment = named(reply.shipment_id(name))
+        try:
+            accepted_body(reply, Purpose.SEND)
+        except OutcomeUnknownError as err:
+            raise OutcomeUnknownError(err.detail, provider_id=shipment) from None
+        if shipment is None:
             raise OutcomeUnknownError("no_batch_id" if prefix else "no_queue_id")
         return SendResult(
-            outcomes=await self._outcomes(submission, f"{prefix}{number}", body),
-            credit=as_thousandths(body.get("credit")),
+            outcomes=await self._outcomes(submission, shipment, reply),
+            credit=as_thousandths(reply.body.get("credit")),
             mode=Mode.TEST if self._is_test(submission) else Mode.LIVE,
         )
 
@@ -210,20 +256,22 @@ class SmsViaInternetClient(ProviderClient):
         return message
 
     async def _outcomes(
-        self, submission: Submission, shipment: str, body: Mapping[str, Json]
+        self, submission: Submission, shipment: str, reply: Reply
     ) -> Mapping[str, Outcome]:
-        """Return the outcome of each recipient by the counts of an answer."""
+        """Return the outcome of each recipient by the counts of an answer.
+
+        An answer without a count is that of an asynchronous shipment. If it has one all
+        the same, it is of a shipment that is not processed yet, but for a batch. Facts:
+        docs/development/provider-apis/smsviainternet.md 1.2.
+        """
         asked = len(submission.recipients)
-        contacts = as_count(body.get("sending_contacts_count"))
-        is_async = as_flag(body.get("async"))
-        if as_count(body.get("error")):
-            # An id and an error at once: it cannot be both.
-            contacts = None
-        elif is_async:
-            # An asynchronous answer has only the id and the credit; a count in it
-            # would be of a shipment that is not processed yet.
+        body, has_error = reply.body, bool(reply.error)
+        count = body.get("sending_contacts_count")
+        contacts = as_count(count)
+        is_counted = shipment.startswith(BATCH) or not as_flag(body.get("async"))
+        if not has_error and (count is None or not is_counted):
             return same_for_all(submission, Accepted(provider_id=shipment))
-        if contacts is None or contacts > asked:
+        if has_error or contacts is None or contacts > asked:
             doubt = Uncertain(detail="contacts_not_told", provider_id=shipment)
             return same_for_all(submission, doubt)
         if contacts == 0:
@@ -252,7 +300,7 @@ class SmsViaInternetClient(ProviderClient):
         return frozenset(filter(named.__contains__, submission.recipients))
 
     @override
-    async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
+    async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of messages, with one question for each shipment.
 
         A shipment that the provider refuses to report does not stop the others.
@@ -265,19 +313,32 @@ class SmsViaInternetClient(ProviderClient):
             try:
                 rows = await self._deliveries.of_shipment(shipment)
             except NotAcceptedError as err:
-                if err.kind is ErrorKind.REFUSED:
+                # Whoever answers that there is no such thing: no report.
+                if err.kind is ErrorKind.REFUSED or err.detail == _NOT_FOUND:
                     continue
                 raise
             by_receiver: dict[str | None, list[Row]] = {}
             for row in rows:
                 by_receiver.setdefault(row.receiver, []).append(row)
             for ref in members:
-                found = worst(by_receiver.get(ref.recipient, []))
+                found = decisive(by_receiver.get(ref.recipient, []), ref.parts)
                 if found is not None and found.status is not None:
                     reports.append(
-                        Report(ref=ref, status=found.status, detail=found.detail)
+                        Report(
+                            ref=ref,
+                            status=found.status,
+                            detail=found.detail,
+                            is_last=found.is_last,
+                        )
                     )
         return reports
+
+
+def _no_wallet() -> NotAcceptedError:
+    """Return the refusal of an account that may not ask for its credit."""
+    return NotAcceptedError(
+        ErrorKind.REFUSED, detail="no_wallet", cause=Cause.NOT_OFFERED
+    )
 
 
 def _plain(submission: Submission) -> dict[str, Json]:
@@ -314,11 +375,12 @@ def _batch(submission: Submission) -> dict[str, Json]:
 def _share(body: Mapping[str, Json], contacts: int, shipment: str) -> Accepted:
     """Return one of the accepted contacts, with its share of the shipment."""
     parts = as_count(body.get("sending_sms_count"))
-    price = as_price(body.get("sending_cost"))
+    cost = as_thousandths(body.get("sending_cost"))
+    price = None if cost is None else as_price(cost / contacts)
     return Accepted(
         provider_id=shipment,
-        parts=parts // contacts if parts and parts % contacts == 0 else None,
-        cost=None if price is None else (price / 1000 / contacts).quantize(_MICRO_EURO),
+        parts=as_parts(parts // contacts) if parts and not parts % contacts else None,
+        cost=None if price is None else price.quantize(_MICRO_EURO),
     )
 
 

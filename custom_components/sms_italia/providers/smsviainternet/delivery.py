@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ..decoding import Json
 from ..errors import OutcomeUnknownError
+from ..http_status import Purpose
 from ..model import Status
 from ..parsing import as_code, as_count, as_number, as_object
-from ..transport import Json
-from ..xml_answers import rows_of
-from .api import Api, accepted_body
+from ..transport import MAX_ANSWER_BYTES
+from .api import BATCH_ID, QUEUE_ID, Api, accepted_body
 
 BATCH = "batch:"
 """The prefix of a batch's id, which the rows have under another name."""
+
+LOST = "LOST_NOTIFICATION"
+"""The receipt was lost: no other will come."""
 
 PAGE = 1000
 _MAX_PAGES = 50
@@ -28,20 +32,28 @@ STATUSES: Mapping[str, Status] = MappingProxyType(
         "NOT_DELIVERED": Status.FAILED,
         "SUBSCRIBER_UNKNOWN": Status.FAILED,
         "ERROR": Status.FAILED,
-        "LOST_NOTIFICATION": Status.UNCERTAIN,
-        "UNKNOWN": Status.UNCERTAIN,
+        LOST: Status.UNCERTAIN,
     }
 )
-"""The words of `delivery_status`."""
+"""The words of `delivery_status`; UNKNOWN is no news, like any other word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A delivery row; `status` is None for an unknown word."""
+    """A delivery row; `status` is None where it says nothing that is known."""
 
     receiver: str | None
     status: Status | None
     detail: str | None
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of rows, newest first, and whether others follow."""
+
+    rows: Sequence[Row]
+    has_next: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,32 +63,48 @@ class Deliveries:
     api: Api
 
     async def of_shipment(self, provider_id: str) -> list[Row]:
-        """Return all rows of a shipment or a batch, page by page.
+        """Return all rows of a shipment or a batch, page by page, newest first.
 
         Raises ProviderError.
         """
-        name, value = "queue_id", provider_id
+        name, value = QUEUE_ID, provider_id
         if provider_id.startswith(BATCH):
-            name, value = "sending_batch_id", provider_id.removeprefix(BATCH)
+            name, value = BATCH_ID, provider_id.removeprefix(BATCH)
         rows: list[Row] = []
         for _ in range(_MAX_PAGES):
-            page, limit = await self.page(
+            page = await self.page(
                 {name: value, "limit": str(PAGE), "offset": str(len(rows))}
             )
-            rows += page
-            if len(page) < limit:
+            rows += page.rows
+            if not page.has_next:
                 return rows
         raise OutcomeUnknownError("too_many_pages")
 
-    async def page(self, query: Mapping[str, str]) -> tuple[list[Row], int]:
-        """Return a page of rows and the most that it could have had."""
-        answer = await self.api.get("sms/delivery.json", query)
-        body = accepted_body(answer)
-        rows = rows_of(answer, body, "deliveries")
+    async def page(
+        self, query: Mapping[str, str], max_bytes: int = MAX_ANSWER_BYTES
+    ) -> Page:
+        """Return one page of rows."""
+        reply = await self.api.get("sms/delivery.json", query, max_bytes)
+        body = accepted_body(reply, Purpose.QUESTION)
+        rows = reply.rows("deliveries")
         if rows is None:
             raise OutcomeUnknownError("no_deliveries")
-        limit = min(as_count(body.get("limit")) or PAGE, PAGE)
-        return [_row(as_object(row)) for row in rows], limit
+        return Page(
+            rows=[_row(as_object(row)) for row in rows],
+            has_next=_has_next(body, len(rows), int(query.get("offset", "0"))),
+        )
+
+
+def _has_next(body: Mapping[str, Json], length: int, offset: int) -> bool:
+    """Return whether rows follow those of a page.
+
+    `count` is the total of all pages. Where it is missing, a full page has a next one.
+    """
+    if not length:
+        return False
+    if (total := as_count(body.get("count"))) is not None:
+        return offset + length < total
+    return length >= min(as_count(body.get("limit")) or PAGE, PAGE)
 
 
 def _row(row: Mapping[str, Json]) -> Row:
@@ -92,23 +120,31 @@ def _row(row: Mapping[str, Json]) -> Row:
         receiver=as_number(row.get("receiver")),
         status=status,
         detail=as_code(row.get("reason_code")) or as_code(word),
+        is_last=word == LOST,
     )
 
 
 _WORST_FIRST = (
     Status.FAILED,
-    None,
     Status.SENT,
+    None,
     Status.UNCERTAIN,
     Status.DELIVERED,
 )
 """Which row counts for a message with several, one a part.
 
-A failed part is a failed message; with an unknown word or a missing receipt the
+A failed part is a failed message; with a missing receipt or an unknown word the
 message is not delivered yet.
 """
 
 
-def worst(rows: Sequence[Row]) -> Row | None:
-    """Return the row that counts for the message, None without rows."""
+def decisive(rows: Sequence[Row], parts: int | None) -> Row | None:
+    """Return the row that counts for a message of so many parts, None without rows.
+
+    `rows` are newest first. Whether there is one for each part or only one is not
+    known: up to as many as parts, the worst counts. More than that are one after
+    another, of which the newest counts.
+    """
+    if parts is not None and len(rows) > parts:
+        return rows[0]
     return min(rows, key=lambda row: _WORST_FIRST.index(row.status), default=None)

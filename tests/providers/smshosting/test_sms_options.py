@@ -1,4 +1,4 @@
-"""Smshosting's SMS beyond the plain send: bulk, later, cancelled, estimated, found."""
+"""Smshosting's SMS beyond the plain send: many, later, cancelled, estimated, found."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -6,6 +6,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
+from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import (
     NotAcceptedError,
     OutcomeUnknownError,
@@ -21,10 +22,8 @@ from custom_components.sms_italia.providers.model import (
     Mode,
     NotSent,
     Status,
-    Uncertain,
 )
-from custom_components.sms_italia.providers.transport import Json
-from simulator import Fault, Operation, Simulator, Toggle
+from simulator import Fault, Operation, Simulator
 
 from ..canned import Canned
 from ..helpers import (
@@ -153,93 +152,28 @@ async def test_a_moment_that_is_past_is_now(
     assert "date" not in simulator.requests[-1].fields
 
 
-async def test_a_thousand_recipients_go_in_bulk_and_are_queued(
+async def test_a_thousand_recipients_are_each_answered_for(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.set_credit(KEY, 1000)
-    simulator.account(KEY).groups["7"] = ()
-    numbers = many(1000)
+    numbers = [BAD_NUMBER, *many(999)]
 
-    result = await client_of(simulator, KEY, session).send(
-        submission(*numbers, groups=("7",), send_at=CHRISTMAS, callback_url=CALLBACK)
-    )
-
-    request = simulator.requests[-1]
-    assert (request.method, request.path) == ("POST", "/rest/api/sms/sendbulk")
-    assert request.fields == {
-        "from": SENDER,
-        "to": ",".join(number[1:] for number in numbers),
-        "group": "7",
-        "text": TEXT,
-        "encoding": "7BIT",
-        "date": "2035-12-25T08:00:00+0000",
-        "transactionId": "riferimento-1",
-        "statusCallback": CALLBACK,
-        "transactionCallback": CALLBACK,
-    }
-    assert set(result.outcomes.values()) == {
-        Accepted(provider_id=None, status=Status.QUEUED)
-    }
-    assert len(simulator.messages) == 1000
-
-
-async def test_a_bulk_can_be_a_test(
-    simulator: Simulator, session: aiohttp.ClientSession
-) -> None:
-    client = client_of(simulator, KEY, session)
-
-    result = await client.send(submission(*many(1000), mode=Mode.TEST))
-
-    assert simulator.requests[-1].fields["sandbox"] == "true"
-    assert set(result.outcomes.values()) == {Accepted(provider_id=None)}
-    assert not simulator.messages
-
-
-async def test_999_recipients_are_each_answered_for(
-    simulator: Simulator, session: aiohttp.ClientSession
-) -> None:
-    simulator.set_credit(KEY, 1000)
-
-    result = await client_of(simulator, KEY, session).send(submission(*many(999)))
+    result = await client_of(simulator, KEY, session).send(submission(*numbers))
 
     assert simulator.requests[-1].path == "/rest/api/sms/send"
-    assert len(set(result.outcomes.values())) == 999
+    assert result.outcomes == {
+        BAD_NUMBER: NotSent(kind=ErrorKind.RECIPIENT, detail="BADNUMBERFORMAT"),
+        **{one.to: Accepted(provider_id=one.id) for one in simulator.messages},
+    }
+    assert len(simulator.messages) == 999
 
 
-async def test_messages_of_a_bulk_are_reported_once_the_provider_worked_on_it(
+async def test_a_thousand_recipients_are_one_estimate(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
-    simulator.set_credit(KEY, 1000)
-    simulator.switch_on(KEY, Toggle.SLOW_PROCESSING)
     client = client_of(simulator, KEY, session)
-    numbers = [BAD_NUMBER, *many(999)]
-    result = await client.send(submission(*numbers))
 
-    early = await client.lookup("riferimento-1", Channel.SMS)
-    simulator.process()
-    simulator.move(simulator.messages[0].id, "delivered")
-    reports = await client.lookup("riferimento-1", Channel.SMS)
-
-    assert set(result.outcomes.values()) == {Accepted(provider_id=None)}
-    assert not early
-    # The bad number was dropped: nothing is ever claimed of it again.
-    assert [report.ref for report in reports] == [
-        MessageRef(message.id, message.to) for message in simulator.messages
-    ]
-    assert [report.ref.recipient for report in reports] == numbers[1:]
-    assert reports[0].status is Status.DELIVERED
-    assert {report.status for report in reports[1:]} == {Status.QUEUED}
-
-
-@pytest.mark.parametrize("other", ["altro", None, 7])
-async def test_a_bulk_under_another_transaction_is_uncertain(
-    other: Json, canned: Canned, session: aiohttp.ClientSession
-) -> None:
-    canned.answer({"from": "x", "text": TEXT, "transactionId": other})
-
-    result = await client_at(KEY, session, canned.url).send(submission(*many(1000)))
-
-    assert set(result.outcomes.values()) == {Uncertain(detail="no_transaction")}
+    assert await client.estimate(submission(*many(1000))) == Decimal(62)
 
 
 async def test_an_estimate_of_sms_has_the_fields_of_the_send_and_sends_nothing(
@@ -264,17 +198,17 @@ async def test_an_estimate_of_sms_has_the_fields_of_the_send_and_sends_nothing(
     assert not simulator.messages
 
 
-@pytest.mark.parametrize("body", [{}, {"cost": "poco"}, {"cost": -1}, []])
+@pytest.mark.parametrize("cost", ["poco", "1,234", -1, 101, None, [], True])
 async def test_an_estimate_without_a_cost_is_no_cost_of_zero(
-    body: Json, canned: Canned, session: aiohttp.ClientSession
+    cost: Json, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer(body)
+    canned.answer({"cost": cost, "userCredit": 3})
 
     with pytest.raises(OutcomeUnknownError):
         await client_at(KEY, session, canned.url).estimate(submission())
 
 
-async def test_scheduled_messages_are_cancelled_one_by_one(
+async def test_scheduled_messages_are_cancelled_together(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(simulator, KEY, session)
@@ -283,20 +217,47 @@ async def test_scheduled_messages_are_cancelled_one_by_one(
     simulator.move(second.id, "sent")
     refs = refs_of(result)
 
-    results = await client.cancel([*refs, MessageRef("1", THIRD_NUMBER)])
+    results = await client.cancel(refs)
 
     assert results == [
         Cancellation(ref=refs[0], result=Cancelling.CANCELLED),
         Cancellation(ref=refs[1], result=Cancelling.NOT_CANCELLED),
-        Cancellation(
-            ref=MessageRef("1", THIRD_NUMBER), result=Cancelling.NOT_CANCELLED
-        ),
     ]
-    assert [request.fields for request in simulator.requests[-3:]] == [
-        {"id": first.id},
-        {"id": second.id},
-        {"id": "1"},
+    assert simulator.requests[-1].fields == {"id": f"{first.id},{second.id}"}
+
+
+async def test_an_unknown_id_does_not_keep_the_others_from_being_cancelled(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    result = await client.send(submission(send_at=CHRISTMAS))
+    refs = [*refs_of(result), MessageRef("1", THIRD_NUMBER)]
+
+    results = await client.cancel(refs)
+
+    assert results == [
+        Cancellation(ref=refs[0], result=Cancelling.CANCELLED),
+        Cancellation(ref=refs[1], result=Cancelling.NOT_CANCELLED),
     ]
+    assert [request.fields["id"] for request in simulator.requests[-3:]] == [
+        f"{refs[0].provider_id},1",
+        refs[0].provider_id,
+        "1",
+    ]
+
+
+async def test_very_many_messages_are_cancelled_in_several_requests(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    client = client_of(simulator, KEY, session)
+    result = await client.send(submission(*many(145), send_at=CHRISTMAS))
+
+    results = await client.cancel(refs_of(result))
+
+    assert {one.result for one in results} == {Cancelling.CANCELLED}
+    assert [one.ref for one in results] == refs_of(result)
+    assert {message.word for message in simulator.messages} == {"NOSENT"}
+    assert [one.path for one in simulator.requests].count("/rest/api/sms/cancel") == 2
 
 
 @pytest.mark.parametrize(
@@ -314,7 +275,7 @@ async def test_scheduled_messages_are_cancelled_one_by_one(
 async def test_only_a_clear_word_says_that_a_message_was_stopped(
     word: Json, result: Cancelling, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer(found(row(status=word)))
+    canned.answer([row(status=word)])
     ref = MessageRef("1", NUMBER)
 
     (cancellation,) = await client_at(KEY, session, canned.url).cancel([ref])
@@ -341,10 +302,10 @@ async def test_a_refused_cancel_is_an_error_unless_the_id_is_unknown(
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"smsList": 7}, found("x"), found(row(identifier=None))]
+    "body", [{}, found(row(status="NOSENT")), ["x"], [row(identifier=None)], b"", b"[{"]
 )
 async def test_an_unreadable_answer_to_a_cancel_claims_nothing(
-    body: Json, canned: Canned, session: aiohttp.ClientSession
+    body: Json | bytes, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(body)
 
@@ -432,32 +393,49 @@ async def test_a_server_that_invents_messages_for_ever_is_given_up(
     assert len(canned.seen) == 100
 
 
-@pytest.mark.parametrize("name", ["msisdn", "phone"])
-async def test_the_account_s_own_number_is_asked_about_and_forgotten(
-    name: str, canned: Canned, session: aiohttp.ClientSession
+MOBILE, LANDLINE, RECIPIENT = "393400009999", "06123456", NUMBER
+
+
+@pytest.mark.parametrize(
+    ("msisdn", "recipient", "asked"),
+    [
+        (MOBILE, RECIPIENT, MOBILE),
+        (f"+{MOBILE}", RECIPIENT, MOBILE),
+        (int(MOBILE), None, MOBILE),
+        ("491701234567", RECIPIENT, "491701234567"),
+        ("", RECIPIENT, RECIPIENT[1:]),
+        (None, RECIPIENT, RECIPIENT[1:]),
+        (LANDLINE, RECIPIENT, RECIPIENT[1:]),
+        ("390612345678", RECIPIENT, RECIPIENT[1:]),
+        ("3400009999", RECIPIENT, RECIPIENT[1:]),
+        (["393400009999"], RECIPIENT, RECIPIENT[1:]),
+        ("", None, None),
+        (LANDLINE, None, None),
+    ],
+)
+async def test_the_push_left_is_asked_for_with_the_account_s_mobile_or_a_recipient(
+    msisdn: Json,
+    recipient: str | None,
+    asked: str | None,
+    canned: Canned,
+    session: aiohttp.ClientSession,
 ) -> None:
-    canned.answer({"credit": 3, name: "393400009999"})
+    canned.answer({"credit": 3, "msisdn": msisdn, "phone": LANDLINE})
     canned.answer({"cost": 0, "pushAvailable": 12})
-    client = client_at(KEY, session, canned.url)
+    settings = {} if recipient is None else {"recipient": recipient}
+    client = client_at(KEY, session, canned.url, settings)
 
     credit = await client.credit_with_push()
 
-    assert credit.push_left == 12
-    assert [seen.path for seen in canned.seen] == ["/user", "/push/estimate"]
-    assert canned.seen[1].form == {
-        "to": "393400009999",
-        "text": ".",
-        "onlyPush": "false",
-        "smsText": ".",
-    }
-    assert "393400009999" not in repr(vars(client))
-
-
-async def test_a_method_that_is_not_allowed_sent_nothing(
-    canned: Canned, session: aiohttp.ClientSession
-) -> None:
-    canned.answer(b"", status=405)
-
-    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
-
-    assert outcome == NotSent(kind=ErrorKind.REFUSED, detail="http_405")
+    assert credit.push_left == (asked and 12)
+    assert [seen.path for seen in canned.seen] == ["/user", "/push/estimate"][
+        : 1 + bool(asked)
+    ]
+    if asked:
+        assert canned.seen[1].form == {
+            "to": asked,
+            "text": ".",
+            "onlyPush": "false",
+            "smsText": ".",
+        }
+    assert MOBILE not in repr(vars(client))

@@ -1,0 +1,294 @@
+"""An account whose provider has two addresses, of which one is not encrypted."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+import ssl
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
+import pytest
+
+from custom_components.sms_italia import account_setup
+from custom_components.sms_italia.const import DOMAIN, SECTION_ADVANCED
+from custom_components.sms_italia.flows import account
+from simulator import Fault, Simulator
+
+from ..accounts import Accounts, settings_for
+from ..internet import Here, certify
+from ..test_config_flow import (
+    credential_fields,
+    is_folded_in,
+    settings_of,
+    shown_values,
+    start,
+    submit,
+)
+
+KEY = "inviosmart"
+SITE = "www.inviosmart.it"
+GATEWAY = "httpapi.inviosmart.it"
+HTTPS = f"https://{SITE}/webservice/sms/"
+HTTP = f"http://{GATEWAY}"
+
+pytestmark = pytest.mark.filterwarnings("ignore:A test tried to use socket")
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PAGE = "<!DOCTYPE html><html><body><h1>Inviosmart</h1>%s</body></html>"
+EXAMPLE = "Status: 1000 - Balance:112.24|SmsRemainCount:2877"
+
+
+class Internet:
+    """The two hosts of the provider; `site` is what answers at the encrypted one."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        """Let the provider answer at both."""
+        self.site: Handler = self.pass_on
+        self.asked: list[str] = []
+        self._simulator = simulator
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request to either host."""
+        self.asked.append(f"{request.scheme}://{request.host}{request.path}")
+        if request.host == SITE:
+            return await self.site(request)
+        return await self.pass_on(request)
+
+    async def pass_on(self, request: web.Request) -> web.StreamResponse:
+        """Answer as the simulated provider."""
+        url = f"{self._simulator.url(KEY)}{request.raw_path}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url) as answer,
+        ):
+            return web.Response(status=answer.status, body=await answer.read())
+
+
+def answer(text: str, status: int = 200) -> Handler:
+    """Return a handler that answers this page."""
+
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text=text, content_type="text/html")
+
+    return handle
+
+
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    """Cut the connection."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+@pytest.fixture
+async def internet(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Internet]:
+    """Return the two hosts, as Home Assistant's session finds them."""
+    internet = Internet(simulator)
+    certificate = certify(tmp_path, SITE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    trust = ssl.create_default_context(cafile=str(certificate))
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", internet.serve)
+    encrypted = TestServer(app, scheme="https")
+    await encrypted.start_server(ssl=context)
+    plain = TestServer(app)
+    await plain.start_server()
+    assert encrypted.port is not None
+    assert plain.port is not None
+    resolver = Here({SITE: encrypted.port, GATEWAY: plain.port})
+    connector = aiohttp.TCPConnector(resolver=resolver, ssl=trust)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        for room in (account, account_setup):
+            monkeypatch.setattr(room, "async_get_session", lambda _: session)
+        yield internet
+    await encrypted.close()
+    await plain.close()
+
+
+def is_warned(hass: HomeAssistant) -> bool:
+    """Return whether there is an issue about an address without encryption."""
+    return any(
+        issue_id.startswith("clear_text_address")
+        for _, issue_id in ir.async_get(hass).issues
+    )
+
+
+def placeholder(form: ConfigFlowResult, name: str) -> str:
+    """Return what stands for a placeholder in the texts of a form."""
+    return (form["description_placeholders"] or {})[name]
+
+
+async def test_the_encrypted_address_is_the_default(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet
+) -> None:
+    """Where the provider tells the balance there, nothing else is asked."""
+    settings = settings_for(simulator, KEY, url="")
+
+    result = await submit(hass, await start(hass, KEY), KEY, settings)
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["url"] == HTTPS
+    assert {*internet.asked} == {f"{HTTPS}getAccountBalance.php"}
+    assert not is_warned(hass)
+
+
+SITES = {
+    "site": answer(PAGE % ""),
+    "its_page_about_the_api": answer(PAGE % EXAMPLE),
+    "login": answer(PAGE % "Wrong username or password"),
+    "not_found": answer(PAGE % "", HTTPStatus.NOT_FOUND),
+    "firewall": answer(PAGE % "", HTTPStatus.FORBIDDEN),
+    "other_login": answer(PAGE % "", HTTPStatus.UNAUTHORIZED),
+    "broken": answer("", HTTPStatus.INTERNAL_SERVER_ERROR),
+    "no_balance": answer("Status: 1000"),
+    "cut": hang_up,
+}
+"""What may answer at the encrypted address in place of the API."""
+
+
+@pytest.mark.parametrize("site", SITES.values(), ids=SITES)
+async def test_where_no_balance_comes_the_other_address_is_offered_with_consent(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet, site: Handler
+) -> None:
+    """A TLS handshake alone proves only a web site."""
+    internet.site = site
+    settings = settings_for(simulator, KEY, url="")
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+
+    assert form["type"] is FlowResultType.FORM
+    assert form["step_id"] == KEY
+    assert form["errors"] == {SECTION_ADVANCED: "no_https"}
+    assert not is_folded_in(form)
+    shown = shown_values(form)
+    assert shown == {**settings, "country_prefix": 39, "url": HTTP}
+    assert placeholder(form, "clear_text_url") == HTTP
+    assert placeholder(form, "detail")
+    assert all(asked.startswith("https://") for asked in internet.asked)
+    assert not hass.config_entries.async_entries(DOMAIN)
+    result = await submit(hass, form, KEY, {**settings, "url": shown["url"]})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["url"] == HTTP
+    assert internet.asked[-1] == f"{HTTP}/account-balance/"
+    assert is_warned(hass)
+
+
+async def test_without_consent_nothing_goes_in_clear(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet
+) -> None:
+    """Who enters the encrypted address again is asked again, until it answers."""
+    internet.site = hang_up
+    settings = settings_for(simulator, KEY, url=HTTPS.removesuffix("/"))
+    form = await start(hass, KEY)
+
+    for _ in range(2):
+        form = await submit(hass, form, KEY, settings)
+        assert form["errors"] == {SECTION_ADVANCED: "no_https"}
+    internet.site = internet.pass_on
+    result = await submit(hass, form, KEY, settings)
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert all(asked.startswith("https://") for asked in internet.asked)
+
+
+async def test_a_password_that_the_provider_refuses_offers_no_other_address(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet
+) -> None:
+    """Its own line proves the address."""
+    settings = settings_for(simulator, KEY, url="", password="no")
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+
+    assert form["errors"] == {"base": "invalid_auth"}
+    assert shown_values(form)["url"] == HTTPS
+    assert all(asked.startswith("https://") for asked in internet.asked)
+
+
+async def test_the_other_address_can_be_in_trouble_too(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet
+) -> None:
+    """Then there is nothing left to offer."""
+    internet.site = hang_up
+    simulator.inject(KEY, Fault.SERVER_ERROR_EMPTY)
+    settings = settings_for(simulator, KEY, url="")
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+    form = await submit(hass, form, KEY, {**settings, "url": HTTP})
+
+    assert form["errors"] == {"base": "cannot_connect"}
+    assert shown_values(form)["url"] == HTTP
+
+
+async def test_both_addresses_are_one_account(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet, accounts: Accounts
+) -> None:
+    """It is not made twice, and keeps its ID when it changes to the other one."""
+    entry = await accounts.set_up(KEY, settings={"url": HTTP})
+    before = entry.unique_id
+    settings = settings_for(simulator, KEY, url="")
+
+    second = await submit(hass, await start(hass, KEY), KEY, settings)
+    form = await entry.start_reconfigure_flow(hass)
+    changed = await submit(hass, form, KEY, {**settings, "url": HTTPS})
+
+    assert second["reason"] == "already_configured"
+    assert changed["reason"] == "reconfigure_successful"
+    assert entry.data["url"] == HTTPS
+    assert entry.unique_id == before
+    assert internet.asked[-1].startswith("https://")
+
+
+async def test_a_change_to_https_that_fails_offers_the_address_as_it_was(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet, accounts: Accounts
+) -> None:
+    """Nothing is stored before."""
+    internet.site = answer(PAGE % "")
+    entry = await accounts.set_up(KEY, settings={"url": HTTP})
+    settings = settings_for(simulator, KEY, url=HTTPS)
+
+    form = await submit(hass, await entry.start_reconfigure_flow(hass), KEY, settings)
+
+    assert form["errors"] == {SECTION_ADVANCED: "no_https"}
+    assert shown_values(form)["url"] == HTTP
+    assert settings_of(entry)["url"] == HTTP
+
+
+async def test_an_account_with_https_is_never_led_away_from_it(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet, accounts: Accounts
+) -> None:
+    """Trouble at an address that was proved once is only trouble."""
+    entry = await accounts.set_up(KEY, settings={"url": HTTPS})
+    internet.site = hang_up
+    settings = settings_for(simulator, KEY, url=HTTPS)
+
+    form = await submit(hass, await entry.start_reconfigure_flow(hass), KEY, settings)
+    assert form["errors"] == {"base": "cannot_connect"}
+    fields = credential_fields(KEY)
+    form = await submit(
+        hass, await entry.start_reauth_flow(hass), KEY, settings, fields
+    )
+    assert form["errors"] == {"base": "cannot_connect"}
+
+    assert all(asked.startswith("https://") for asked in internet.asked)
+
+
+@pytest.mark.parametrize("sender", ["393331234567", "+393331234567", "12345"])
+async def test_a_sender_without_a_letter_is_refused_in_the_form(
+    hass: HomeAssistant, simulator: Simulator, sender: str
+) -> None:
+    """Before the provider is asked anything."""
+    settings = settings_for(simulator, KEY, sender=sender)
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+
+    assert form["errors"] == {"sender": "invalid_sender"}
+    assert not simulator.requests
