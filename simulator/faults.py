@@ -52,6 +52,8 @@ class Fault(StrEnum):
     """Carried out: the whole answer is there, with bytes that are not UTF-8."""
     REDIRECT = "redirect"
     """Not carried out: 307 to another address, which would accept the same request."""
+    TO_HTTPS = "to_https"
+    """Not carried out: 301 to the same address by https, where nobody answers."""
     DEEP_JSON = "deep_json"
     """Carried out: the answer is an array nested 100,000 deep."""
 
@@ -66,6 +68,7 @@ BEFORE_ACCEPT = frozenset(
         Fault.SERVER_ERROR_BODY,
         Fault.HTML,
         Fault.REDIRECT,
+        Fault.TO_HTTPS,
     }
 )
 """The faults with which the request is not carried out."""
@@ -114,10 +117,11 @@ class Faults:
         return None
 
 
-def refusal(fault: Fault, elsewhere: str) -> Answer | None:
+def refusal(fault: Fault, *, elsewhere: str, encrypted: str) -> Answer | None:
     """Return the answer of a fault with which the request is not carried out.
 
-    `elsewhere` is where a redirect points to. None: there is no answer at all.
+    `elsewhere` and `encrypted` are where redirects point to. None: there is no answer
+    at all.
     """
     if fault in {Fault.CUT_BEFORE_ACCEPT, Fault.HANG_BEFORE_ACCEPT}:
         return None
@@ -138,6 +142,9 @@ def refusal(fault: Fault, elsewhere: str) -> Answer | None:
         case Fault.REDIRECT:
             status = 307
             headers = {"Location": elsewhere}
+        case Fault.TO_HTTPS:
+            status = 301
+            headers = {"Location": encrypted}
         case _:
             raise ValueError(fault)
     return Answer(status=status, content_type=content_type, body=body, headers=headers)

@@ -83,7 +83,11 @@ class Gateway:
             fault=fault,
         )
         if fault in BEFORE_ACCEPT:
-            answer = refusal(fault, f"/elsewhere{request.rel_url}")
+            answer = refusal(
+                fault,
+                elsewhere=f"/elsewhere{request.rel_url}",
+                encrypted=f"https://{request.host}{request.rel_url}",
+            )
         else:
             answer = _handle(call, endpoints, self._providers[provider])
             if fault is not None:

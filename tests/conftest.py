@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from functools import partial
+from pathlib import Path
 
 from homeassistant.core import HomeAssistant
 import pytest
@@ -9,10 +10,13 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components import sms_italia
+from custom_components.sms_italia import account_setup
+from custom_components.sms_italia.flows import account
 from custom_components.sms_italia.messaging import Timing
 from simulator import Simulator
 
 from .accounts import Accounts
+from .internet import Internet, serve
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +43,19 @@ async def simulator(socket_enabled: None) -> AsyncGenerator[Simulator]:  # noqa:
 def accounts(hass: HomeAssistant, simulator: Simulator) -> Accounts:
     """Return what makes accounts at the simulated providers."""
     return Accounts(hass, simulator)
+
+
+@pytest.fixture
+async def internet(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Internet]:
+    """Return the two hosts of Inviosmart, as Home Assistant's session finds them."""
+    internet = Internet(simulator, "inviosmart")
+    hosts = ("www.inviosmart.it", "httpapi.inviosmart.it", "gateway.example")
+    async with serve(internet.serve, tmp_path, hosts) as session:
+        for module in (account, account_setup):
+            monkeypatch.setattr(module, "async_get_session", lambda _: session)
+        yield internet
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ async def test_one_request_an_hour_proves_the_credentials(
     ("fault", "error"),
     [
         (Fault.REDIRECT, "provider_unavailable"),
+        (Fault.TO_HTTPS, "provider_https_required"),
         (Fault.THROTTLED, "provider_throttled"),
         (Fault.HTML, "provider_unavailable"),
         (Fault.CUT_BEFORE_ACCEPT, "provider_unclear"),

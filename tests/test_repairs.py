@@ -1,17 +1,13 @@
 """Repair issues come, can be fixed, and go away by themselves."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 import re
 import sqlite3
-import ssl
 from typing import Any
 
-import aiohttp
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
 from homeassistant.core import HomeAssistant
@@ -28,21 +24,21 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_restore_state_shutdown_restart,
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
-from yarl import URL
 
-from custom_components.sms_italia import account_setup, repairs
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
     CONF_FALLBACK,
     CONF_LOW_CREDIT,
     DOMAIN,
 )
-from custom_components.sms_italia.providers import PROVIDERS, ProviderClient
+from custom_components.sms_italia.messaging import HttpsRequired
+from custom_components.sms_italia.providers import PROVIDERS
 from custom_components.sms_italia.repairs import async_report_daily_limit
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
-from .internet import Here, certify
+from .internet import Internet, answer, hang_up, lead_to_https
+from .states import call
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -488,6 +484,7 @@ async def test_a_missing_fallback_can_be_removed_from_the_list(
         ("daily_limit_reached", ["raise_limit"]),
         ("fallback_missing", []),
         ("clear_text_address", ["try_https"]),
+        ("https_required", []),
     ],
 )
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
@@ -505,6 +502,8 @@ async def test_a_fix_flow_ends_if_its_account_is_removed_meanwhile(
         options={CONF_DAILY_LIMIT: 0, CONF_FALLBACK: ["nessuno"]},
     )
     async_report_daily_limit(hass, account, account.runtime_data.account)
+    demand = HttpsRequired(account=account.entry_id)
+    account.runtime_data.coordinator.handle_event(demand)
     await dialog.open(key)
     await hass.config_entries.async_remove(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -556,55 +555,9 @@ async def test_an_address_in_clear_text_is_an_issue(
 
 
 HOST = "gateway.example"
-
-
-@pytest.fixture
-async def https_port(
-    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[int]:
-    """Return where the providers answer over https as a host of the internet.
-
-    The client of the fix flow finds the host here and trusts its certificate.
-    """
-    certificate = certify(tmp_path, HOST)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    trust = ssl.create_default_context(cafile=str(certificate))
-    connector = aiohttp.TCPConnector(resolver=Here(), ssl=trust)
-    async with aiohttp.ClientSession(connector=connector) as session:
-
-        def create(*arguments: Any) -> ProviderClient:  # noqa: ANN401 - passed on
-            with monkeypatch.context() as patched:
-                patched.setattr(account_setup, "async_get_session", lambda _: session)
-                return account_setup.create_client(*arguments)
-
-        monkeypatch.setattr(repairs, "create_client", create)
-
-        async def pass_on(request: web.Request) -> web.Response:
-            async with session.request(
-                request.method, f"{simulator.address}{request.raw_path}"
-            ) as answer:
-                return web.Response(status=answer.status, body=await answer.read())
-
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", pass_on)
-        server = TestServer(app, scheme="https")
-        await server.start_server(ssl=context)
-        assert server.port is not None
-        yield server.port
-        await server.close()
-
-
-async def warned(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, port: int
-) -> MockConfigEntry:
-    """Set up an account whose address is a host of the internet, without https."""
-    path = URL(simulator.url("inviosmart")).path
-    account = await accounts.set_up(
-        "inviosmart", settings={"url": f"http://{HOST}:{port}{path}"}
-    )
-    assert list(issues(hass)) == ["clear_text_address"]
-    return account
+GATEWAY = "httpapi.inviosmart.it"
+OWN_HTTPS = "https://www.inviosmart.it/webservice/sms/"
+"""The encrypted address that Inviosmart documents."""
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
@@ -613,11 +566,13 @@ async def test_an_address_can_be_changed_to_https_in_the_issue(
     accounts: Accounts,
     simulator: Simulator,
     dialog: FixDialog,
-    https_port: int,
+    internet: Internet,
 ) -> None:
     """When the provider takes the credentials there; no SMS is sent to find out."""
-    account = await warned(hass, accounts, simulator, https_port)
+    account = await accounts.set_up("inviosmart", settings={"url": f"http://{HOST}:80"})
+    assert list(issues(hass)) == ["clear_text_address"]
     before = account.data
+    internet.asked.clear()
 
     menu = await dialog.open("clear_text_address")
     assert menu["menu_options"] == ["try_https", "keep"]
@@ -625,8 +580,8 @@ async def test_an_address_can_be_changed_to_https_in_the_issue(
 
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
-    assert account.data == {**before, "url": before["url"].replace("http", "https")}
-    assert len(simulator.requests) == 1
+    assert account.data == {**before, "url": f"https://{HOST}"}
+    assert {*internet.asked} == {f"https://{HOST}/account-balance/"}
     assert arrived(simulator) == []
 
 
@@ -637,15 +592,15 @@ async def test_an_address_without_https_stays_as_it_is(  # noqa: PLR0913 - fixtu
     accounts: Accounts,
     simulator: Simulator,
     dialog: FixDialog,
-    https_port: int,
+    internet: Internet,
     *,
     is_known: bool,
 ) -> None:
     """Without an answer over https, or with one that refuses the account."""
-    port = URL(simulator.address).port if is_known else https_port
-    assert port is not None
-    account = await warned(hass, accounts, simulator, port)
-    if not is_known:
+    account = await accounts.set_up("inviosmart", settings={"url": f"http://{HOST}"})
+    if is_known:
+        internet.at["https", HOST] = hang_up
+    else:
         simulator.set_credentials("inviosmart", password="un'altra")
     before = account.data
 
@@ -672,6 +627,139 @@ async def test_an_address_that_is_kept_is_warned_of_once(
 
     assert issues(hass)["clear_text_address"].dismissed_version
     assert account.data["url"] == f"http://{HOST}"
+
+
+# An address that demands https
+
+
+async def lead_from_http_to_https(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    internet: Internet,
+    fallback: Sequence[str] = (),
+) -> MockConfigEntry:
+    """Set up an account that works over http, until its server demands https."""
+    account = await accounts.set_up(
+        "inviosmart",
+        title="Casa mia",
+        settings={"url": f"http://{GATEWAY}"},
+        options={CONF_FALLBACK: list(fallback)},
+    )
+    assert list(issues(hass)) == ["clear_text_address"]
+    internet.at["http", GATEWAY] = lead_to_https
+    return account
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [(HOST, f"https://{GATEWAY}"), (GATEWAY, OWN_HTTPS)],
+    ids=["same_host", "provider_s_own"],
+)
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_a_message_waits_for_the_https_that_is_demanded(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    dialog: FixDialog,
+    internet: Internet,
+    host: str,
+    url: str,
+) -> None:
+    """It leaves as soon as the address is changed.
+
+    If the same host does not answer over https, the provider's other one is taken.
+    """
+    account = await lead_from_http_to_https(hass, accounts, internet)
+    internet.at["https", host] = hang_up
+
+    answered = await call(hass, "send_sms", numbers=[ANNA], message="Allarme")
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    (message,) = answered["messages"]
+    assert (message["status"], message["error"]) == ("queued", "unavailable")
+    assert "https_required" in issues(hass)
+    assert arrived(simulator) == []
+    assert not hass.config_entries.flow.async_progress()
+    form = await dialog.open("https_required")
+    assert form["step_id"] == "confirm"
+    before = account.data
+    done = await dialog.go_on()
+    assert done["type"] == "create_entry"
+    assert account.data == {**before, "url": url}
+    await until(lambda: arrived(simulator))
+    assert arrived(simulator) == [(ANNA, "Allarme")]
+    assert issues(hass) == {}
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_a_message_goes_on_along_its_route_where_https_is_demanded(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, internet: Internet
+) -> None:
+    fallback = await accounts.set_up("smshosting")
+    account = await lead_from_http_to_https(
+        hass, accounts, internet, [fallback.entry_id]
+    )
+
+    await send(hass, account)
+
+    assert [message.provider for message in simulator.messages] == ["smshosting"]
+    assert "https_required" in issues(hass)
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_an_address_that_demands_https_is_an_issue_before_any_message(
+    hass: HomeAssistant, accounts: Accounts, internet: Internet
+) -> None:
+    """The hourly question is enough; it ends when that is answered over http again."""
+    await lead_from_http_to_https(hass, accounts, internet)
+
+    await an_hour_passes(hass)
+    title, description = await shown(hass, "https_required", "confirm")
+    assert title == "Casa mia: the provider demands https"
+    assert description.startswith("The server of Casa mia no longer takes messages")
+
+    internet.at["http", GATEWAY] = hang_up
+    await an_hour_passes(hass, 2)
+    assert "https_required" in issues(hass)
+    del internet.at["http", GATEWAY]
+    await an_hour_passes(hass, 4)
+    assert list(issues(hass)) == ["clear_text_address"]
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_an_address_stays_where_no_encrypted_one_confirms_the_credentials(
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog, internet: Internet
+) -> None:
+    """A web site in place of the API confirms nothing."""
+    account = await lead_from_http_to_https(hass, accounts, internet)
+    internet.at["https", GATEWAY] = hang_up
+    internet.at["https", "www.inviosmart.it"] = answer("<html>Inviosmart</html>")
+    await an_hour_passes(hass)
+    before = account.data
+
+    await dialog.open("https_required")
+    end = await dialog.go_on()
+
+    assert (end["type"], end["reason"]) == ("abort", "no_https")
+    assert account.data == before
+    assert "https_required" in issues(hass)
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_the_demand_for_https_ends_with_another_address(
+    hass: HomeAssistant, accounts: Accounts, internet: Internet
+) -> None:
+    """Whoever enters it."""
+    account = await lead_from_http_to_https(hass, accounts, internet)
+    await an_hour_passes(hass)
+    assert "https_required" in issues(hass)
+
+    hass.config_entries.async_update_entry(
+        account, data={**account.data, "url": OWN_HTTPS}
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert issues(hass) == {}
 
 
 async def test_with_an_account_go_all_its_issues(

@@ -1,4 +1,4 @@
-"""Updates an account's credit and starts reauthentication."""
+"""Updates an account's credit; notices refused credentials and a demand for https."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,10 +19,12 @@ from .messaging import (
     CreditChanged,
     CreditReported,
     Event,
+    HttpsRequired,
     MessagesChanged,
     TotalsChanged,
 )
 from .providers import (
+    Cause,
     Channel,
     Credit,
     ErrorKind,
@@ -75,7 +77,13 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         )
         self._follows_push = account.channel is not Channel.SMS
         self._push_checked: datetime | None = None
+        self._requires_https = False
         self.data = None
+
+    @property
+    def requires_https(self) -> bool:
+        """Return whether the server at the account's address demands https."""
+        return self._requires_https
 
     @property
     def is_credit_low(self) -> bool | None:
@@ -97,23 +105,37 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     async def _async_update_data(self) -> Credit | None:
         """Ask the provider; raises a translated error if it does not answer."""
         try:
-            return await self._ask()
+            credit = await self._ask()
         except ProviderError as err:
-            placeholders = {"account": self._account.name}
-            if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
-                raise ConfigEntryAuthFailed(
-                    translation_domain=DOMAIN,
-                    translation_key=provider_error_key(err),
-                    translation_placeholders=placeholders,
-                ) from None
-            raise UpdateFailed(
+            if isinstance(err, NotAcceptedError) and err.cause is Cause.HTTPS_REQUIRED:
+                self._note_https(is_required=True)
+            raise self._failure(err) from None
+        self._note_https(is_required=False)
+        return credit
+
+    def _failure(self, err: ProviderError) -> ConfigEntryAuthFailed | UpdateFailed:
+        """Return the translated error of a question that was not answered."""
+        key, placeholders = provider_error_key(err), {"account": self._account.name}
+        refusal = err if isinstance(err, NotAcceptedError) else None
+        if refusal is not None and refusal.kind is ErrorKind.AUTH:
+            return ConfigEntryAuthFailed(
                 translation_domain=DOMAIN,
-                translation_key=provider_error_key(err),
+                translation_key=key,
                 translation_placeholders=placeholders,
-                retry_after=err.retry_after
-                if isinstance(err, NotAcceptedError)
-                else None,
-            ) from None
+            )
+        return UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders=placeholders,
+            retry_after=None if refusal is None else refusal.retry_after,
+        )
+
+    @callback
+    def _note_https(self, *, is_required: bool) -> None:
+        """Notify the listeners if it is new whether the server demands https."""
+        if is_required is not self._requires_https:
+            self._requires_https = is_required
+            self.async_update_listeners()
 
     async def _ask(self) -> Credit | None:
         """Check the credentials; return the credit, or the last known one."""
@@ -145,7 +167,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
 
     @callback
     def handle_event(self, event: Event) -> None:
-        """Update the credit and the credentials' state after a send."""
+        """Update the credit and the state of credentials and address after a send."""
         match event:
             case CreditReported(balance=balance):
                 known = self.data or Credit(balance=balance)
@@ -155,6 +177,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                     self._refresh_soon()
             case CredentialsRefused():
                 self.config_entry.async_start_reauth(self.hass)
+            case HttpsRequired():
+                self._note_https(is_required=True)
             case MessagesChanged(messages=messages):
                 if not self._follows_push and any(
                     one.type is MessageType.PUSH

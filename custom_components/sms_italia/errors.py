@@ -82,16 +82,10 @@ def history_error() -> HomeAssistantError:
 
 def provider_error_key(err: ProviderError) -> str:
     """Return the translation key of why a provider did not answer a question."""
-    match err:
-        case NotAcceptedError(kind=ErrorKind.AUTH):
-            return "provider_auth"
-        case NotAcceptedError(kind=ErrorKind.UNAVAILABLE):
-            return "provider_unavailable"
-        case NotAcceptedError(kind=ErrorKind.THROTTLED):
-            return "provider_throttled"
-        case NotAcceptedError(cause=Cause.NO_PUSH_PLAN):
-            return "provider_no_push_plan"
-        case NotAcceptedError():
-            return "provider_refused"
-        case _:
-            return "provider_unclear"
+    if not isinstance(err, NotAcceptedError):
+        return "provider_unclear"
+    if err.cause in {Cause.HTTPS_REQUIRED, Cause.NO_PUSH_PLAN}:
+        return f"provider_{err.cause}"
+    if err.kind in {ErrorKind.AUTH, ErrorKind.UNAVAILABLE, ErrorKind.THROTTLED}:
+        return f"provider_{err.kind}"
+    return "provider_refused"

@@ -18,7 +18,7 @@ from homeassistant.helpers.event import async_track_time_change
 import voluptuous as vol
 from yarl import URL
 
-from .account_setup import create_client
+from .account_setup import read_settings
 from .const import (
     CONF_DAILY_LIMIT,
     CONF_FALLBACK,
@@ -26,20 +26,23 @@ from .const import (
     DAILY_LIMIT_MAX,
     DOMAIN,
 )
+from .flows.account import async_check_credentials, encrypted_addresses
 from .flows.selectors import whole_number
 from .messaging import Account, AccountOptions, LedgerTrouble
-from .providers import PROVIDERS, Credit, ProviderError
+from .providers import PROVIDERS, Credit
 from .runtime import SmsItaliaConfigEntry
 
 LOW_CREDIT = "low_credit"
 DAILY_LIMIT_REACHED = "daily_limit_reached"
 FALLBACK_MISSING = "fallback_missing"
 CLEAR_TEXT_ADDRESS = "clear_text_address"
+HTTPS_REQUIRED = "https_required"
 _ACCOUNT_ISSUES = (
     LOW_CREDIT,
     DAILY_LIMIT_REACHED,
     FALLBACK_MISSING,
     CLEAR_TEXT_ADDRESS,
+    HTTPS_REQUIRED,
 )
 
 _DATA_ACCOUNT = "account"
@@ -141,8 +144,38 @@ class _FallbackFixFlow(_FixFlow):
         )
 
 
-class _ClearTextFixFlow(_FixFlow):
-    """Changes the address to https if the provider answers there, or keeps it."""
+class _HttpsFixFlow(_FixFlow):
+    """A flow that changes the address to https if the credentials are valid there."""
+
+    async def _async_change_to_https(self) -> RepairsFlowResult:
+        """Store the first encrypted address that confirms the credentials."""
+        if (entry := self._entry) is None:
+            return self._abort_removed()
+        provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+        for url in encrypted_addresses(provider, entry.data[CONF_URL]):
+            data = {**entry.data, CONF_URL: url}
+            settings = read_settings(provider, data, entry.options)
+            if await async_check_credentials(self.hass, provider, settings) is None:
+                return self._update_account(entry, data=data)
+        return self.async_abort(reason="no_https")
+
+
+class _HttpsRequiredFixFlow(_HttpsFixFlow):
+    """Changes the address to https, as the server at it demands."""
+
+    async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
+        """Go to the confirmation."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: _Input = None) -> RepairsFlowResult:
+        """Ask for confirmation, then change the address."""
+        if user_input is None:
+            return self.async_show_form(step_id="confirm", data_schema=vol.Schema({}))
+        return await self._async_change_to_https()
+
+
+class _ClearTextFixFlow(_HttpsFixFlow):
+    """Changes the address to https, or keeps it."""
 
     async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
         """Let the user choose."""
@@ -151,18 +184,8 @@ class _ClearTextFixFlow(_FixFlow):
     async def async_step_try_https(
         self, _user_input: _Input = None
     ) -> RepairsFlowResult:
-        """Check the credentials at the https address; store it if they are valid."""
-        if (entry := self._entry) is None:
-            return self._abort_removed()
-        url = URL(entry.data[CONF_URL]).with_scheme("https")
-        data = {**entry.data, CONF_URL: str(url)}
-        provider = PROVIDERS[entry.data[CONF_PROVIDER]]
-        client = create_client(self.hass, provider, data, entry.options)
-        try:
-            await client.validate()
-        except ProviderError:
-            return self.async_abort(reason="no_https")
-        return self._update_account(entry, data=data)
+        """Change the address."""
+        return await self._async_change_to_https()
 
     async def async_step_keep(self, _user_input: _Input = None) -> RepairsFlowResult:
         """Ignore the issue for good."""
@@ -173,6 +196,7 @@ _FIX_FLOWS: Mapping[str, type[_FixFlow]] = {
     DAILY_LIMIT_REACHED: _DailyLimitFixFlow,
     FALLBACK_MISSING: _FallbackFixFlow,
     CLEAR_TEXT_ADDRESS: _ClearTextFixFlow,
+    HTTPS_REQUIRED: _HttpsRequiredFixFlow,
 }
 
 
@@ -211,14 +235,22 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
     def check_credit() -> None:
         async_check_credit(hass, entry, runtime.account, runtime.coordinator.data)
 
+    @callback
+    def check_https() -> None:
+        is_due = runtime.coordinator.requires_https
+        _set_issue(hass, entry, HTTPS_REQUIRED, is_due=is_due)
+
     # The restored credit came before the listener.
     check_credit()
+    # The address of before a reload may have been another one.
+    check_https()
 
     @callback
     def start_day(_now: datetime) -> None:
         async_clear_daily_limit(hass, entry)
 
     entry.async_on_unload(runtime.coordinator.async_add_listener(check_credit))
+    entry.async_on_unload(runtime.coordinator.async_add_listener(check_https))
     entry.async_on_unload(
         async_track_time_change(hass, start_day, hour=0, minute=0, second=5)
     )

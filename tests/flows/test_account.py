@@ -1,26 +1,20 @@
 """An account whose provider has two addresses, of which one is not encrypted."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
-from pathlib import Path
-import ssl
 
-import aiohttp
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
-from custom_components.sms_italia import account_setup
 from custom_components.sms_italia.const import DOMAIN, SECTION_ADVANCED
-from custom_components.sms_italia.flows import account
+from custom_components.sms_italia.flows.account import encrypted_addresses
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
 from ..accounts import Accounts, settings_for
-from ..internet import Here, certify
+from ..internet import Handler, Internet, answer, hang_up, lead_to_https
 from ..test_config_flow import (
     credential_fields,
     is_folded_in,
@@ -35,83 +29,13 @@ SITE = "www.inviosmart.it"
 GATEWAY = "httpapi.inviosmart.it"
 HTTPS = f"https://{SITE}/webservice/sms/"
 HTTP = f"http://{GATEWAY}"
+ENCRYPTED = "https", SITE
+PLAIN = "http", GATEWAY
 
 pytestmark = pytest.mark.filterwarnings("ignore:A test tried to use socket")
 
-type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 PAGE = "<!DOCTYPE html><html><body><h1>Inviosmart</h1>%s</body></html>"
 EXAMPLE = "Status: 1000 - Balance:112.24|SmsRemainCount:2877"
-
-
-class Internet:
-    """The two hosts of the provider; `site` is what answers at the encrypted one."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        """Let the provider answer at both."""
-        self.site: Handler = self.pass_on
-        self.asked: list[str] = []
-        self._simulator = simulator
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request to either host."""
-        self.asked.append(f"{request.scheme}://{request.host}{request.path}")
-        if request.host == SITE:
-            return await self.site(request)
-        return await self.pass_on(request)
-
-    async def pass_on(self, request: web.Request) -> web.StreamResponse:
-        """Answer as the simulated provider."""
-        url = f"{self._simulator.url(KEY)}{request.raw_path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(url) as answer,
-        ):
-            return web.Response(status=answer.status, body=await answer.read())
-
-
-def answer(text: str, status: int = 200) -> Handler:
-    """Return a handler that answers this page."""
-
-    async def handle(_request: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, text=text, content_type="text/html")
-
-    return handle
-
-
-async def hang_up(request: web.Request) -> web.StreamResponse:
-    """Cut the connection."""
-    assert request.transport is not None
-    request.transport.abort()
-    return web.Response()
-
-
-@pytest.fixture
-async def internet(
-    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[Internet]:
-    """Return the two hosts, as Home Assistant's session finds them."""
-    internet = Internet(simulator)
-    certificate = certify(tmp_path, SITE)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    trust = ssl.create_default_context(cafile=str(certificate))
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", internet.serve)
-    encrypted = TestServer(app, scheme="https")
-    await encrypted.start_server(ssl=context)
-    plain = TestServer(app)
-    await plain.start_server()
-    assert encrypted.port is not None
-    assert plain.port is not None
-    resolver = Here({SITE: encrypted.port, GATEWAY: plain.port})
-    connector = aiohttp.TCPConnector(resolver=resolver, ssl=trust)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        for room in (account, account_setup):
-            monkeypatch.setattr(room, "async_get_session", lambda _: session)
-        yield internet
-    await encrypted.close()
-    await plain.close()
 
 
 def is_warned(hass: HomeAssistant) -> bool:
@@ -160,7 +84,7 @@ async def test_where_no_balance_comes_the_other_address_is_offered_with_consent(
     hass: HomeAssistant, simulator: Simulator, internet: Internet, site: Handler
 ) -> None:
     """A TLS handshake alone proves only a web site."""
-    internet.site = site
+    internet.at[ENCRYPTED] = site
     settings = settings_for(simulator, KEY, url="")
 
     form = await submit(hass, await start(hass, KEY), KEY, settings)
@@ -186,14 +110,14 @@ async def test_without_consent_nothing_goes_in_clear(
     hass: HomeAssistant, simulator: Simulator, internet: Internet
 ) -> None:
     """Who enters the encrypted address again is asked again, until it answers."""
-    internet.site = hang_up
+    internet.at[ENCRYPTED] = hang_up
     settings = settings_for(simulator, KEY, url=HTTPS.removesuffix("/"))
     form = await start(hass, KEY)
 
     for _ in range(2):
         form = await submit(hass, form, KEY, settings)
         assert form["errors"] == {SECTION_ADVANCED: "no_https"}
-    internet.site = internet.pass_on
+    del internet.at[ENCRYPTED]
     result = await submit(hass, form, KEY, settings)
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -217,7 +141,7 @@ async def test_the_other_address_can_be_in_trouble_too(
     hass: HomeAssistant, simulator: Simulator, internet: Internet
 ) -> None:
     """Then there is nothing left to offer."""
-    internet.site = hang_up
+    internet.at[ENCRYPTED] = hang_up
     simulator.inject(KEY, Fault.SERVER_ERROR_EMPTY)
     settings = settings_for(simulator, KEY, url="")
 
@@ -226,6 +150,39 @@ async def test_the_other_address_can_be_in_trouble_too(
 
     assert form["errors"] == {"base": "cannot_connect"}
     assert shown_values(form)["url"] == HTTP
+
+
+async def test_an_address_that_demands_https_is_refused_with_that_word(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet
+) -> None:
+    """Nothing else is asked; with https the account is made."""
+    internet.at[PLAIN] = lead_to_https
+    settings = settings_for(simulator, KEY, url=HTTP)
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+    assert form["errors"] == {"base": "https_required"}
+    assert {*internet.asked} == {f"{HTTP}/account-balance/"}
+    result = await submit(
+        hass, form, KEY, {**settings, "url": HTTP.replace("http:", "https:")}
+    )
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("url", "encrypted"),
+    [
+        ("http://gateway.example", ["https://gateway.example"]),
+        ("HTTP://gateway.example:80/sms/", ["https://gateway.example/sms"]),
+        ("http://gateway.example:8080", ["https://gateway.example:8080"]),
+        ("https://gateway.example/sms", ["https://gateway.example/sms"]),
+        ("http://httpapi.inviosmart.it/", [f"https://{GATEWAY}", HTTPS]),
+    ],
+)
+def test_the_same_address_is_tried_with_https_before_the_provider_s_own(
+    url: str, encrypted: list[str]
+) -> None:
+    assert encrypted_addresses(PROVIDERS[KEY], url) == encrypted
 
 
 async def test_both_addresses_are_one_account(
@@ -251,7 +208,7 @@ async def test_a_change_to_https_that_fails_offers_the_address_as_it_was(
     hass: HomeAssistant, simulator: Simulator, internet: Internet, accounts: Accounts
 ) -> None:
     """Nothing is stored before."""
-    internet.site = answer(PAGE % "")
+    internet.at[ENCRYPTED] = answer(PAGE % "")
     entry = await accounts.set_up(KEY, settings={"url": HTTP})
     settings = settings_for(simulator, KEY, url=HTTPS)
 
@@ -267,7 +224,7 @@ async def test_an_account_with_https_is_never_led_away_from_it(
 ) -> None:
     """Trouble at an address that was proved once is only trouble."""
     entry = await accounts.set_up(KEY, settings={"url": HTTPS})
-    internet.site = hang_up
+    internet.at[ENCRYPTED] = hang_up
     settings = settings_for(simulator, KEY, url=HTTPS)
 
     form = await submit(hass, await entry.start_reconfigure_flow(hass), KEY, settings)

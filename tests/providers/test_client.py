@@ -273,7 +273,9 @@ async def test_http_that_leads_to_https_took_nothing(
 
     outcome = only(await Client(session, canned.url).send(submission()))
 
-    assert outcome == NotSent(kind=ErrorKind.UNAVAILABLE, detail="http_301")
+    assert outcome == NotSent(
+        kind=ErrorKind.UNAVAILABLE, detail="http_301", cause=Cause.HTTPS_REQUIRED
+    )
     assert paths(canned) == ["/send"]
 
 

@@ -17,6 +17,7 @@ from custom_components.sms_italia.providers.errors import (
 )
 from custom_components.sms_italia.providers.model import (
     Accepted,
+    Cause,
     Encoding,
     ErrorKind,
     MessageRef,
@@ -331,6 +332,12 @@ def expected_outcome(fault: Fault) -> NotSent | type[Accepted | Uncertain]:
             return NotSent(kind=ErrorKind.THROTTLED, detail="http_429", retry_after=7)
         case Fault.THROTTLED_BARE:
             return NotSent(kind=ErrorKind.THROTTLED, detail="http_429")
+        case Fault.TO_HTTPS:
+            return NotSent(
+                kind=ErrorKind.UNAVAILABLE,
+                detail="http_301",
+                cause=Cause.HTTPS_REQUIRED,
+            )
         case Fault.BAD_ENCODING:
             return Accepted
         case _:

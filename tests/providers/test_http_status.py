@@ -168,9 +168,11 @@ def test_no_code_at_all_makes_a_foreign_answer_more_than_it_can_be(
 def test_a_redirect_to_https_of_the_same_address_took_nothing(
     status: int, purpose: Purpose, origin: Origin
 ) -> None:
-    answer = answered(status, Redirect.TO_HTTPS)
+    with pytest.raises(NotAcceptedError) as refusal:
+        refuse_http_error(answered(status, Redirect.TO_HTTPS), origin, purpose)
 
-    assert proof(answer, origin, purpose) is UNAVAILABLE
+    assert refusal.value.kind is UNAVAILABLE
+    assert refusal.value.cause is Cause.HTTPS_REQUIRED
 
 
 @pytest.mark.parametrize("redirect", [Redirect.SAME_HOST, Redirect.ELSEWHERE])

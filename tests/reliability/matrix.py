@@ -110,6 +110,7 @@ def _is_worked_on(trouble: Trouble) -> bool:
             | Fault.SERVER_ERROR_BODY
             | Fault.HTML
             | Fault.REDIRECT
+            | Fault.TO_HTTPS
         ):
             return False
         case (
@@ -133,7 +134,7 @@ def _proves(trouble: Trouble) -> ErrorKind | Result:
     another page of the same host. Facts: docs/development/provider-apis/common.md 9.
     """
     match trouble:
-        case Unreachable.NO_CONNECTION:
+        case Unreachable.NO_CONNECTION | Fault.TO_HTTPS:
             return ErrorKind.UNAVAILABLE
         case Fault.THROTTLED | Fault.THROTTLED_BARE:
             return ErrorKind.THROTTLED

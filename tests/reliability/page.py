@@ -38,6 +38,7 @@ _TROUBLES: Mapping[Trouble, str] = {
     Fault.HUGE_BODY: "The answer is 8 MiB long",
     Fault.BAD_ENCODING: "There are bytes in the answer that are no text",
     Fault.REDIRECT: "A redirect to another address",
+    Fault.TO_HTTPS: "A redirect from http to https of the same address",
     Fault.DEEP_JSON: "The answer is nested 100,000 deep",
 }
 

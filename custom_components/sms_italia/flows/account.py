@@ -50,6 +50,7 @@ class AccountError(StrEnum):
     INVALID_SENDER = "invalid_sender"
     INVALID_URL = "invalid_url"
     NO_HTTPS = "no_https"
+    HTTPS_REQUIRED = "https_required"
     MISSING = "missing"
     UNKNOWN = "unknown"
 
@@ -233,6 +234,21 @@ def _default_url(provider: Provider) -> str:
     return next(defaults) or ""
 
 
+def encrypted_addresses(provider: Provider, url: str) -> list[str]:
+    """Return where an API at an http address may answer over https.
+
+    First the same address: a server that demands https leads there. Then the default
+    one, if `url` is the provider's other address.
+    """
+    address = parse_url(url)
+    port = None if address.is_default_port() else address.port
+    same = str(address.with_scheme("https").with_port(port))
+    other = provider.clear_text_url
+    if other is None or address != parse_url(other):
+        return [same]
+    return [same, _default_url(provider)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsRefusal:
     """Why the credentials could not be checked or are not valid.
@@ -260,9 +276,10 @@ async def async_check_credentials(
                 detail=err.detail or err.kind,
                 is_of_api=err.cause is not Cause.UNCONFIRMED,
             )
-        return CredentialsRefusal(
-            error=AccountError.CANNOT_CONNECT, detail=err.detail or err.kind
-        )
+        error = AccountError.CANNOT_CONNECT
+        if err.cause is Cause.HTTPS_REQUIRED:
+            error = AccountError.HTTPS_REQUIRED
+        return CredentialsRefusal(error=error, detail=err.detail or err.kind)
     except ProviderError as err:
         return CredentialsRefusal(
             error=AccountError.CANNOT_CONNECT, detail=err.detail or "-"

@@ -38,6 +38,7 @@ from .state import (
     CreditChanged,
     CreditReported,
     Event,
+    HttpsRequired,
     MessagesChanged,
     TotalsChanged,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Dispatch",
     "Event",
     "Found",
+    "HttpsRequired",
     "LedgerTrouble",
     "LedgerUnreadableError",
     "Message",

@@ -66,7 +66,8 @@ def refuse_http_error(
 
     `code` is the provider's own word for the error and goes into the detail; a word
     whose meaning is known is raised before. Raises NotAcceptedError where nothing was
-    accepted, with the cause UNCONFIRMED for a foreign 401, else OutcomeUnknownError.
+    accepted, with the cause UNCONFIRMED for a foreign 401 and HTTPS_REQUIRED for http
+    that leads to https, else OutcomeUnknownError.
     """
     detail = code or f"http_{answer.status}"
     if answer.redirect is Redirect.ELSEWHERE and answer.status // 100 == _REDIRECTION:
@@ -76,12 +77,11 @@ def refuse_http_error(
     if is_not_reached and kind in _ABOUT_THE_REQUEST:
         kind = ErrorKind.UNAVAILABLE
     if kind is not None:
-        unconfirmed = kind is ErrorKind.AUTH and origin is Origin.FOREIGN
         raise NotAcceptedError(
             kind,
             detail,
             retry_after=answer.retry_after,
-            cause=Cause.UNCONFIRMED if unconfirmed else None,
+            cause=_cause(answer, origin, kind),
         )
     is_success = answer.status // 100 == HTTPStatus.OK // 100
     if is_not_reached:
@@ -93,10 +93,24 @@ def refuse_http_error(
     raise OutcomeUnknownError("foreign_answer" if is_success else detail)
 
 
+def _requires_https(answer: Answer) -> bool:
+    """Return whether a front server leads the same request from http to https."""
+    return answer.status in _METHOD_KEEPING and answer.redirect is Redirect.TO_HTTPS
+
+
+def _cause(answer: Answer, origin: Origin, kind: ErrorKind) -> Cause | None:
+    """Return what the status says beyond the kind, None for nothing."""
+    if _requires_https(answer):
+        return Cause.HTTPS_REQUIRED
+    if kind is ErrorKind.AUTH and origin is Origin.FOREIGN:
+        return Cause.UNCONFIRMED
+    return None
+
+
 def _kind(answer: Answer, origin: Origin) -> ErrorKind | None:
     """Return why nothing was accepted, None if the status does not prove that."""
     status = answer.status
-    if status in _METHOD_KEEPING and answer.redirect is Redirect.TO_HTTPS:
+    if _requires_https(answer):
         return ErrorKind.UNAVAILABLE
     if (kind := _BY_CODE.get(status)) is not None:
         return kind

@@ -144,6 +144,8 @@ class Cause(StrEnum):
 
     Never that of a message: before anybody is told so, the login is asked.
     """
+    HTTPS_REQUIRED = "https_required"
+    """The server leads the request from http to https of the same address."""
     PICTURE = "picture"
     """The picture is too big, has a wrong type, or there is no Push to carry it."""
 

@@ -13,6 +13,7 @@ from custom_components.sms_italia.messaging.state import (
     CreditReported,
     Event,
     Events,
+    HttpsRequired,
 )
 from custom_components.sms_italia.providers import (
     Accepted,
@@ -265,6 +266,7 @@ def test_a_pause_is_as_long_as_it_is_whatever_the_clock_is_set_to(
 
 ACCEPTED = Accepted(provider_id="7")
 REFUSED = NotSent(kind=ErrorKind.REFUSED)
+HTTPS_REQUIRED = NotSent(kind=ErrorKind.UNAVAILABLE, cause=Cause.HTTPS_REQUIRED)
 NOT_ASKED = [
     NotSent(kind=ErrorKind.REFUSED, detail="no_push", cause=Cause.UNSUPPORTED),
     NotSent(kind=ErrorKind.REFUSED, detail="picture_size", cause=Cause.PICTURE),
@@ -366,16 +368,17 @@ async def test_a_balance_in_the_answer_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("kind", "event"),
+    ("refusal", "event"),
     [
-        (ErrorKind.AUTH, CredentialsRefused(account="a")),
-        (ErrorKind.CREDIT, CreditChanged(account="a")),
+        (NotSent(kind=ErrorKind.AUTH), CredentialsRefused(account="a")),
+        (NotSent(kind=ErrorKind.CREDIT), CreditChanged(account="a")),
+        (HTTPS_REQUIRED, HttpsRequired(account="a")),
     ],
 )
 async def test_what_a_refusal_says_of_the_account_is_reported(
-    answers: Answers, kind: ErrorKind, event: Event
+    answers: Answers, refusal: NotSent, event: Event
 ) -> None:
-    answers.learn(NotSent(kind=kind))
+    answers.learn(refusal)
     assert answers.events == [event]
 
 
@@ -384,6 +387,7 @@ async def test_what_a_refusal_says_of_the_account_is_reported(
     [
         (Uncertain(detail="http_500"), 40),
         (NotSent(kind=ErrorKind.UNAVAILABLE), 40),
+        (HTTPS_REQUIRED, 40),
         (NotSent(kind=ErrorKind.THROTTLED, retry_after=900), 900),
     ],
 )

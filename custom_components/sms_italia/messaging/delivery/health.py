@@ -15,7 +15,13 @@ from ...providers import (
     Uncertain,
 )
 from ..clock import Clock
-from ..state import CredentialsRefused, CreditChanged, CreditReported, Events
+from ..state import (
+    CredentialsRefused,
+    CreditChanged,
+    CreditReported,
+    Events,
+    HttpsRequired,
+)
 from .retry_rules import time_may_help
 
 _MOST_DOUBLINGS = 30
@@ -176,7 +182,9 @@ class AccountHealth:
                 self.worked(account_id)
                 if kind is ErrorKind.CREDIT:
                     self._events.publish(CreditChanged(account=account_id))
-            case NotSent(retry_after=retry_after):
+            case NotSent(retry_after=retry_after, cause=cause):
+                if cause is Cause.HTTPS_REQUIRED:
+                    self._events.publish(HttpsRequired(account=account_id))
                 self.failed(account_id, retry_after)
             case Uncertain():
                 self.failed(account_id)

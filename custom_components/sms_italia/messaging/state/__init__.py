@@ -6,6 +6,7 @@ from .events import (
     CreditReported,
     Event,
     Events,
+    HttpsRequired,
     MessagesChanged,
     TotalsChanged,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "DailyTotals",
     "Event",
     "Events",
+    "HttpsRequired",
     "MessagesChanged",
     "OpenMessages",
     "TotalsChanged",

@@ -63,12 +63,20 @@ class CredentialsRefused:
     account: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpsRequired:
+    """The server at an account's address takes messages over https only."""
+
+    account: str
+
+
 type Event = (
     MessagesChanged
     | TotalsChanged
     | CreditReported
     | CreditChanged
     | CredentialsRefused
+    | HttpsRequired
 )
 type Listener = Callable[[Event], None]
 
