@@ -55,6 +55,7 @@ from .api import (
     accepted_object,
     as_message_id,
     format_moment,
+    is_unknown_id,
 )
 from .push import PICTURE, Push, fits_push, read_cost, recipient_fields
 from .results import id_finder, read_send
@@ -252,7 +253,7 @@ class SmshostingClient(ProviderClient):
         try:
             rows = accepted_list(answer, Purpose.SEND)
         except NotAcceptedError as err:
-            if err.detail != "BAD_ID":
+            if not is_unknown_id(err):
                 raise
             if len(refs) == 1:
                 return [Cancellation(ref=refs[0], result=Cancelling.NOT_CANCELLED)]
@@ -273,7 +274,7 @@ class SmshostingClient(ProviderClient):
 
     @override
     async def _lookup(
-        self, reference: str, channel: Channel | None = None
+        self, reference: str, channel: Channel | None
     ) -> Sequence[Report]:
         """Return the reports of a submission, found by its transaction id.
 
