@@ -168,14 +168,16 @@ class TransactionaleClient(ProviderClient):
 
         A wrong key is answered with 401, a right one with the list of missing fields.
         The answer to a GET with a right key is not documented, and a 404 could come
-        from a wrong address. Nothing can be sent without a number and a text. Facts:
-        docs/development/provider-apis/transactionale.md 3.4.
+        from a wrong address. Nothing can be sent without a number and a text. Only the
+        name of a field as a key proves that the provider read the message: a gateway
+        has sentences about a body or a number too. Facts:
+        docs/development/provider-apis/common.md 5.
 
         Raises as ProviderClient.validate.
         """
         answer = await self._post({}, SHORT_ANSWER_BYTES)
         parsed = _parse(answer)
-        if answer.status in _INVALID and parsed.refused_fields & FIELDS.keys():
+        if answer.status in _INVALID and parsed.names_a_field:
             return
         refuse_http_error(answer, parsed.origin, Purpose.QUESTION)
         raise OutcomeUnknownError("key_not_proved")
@@ -348,6 +350,12 @@ class _Parsed:
     body: Mapping[str, Json] = field(repr=False)
     origin: Origin
     provider_id: str | None = field(repr=False)
+
+    @property
+    def names_a_field(self) -> bool:
+        """Whether a key of a validation error is a field of a message."""
+        errors = as_object(self.body.get("errors")) or self.body
+        return self.origin is Origin.OWN and any(errors.get(name) for name in FIELDS)
 
     @property
     def refused_fields(self) -> frozenset[str]:
