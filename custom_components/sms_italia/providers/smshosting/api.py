@@ -5,7 +5,6 @@ Facts: docs/development/provider-apis/smshosting.md 2.1 and 2.3.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
 
@@ -15,7 +14,7 @@ from yarl import URL
 from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
 from ..http_status import Origin, Purpose, refuse_http_error
-from ..model import Cause, Encoding, ErrorKind
+from ..model import Cause, ErrorKind
 from ..parsing import as_code, as_count, as_identifier, as_list, as_object
 from ..transport import MAX_ANSWER_BYTES, Answer, Timeouts, Upload, exchange
 
@@ -57,15 +56,6 @@ _BY_CODE = frozenset({ErrorKind.REFUSED, ErrorKind.CREDIT})
 CAUSES: Mapping[str, Cause] = MappingProxyType(
     {"PUSH_UNAVAILABLE": Cause.NO_PUSH_PLAN, "NO_PUSH": Cause.PUSH_SPENT}
 )
-
-ENCODINGS: Mapping[Encoding, str] = MappingProxyType(
-    {Encoding.GSM7: "7BIT", Encoding.UCS2: "UCS2"}
-)
-"""The text was prepared for one of the two and its parts were counted.
-
-AUTO would let the provider choose another encoding, and so another price than the one
-that was counted against the daily limit.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,13 +230,3 @@ def as_message_id(value: Json) -> str | None:
     """Return a message's ID, which is a number however it comes."""
     found = as_identifier(value)
     return found if found and found.isascii() and found.isdecimal() else None
-
-
-def plain_number(number: str) -> str:
-    """Return a number (E.164) as the provider writes it, without "+"."""
-    return number.removeprefix("+")
-
-
-def format_moment(moment: datetime) -> str:
-    """Return a time as yyyy-MM-ddTHH:mm:ssZ, in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S%z}"
