@@ -1,4 +1,4 @@
-"""What is peculiar to Transactionale."""
+"""Transactionale: SMS, their status, and what an answer proves."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -29,8 +29,8 @@ from custom_components.sms_italia.providers.model import (
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Simulator, Toggle
 
-from .canned import Canned
-from .helpers import (
+from ..canned import Canned
+from ..helpers import (
     BAD_NUMBER,
     NUMBER,
     OTHER_NUMBER,
