@@ -43,6 +43,7 @@ from .helpers import (
     refs_of,
     submission,
 )
+from .test_http_status import DOUBT, SENDS, Proof
 
 KEY = "inviosmart"
 
@@ -257,6 +258,8 @@ WITH_ID = Uncertain(detail="unreadable_answer", provider_id="1234")
         (b"Status: 1099 - ?", 200, Uncertain(detail="1099")),
         (b"Error: 1010 - gateway", 200, Uncertain(detail="1010")),
         (b"Error: 1020 - charging", 200, Uncertain(detail="1020")),
+        (b"Error: 1026 - Batch is queued", 200, Uncertain(detail="1026")),
+        (b"Error: 1026 - Batch is queued", 400, Uncertain(detail="1026")),
         (b"Error: 1043 - internal", 200, Uncertain(detail="1043")),
         (b"Error: 1043 - internal", 400, Uncertain(detail="1043")),
         (b"Error: 1013 - x", 500, Uncertain(detail="1013")),
@@ -355,6 +358,40 @@ async def test_only_the_provider_s_own_line_decides_the_outcome_of_a_message(
     assert [seen.path for seen in canned.seen].count("/sendsms/") == 1
     assert result.doubt == (expected if isinstance(expected, Uncertain) else None)
     assert result.refusal == (expected if isinstance(expected, NotSent) else None)
+
+
+SENTENCES = {
+    b"Wrong username or password.": ErrorKind.AUTH,
+    b"Proxy authentication failed: invalid user name": ErrorKind.AUTH,
+    b"You don't have enough credits": ErrorKind.CREDIT,
+    b"Invalid destination or Destination not covered.": ErrorKind.RECIPIENT,
+    b"Invalid sender.": ErrorKind.SENDER,
+    b"Internal Error.": DOUBT,
+    b"System error. Please retry.": DOUBT,
+}
+
+
+@pytest.mark.parametrize("status", [one for one in SENDS if one not in {204, 304}])
+async def test_a_sentence_is_the_provider_s_with_2xx_400_and_422_only(
+    status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    _, foreign = SENDS[status]
+    is_own = status // 100 == 2 or status in {400, 422}
+    client = client_at(KEY, session, canned.url)
+    wrong: dict[bytes, Proof] = {}
+    for sentence, kind in SENTENCES.items():
+        canned.clear()
+        canned.answer(sentence, status=status)
+        # For the question after a foreign 401, which blames the login here.
+        canned.answer(b"Error: 1012 - x")
+
+        outcome = only(await client.send(submission()))
+
+        proved = outcome.kind if isinstance(outcome, NotSent) else DOUBT
+        if proved != (kind if is_own else foreign):
+            wrong[sentence] = proved
+        assert not isinstance(outcome, Accepted)
+    assert not wrong
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,18 @@ REFUSALS: Mapping[str, ErrorKind] = {
 Facts: docs/development/provider-apis/inviosmart.md 4.4.
 """
 
-DOUBTS = ("1010", "1020", "1043")
-"""A failed call between two of their machines, a failed charge, an internal error:
-none proves that the message had not been handed over.
+DOUBTS = frozenset({"1010", "1020", "1026", "1043"})
+"""A failed call between two of their machines, a failed charge, a queued batch, an
+internal error: none proves that the message had not been handed over.
+"""
+
+_SENTENCE_STATUSES = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+)
+"""The codes, beside 2xx, with which a sentence is the provider's.
+
+A proxy has sentences about a user name too, with a code of its own. Facts:
+docs/development/provider-apis/common.md 9.
 """
 
 _SENTENCES: Sequence[tuple[str, ErrorKind | None]] = (
@@ -321,13 +330,12 @@ def read_sent(answer: Answer) -> Accepted | Uncertain:
     """Return the outcome of a send: an OK first, whatever else the answer says.
 
     What has an OK in it is never "not sent": without an ID, beside an error or in a
-    page it is a doubt, with the ID if there is one. So is status 1026, "queued", which
-    comes without an ID. Raises ProviderError.
+    page it is a doubt, with the ID if there is one. Raises ProviderError.
     """
     text = answer.text()
     lines = _own_lines(text)
-    refusal = _refusal_in(lines)
-    is_success = answer.status // 100 == HTTPStatus.OK // 100
+    refusal = _refusal_in(lines, answer.status)
+    is_success = _is_success(answer.status)
     if is_success and (accepted := _id_in(map(_OK_ID.match, lines))):
         return Accepted(provider_id=accepted)
     marks = [*_OK_ID.finditer(text)]
@@ -361,7 +369,7 @@ def read_balance(answer: Answer) -> Mapping[str, str]:
         if "balance" not in fields:
             raise OutcomeUnknownError("unreadable_answer")
         return fields
-    raise _failure(answer, Purpose.QUESTION, _refusal_in(lines))
+    raise _failure(answer, Purpose.QUESTION, _refusal_in(lines, answer.status))
 
 
 def read_status(answer: Answer) -> list[str]:
@@ -372,7 +380,11 @@ def read_status(answer: Answer) -> list[str]:
         if len(fields) == _FIELDS and fields[0].isdecimal():
             refuse_http_error(answer, Origin.OWN, Purpose.QUESTION)
             return fields
-    raise _failure(answer, Purpose.QUESTION, _refusal_in(lines))
+    raise _failure(answer, Purpose.QUESTION, _refusal_in(lines, answer.status))
+
+
+def _is_success(status: int) -> bool:
+    return status // 100 == HTTPStatus.OK // 100
 
 
 def _own_lines(text: str) -> list[str]:
@@ -393,24 +405,31 @@ def _id_in(found: Iterable[re.Match[str] | None]) -> str | None:
     return next((one for one in ids if one is not None and one.strip("0")), None)
 
 
-def _refusal_in(lines: Sequence[str]) -> _Refusal | None:
+def _refusal_in(lines: Sequence[str], status: int) -> _Refusal | None:
     """Return what the provider's lines refuse; a doubt before a refusal."""
-    refusals = [found for line in lines if (found := _as_refusal(line)) is not None]
+    refusals = [*filter(None, map(_by_number, lines))]
+    if _is_success(status) or status in _SENTENCE_STATUSES:
+        refusals += filter(None, map(_by_keyword, lines))
     return min(refusals, key=lambda one: one.kind is not None, default=None)
 
 
-def _as_refusal(line: str) -> _Refusal | None:
-    """Return what a line refuses, by its number or else by its keyword."""
-    if found := _NUMBERED.match(line):
-        word, number = found.groups()
-        if number == _BALANCE_OK:
-            return None
-        kind = REFUSALS.get(number)
-        if kind is None and word.lower() == "error" and number not in DOUBTS:
-            kind = ErrorKind.REFUSED
-        return _Refusal(code=number, kind=kind)
+def _by_number(line: str) -> _Refusal | None:
+    """Return what a line with a number refuses."""
+    found = _NUMBERED.match(line)
+    if found is None or found[2] == _BALANCE_OK:
+        return None
+    word, number = found.groups()
+    kind = REFUSALS.get(number)
+    if kind is None and word.lower() == "error" and number not in DOUBTS:
+        kind = ErrorKind.REFUSED
+    return _Refusal(code=number, kind=kind)
+
+
+def _by_keyword(line: str) -> _Refusal | None:
+    """Return what a sentence without a number refuses."""
     if (
-        _PLAIN_SENTENCE.fullmatch(line) is None
+        _NUMBERED.match(line)
+        or _PLAIN_SENTENCE.fullmatch(line) is None
         or _PHP_MESSAGE.match(line)
         or _REFUSING.search(line) is None
     ):

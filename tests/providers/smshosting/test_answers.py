@@ -29,6 +29,10 @@ from custom_components.sms_italia.providers.model import (
     Report,
     Uncertain,
 )
+from custom_components.sms_italia.providers.smshosting.api import (
+    GENERIC_ERROR,
+    REFUSALS,
+)
 from simulator import Simulator
 
 from ..canned import Canned
@@ -155,6 +159,58 @@ async def test_a_status_proves_of_a_send_what_its_words_allow(
         sends = [seen for seen in canned.seen if seen.path.endswith("/send")]
         assert len(sends) == 1
     assert not wrong
+
+
+WHOEVER_ANSWERS = (301, 302, 307, 401, 408, 413, 414, 421, 425, 429)
+"""Statuses that say all by themselves."""
+
+
+@pytest.mark.parametrize("code", [*REFUSALS, GENERIC_ERROR])
+async def test_a_status_that_counts_whoever_answers_comes_before_the_code(
+    code: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    wrong: dict[int, str] = {}
+    for status in WHOEVER_ANSWERS:
+        canned.clear()
+        canned.answer({"errorMsg": code}, status=status)
+        expected = STATUSES.get(status, (DOUBT, DOUBT))[0]
+
+        proved = proof_of(only(await client.send(submission())))
+
+        if proved != expected:
+            wrong[status] = proved
+    assert not wrong
+
+
+@pytest.mark.parametrize("status", [200, 400, 402, 403, 404, 405, 406, 409, 410, 422])
+async def test_the_code_says_why_a_request_was_refused(
+    status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    wrong: dict[str, str] = {}
+    for code, kind in REFUSALS.items():
+        canned.clear()
+        canned.answer({"errorMsg": code}, status=status)
+
+        proved = proof_of(only(await client.send(submission())))
+
+        if proved != kind:
+            wrong[code] = proved
+    assert not wrong
+
+
+@pytest.mark.parametrize("status", [401, 408, 429])
+async def test_a_status_about_something_else_says_nothing_about_an_id(
+    status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    client = client_at(KEY, session, canned.url)
+    canned.answer({"errorMsg": "BAD_ID"}, status=status)
+
+    for question in (client.reports([REF]), client.cancel([REF])):
+        with pytest.raises(NotAcceptedError) as refusal:
+            await question
+        assert refusal.value.kind == STATUSES[status][0]
 
 
 type Question = Callable[[ProviderClient], Awaitable[object]]

@@ -161,6 +161,29 @@ async def test_a_plan_that_ended_leaves_the_reports_of_sms_alone(
     assert [report.ref.recipient for report in reports] == [OTHER_NUMBER]
 
 
+@pytest.mark.parametrize(
+    ("body", "is_reached"), [({"errorMsg": "UN_ALTRO"}, True), (b"<html>", False)]
+)
+async def test_the_reports_of_sms_stand_alone_where_the_provider_has_no_push(
+    body: Json | bytes,
+    is_reached: object,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer({"smsList": [{"id": 12, "status": "SENT"}]})
+    canned.answer({"smsList": []})
+    canned.answer(body, status=405)
+    refs = [MessageRef("12", NUMBER), MessageRef("13", OTHER_NUMBER)]
+    client = client_at(KEY, session, canned.url)
+
+    if is_reached:
+        assert [report.ref for report in await client.reports(refs)] == refs[:1]
+    else:
+        with pytest.raises(NotAcceptedError) as failure:
+            await client.reports(refs)
+        assert failure.value.kind is ErrorKind.UNAVAILABLE
+
+
 async def test_an_id_that_one_search_refuses_is_asked_of_the_other(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -200,15 +223,29 @@ async def test_without_a_plan_a_submission_in_doubt_is_looked_for_among_sms(
 @pytest.mark.parametrize(
     ("body", "status", "found"),
     [
-        (b"", 404, 1),
-        (b"", 405, 1),
+        # Only the provider itself says that it has no Push.
         ({"errorMsg": "PUSH_UNAVAILABLE"}, 400, 1),
+        ({"errorMsg": "UN_ALTRO"}, 404, 1),
+        ({"errorMsg": "UN_ALTRO"}, 405, 1),
+        ({"errorMsg": "UN_ALTRO"}, 400, None),
+        ({"errorMsg": "PUSH_UNAVAILABLE"}, 429, None),
         ({"errorMsg": "BAD_CREDENTIALS"}, 401, None),
+        ({"errorMsg": "BAD_CREDENTIALS"}, 404, None),
+        ({"errorMsg": "GENERIC_ERROR"}, 404, None),
+        ({"errorMsg": ""}, 404, None),
+        ({"errorMsg": 404}, 404, None),
+        ({"smsList": []}, 404, None),
+        ({"message": "Not Found"}, 404, None),
+        (b"<html>", 404, None),
+        (b"", 404, None),
+        (b"", 405, None),
         (b"", 500, None),
         (b"<html>", 200, None),
     ],
 )
-async def test_a_search_of_push_that_fails_proves_nothing_unless_there_is_no_push(
+@pytest.mark.parametrize("channel", [Channel.PUSH, Channel.PUSH_THEN_SMS, None])
+async def test_a_search_of_push_that_fails_proves_nothing_unless_there_is_no_push(  # noqa: PLR0913, PLR0917 - a table of cases
+    channel: Channel | None,
     body: Json | bytes,
     status: int,
     found: int | None,
@@ -223,10 +260,47 @@ async def test_a_search_of_push_that_fails_proves_nothing_unless_there_is_no_pus
 
     if found is None:
         with pytest.raises(ProviderError):
-            await client.lookup("riferimento-1")
+            await client.lookup("riferimento-1", channel)
     else:
-        assert len(await client.lookup("riferimento-1")) == found
-    assert canned.seen[-1].path == "/push/search"
+        assert len(await client.lookup("riferimento-1", channel)) == found
+    assert canned.seen[2].path == "/push/search"
+
+
+@pytest.mark.parametrize(
+    ("reference", "transaction", "is_found"),
+    [
+        ("riferimento-1", {"transactionId": "riferimento-1"}, True),
+        ("123456", {"transactionId": "123456"}, True),
+        ("123456", {"transactionId": 123456}, True),
+        ("riferimento-1", {"transactionId": None}, True),
+        ("riferimento-1", {"transactionId": ""}, True),
+        ("riferimento-1", {"transactionId": ["riferimento-1"]}, True),
+        ("riferimento-1", {}, True),
+        ("riferimento-1", {"transactionId": "riferimento-2"}, False),
+        ("riferimento-1", {"transactionId": 1}, False),
+    ],
+)
+@pytest.mark.parametrize("api", ["sms", "push"])
+async def test_only_the_id_of_another_transaction_keeps_a_row_out(  # noqa: PLR0913, PLR0917 - a table of cases
+    api: str,
+    reference: str,
+    transaction: dict[str, Json],
+    is_found: object,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    row: Json = {"id": 1, "to": NUMBER[1:], "status": "SENT", **transaction}
+    if api == "push":
+        canned.answer({"smsList": []})
+    canned.answer({"smsList": [row]})
+    canned.answer({"smsList": []})
+
+    found = await client_at(KEY, session, canned.url).lookup(
+        reference, Channel.SMS if api == "sms" else Channel.PUSH
+    )
+
+    assert bool(found) == is_found
+    assert canned.seen[-1].path == f"/{api}/search"
 
 
 async def test_a_submission_of_sms_is_looked_for_among_sms_only(

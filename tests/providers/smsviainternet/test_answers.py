@@ -122,9 +122,10 @@ async def test_a_foreign_answer_that_proves_nothing_is_a_doubt(
 ) -> None:
     client = client_at(KEY, session, canned.url)
     is_success = status // 100 == 2
-    # A number that only repeats the status; with 2xx, any number is the provider's.
-    repeated: list[Json | bytes] = [] if is_success else [{"error": status}]
-    for body in (*FOREIGN, *repeated):
+    # A number that only repeats the status, and those of no table.
+    numbers: list[Json] = [status, str(status), 42, "42", -1, "9" * 20]
+    alone: list[Json | bytes] = [{"error": number} for number in numbers]
+    for body in (*FOREIGN, *alone):
         canned.clear()
         canned.answer(body, status=status)
 
@@ -204,8 +205,12 @@ async def test_a_number_of_the_table_without_an_id_says_why_nothing_was_sent(
     ("body", "status", "expected"),
     [
         # Unknown numbers, and words.
-        ({"error": 42}, 200, NotSent(kind=ErrorKind.REFUSED, detail="42")),
-        ({"error": -1}, 200, NotSent(kind=ErrorKind.REFUSED, detail="error")),
+        ({"error": 42, "credit": 1}, 200, NotSent(kind=ErrorKind.REFUSED, detail="42")),
+        (
+            {"error": -1, "queue_id": None},
+            200,
+            NotSent(kind=ErrorKind.REFUSED, detail="error"),
+        ),
         ({"error": 42}, 400, NotSent(kind=ErrorKind.UNAVAILABLE, detail="http_400")),
         ({"error": 42, "credit": 1}, 503, Uncertain(detail="42")),
         ({"error": "Boh"}, 200, NotSent(kind=ErrorKind.REFUSED, detail="Boh")),

@@ -599,7 +599,16 @@ async def test_a_server_that_repeats_one_page_for_ever_is_given_up(
     assert len(canned.seen) == 50
 
 
-@pytest.mark.parametrize("body", [{"error": 100}, b"<h1>Not Found</h1>", b""])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"error": number} for number in (0, 5, 10, 20, 42, 100, 999)),
+        {"error": 5, "credit": 1},
+        rows(row(NUMBER)),
+        b"<h1>Not Found</h1>",
+        b"",
+    ],
+)
 async def test_a_shipment_that_nobody_knows_does_not_stop_the_others(
     body: Json | bytes, canned: Canned, session: aiohttp.ClientSession
 ) -> None:

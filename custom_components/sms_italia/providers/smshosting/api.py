@@ -3,9 +3,8 @@
 Facts: docs/development/provider-apis/smshosting.md 2.1 and 2.3.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
 
@@ -15,7 +14,7 @@ from yarl import URL
 from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
 from ..http_status import Origin, Purpose, refuse_http_error
-from ..model import Cause, Encoding, ErrorKind
+from ..model import Cause, ErrorKind
 from ..parsing import as_code, as_count, as_identifier, as_list, as_object
 from ..transport import MAX_ANSWER_BYTES, Answer, Timeouts, Upload, exchange
 
@@ -51,18 +50,12 @@ REFUSALS: Mapping[str, ErrorKind] = MappingProxyType(
 GENERIC_ERROR = "GENERIC_ERROR"
 """An internal error, with HTTP 400 or 500: it does not prove that nothing was sent."""
 
+_BY_CODE = frozenset({ErrorKind.REFUSED, ErrorKind.CREDIT})
+"""What a status says that leaves the reason to the code."""
+
 CAUSES: Mapping[str, Cause] = MappingProxyType(
     {"PUSH_UNAVAILABLE": Cause.NO_PUSH_PLAN, "NO_PUSH": Cause.PUSH_SPENT}
 )
-
-ENCODINGS: Mapping[Encoding, str] = MappingProxyType(
-    {Encoding.GSM7: "7BIT", Encoding.UCS2: "UCS2"}
-)
-"""The text was prepared for one of the two and its parts were counted.
-
-AUTO would let the provider choose another encoding, and so another price than the one
-that was counted against the daily limit.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,24 +169,49 @@ def _decoded(answer: Answer) -> Json:
 def _refuse(
     answer: Answer, body: Mapping[str, Json], origin: Origin, purpose: Purpose
 ) -> str | None:
-    """Raise the error of an answer; return the code of a 2xx that has one."""
+    """Raise the error of an answer; return the code of a 2xx that has one.
+
+    What the status proves whoever answers comes before the code, which says why a
+    request was refused.
+    """
+    codes = _error_codes(body)
+    first = as_code(codes[0]) if codes else None
+    try:
+        refuse_http_error(answer, origin, purpose, first)
+    except NotAcceptedError as err:
+        if err.kind in _BY_CODE:
+            _refuse_by_code(codes, answer.retry_after)
+        raise
+    _refuse_by_code(codes, answer.retry_after)
+    return first
+
+
+def _error_codes(body: Mapping[str, Json]) -> list[str]:
+    """Return the codes in `errorMsg`, which can list several."""
     message = body.get("errorMsg")
     words = message.split(",") if isinstance(message, str) else []
-    codes = [word.strip() for word in words]
-    if not _is_server_error(answer):
-        for code in codes:
-            if code in REFUSALS:
-                raise NotAcceptedError(
-                    REFUSALS[code],
-                    code,
-                    retry_after=answer.retry_after,
-                    cause=CAUSES.get(code),
-                )
-        if GENERIC_ERROR in codes:
-            raise OutcomeUnknownError(GENERIC_ERROR)
-    first = as_code(codes[0]) if codes else None
-    refuse_http_error(answer, origin, purpose, first)
-    return first
+    return [word.strip() for word in words if word.strip()]
+
+
+def _refuse_by_code(codes: Sequence[str], retry_after: float | None) -> None:
+    """Raise what the first known code says; return if there is none."""
+    for code in codes:
+        if code in REFUSALS:
+            raise NotAcceptedError(
+                REFUSALS[code], code, retry_after=retry_after, cause=CAUSES.get(code)
+            )
+    if GENERIC_ERROR in codes:
+        raise OutcomeUnknownError(GENERIC_ERROR)
+
+
+def has_error_code(answer: Answer) -> bool:
+    """Return whether an answer has a code of the provider's own."""
+    return bool(_error_codes(as_object(_decoded(answer))))
+
+
+def is_unknown_id(err: NotAcceptedError) -> bool:
+    """Return whether a refusal says that the provider does not know an ID."""
+    return err.kind is ErrorKind.REFUSED and err.detail == "BAD_ID"
 
 
 def _is_server_error(answer: Answer) -> bool:
@@ -212,13 +230,3 @@ def as_message_id(value: Json) -> str | None:
     """Return a message's ID, which is a number however it comes."""
     found = as_identifier(value)
     return found if found and found.isascii() and found.isdecimal() else None
-
-
-def plain_number(number: str) -> str:
-    """Return a number (E.164) as the provider writes it, without "+"."""
-    return number.removeprefix("+")
-
-
-def format_moment(moment: datetime) -> str:
-    """Return a time as yyyy-MM-ddTHH:mm:ssZ, in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S%z}"

@@ -48,18 +48,17 @@ from ..model import (
 from ..parsing import as_count, as_euro, as_number, as_object
 from ..transport import SHORT_ANSWER_BYTES, Timeouts
 from .api import (
-    ENCODINGS,
     Api,
     Login,
     accepted_list,
     accepted_object,
     as_message_id,
-    format_moment,
+    is_unknown_id,
 )
-from .push import PICTURE, Push, fits_push, read_cost, recipient_fields
+from .forms import sending_fields, sms_fields
+from .push import PICTURE, Push, fits_push, read_cost
 from .results import id_finder, read_send
 from .search import PAGE, STATUSES, Search, parse_callback
-from .text import without_placeholders
 
 DEFAULT_URL = "https://api.smshosting.it/rest/api"
 
@@ -135,7 +134,7 @@ class SmshostingClient(ProviderClient):
         super().__init__(session, url, timeouts)
         self._api = Api(session=session, url=url, timeouts=timeouts, login=login)
         self._search = Search(api=self._api)
-        self._push = Push(api=self._api, search=self._search)
+        self._push = Push(api=self._api)
         self._sender = sender
         self._channel = channel
         self._mode = mode
@@ -197,9 +196,11 @@ class SmshostingClient(ProviderClient):
             try:
                 return await self._push.send(submission, channel, sender, mode)
             except NotAcceptedError as err:
-                if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
+                if not _goes_as_sms(channel, err):
                     raise
-        form = _send_form(submission, sender, mode)
+        form = sms_fields(submission, sender) | sending_fields(submission, mode)
+        if submission.callback_url is not None:
+            form["statusCallback"] = submission.callback_url
         answer = await self._api.post("sms/send", form, find_id=id_finder(submission))
         return read_send(submission, answer, Channel.SMS, mode)
 
@@ -223,9 +224,9 @@ class SmshostingClient(ProviderClient):
             try:
                 return await self._push.estimate(submission, channel, sender)
             except NotAcceptedError as err:
-                if channel is Channel.PUSH or err.cause not in _NO_PUSH_NOW:
+                if not _goes_as_sms(channel, err):
                     raise
-        form = _sms_form(submission, sender)
+        form = sms_fields(submission, sender)
         answer = await self._api.post(
             "sms/estimate", form, max_bytes=SHORT_ANSWER_BYTES
         )
@@ -252,7 +253,7 @@ class SmshostingClient(ProviderClient):
         try:
             rows = accepted_list(answer, Purpose.SEND)
         except NotAcceptedError as err:
-            if err.detail != "BAD_ID":
+            if not is_unknown_id(err):
                 raise
             if len(refs) == 1:
                 return [Cancellation(ref=refs[0], result=Cancelling.NOT_CANCELLED)]
@@ -273,7 +274,7 @@ class SmshostingClient(ProviderClient):
 
     @override
     async def _lookup(
-        self, reference: str, channel: Channel | None = None
+        self, reference: str, channel: Channel | None
     ) -> Sequence[Report]:
         """Return the reports of a submission, found by its transaction id.
 
@@ -306,13 +307,18 @@ class SmshostingClient(ProviderClient):
         self, refs: Sequence[MessageRef]
     ) -> Mapping[MessageRef, PictureRef]:
         """Return the pictures of messages that have one."""
-        return await self._push.find_pictures(refs)
+        return await self._search.pictures(refs)
 
     @override
     @confirmed
     async def picture(self, picture_id: str) -> Picture:
         """Return a picture that was sent, up to 8 MiB."""
         return await self._push.picture(picture_id)
+
+
+def _goes_as_sms(channel: Channel, err: NotAcceptedError) -> bool:
+    """Return whether an SMS goes out after a Push was refused."""
+    return channel is Channel.PUSH_THEN_SMS and err.cause in _NO_PUSH_NOW
 
 
 def _credit(user: Mapping[str, Json]) -> Credit | None:
@@ -334,32 +340,6 @@ def _mobile(user: Mapping[str, Json]) -> str | None:
     """Return the account's own number (E.164), None if it is not a whole mobile."""
     number = as_number(user.get("msisdn"))
     return number if number and _MOBILE.fullmatch(number) else None
-
-
-def _sms_form(submission: Submission, sender: str | None) -> dict[str, str]:
-    """Return the fields that a send and an estimate of SMS have in common."""
-    form = recipient_fields(submission) | {
-        "text": without_placeholders(submission.text, submission.encoding),
-        "encoding": ENCODINGS[submission.encoding],
-    }
-    if sender is not None:
-        form["from"] = sender
-    return form
-
-
-def _send_form(
-    submission: Submission, sender: str | None, mode: Mode
-) -> dict[str, str]:
-    """Return the fields of a send of SMS."""
-    form = _sms_form(submission, sender)
-    form["transactionId"] = submission.reference
-    if submission.send_at is not None:
-        form["date"] = format_moment(submission.send_at)
-    if mode is Mode.TEST:
-        form["sandbox"] = "true"
-    if submission.callback_url is not None:
-        form["statusCallback"] = submission.callback_url
-    return form
 
 
 def _cancelling(word: Json) -> Cancelling:

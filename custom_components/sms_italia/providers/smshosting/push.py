@@ -1,6 +1,6 @@
 """Smshosting: the Push API (docs/development/provider-apis/smshosting.md 2.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 import re
@@ -12,10 +12,8 @@ from ..model import (
     Cause,
     Channel,
     Invitation,
-    MessageRef,
     Mode,
     Picture,
-    PictureRef,
     PushPlan,
     SendResult,
     Submission,
@@ -23,9 +21,9 @@ from ..model import (
 from ..parsing import as_count, as_number, as_price
 from ..pictures import PictureRule, picture_type, plain_filename
 from ..transport import SHORT_ANSWER_BYTES, Answer, Upload
-from .api import ENCODINGS, Api, accepted_object, format_moment, plain_number
+from .api import Api, accepted_object
+from .forms import plain_number, push_fields, sending_fields
 from .results import id_finder, read_send
-from .search import Search
 from .text import count_parts, without_placeholders
 
 PICTURE = PictureRule(
@@ -57,18 +55,13 @@ class Push:
     """
 
     api: Api
-    search: Search
 
     async def send(
         self, submission: Submission, channel: Channel, sender: str | None, mode: Mode
     ) -> SendResult:
         """Send a Push, with PUSH_THEN_SMS an SMS to those without the app."""
-        form = _form(submission, channel, sender)
-        form["transactionId"] = submission.reference
-        if submission.send_at is not None:
-            form["date"] = format_moment(submission.send_at)
-        if mode is Mode.TEST:
-            form["sandbox"] = "true"
+        form = push_fields(submission, channel, sender)
+        form |= sending_fields(submission, mode)
         answer = await self.api.post(
             "push/send", form, _upload(submission), find_id=id_finder(submission)
         )
@@ -78,7 +71,7 @@ class Push:
         self, submission: Submission, channel: Channel, sender: str | None
     ) -> Decimal:
         """Return what a Push, with its SMS, would cost in euro."""
-        form = _form(submission, channel, sender)
+        form = push_fields(submission, channel, sender)
         return read_cost(await self._estimate(form, _upload(submission)))
 
     async def left(self, number: str | None) -> tuple[PushPlan, int | None]:
@@ -108,12 +101,6 @@ class Push:
         return await self.api.post(
             "push/estimate", form, upload, max_bytes=SHORT_ANSWER_BYTES
         )
-
-    async def find_pictures(
-        self, refs: Sequence[MessageRef]
-    ) -> Mapping[MessageRef, PictureRef]:
-        """Return the pictures of messages that have one."""
-        return await self.search.pictures(refs)
 
     async def picture(self, picture_id: str) -> Picture:
         """Return a picture with the content type that its first bytes prove."""
@@ -162,36 +149,6 @@ def fits_push(submission: Submission) -> bool:
     """Return whether the text can be the SMS beside a Push."""
     text = without_placeholders(submission.text, submission.encoding)
     return count_parts(text, submission.encoding) <= _MAX_SMS_PARTS
-
-
-def recipient_fields(submission: Submission) -> dict[str, str]:
-    """Return the fields of a form that name the recipients."""
-    form = {}
-    if submission.recipients:
-        form["to"] = ",".join(map(plain_number, submission.recipients))
-    if submission.groups:
-        form["group"] = ",".join(submission.groups)
-    return form
-
-
-def _form(
-    submission: Submission, channel: Channel, sender: str | None
-) -> dict[str, str]:
-    """Return the fields that a send and an estimate have in common."""
-    form = recipient_fields(submission)
-    text = without_placeholders(submission.text, submission.encoding)
-    if text:
-        form["text"] = text
-    if channel is Channel.PUSH:
-        return {**form, "onlyPush": "true"}
-    form |= {
-        "onlyPush": "false",
-        "smsText": text,
-        "smsEncoding": ENCODINGS[submission.encoding],
-    }
-    if sender is not None:
-        form["smsFrom"] = sender
-    return form
 
 
 def _upload(submission: Submission) -> Upload | None:

@@ -1,7 +1,7 @@
 """Smshosting: the two searches of sent messages.
 
-/sms/search finds SMS. /push/search finds both, but is refused without a Push plan,
-which also means that there is no Push to find. Facts:
+/sms/search finds SMS. /push/search finds both, but the provider refuses it without a
+Push plan, or where it has no Push: then there is none to find. Facts:
 docs/development/provider-apis/smshosting.md 2.4 and 2.5.
 """
 
@@ -34,7 +34,14 @@ from ..parsing import (
     as_object,
     as_price,
 )
-from .api import Api, accepted_object, as_message_id
+from ..transport import Answer
+from .api import (
+    Api,
+    accepted_object,
+    as_message_id,
+    has_error_code,
+    is_unknown_id,
+)
 
 PAGE = 100
 """Rows asked for at once, and ids in one question."""
@@ -104,7 +111,7 @@ class Search:
             try:
                 rows += await self._of_reference(_PUSH, reference)
             except NotAcceptedError as err:
-                if not _has_no_push(err):
+                if err.cause is not Cause.NO_PUSH_PLAN:
                     raise
         reports: dict[str, Report] = {}
         # One page at a time: thousands at once would block the event loop.
@@ -139,7 +146,7 @@ class Search:
         try:
             found = await self._of_ids(_SMS, by_id)
         except NotAcceptedError as err:
-            if err.detail != "BAD_ID":
+            if not is_unknown_id(err):
                 raise
             found = []
         known = {ref.provider_id for ref, _ in found}
@@ -149,7 +156,7 @@ class Search:
         try:
             return found + await self._of_ids(_PUSH, missing)
         except NotAcceptedError as err:
-            if _has_no_push(err) or err.detail == "BAD_ID":
+            if err.cause is Cause.NO_PUSH_PLAN or is_unknown_id(err):
                 return found
             raise
 
@@ -192,11 +199,7 @@ class Search:
             if len(rows) == known:
                 if count is not None and known < count:
                     raise OutcomeUnknownError("rows_missing")
-                return [
-                    row
-                    for row in rows.values()
-                    if row.get("transactionId", reference) == reference
-                ]
+                return [row for row in rows.values() if _is_of(row, reference)]
         raise OutcomeUnknownError("too_many_pages")
 
     async def _page(
@@ -207,11 +210,14 @@ class Search:
         if answer.status == HTTPStatus.NOT_FOUND and "id" in query:
             # Of anybody, it says no more than that there is no report.
             return [], None
-        if path == _PUSH and answer.status in _NO_SUCH_CALL:
-            raise NotAcceptedError(
-                ErrorKind.REFUSED, f"http_{answer.status}", cause=Cause.NO_PUSH_PLAN
-            )
-        body = accepted_object(answer, Purpose.QUESTION, _SHAPE)
+        try:
+            body = accepted_object(answer, Purpose.QUESTION, _SHAPE)
+        except NotAcceptedError as err:
+            if path == _PUSH and _has_no_such_call(answer, err):
+                raise NotAcceptedError(
+                    err.kind, err.detail, cause=Cause.NO_PUSH_PLAN
+                ) from None
+            raise
         rows = body.get("smsList")
         if not isinstance(rows, list):
             raise OutcomeUnknownError("no_list")
@@ -219,12 +225,21 @@ class Search:
         return [as_object(row) for row in rows], count
 
 
-def _has_no_push(err: NotAcceptedError) -> bool:
-    """Return whether a refusal means that the account can have sent no Push.
+def _has_no_such_call(answer: Answer, err: NotAcceptedError) -> bool:
+    """Return whether the provider itself says that it has no such call.
 
-    It has no plan, or the API at this address has no Push.
+    From somebody else the same status says only that the provider was not reached.
     """
-    return err.cause is Cause.NO_PUSH_PLAN
+    return (
+        answer.status in _NO_SUCH_CALL
+        and err.kind is ErrorKind.REFUSED
+        and has_error_code(answer)
+    )
+
+
+def _is_of(row: Row, reference: str) -> bool:
+    """Return whether a row can be of a transaction: only another ID proves that not."""
+    return as_identifier(row.get("transactionId")) in {None, reference}
 
 
 def report(ref: MessageRef, row: Row) -> Report | None:

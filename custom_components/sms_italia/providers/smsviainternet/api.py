@@ -174,13 +174,16 @@ class Reply:
     def origin(self) -> Origin:
         """Whose words it is (docs/development/provider-apis/common.md 9).
 
-        A number that only repeats the status is that of a web server: 500 and 502 are
-        in the provider's table too, and would prove that nothing was sent.
+        By itself, a number is the provider's if its table has it. One that only repeats
+        the status is that of a web server: 500 and 502 are in the table too, and would
+        prove that nothing was sent. Words are the provider's with 2xx.
         """
         error, status = self.error, self.answer.status
-        is_success = status // 100 == HTTPStatus.OK // 100
-        is_number = error in _NUMBERS and error != status
-        is_own = is_number or (is_success and error is not None)
+        if isinstance(error, str):
+            is_success = status // 100 == HTTPStatus.OK // 100
+            is_own = is_success and any(map(str.isalpha, error))
+        else:
+            is_own = error in _NUMBERS and error != status
         has_field = not _OWN_FIELDS.isdisjoint(self.body)
         return Origin.OWN if is_own or has_field else Origin.FOREIGN
 

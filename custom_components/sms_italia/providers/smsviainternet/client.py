@@ -60,7 +60,7 @@ from .api import (
     find_id,
     format_moment,
 )
-from .delivery import BATCH, Deliveries, Row, decisive
+from .delivery import BATCH, PATH, Deliveries, Row, decisive, read_page
 
 DEFAULT_URL = "https://v2.smsviainternet.it"
 
@@ -79,7 +79,6 @@ _TEST_GATEWAY = 99
 """Sends nothing, which is documented for sms-batch only."""
 _MICRO_EURO = Decimal("0.000001")
 """To this a message's share of the shipment's cost is rounded."""
-_NOT_FOUND = "http_404"
 _WALLET_REFUSED = frozenset({401, 403, 404, 405})
 """What an account that may not ask for its wallet is answered, by whoever answers."""
 
@@ -143,7 +142,7 @@ class SmsViaInternetClient(ProviderClient):
         """
         today = datetime.now(UTC).date().isoformat()
         query = {"from_date": today, "limit": "1"}
-        await self._deliveries.page(query, SHORT_ANSWER_BYTES)
+        read_page(await self._api.get(PATH, query, SHORT_ANSWER_BYTES))
 
     @override
     async def check(self) -> Credit | None:
@@ -313,8 +312,7 @@ class SmsViaInternetClient(ProviderClient):
             try:
                 rows = await self._deliveries.of_shipment(shipment)
             except NotAcceptedError as err:
-                # Whoever answers that there is no such thing: no report.
-                if err.kind is ErrorKind.REFUSED or err.detail == _NOT_FOUND:
+                if err.kind is ErrorKind.REFUSED:
                     continue
                 raise
             by_receiver: dict[str | None, list[Row]] = {}

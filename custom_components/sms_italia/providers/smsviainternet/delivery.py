@@ -5,6 +5,7 @@ Facts: docs/development/provider-apis/smsviainternet.md 1.4.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
 
 from ..decoding import Json
@@ -12,14 +13,15 @@ from ..errors import OutcomeUnknownError
 from ..http_status import Purpose
 from ..model import Status
 from ..parsing import as_code, as_count, as_number, as_object
-from ..transport import MAX_ANSWER_BYTES
-from .api import BATCH_ID, QUEUE_ID, Api, accepted_body
+from .api import BATCH_ID, QUEUE_ID, Api, Reply, accepted_body
 
 BATCH = "batch:"
 """The prefix of a batch's id, which the rows have under another name."""
 
 LOST = "LOST_NOTIFICATION"
 """The receipt was lost: no other will come."""
+
+PATH = "sms/delivery.json"
 
 PAGE = 1000
 _MAX_PAGES = 50
@@ -65,34 +67,35 @@ class Deliveries:
     async def of_shipment(self, provider_id: str) -> list[Row]:
         """Return all rows of a shipment or a batch, page by page, newest first.
 
-        Raises ProviderError.
+        None of one that is not found: whoever says so, it is about the shipment and not
+        about the account. Raises ProviderError.
         """
         name, value = QUEUE_ID, provider_id
         if provider_id.startswith(BATCH):
             name, value = BATCH_ID, provider_id.removeprefix(BATCH)
         rows: list[Row] = []
         for _ in range(_MAX_PAGES):
-            page = await self.page(
-                {name: value, "limit": str(PAGE), "offset": str(len(rows))}
-            )
+            query = {name: value, "limit": str(PAGE), "offset": str(len(rows))}
+            reply = await self.api.get(PATH, query)
+            if reply.answer.status == HTTPStatus.NOT_FOUND:
+                return []
+            page = read_page(reply, len(rows))
             rows += page.rows
             if not page.has_next:
                 return rows
         raise OutcomeUnknownError("too_many_pages")
 
-    async def page(
-        self, query: Mapping[str, str], max_bytes: int = MAX_ANSWER_BYTES
-    ) -> Page:
-        """Return one page of rows."""
-        reply = await self.api.get("sms/delivery.json", query, max_bytes)
-        body = accepted_body(reply, Purpose.QUESTION)
-        rows = reply.rows("deliveries")
-        if rows is None:
-            raise OutcomeUnknownError("no_deliveries")
-        return Page(
-            rows=[_row(as_object(row)) for row in rows],
-            has_next=_has_next(body, len(rows), int(query.get("offset", "0"))),
-        )
+
+def read_page(reply: Reply, offset: int = 0) -> Page:
+    """Return the page of rows that begins at `offset`; raise ProviderError."""
+    body = accepted_body(reply, Purpose.QUESTION)
+    rows = reply.rows("deliveries")
+    if rows is None:
+        raise OutcomeUnknownError("no_deliveries")
+    return Page(
+        rows=[_row(as_object(row)) for row in rows],
+        has_next=_has_next(body, len(rows), offset),
+    )
 
 
 def _has_next(body: Mapping[str, Json], length: int, offset: int) -> bool:

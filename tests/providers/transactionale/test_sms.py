@@ -1,4 +1,4 @@
-"""What is peculiar to Transactionale."""
+"""Transactionale: SMS, their status, and what an answer proves."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -29,8 +29,8 @@ from custom_components.sms_italia.providers.model import (
 from custom_components.sms_italia.providers.registry import PROVIDERS
 from simulator import Simulator, Toggle
 
-from .canned import Canned
-from .helpers import (
+from ..canned import Canned
+from ..helpers import (
     BAD_NUMBER,
     NUMBER,
     OTHER_NUMBER,
@@ -431,6 +431,16 @@ async def test_what_is_kept_of_an_answer_never_changes_its_outcome(
         ({"altro": ["x"]}, 400),
         ({"errors": "x"}, 400),
         ({"errors": {"altro": ["x"]}}, 422),
+        # Sentences of a gateway, and the name of a field that is no key of an error.
+        ({"details": ["Request body is not valid"]}, 400),
+        ({"errors": {"path": ["not a number"]}}, 400),
+        ({"errors": ["The body field is required."]}, 400),
+        ({"errors": "The phone field is required."}, 422),
+        ({"errors": [{"field": "phone", "message": "required"}]}, 422),
+        ({"errors": {"path": {"phone": ["x"]}}}, 400),
+        ({"errors": {"phone": []}}, 400),
+        ({"phone": None}, 400),
+        ({"message": "phone", "status_code": 400}, 400),
         ({"phone": ["x"]}, 409),
         ({"phone": ["x"]}, 200),
         ({"message": "403 Forbidden", "status_code": 403}, 403),
@@ -460,7 +470,7 @@ async def test_only_the_list_of_missing_fields_proves_the_key(
         {"phone": ["The phone field is required."]},
         {"errors": {"phone": ["The phone field is required."]}},
         {"phone": "required"},
-        {"errors": ["The body field is required."]},
+        {"errors": {"body": "required", "altro": ["x"]}},
         b'<br />\n<b>Warning</b>: x\n{"phone": ["required"],}',
     ],
 )

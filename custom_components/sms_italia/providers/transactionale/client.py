@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 import re
@@ -13,7 +12,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from .client import (
+from ..client import (
     Capabilities,
     ChoiceOption,
     Feature,
@@ -26,20 +25,20 @@ from .client import (
     SettingsField,
     parse_url,
 )
-from .decoding import Json, salvage_id
-from .errors import NotAcceptedError, OutcomeUnknownError
-from .http_status import Origin, Purpose, refuse_http_error
-from .model import (
+from ..decoding import Json
+from ..errors import OutcomeUnknownError
+from ..http_status import Purpose, refuse_http_error
+from ..model import (
     Accepted,
-    ErrorKind,
     MessageRef,
     Report,
     SendResult,
     Status,
     Submission,
 )
-from .parsing import as_code, as_identifier, as_moment, as_number, as_object
-from .transport import SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
+from ..parsing import as_identifier, as_moment, as_number, as_object
+from ..transport import SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
+from .api import Login, Reply, find_id, read, refuse
 
 DEFAULT_URL = "https://api.transactionale.com"
 _SEND = "platform/api/sms/send"
@@ -50,28 +49,6 @@ _READ = "api/v1/send"
 It may be left over from an old address: the `url` of an answer has the other. Facts:
 docs/development/provider-apis/transactionale.md 3.2.
 """
-
-FIELDS: Mapping[str, ErrorKind] = MappingProxyType(
-    {
-        "phone": ErrorKind.RECIPIENT,
-        "sender_id": ErrorKind.SENDER,
-        "body": ErrorKind.TEXT,
-        "webhook_url": ErrorKind.REFUSED,
-        "receive_dlr": ErrorKind.REFUSED,
-    }
-)
-"""The kind of a refused field; of several, the first here counts."""
-
-_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "phone": "phone",
-        "sender_id": "sender",
-        "body": "body",
-        "webhook_url": "webhook",
-        "receive_dlr": "dlr",
-    }
-)
-"""The word by which a sentence names a field, where no key does."""
 
 PROGRESS: Mapping[str, Status] = MappingProxyType(
     {"pending": Status.QUEUED, "sent": Status.SENT}
@@ -93,8 +70,8 @@ _MAX_ADDRESSES = 1000
 _MAX_ANSWER_BYTES = 256 * 1024
 """An answer about a message repeats its text: 255 parts, up to 6 bytes a character."""
 
-_MOST_ERRORS = 100
-"""How many values of a validation error are looked at."""
+_INVALID = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+"""The codes of a validation error; 422 is inferred."""
 
 
 class CallbackRule(StrEnum):
@@ -113,18 +90,6 @@ _AUTO = "auto"
 
 _MAX_PARTS = 255
 """The provider documents no limit; this is that of concatenation itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Login:
-    """The API key."""
-
-    api_key: str = field(repr=False)
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers of every request; no scheme word stands before the key."""
-        return {"Authorization": self.api_key, "Accept": "application/json"}
 
 
 class TransactionaleClient(ProviderClient):
@@ -147,7 +112,7 @@ class TransactionaleClient(ProviderClient):
         url: URL,
         timeouts: Timeouts,
         *,
-        login: _Login,
+        login: Login,
         sender: str | None,
         callback_rule: CallbackRule | None,
     ) -> None:
@@ -168,16 +133,18 @@ class TransactionaleClient(ProviderClient):
 
         A wrong key is answered with 401, a right one with the list of missing fields.
         The answer to a GET with a right key is not documented, and a 404 could come
-        from a wrong address. Nothing can be sent without a number and a text. Facts:
-        docs/development/provider-apis/transactionale.md 3.4.
+        from a wrong address. Nothing can be sent without a number and a text. Only the
+        name of a field as a key proves that the provider read the message: a gateway
+        has sentences about a body or a number too. Facts:
+        docs/development/provider-apis/common.md 5.
 
         Raises as ProviderClient.validate.
         """
         answer = await self._post({}, SHORT_ANSWER_BYTES)
-        parsed = _parse(answer)
-        if answer.status in _INVALID and parsed.refused_fields & FIELDS.keys():
+        reply = read(answer)
+        if answer.status in _INVALID and reply.names_a_field:
             return
-        refuse_http_error(answer, parsed.origin, Purpose.QUESTION)
+        refuse_http_error(answer, reply.origin, Purpose.QUESTION)
         raise OutcomeUnknownError("key_not_proved")
 
     @override
@@ -188,20 +155,20 @@ class TransactionaleClient(ProviderClient):
         """
         (recipient,) = submission.recipients
         answer = await self._post(self._message(submission), _MAX_ANSWER_BYTES)
-        parsed = _parse(answer)
-        provider_id = parsed.provider_id
+        reply = read(answer)
+        provider_id = reply.provider_id
         try:
-            _refuse(answer, parsed, Purpose.SEND)
+            refuse(answer, reply, Purpose.SEND)
         except OutcomeUnknownError as err:
             raise OutcomeUnknownError(err.detail, provider_id=provider_id) from None
         if provider_id is None:
             raise OutcomeUnknownError("no_id")
-        if parsed.body.get("errors"):
+        if reply.body.get("errors"):
             raise OutcomeUnknownError("errors", provider_id=provider_id)
         accepted = Accepted(
-            provider_id=provider_id, status=_progress(parsed.body) or Status.QUEUED
+            provider_id=provider_id, status=_progress(reply.body) or Status.QUEUED
         )
-        self._remember(provider_id, parsed.body)
+        self._remember(provider_id, reply.body)
         return SendResult(outcomes={recipient: accepted})
 
     def _message(self, submission: Submission) -> Mapping[str, Json]:
@@ -281,14 +248,11 @@ class TransactionaleClient(ProviderClient):
         """
         reports: list[Report] = []
         for ref in refs:
-            parsed = await self._ask(ref.provider_id)
-            if (
-                parsed is None
-                or as_identifier(parsed.body.get("id")) != ref.provider_id
-            ):
+            reply = await self._ask(ref.provider_id)
+            if reply is None or as_identifier(reply.body.get("id")) != ref.provider_id:
                 continue
-            status = _status(parsed.body)
-            is_of_another = as_number(parsed.body.get("phone")) not in {
+            status = _status(reply.body)
+            is_of_another = as_number(reply.body.get("phone")) not in {
                 None,
                 ref.recipient,
             }
@@ -297,7 +261,7 @@ class TransactionaleClient(ProviderClient):
             reports.append(Report(ref=ref, status=status))
         return reports
 
-    async def _ask(self, provider_id: str) -> _Parsed | None:
+    async def _ask(self, provider_id: str) -> Reply | None:
         """Return the answer about a message, None if the provider does not know it.
 
         Which of the two paths lives is not known: where one answers 404, the other is
@@ -317,10 +281,10 @@ class TransactionaleClient(ProviderClient):
             )
             if answer.status == HTTPStatus.NOT_FOUND:
                 continue
-            parsed = _parse(answer)
-            _refuse(answer, parsed, Purpose.QUESTION)
+            reply = read(answer)
+            refuse(answer, reply, Purpose.QUESTION)
             self._read_path = path or self._read_path
-            return parsed
+            return reply
         return None
 
     async def _post(self, message: Mapping[str, Json], max_bytes: int) -> Answer:
@@ -333,119 +297,8 @@ class TransactionaleClient(ProviderClient):
             headers=self._login.headers,
             json_body=message,
             max_bytes=max_bytes,
-            find_id=_find_id,
+            find_id=find_id,
         )
-
-
-_INVALID = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
-"""The codes of a validation error; 422 is inferred."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parsed:
-    """An answer: its JSON object, whose words it is, and an ID in it."""
-
-    body: Mapping[str, Json] = field(repr=False)
-    origin: Origin
-    provider_id: str | None = field(repr=False)
-
-    @property
-    def refused_fields(self) -> frozenset[str]:
-        """The fields that a validation error names.
-
-        The provider documents both `{"errors": {field: [...]}}` and `{field: [...]}`
-        with sentences; a sentence alone and deeper nesting are read too.
-        """
-        if errors := self.body.get("errors"):
-            return _fields_in(errors)
-        named = {
-            name: value
-            for name, value in self.body.items()
-            if name in FIELDS or isinstance(value, list)
-        }
-        return _fields_in(named)
-
-
-def _parse(answer: Answer) -> _Parsed:
-    """Return an answer with the origin of its words, whatever its status.
-
-    The provider's own format: docs/development/provider-apis/common.md 9.
-    """
-    try:
-        body = as_object(answer.json())
-    except OutcomeUnknownError:
-        body = {}
-    is_own = (
-        "id" in body
-        or "errors" in body
-        or {"message", "status_code"} <= body.keys()
-        or bool(FIELDS.keys() & body.keys())
-    )
-    if not is_own:
-        found = _find_id(answer.text())
-        return _Parsed(body=body, origin=Origin.FOREIGN, provider_id=found)
-    provider_id = as_identifier(body.get("id"))
-    return _Parsed(
-        body=body,
-        origin=Origin.OWN,
-        provider_id=None if provider_id == "0" else provider_id,
-    )
-
-
-def _find_id(text: str) -> str | None:
-    """Return the ID of a message in what cannot be read, which is an integer."""
-    found = salvage_id(text, "id")
-    return found if found and found.isascii() and found.isdecimal() else None
-
-
-def _refuse(answer: Answer, parsed: _Parsed, purpose: Purpose) -> None:
-    """Raise what a status code proves, with the fields that the provider names."""
-    try:
-        refuse_http_error(answer, parsed.origin, purpose)
-    except NotAcceptedError as err:
-        named = parsed.refused_fields
-        is_own = parsed.origin is Origin.OWN
-        if err.kind is not ErrorKind.REFUSED or not named or not is_own:
-            raise
-        known = [name for name in FIELDS if name in named]
-        codes = known or sorted(filter(None, map(as_code, named)))
-        raise NotAcceptedError(
-            FIELDS[known[0]] if known else ErrorKind.REFUSED,
-            ",".join(codes[:5]) or err.detail,
-            retry_after=err.retry_after,
-        ) from None
-
-
-def _fields_in(errors: Json) -> frozenset[str]:
-    """Return the fields that errors name: by keys, else by their sentences.
-
-    Keys that are no fields of a message are returned only where nothing else is named.
-    """
-    fields: set[str] = set()
-    keys: list[str] = []
-    sentences: list[str] = []
-    waiting = [errors]
-    for value in waiting:
-        match value:
-            case dict() if named := {name for name in FIELDS if value.get(name)}:
-                fields |= named
-            case dict():
-                keys += value
-                waiting += list(value.values())[:_MOST_ERRORS]
-            case list():
-                waiting += value[:_MOST_ERRORS]
-            case str():
-                sentences.append(value)
-            case _:
-                pass
-        del waiting[_MOST_ERRORS:]
-    if fields:
-        return frozenset(fields)
-    text = " ".join([*keys, *sentences]).lower()
-    fields = {name for name, word in _WORDS.items() if word in text}
-    if not fields and "number" in text:
-        fields = {"phone"}
-    return frozenset(fields or keys)
 
 
 def _progress(body: Mapping[str, Json]) -> Status | None:
@@ -474,7 +327,7 @@ def _create(
         session,
         parse_url(settings.get("url", DEFAULT_URL)),
         timeouts,
-        login=_Login(api_key=settings["api_key"]),
+        login=Login(api_key=settings["api_key"]),
         sender=settings.get("sender"),
         callback_rule=None if rule == _AUTO else CallbackRule(rule),
     )

@@ -1,0 +1,5 @@
+"""Transactionale."""
+
+from .client import PROVIDER
+
+__all__ = ["PROVIDER"]
