@@ -156,7 +156,8 @@ class Search:
         try:
             return found + await self._of_ids(_PUSH, missing)
         except NotAcceptedError as err:
-            if err.cause is Cause.NO_PUSH_PLAN or is_unknown_id(err):
+            # What the first search knows holds, whatever the second one answers.
+            if found or err.cause is Cause.NO_PUSH_PLAN or is_unknown_id(err):
                 return found
             raise
 
