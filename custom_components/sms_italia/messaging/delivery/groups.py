@@ -1,5 +1,6 @@
 """Messages to a group of the provider's phonebook, and to the numbers in it."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -40,10 +41,13 @@ async def settle_group(
         )
         for number, outcome in outcomes.items()
     ]
-    await open_messages.change([divided(message, members, now)])
     if members:
+        # Before anything waits: a report of one may come at any moment.
         open_messages.add(members)
-        await open_messages.record(members)
+    await asyncio.gather(
+        open_messages.change([divided(message, members, now)]),
+        open_messages.record(members),
+    )
 
 
 def _settled(
