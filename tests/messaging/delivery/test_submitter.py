@@ -14,10 +14,8 @@ from custom_components.sms_italia.messaging import (
     Message,
     Stage,
 )
-from custom_components.sms_italia.messaging.delivery.submitter import (
-    Pending,
-    Submitter,
-)
+from custom_components.sms_italia.messaging.delivery.outcomes import Pending
+from custom_components.sms_italia.messaging.delivery.submitter import Submitter
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.providers import (
     Accepted,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from custom_components.sms_italia.messaging.delivery.submitter import (
+from custom_components.sms_italia.messaging.delivery.outcomes import (
     Pending,
     outcome_of,
 )
