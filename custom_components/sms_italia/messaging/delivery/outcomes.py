@@ -86,13 +86,15 @@ class Settlement:
     async def apply(
         self, batch: Sequence[Pending], outcomes: Sequence[Outcome], result: SendResult
     ) -> list[Pending]:
-        """Record what is settled; return the messages that may go on."""
+        """Record what is settled; return the messages that may go on.
+
+        What was accepted is recorded before the ledger is asked about duplicates: no
+        fault there may change it.
+        """
         settled: list[Message] = []
         left: list[Pending] = []
         for one, outcome in zip(batch, outcomes, strict=True):
-            if await self._has_arrived_before(one, outcome):
-                settled.append(arrived_before(one.message, self.clock.now()))
-            elif one.message.group is not None and _is_divided(outcome, result):
+            if one.message.group is not None and _is_divided(outcome, result):
                 await settle_group(
                     self.open_messages,
                     self.account,
@@ -105,7 +107,10 @@ class Settlement:
             else:
                 left.append(one)
         await self._record(settled)
-        return left
+        arrived = [one for one in left if await self._has_arrived_before(one)]
+        now = self.clock.now()
+        await self._record([arrived_before(one.message, now) for one in arrived])
+        return [one for one in left if one not in arrived]
 
     def without_own_numbers(self, result: SendResult) -> SendResult:
         """Return a result without numbers of a group that have their own message."""
@@ -150,7 +155,7 @@ class Settlement:
         else:
             await self.open_messages.change(settled)
 
-    async def _has_arrived_before(self, one: Pending, outcome: Outcome) -> bool:
+    async def _has_arrived_before(self, one: Pending) -> bool:
         """Return whether a message refused as a repeat had arrived here before.
 
         Its text is here already if an earlier request was in doubt, whatever the
@@ -158,10 +163,7 @@ class Settlement:
         the earlier request can only have been refused as well.
         """
         message = one.message
-        is_duplicate = (
-            isinstance(outcome, NotSent) and outcome.kind is ErrorKind.DUPLICATE
-        )
-        if not is_duplicate or self.account.id not in message.unanswered:
+        if not one.is_duplicate or self.account.id not in message.unanswered:
             return False
         query = Query(
             number=message.number,
