@@ -363,7 +363,7 @@ async def test_a_duplicate_of_a_request_in_doubt_is_not_sent_with_the_time_behin
     await arrive_late(account)
     await settle(harness, message)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
-    assert (kept.status, kept.detail) == (Status.UNCERTAIN, "duplicate_of_doubt")
+    assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert kept.error is None
     assert [text for _, text in harness.arrived(SMSH)] == [TEXT]
     assert not harness.requests(KEY)
@@ -381,7 +381,7 @@ async def test_a_doubt_is_remembered_through_a_restart_and_a_refusal(
     await harness.attach(SMSH)
     await settle(harness, message)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
-    assert (kept.status, kept.detail) == (Status.UNCERTAIN, "duplicate_of_doubt")
+    assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert [text for _, text in harness.arrived(SMSH)] == [TEXT]
     assert harness.requests(SMSH) == 4
 
@@ -407,7 +407,7 @@ async def test_a_request_that_a_crash_cut_off_may_have_come_as_well(
     await harness.attach(SMSH)
     await settle(harness, message)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
-    assert (kept.status, kept.detail) == (Status.UNCERTAIN, "duplicate_of_doubt")
+    assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert [text for _, text in harness.arrived(SMSH)] == [known.text]
 
 

@@ -525,11 +525,11 @@ def test_an_interrupted_message_is_in_doubt_and_says_why() -> None:
     }
 
 
-def test_a_repeat_of_what_arrived_before_is_uncertain_and_no_error() -> None:
+def test_a_repeat_of_what_arrived_before_is_sent_and_no_error() -> None:
     before = at(Stage.SUBMITTING)
     assert changes(before, EVENTS["arrived_before"](before)) == {
         "stage": Stage.CLOSED,
-        "status": Status.UNCERTAIN,
+        "status": Status.SENT,
         "error": None,
         "detail": "duplicate_of_doubt",
         "updated": NOW,
