@@ -1,6 +1,7 @@
 """Stopping a message before it goes out: here, at its provider, or not any more."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -246,6 +247,8 @@ async def test_a_scheduled_message_in_doubt_is_stopped_wherever_it_is(
     later: float,
     came: bool,  # noqa: FBT001 - both ways
 ) -> None:
+    # The account works again, so what never arrived would be sent at once.
+    harness.use(timing=replace(STILL, first_pause=0.01, longest_pause=0.01))
     harness.client(KEEPS).reply(Lost.ANSWER if came else Lost.REQUEST)
     await harness.attach(KEEPS)
     (message,) = await harness.send(KEEPS, send_at=later)

@@ -23,7 +23,7 @@ from ..alarm import Alarm
 from ..delivery import DeliveryContext, settle_group
 from ..model import Message, Stage
 from ..state import Change, CredentialsRefused
-from ..state.transitions import given_up, never_arrived, reported
+from ..state.transitions import cancelled, given_up, never_arrived, reported
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -324,7 +324,7 @@ class Tracker:
         now = self._clock.now()
         await self._open.change(
             [
-                never_arrived(message, now)
+                _never_arrived(message, now)
                 for one in unsent
                 if (message := self._open.get(one.id)) is not None
                 and message.stage is Stage.IN_DOUBT
@@ -402,6 +402,13 @@ class Tracker:
                 and now - message.dispatch.due > self._timing.give_up
             ]
         )
+
+
+def _never_arrived(message: Message, now: float) -> Message:
+    """Return a message in doubt that was not sent; one to be cancelled never is."""
+    if message.error is ErrorKind.CANCELLED:
+        return cancelled(message, now)
+    return never_arrived(message, now)
 
 
 def _is_about(report: Report, message: Message) -> bool:
