@@ -346,8 +346,8 @@ class ProviderClient(ABC):
         """Return the reports of a submission, found by our reference.
 
         Feature CLIENT_REFERENCE. `channel` is that of the submission, None if not
-        known. Empty if the provider never took it; one that it works on after it has
-        answered may be found only later. Raises ProviderError.
+        known. Empty if the provider never took it, or has not worked on it yet. Raises
+        ProviderError.
         """
         try:
             return await self._lookup(reference, channel)
