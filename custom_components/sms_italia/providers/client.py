@@ -98,12 +98,6 @@ class Capabilities:
     recipients_per_submission: int
     max_parts: int
     """The most parts the provider takes for one message."""
-    recipients_told_at_once: int = 1
-    """Up to this many recipients, the answer to a send has a result for each.
-
-    Beyond, the provider works on the submission after it has answered: all are
-    Accepted then, and a number that it drops gets no report.
-    """
     refs_per_report_query: int = 1
     """How many messages one status request can ask about."""
     reference_length: int = 60
@@ -352,8 +346,8 @@ class ProviderClient(ABC):
         """Return the reports of a submission, found by our reference.
 
         Feature CLIENT_REFERENCE. `channel` is that of the submission, None if not
-        known. Empty if the provider never took it; one that it works on after it has
-        answered may be found only later. Raises ProviderError.
+        known. Empty if the provider never took it, or has not worked on it yet. Raises
+        ProviderError.
         """
         try:
             return await self._lookup(reference, channel)

@@ -154,10 +154,10 @@ class Cause(StrEnum):
 class Accepted:
     """The provider took the message and will answer for it under `provider_id`.
 
-    `provider_id` is None where the provider takes the submission now and gives the ids
-    later, asked by our reference (feature CLIENT_REFERENCE). `parts` and `cost` (euro)
-    belong to this one message and are None if not known. In Mode.TEST the message
-    would have been taken; no report will ever come.
+    `provider_id` is None where the answer has none; our reference finds the message
+    (feature CLIENT_REFERENCE). `parts` and `cost` (euro) belong to this one message and
+    are None if not known. In Mode.TEST the message would have been taken; no report
+    will ever come.
     """
 
     provider_id: str | None

@@ -1,12 +1,18 @@
 """Messages to a group of the provider's phonebook, and to each number in it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from custom_components.sms_italia.messaging import Message, Stage, group_address
+from custom_components.sms_italia.messaging.account import Accounts
+from custom_components.sms_italia.messaging.delivery import settle_group
+from custom_components.sms_italia.messaging.ledger import Ledger, Query
+from custom_components.sms_italia.messaging.state import Change
 from custom_components.sms_italia.providers import (
+    Accepted,
     Channel,
     ErrorKind,
     MessageType,
@@ -15,7 +21,17 @@ from custom_components.sms_italia.providers import (
 )
 
 from ..fake import LANDLINE, MANY, REFERENCE, THROTTLED_FOR_7_SECONDS
-from ..helpers import NUMBER, OTHER, STILL, TEXT, THIRD, Harness
+from ..helpers import (
+    NUMBER,
+    OTHER,
+    STILL,
+    TEXT,
+    THIRD,
+    Harness,
+    a_dispatch,
+    a_message,
+)
+from .context import a_context
 
 KEY = REFERENCE
 GROUP = "7"
@@ -97,6 +113,33 @@ async def test_each_number_of_a_group_is_followed_to_its_end(harness: Harness) -
         await harness.until_kept(one, status=Status.DELIVERED)
     # The parts were counted with the group.
     assert harness.messenger.totals.spent_today(KEY).parts == 2
+
+
+async def test_the_numbers_are_known_before_their_group_is_closed(
+    harness: Harness,
+) -> None:
+    """A report may come at any moment, and the process may be killed at any."""
+    clock = harness.time.clock()
+    ledger = Ledger(harness.ledger, harness.troubles.append)
+    await ledger.open(clock.today())
+    context = a_context(Accounts(lambda _: False), ledger, clock, STILL)
+    open_messages = context.open_messages
+    group = a_message(a_dispatch(), stage=Stage.SUBMITTING, submission="uno")
+    open_messages.add([group])
+    known: list[str] = []
+
+    def note(changes: Sequence[Change]) -> None:
+        assert [one.after.id for one in changes] == [group.id]
+        known.extend(one.number for one in open_messages.of_submission("uno"))
+
+    open_messages.subscribe(note, Stage.CLOSED)
+    outcomes = {to: Accepted(provider_id=to) for to in (OTHER, THIRD)}
+    account = harness.account(KEY)
+    await settle_group(open_messages, account, group, outcomes, clock.now())
+    found = await ledger.find(Query())
+    await ledger.close()
+    assert known == [OTHER, THIRD]
+    assert {one.number for one in found.messages} == {group.number, OTHER, THIRD}
 
 
 async def test_a_number_of_a_group_that_was_refused_fails_for_itself(

@@ -1,4 +1,4 @@
-"""One account is offered messages: what goes over the wire, and what comes of it."""
+"""One account is offered messages: its requests, and the outcome of each message."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,12 +14,11 @@ from custom_components.sms_italia.messaging import (
     Message,
     Stage,
 )
-from custom_components.sms_italia.messaging.delivery.submitter import (
-    Pending,
-    Submitter,
-)
+from custom_components.sms_italia.messaging.delivery.outcomes import Pending
+from custom_components.sms_italia.messaging.delivery.submitter import Submitter
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.providers import (
+    Accepted,
     Cause,
     Channel,
     Encoding,
@@ -297,12 +296,11 @@ async def test_a_number_without_the_app_says_so(
     assert (second.error, second.detail) == (ErrorKind.RECIPIENT, "no_push_app")
 
 
-# A bulk, whose ids are known later
+# Accepted without an ID
 
 
-async def test_what_a_provider_takes_without_telling_its_id_counts_and_is_followed(
-    harness: Harness,
-) -> None:
+async def test_what_a_provider_accepts_without_an_id_counts(harness: Harness) -> None:
+    harness.client(SMSH).reply(Accepted(provider_id=None))
     await harness.attach(SMSH, daily_limit=31)
     messages = await harness.send(SMSH, *numbers(30))
     assert {(one.stage, one.status) for one in messages} == {
@@ -365,7 +363,7 @@ async def test_a_duplicate_of_a_request_in_doubt_is_not_sent_with_the_time_behin
     await arrive_late(account)
     await settle(harness, message)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
-    assert (kept.status, kept.detail) == (Status.UNCERTAIN, "duplicate_of_doubt")
+    assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert kept.error is None
     assert [text for _, text in harness.arrived(SMSH)] == [TEXT]
     assert not harness.requests(KEY)
@@ -383,7 +381,7 @@ async def test_a_doubt_is_remembered_through_a_restart_and_a_refusal(
     await harness.attach(SMSH)
     await settle(harness, message)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
-    assert (kept.status, kept.detail) == (Status.UNCERTAIN, "duplicate_of_doubt")
+    assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert [text for _, text in harness.arrived(SMSH)] == [TEXT]
     assert harness.requests(SMSH) == 4
 
@@ -409,7 +407,7 @@ async def test_a_request_that_a_crash_cut_off_may_have_come_as_well(
     await harness.attach(SMSH)
     await settle(harness, message)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
-    assert (kept.status, kept.detail) == (Status.UNCERTAIN, "duplicate_of_doubt")
+    assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert [text for _, text in harness.arrived(SMSH)] == [known.text]
 
 

@@ -79,7 +79,7 @@ def a_report(status: Status, **details: Any) -> Report:  # noqa: ANN401 - fields
 
 
 DIAGRAM = (
-    (Path(__file__).parents[3] / "docs" / "development" / "architecture.md")
+    (Path(__file__).parents[3] / "docs/development/architecture.md")
     .read_text()
     .partition("```mermaid\nstateDiagram-v2\n")[2]
     .partition("```")[0]
@@ -525,11 +525,11 @@ def test_an_interrupted_message_is_in_doubt_and_says_why() -> None:
     }
 
 
-def test_a_repeat_of_what_arrived_before_is_uncertain_and_no_error() -> None:
+def test_a_repeat_of_what_arrived_before_is_sent_and_no_error() -> None:
     before = at(Stage.SUBMITTING)
     assert changes(before, EVENTS["arrived_before"](before)) == {
         "stage": Stage.CLOSED,
-        "status": Status.UNCERTAIN,
+        "status": Status.SENT,
         "error": None,
         "detail": "duplicate_of_doubt",
         "updated": NOW,

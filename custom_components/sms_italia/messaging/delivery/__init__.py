@@ -1,9 +1,9 @@
 """Getting messages accepted: the one door to the wire."""
 
 from .failover import Failover
-from .groups import settle_group
 from .health import AccountHealth, Timing
 from .outbox import Outbox
+from .outcomes import settle_group
 from .storm import StormBrake
 from .submitter import DeliveryContext
 

@@ -15,8 +15,9 @@ from ..state.transitions import (
     scheduled,
     still_in_doubt,
 )
+from .outcomes import Pending
 from .retry_rules import accounts_after
-from .submitter import DeliveryContext, Pending, Submitter
+from .submitter import DeliveryContext, Submitter
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""One request to one account: recorded, made, and its outcomes applied."""
+"""One request to one account: recorded, made, and its outcomes handed on."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +10,8 @@ import secrets
 import uuid
 
 from ...providers import (
-    Accepted,
     ErrorKind,
     Feature,
-    Mode,
     NotSent,
     Outcome,
     SendResult,
@@ -24,27 +22,17 @@ from ..account import Account, Accounts
 from ..alarm import Tasks
 from ..clock import Clock
 from ..compose import prepare_text
-from ..ledger import Ledger, LedgerUnreadableError, Query, SubmissionIntent
+from ..ledger import Ledger, SubmissionIntent
 from ..model import Dispatch, Message, Stage, TextEncoding
 from ..state import Events, OpenMessages
-from ..state.transitions import (
-    accepted,
-    arrived_before,
-    requeued,
-    submitted,
-    uncertain,
-)
-from .groups import settle_group
+from ..state.transitions import requeued, submitted
 from .health import AccountHealth, Timing
-from .retry_rules import another_account_may_help, time_may_help
+from .outcomes import Pending, Settlement, outcome_of
 
 _LOGGER = logging.getLogger(__name__)
 
 _REQUESTS_AT_ONCE = 32
 """Requests on the wire to one account; more would only queue at the provider."""
-
-_REPEATED_WITHIN = 86_400
-"""Seconds in which a provider refuses the same text as a repeat."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,47 +59,6 @@ class DeliveryContext:
         return self._slots.setdefault(account_id, asyncio.Semaphore(_REQUESTS_AT_ONCE))
 
 
-@dataclass(slots=True)
-class Pending:
-    """A message on its way along its route, and what happened to it there.
-
-    `doubt` is the message as an account left it that may have sent it. `refusal` is
-    what `refused_by` (the ID of an account) answered. After an `is_final` refusal no
-    other account is asked. One that `is_early` waits for its own moment.
-    """
-
-    message: Message
-    doubt: Message | None = None
-    refusal: NotSent | None = None
-    refused_by: str | None = None
-    retry_at: float | None = None
-    is_final: bool = False
-    is_early: bool = False
-    is_duplicate: bool = False
-    unanswered_before: tuple[str, ...] = ()
-
-    def refused(
-        self, account_id: str, refusal: NotSent, retry_at: float | None = None
-    ) -> None:
-        """Keep the first refusal, and the earliest time an account may accept it.
-
-        A refusal that no other account can help with is the last one.
-        """
-        self.is_duplicate = refusal.kind is ErrorKind.DUPLICATE
-        if not another_account_may_help(refusal.kind):
-            self.is_final = True
-            self.refusal, self.refused_by, self.retry_at = refusal, account_id, None
-            return
-        if self.refusal is None:
-            self.refusal, self.refused_by = refusal, account_id
-        if retry_at is not None:
-            self.retry_not_after(retry_at)
-
-    def retry_not_after(self, moment: float) -> None:
-        """Try again at this moment, or before if an account may accept it then."""
-        self.retry_at = moment if self.retry_at is None else min(self.retry_at, moment)
-
-
 class Submitter:
     """Submits messages of one dispatch to one account of its route."""
 
@@ -136,8 +83,16 @@ class Submitter:
         self._account = account
         self._requested = requested
         self._is_requested = account.id == requested.id
-        self._numbers = numbers
         self._round_began = round_began
+        self._settlement = Settlement(
+            open_messages=context.open_messages,
+            ledger=context.ledger,
+            clock=context.clock,
+            health=context.health,
+            account=account,
+            requested=requested,
+            numbers=numbers,
+        )
 
     def is_asked(self, pending: Sequence[Pending]) -> bool:
         """Return whether the account is asked at all; if not, the messages say why."""
@@ -337,7 +292,7 @@ class Submitter:
         self, batch: Sequence[Pending], result: SendResult, text: str
     ) -> list[Pending]:
         """Apply an answer; return the messages that may go on along their route."""
-        result = self._without_own_numbers(result)
+        result = self._settlement.without_own_numbers(result)
         outcomes = [outcome_of(one.message, result) for one in batch]
         for one, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NotSent):
@@ -355,108 +310,7 @@ class Submitter:
                 *await self.submit(batch[:half], text),
                 *await self.submit(batch[half:], text),
             ]
-        return await self._apply(batch, outcomes, result)
-
-    async def _apply(
-        self, batch: Sequence[Pending], outcomes: Sequence[Outcome], result: SendResult
-    ) -> list[Pending]:
-        """Record what is settled; return the messages that may go on."""
-        settled: list[Message] = []
-        left: list[Pending] = []
-        for one, outcome in zip(batch, outcomes, strict=True):
-            if await self._is_repeat_of_doubt(one.message, outcome):
-                now = self._context.clock.now()
-                settled.append(arrived_before(one.message, now))
-            elif one.message.group is not None and self._is_divided(outcome, result):
-                await settle_group(
-                    self._open,
-                    self._account,
-                    one.message,
-                    result.group_outcomes,
-                    self._context.clock.now(),
-                )
-            elif (message := self._settled(one, outcome, result.mode)) is not None:
-                settled.append(message)
-            else:
-                left.append(one)
-        if len(settled) == 1:
-            # An alert does not wait until it is on disk: if Home Assistant is killed
-            # before, it is in doubt, as it is if that happens before the answer comes.
-            self._open.note(settled)
-        else:
-            await self._open.change(settled)
-        return left
-
-    @staticmethod
-    def _is_divided(outcome: Outcome, result: SendResult) -> bool:
-        """Return whether an accepted group gets a message for each of its numbers."""
-        return isinstance(outcome, Accepted) and result.mode is not Mode.TEST
-
-    def _settled(
-        self, one: Pending, outcome: Outcome, mode: Mode | None
-    ) -> Message | None:
-        """Return a message that is settled; None for one that may go on."""
-        now, account = self._context.clock.now(), self._account
-        match outcome:
-            case Accepted():
-                return accepted(one.message, account, outcome, mode, now)
-            case Uncertain() if self._requested.options.resend_uncertain:
-                # What an account before this one refused as a repeat is another.
-                one.is_duplicate = False
-                one.doubt = one.message = uncertain(one.message, account, outcome, now)
-            case Uncertain():
-                return uncertain(one.message, account, outcome, now)
-            case NotSent(kind=kind):
-                retry_at = None
-                if time_may_help(kind):
-                    retry_at = self._context.health.open_until(account.id) or now
-                one.refused(account.id, outcome, retry_at)
-        return None
-
-    def _without_own_numbers(self, result: SendResult) -> SendResult:
-        """Return a result without numbers of a group that have their own message."""
-        if not result.group_outcomes:
-            return result
-        others = {
-            number: outcome
-            for number, outcome in result.group_outcomes.items()
-            if number not in self._numbers
-        }
-        return replace(result, group_outcomes=others)
-
-    async def _is_repeat_of_doubt(self, message: Message, outcome: Outcome) -> bool:
-        """Return whether a message refused as a repeat had arrived here before.
-
-        Its text is here already if an earlier request was in doubt, whatever the
-        provider said of that one since, unless another message has brought it. Then
-        the earlier request can only have been refused as well.
-        """
-        if (
-            not isinstance(outcome, NotSent)
-            or outcome.kind is not ErrorKind.DUPLICATE
-            or self._account.id not in message.unanswered
-        ):
-            return False
-        query = Query(
-            number=message.number,
-            text=message.dispatch.text,
-            since=self._context.clock.now() - _REPEATED_WITHIN,
-        )
-        try:
-            found = await self._context.ledger.find(query)
-        except LedgerUnreadableError:
-            return True
-        return not any(self._brought_the_text(one, message) for one in found.messages)
-
-    def _brought_the_text(self, other: Message, message: Message) -> bool:
-        """Return whether another message brought the same text to the account."""
-        return (
-            other.id != message.id
-            and other.provider_id is not None
-            and other.last_account == self._account.id
-            and other.dispatch.text == message.dispatch.text
-            and other.dispatch.options.sender == message.dispatch.options.sender
-        )
+        return await self._settlement.apply(batch, outcomes, result)
 
     async def _recover(self, batch: Sequence[Pending], detail: str) -> list[Pending]:
         """Go on after a fault of ours; return the messages that may go on.
@@ -505,20 +359,3 @@ class Submitter:
         }
         result = SendResult(outcomes=outcomes, doubt=doubt)
         return await self._settle(on_the_wire, result, self._dispatch.text)
-
-
-def outcome_of(message: Message, result: SendResult) -> Outcome:
-    """Return what an answer says of a message, which may be one to a group.
-
-    A group of which every number was refused is refused, as a duplicate if any was.
-    """
-    if message.group is None:
-        return result.outcomes.get(message.number, Uncertain(detail="not_in_answer"))
-    if (whole := result.refusal or result.doubt) is not None:
-        return whole
-    listed = list(result.group_outcomes.values())
-    refusals = [one for one in listed if isinstance(one, NotSent)]
-    if refusals and len(refusals) == len(listed):
-        duplicates = (one for one in refusals if one.kind is ErrorKind.DUPLICATE)
-        return next(duplicates, refusals[0])
-    return Accepted(provider_id=message.submission)

@@ -199,12 +199,13 @@ def interrupted(message: Message, now: float) -> Message:
 def arrived_before(message: Message, now: float) -> Message:
     """Return a message refused as a repeat of the request that had been in doubt.
 
-    Its provider had said that it never arrived. Nobody knows whether it was charged.
+    So its provider has it, although it had found nothing. Under which ID is not known,
+    and no report can be asked for.
     """
     return _next(
         message,
         stage=Stage.CLOSED,
-        status=Status.UNCERTAIN,
+        status=Status.SENT,
         error=None,
         detail="duplicate_of_doubt",
         updated=now,

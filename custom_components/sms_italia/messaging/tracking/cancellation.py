@@ -58,11 +58,9 @@ class Cancellation:
         if not account.has(Feature.CANCEL):
             raise RequestRefusedError(Refusal.CANNOT_CANCEL)
         if message.provider_id is None and message.submission is not None:
-            await tracker.look_up(message.submission)
-            message = await self._known(message.id)
-            if message.stage is Stage.WAITING:
-                # It never arrived there.
-                return await self._close(message)
+            message = await self._find(tracker, message, message.submission)
+            if message.stage is Stage.CLOSED and message.error is ErrorKind.CANCELLED:
+                return message
         is_early = self._clock.now() < message.dispatch.due
         if message.stage is Stage.CLOSED or not (
             is_early or message.status is Status.QUEUED
@@ -71,6 +69,23 @@ class Cancellation:
         if message.provider_id is None:
             raise RequestRefusedError(Refusal.CANNOT_CANCEL)
         return await self._ask(account, tracker, message, message.provider_id)
+
+    async def _find(
+        self, tracker: Tracker, message: Message, submission: str
+    ) -> Message:
+        """Look for a message at its provider; return it as it stands then.
+
+        One that never arrived there is closed, and not sent again meanwhile.
+        """
+        await self._change(cancel_requested(message, self._clock.now()))
+        try:
+            await tracker.look_up(submission)
+        finally:
+            message = await self._known(message.id)
+            if message.stage is not Stage.CLOSED:
+                message = cancel_refused(message, self._clock.now())
+                await self._change(message)
+        return message
 
     async def _ask(
         self, account: Account, tracker: Tracker, message: Message, provider_id: str

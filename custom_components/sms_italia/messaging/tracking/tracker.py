@@ -1,13 +1,7 @@
 """Finding out the status of the messages that providers accepted."""
 
 import asyncio
-from collections.abc import (
-    Collection,
-    Coroutine,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 import heapq
 from itertools import batched
@@ -29,7 +23,7 @@ from ..alarm import Alarm
 from ..delivery import DeliveryContext, settle_group
 from ..model import Message, Stage
 from ..state import Change, CredentialsRefused
-from ..state.transitions import given_up, never_arrived, reported
+from ..state.transitions import cancelled, given_up, never_arrived, reported
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -97,6 +91,17 @@ class Tracker:
                     self._set_due(message.id, moment)
             self._set_alarm()
         return bool(messages)
+
+    async def called_back(self, submission: str, report: Report) -> bool:
+        """Record what a callback reports; return whether it is about the submission.
+
+        Who knows the address of one submission must not change a message of another.
+        """
+        for message in self._open.of_submission(submission):
+            if message.last_account == self._account.id and _is_about(report, message):
+                await self._change([reported(message, report, self._clock.now())])
+                return True
+        return False
 
     def stop(self) -> None:
         """Ask no more; a request that is on the wire is finished."""
@@ -277,7 +282,7 @@ class Tracker:
             for message in messages
             if message.provider_id is not None
         ]
-        await self.apply(await self._account.client.reports(refs))
+        await self._apply(await self._account.client.reports(refs))
 
     async def look_up(self, submission: str) -> None:
         """Ask now for the IDs of a submission's messages; raises ProviderError."""
@@ -298,7 +303,7 @@ class Tracker:
         elapsed = self._clock.monotonic() - self._doubted.get(reference, inf)
         reports = await self._found_reports(reference, messages[0])
         found = {report.ref.recipient: report for report in reports}
-        is_missing = elapsed >= self._pause_for(reference, found.keys())
+        is_missing = elapsed >= self._timing.never_came
         unsent: list[Message] = []
         for chunk in batched(messages, _CHUNK, strict=False):
             changed: list[Message] = []
@@ -319,7 +324,7 @@ class Tracker:
         now = self._clock.now()
         await self._open.change(
             [
-                never_arrived(message, now)
+                _never_arrived(message, now)
                 for one in unsent
                 if (message := self._open.get(one.id)) is not None
                 and message.stage is Stage.IN_DOUBT
@@ -340,14 +345,6 @@ class Tracker:
             if report.at is None or report.at.timestamp() >= oldest
         ]
 
-    def _pause_for(self, reference: str, found: Collection[str]) -> float:
-        """Return the seconds after which a submission that is missing never arrived."""
-        capabilities = self._account.provider.capabilities
-        known = {one.number for one in self._open.of_submission(reference)}
-        if len(known.union(found)) > capabilities.recipients_told_at_once:
-            return self._timing.never_came_in_bulk
-        return self._timing.never_came
-
     async def _divide_group(self, message: Message, reports: Sequence[Report]) -> None:
         """Settle a group in doubt: some of its numbers have the text.
 
@@ -363,24 +360,22 @@ class Tracker:
         await settle_group(
             self._open, self._account, message, outcomes, self._clock.now()
         )
-        await self.apply(reports)
+        await self._apply(reports)
 
-    async def apply(self, reports: Sequence[Report]) -> int:
-        """Record what the provider reports of messages; return how many it knew.
+    async def _apply(self, reports: Sequence[Report]) -> None:
+        """Record what the provider reports of messages.
 
         In chunks, so that a long answer does not hold up everything else.
         """
-        known = 0
         for chunk in batched(reports, _CHUNK, strict=False):
-            changed: list[Message] = []
-            for report in chunk:
-                message = self._open.by_ref(self._account.id, report.ref)
-                if message is None:
-                    continue
-                known += 1
-                changed.append(reported(message, report, self._clock.now()))
-            await self._change(changed)
-        return known
+            now = self._clock.now()
+            await self._change(
+                [
+                    reported(message, report, now)
+                    for report in chunk
+                    if (message := self._open.by_ref(self._account.id, report.ref))
+                ]
+            )
 
     async def _change(self, messages: Sequence[Message]) -> None:
         """Record the messages of which something is new."""
@@ -407,6 +402,24 @@ class Tracker:
                 and now - message.dispatch.due > self._timing.give_up
             ]
         )
+
+
+def _never_arrived(message: Message, now: float) -> Message:
+    """Return a message in doubt that was not sent; one to be cancelled never is."""
+    if message.error is ErrorKind.CANCELLED:
+        return cancelled(message, now)
+    return never_arrived(message, now)
+
+
+def _is_about(report: Report, message: Message) -> bool:
+    """Return whether a report is about a message of the submission that it came for.
+
+    Within it the number is enough for one whose ID is not known. While the request is
+    open, what the answer says of it comes first.
+    """
+    is_there = message.stage in {Stage.ACCEPTED, Stage.IN_DOUBT}
+    is_known = message.provider_id in {None, report.ref.provider_id}
+    return is_there and is_known and message.number == report.ref.recipient
 
 
 def _is_in(message: Message, reference: str) -> bool:

@@ -4,11 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from custom_components.sms_italia.messaging.delivery.submitter import (
+from custom_components.sms_italia.messaging.account import Accounts
+from custom_components.sms_italia.messaging.delivery.outcomes import (
     Pending,
+    Settlement,
     outcome_of,
 )
-from custom_components.sms_italia.messaging.model import group_address
+from custom_components.sms_italia.messaging.ledger import Ledger, LedgerClosedError
+from custom_components.sms_italia.messaging.model import Stage, group_address
 from custom_components.sms_italia.providers import (
     Accepted,
     ErrorKind,
@@ -19,7 +22,9 @@ from custom_components.sms_italia.providers import (
     Uncertain,
 )
 
-from ..helpers import NUMBER, OTHER, a_dispatch, a_message
+from ..fake import REFERENCE
+from ..helpers import NUMBER, OTHER, STILL, Harness, a_dispatch, a_message
+from .context import a_context
 
 ACCEPTED = Accepted(provider_id="7", status=Status.SENT, parts=2, cost=Decimal("0.1"))
 AUTH = NotSent(kind=ErrorKind.AUTH)
@@ -111,3 +116,37 @@ def test_a_group_is_accepted_unless_all_of_it_is_refused(
     result: SendResult, outcome: Outcome
 ) -> None:
     assert outcome_of(GROUP, result) == outcome
+
+
+async def test_no_fault_of_the_ledger_changes_what_was_accepted(
+    harness: Harness,
+) -> None:
+    """It is asked whether a duplicate arrived before, and may be closed by then."""
+    clock = harness.time.clock()
+    ledger = Ledger(harness.ledger, harness.troubles.append)
+    await ledger.open(clock.today())
+    context = a_context(Accounts(lambda _: False), ledger, clock, STILL)
+    account = harness.account(REFERENCE, name="casa")
+    settlement = Settlement(
+        open_messages=context.open_messages,
+        ledger=Ledger(harness.folder / "closed.db", harness.troubles.append),
+        clock=clock,
+        health=context.health,
+        account=account,
+        requested=account,
+        numbers=frozenset({NUMBER, OTHER}),
+    )
+    on_the_wire = {"stage": Stage.SUBMITTING, "unanswered": ("casa",)}
+    repeat, new = messages = [
+        a_message(a_dispatch(), index, number=number, **on_the_wire)
+        for index, number in ((1, NUMBER), (2, OTHER))
+    ]
+    context.open_messages.add(messages)
+    outcomes = (DUPLICATE, ACCEPTED)
+    result = SendResult(outcomes=dict(zip((NUMBER, OTHER), outcomes, strict=True)))
+    with pytest.raises(LedgerClosedError):
+        await settlement.apply([Pending(repeat), Pending(new)], outcomes, result)
+    known = context.open_messages.get(new.id)
+    await ledger.close()
+    assert known is not None
+    assert (known.stage, known.provider_id) == (Stage.ACCEPTED, "7")
