@@ -1,4 +1,4 @@
-"""The button that sends a test message, and what comes of it on the same device."""
+"""The button that sends a test message, and what its device shows of it."""
 
 from homeassistant.components.button import DOMAIN as BUTTON_DOMAIN, SERVICE_PRESS
 from homeassistant.const import ATTR_ENTITY_ID

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
@@ -12,6 +12,8 @@ from itertools import count, repeat
 import re
 from types import MappingProxyType
 from typing import ClassVar, Never, override
+
+import pytest
 
 from custom_components.sms_italia.messaging import TextEncoding
 from custom_components.sms_italia.messaging.compose.text import prepare_text
@@ -269,10 +271,6 @@ class FakeClient(ProviderClient):
             self._keep(submission, result)
             if given is Lost.ANSWER:
                 raise OutcomeUnknownError(NO_ANSWER)
-            if len(result.outcomes) > self.capabilities.recipients_told_at_once:
-                # The answer to a bulk tells nothing of any message in it.
-                taken = Accepted(provider_id=None)
-                return replace(result, outcomes=same_for_all(submission, taken))
             return result
 
     @override
@@ -503,7 +501,6 @@ class ManyClient(FakeClient):
             }
         ),
         recipients_per_submission=100,
-        recipients_told_at_once=100,
         refs_per_report_query=100,
         max_parts=10,
     )
@@ -529,7 +526,6 @@ class ReferenceClient(FakeClient):
             }
         ),
         recipients_per_submission=50,
-        recipients_told_at_once=20,
         refs_per_report_query=10,
         max_parts=7,
         picture=PictureRule(
@@ -586,9 +582,10 @@ def fake_provider(key: str) -> Provider:
         fields=(),
         identity=(),
         capabilities=PRESETS[key].capabilities,
-        create=_has_no_network,
+        create=no_client,
     )
 
 
-def _has_no_network(*_: object) -> Never:
-    raise NotImplementedError
+def no_client(*_: object) -> Never:
+    """Fail: a test hands the client of an account over, it is never made."""
+    pytest.fail("a client was made")

@@ -98,12 +98,6 @@ class Capabilities:
     recipients_per_submission: int
     max_parts: int
     """The most parts the provider takes for one message."""
-    recipients_told_at_once: int = 1
-    """Up to this many recipients, the answer to a send has a result for each.
-
-    Beyond, the provider works on the submission after it has answered: all are
-    Accepted then, and a number that it drops gets no report.
-    """
     refs_per_report_query: int = 1
     """How many messages one status request can ask about."""
     reference_length: int = 60

@@ -1,4 +1,4 @@
-"""One account is offered messages: what goes over the wire, and what comes of it."""
+"""One account is offered messages: its requests, and the outcome of each message."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ from custom_components.sms_italia.messaging.delivery.submitter import (
 )
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.providers import (
+    Accepted,
     Cause,
     Channel,
     Encoding,
@@ -297,12 +298,11 @@ async def test_a_number_without_the_app_says_so(
     assert (second.error, second.detail) == (ErrorKind.RECIPIENT, "no_push_app")
 
 
-# A bulk, whose ids are known later
+# Accepted without an ID
 
 
-async def test_what_a_provider_takes_without_telling_its_id_counts_and_is_followed(
-    harness: Harness,
-) -> None:
+async def test_what_a_provider_accepts_without_an_id_counts(harness: Harness) -> None:
+    harness.client(SMSH).reply(Accepted(provider_id=None))
     await harness.attach(SMSH, daily_limit=31)
     messages = await harness.send(SMSH, *numbers(30))
     assert {(one.stage, one.status) for one in messages} == {

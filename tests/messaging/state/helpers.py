@@ -1,7 +1,7 @@
 """What the tests of accounts and of the state of messages share."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Never, override
+from typing import Any, override
 from unittest.mock import create_autospec
 
 from custom_components.sms_italia.messaging.account import Account, AccountOptions
@@ -23,6 +23,7 @@ from custom_components.sms_italia.providers import (
     Status,
 )
 
+from ..fake import no_client
 from ..helpers import Time, a_dispatch, a_message
 
 NOON = 1_794_657_600.0
@@ -58,17 +59,13 @@ def an_account(
             capabilities=Capabilities(
                 features=frozenset(features), recipients_per_submission=1, max_parts=10
             ),
-            create=_has_no_network,
+            create=no_client,
         ),
         client=create_autospec(ProviderClient, instance=True),
         sender=None,
         options=AccountOptions(**options),
         recipients={},
     )
-
-
-def _has_no_network(*_: object) -> Never:
-    raise NotImplementedError
 
 
 @dataclass(slots=True)

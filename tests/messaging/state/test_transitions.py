@@ -79,7 +79,7 @@ def a_report(status: Status, **details: Any) -> Report:  # noqa: ANN401 - fields
 
 
 DIAGRAM = (
-    (Path(__file__).parents[3] / "docs" / "development" / "architecture.md")
+    (Path(__file__).parents[3] / "docs/development/architecture.md")
     .read_text()
     .partition("```mermaid\nstateDiagram-v2\n")[2]
     .partition("```")[0]

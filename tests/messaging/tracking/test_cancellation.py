@@ -13,6 +13,7 @@ from custom_components.sms_italia.messaging import (
     Timing,
 )
 from custom_components.sms_italia.providers import (
+    Accepted,
     Cancelling,
     ErrorKind,
     ProviderError,
@@ -185,7 +186,7 @@ async def test_one_that_went_out_meanwhile_is_not_called_cancelled(
     (message,) = await harness.send(KEEPS, send_at=later)
     harness.client(KEEPS).report(Status.SENT)
     assert await refused(harness, message) is Refusal.TOO_LATE_TO_CANCEL
-    # The provider is asked what became of it.
+    # The provider is asked about it.
     sent = await harness.until_kept(message, status=Status.SENT)
     assert (sent.stage, sent.error) == (Stage.ACCEPTED, None)
 
@@ -213,25 +214,27 @@ async def test_a_provider_that_cannot_stop_what_it_has_is_not_asked(
     assert (await harness.latest(message)).error is None
 
 
-async def test_a_message_taken_in_bulk_is_looked_for_first(
+async def test_a_message_accepted_without_an_id_is_looked_for_first(
     harness: Harness, later: float
 ) -> None:
-    await harness.attach(KEEPS, daily_limit=0)
-    messages = await harness.send(KEEPS, *numbers(21), send_at=later)
-    assert messages[7].provider_id is None
-    cancelled = await cancel(harness, messages[7])
-    assert cancelled.provider_id == harness.accepted(KEEPS)[7].id
-    assert await is_cancelled(harness, messages[7])
+    harness.client(KEEPS).reply(Accepted(provider_id=None))
+    await harness.attach(KEEPS)
+    _, message = await harness.send(KEEPS, NUMBER, OTHER, send_at=later)
+    assert message.provider_id is None
+    cancelled = await cancel(harness, message)
+    assert cancelled.provider_id == harness.accepted(KEEPS)[1].id
+    assert await is_cancelled(harness, message)
     (stopped,) = [one for one in harness.accepted(KEEPS) if one.is_cancelled]
-    assert stopped.to == messages[7].number
+    assert stopped.to == message.number
 
 
-async def test_one_that_the_provider_has_not_worked_on_yet_cannot_be_cancelled(
+async def test_one_that_the_provider_does_not_list_yet_cannot_be_cancelled(
     harness: Harness, later: float
 ) -> None:
     harness.client(KEEPS).is_slow = True
-    await harness.attach(KEEPS, daily_limit=0)
-    message, *_ = await harness.send(KEEPS, *numbers(21), send_at=later)
+    harness.client(KEEPS).reply(Accepted(provider_id=None))
+    await harness.attach(KEEPS)
+    (message,) = await harness.send(KEEPS, send_at=later)
     assert await refused(harness, message) is Refusal.CANNOT_CANCEL
     harness.client(KEEPS).process()
     assert (await cancel(harness, message)).error is ErrorKind.CANCELLED

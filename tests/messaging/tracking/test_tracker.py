@@ -1,4 +1,4 @@
-"""Finding out what became of messages: asked rarely, in batches, to the end."""
+"""The tracker asks about messages rarely, in batches, until each is final."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -24,6 +24,7 @@ from custom_components.sms_italia.messaging import (
 from custom_components.sms_italia.messaging.account import Accounts
 from custom_components.sms_italia.messaging.tracking.tracker import Tracker
 from custom_components.sms_italia.providers import (
+    Accepted,
     Channel,
     ErrorKind,
     MessageType,
@@ -585,82 +586,45 @@ async def test_of_two_who_look_up_a_doubt_at_once_only_one_sends_what_is_missing
     assert sorted(one.to for one in harness.accepted(REFERENCE)) == numbers(3)
 
 
-# In bulk
+# Accepted without an ID
 
 
-@pytest.fixture
-def bulk(harness: Harness) -> list[str]:
-    """Return more numbers than the provider answers for one by one."""
-    most = harness.client(REFERENCE).capabilities.recipients_told_at_once
-    return numbers(most + 2)
-
-
-async def test_messages_taken_in_bulk_are_found_by_their_submission_and_then_by_ids(
-    harness: Harness, bulk: list[str]
+async def test_what_is_accepted_without_an_id_is_found_by_its_submission(
+    harness: Harness,
 ) -> None:
     harness.use(timing=Timing(first_poll=0.2, longest_poll=HOUR))
-    harness.client(REFERENCE).blocked.add(bulk[-1])
-    await harness.attach(REFERENCE, daily_limit=0)
-    messages = await harness.send(REFERENCE, *bulk)
-    assert {one.status for one in messages} == {Status.QUEUED}
-    assert {one.stage for one in messages} == {Stage.ACCEPTED}
-    assert {one.provider_id for one in messages} == {None}
-    known = await harness.until_kept(
-        messages[0], provider_id=harness.accepted(REFERENCE)[0].id
-    )
+    client = harness.client(REFERENCE)
+    client.reply(Accepted(provider_id=None))
+    await harness.attach(REFERENCE)
+    found, dropped = await harness.send(REFERENCE, NUMBER, OTHER)
+    assert {(one.stage, one.status, one.provider_id) for one in (found, dropped)} == {
+        (Stage.ACCEPTED, Status.QUEUED, None)
+    }
+    arrived, lost = client.accepted
+    lost.is_listed = False
+    known = await harness.until_kept(found, provider_id=arrived.id)
     assert known.stage is Stage.ACCEPTED
-    harness.client(REFERENCE).report(Status.DELIVERED)
-    await harness.until_kept(messages[0], status=Status.DELIVERED)
-    dropped = messages[-1]
-    await until(lambda: len(harness.messenger.open_messages(REFERENCE)) == 1)
-    assert (await harness.latest(dropped)).status is Status.QUEUED
+    client.deliver()
+    await harness.until_kept(found, status=Status.DELIVERED)
     harness.time.pass_by(3 * DAYS + 1)
     await harness.one(REFERENCE, text="un altro")
     given_up = await harness.until_kept(dropped, stage=Stage.CLOSED)
     assert given_up.status is Status.UNCERTAIN
-    assert len(harness.accepted(REFERENCE)) == len(bulk)
+    assert harness.requests(REFERENCE) == 2
 
 
 async def test_however_many_messages_ask_their_submission_is_looked_for_once(
-    harness: Harness, bulk: list[str]
+    harness: Harness,
 ) -> None:
     harness.use(timing=STILL)
-    await harness.attach(REFERENCE, daily_limit=0)
-    first, *_ = await harness.send(REFERENCE, *bulk)
-    harness.client(REFERENCE).report(Status.DELIVERED)
+    harness.client(REFERENCE).reply(Accepted(provider_id=None))
+    await harness.attach(REFERENCE)
+    first, *_ = await harness.send(REFERENCE, *numbers(20))
+    harness.client(REFERENCE).deliver()
     assert first.submission is not None
     await harness.messenger.callback(REFERENCE, first.submission, b"")
     await until(lambda: not harness.messenger.open_messages(REFERENCE))
     assert harness.requests(REFERENCE, Operation.STATUS) == 1
-
-
-async def test_what_a_provider_takes_its_time_for_is_not_taken_for_lost(
-    harness: Harness, bulk: list[str]
-) -> None:
-    harness.client(REFERENCE).is_slow = True
-    harness.client(REFERENCE).reply(Lost.ANSWER)
-    await harness.attach(REFERENCE, daily_limit=0)
-    messages = await harness.send(REFERENCE, *bulk)
-    assert {one.stage for one in messages} == {Stage.IN_DOUBT}
-    harness.time.pass_by(harness.timing.never_came)
-    asked = harness.requests(REFERENCE, Operation.STATUS)
-    await until(lambda: harness.requests(REFERENCE, Operation.STATUS) >= asked + 4)
-    assert (await harness.latest(messages[0])).stage is Stage.IN_DOUBT
-    harness.client(REFERENCE).process()
-    await harness.until_kept(messages[0], stage=Stage.ACCEPTED)
-    assert harness.requests(REFERENCE) == 1
-
-
-async def test_what_never_came_in_bulk_is_sent_again_after_a_longer_time(
-    harness: Harness, bulk: list[str]
-) -> None:
-    harness.client(REFERENCE).reply(Lost.REQUEST)
-    await harness.attach(REFERENCE, daily_limit=0)
-    messages = await harness.send(REFERENCE, *bulk)
-    harness.time.pass_by(harness.timing.never_came_in_bulk)
-    await harness.until_kept(messages[0], stage=Stage.ACCEPTED)
-    assert harness.requests(REFERENCE) == 2
-    assert [to for to, _ in harness.arrived(REFERENCE)] == bulk
 
 
 # Groups

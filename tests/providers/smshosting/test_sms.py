@@ -85,7 +85,6 @@ def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> Non
     ]
     assert provider.identity == ("auth_key",)
     assert provider.capabilities.recipients_per_submission == 1000
-    assert provider.capabilities.recipients_told_at_once == 1000
     assert provider.capabilities.max_parts == 7
     assert provider.capabilities.features == {
         Feature.CREDIT,

@@ -30,10 +30,9 @@ class Timing:
     spread by up to a fifth so that accounts do not come back in step. A status
     request comes after `first_poll`, then whenever half a message's age has passed
     again, at least every `longest_poll`, until `give_up`. A submission that a
-    provider does not know `never_came` seconds after it was made never arrived; one
-    that the provider works on after it has answered, `never_came_in_bulk`. Messages
-    to one number within `storm` are counted together; what is too much is held as
-    long.
+    provider does not know `never_came` seconds after it was made never arrived.
+    Messages to one number within `storm` are counted together; what is too much is
+    held as long.
     """
 
     first_pause: float = 15
@@ -42,7 +41,6 @@ class Timing:
     first_poll_if_pushed: float = 60
     longest_poll: float = 3600
     never_came: float = 120
-    never_came_in_bulk: float = 1800
     give_up: float = 72 * 3600
     storm: float = 60
 

@@ -1,13 +1,7 @@
 """Finding out the status of the messages that providers accepted."""
 
 import asyncio
-from collections.abc import (
-    Collection,
-    Coroutine,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 import heapq
 from itertools import batched
@@ -298,7 +292,7 @@ class Tracker:
         elapsed = self._clock.monotonic() - self._doubted.get(reference, inf)
         reports = await self._found_reports(reference, messages[0])
         found = {report.ref.recipient: report for report in reports}
-        is_missing = elapsed >= self._pause_for(reference, found.keys())
+        is_missing = elapsed >= self._timing.never_came
         unsent: list[Message] = []
         for chunk in batched(messages, _CHUNK, strict=False):
             changed: list[Message] = []
@@ -339,14 +333,6 @@ class Tracker:
             for report in await self._account.client.lookup(reference, channel)
             if report.at is None or report.at.timestamp() >= oldest
         ]
-
-    def _pause_for(self, reference: str, found: Collection[str]) -> float:
-        """Return the seconds after which a submission that is missing never arrived."""
-        capabilities = self._account.provider.capabilities
-        known = {one.number for one in self._open.of_submission(reference)}
-        if len(known.union(found)) > capabilities.recipients_told_at_once:
-            return self._timing.never_came_in_bulk
-        return self._timing.never_came
 
     async def _divide_group(self, message: Message, reports: Sequence[Report]) -> None:
         """Settle a group in doubt: some of its numbers have the text.

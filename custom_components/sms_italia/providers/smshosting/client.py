@@ -109,7 +109,6 @@ class SmshostingClient(ProviderClient):
             }
         ),
         recipients_per_submission=_MAX_RECIPIENTS,
-        recipients_told_at_once=_MAX_RECIPIENTS,
         max_parts=_MAX_PARTS,
         refs_per_report_query=PAGE,
         picture=PICTURE,

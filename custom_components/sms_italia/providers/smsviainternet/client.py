@@ -105,7 +105,6 @@ class SmsViaInternetClient(ProviderClient):
             }
         ),
         recipients_per_submission=_MAX_RECIPIENTS,
-        recipients_told_at_once=_MAX_SYNC_RECIPIENTS,
         max_parts=_MAX_PARTS,
         refs_per_report_query=_MAX_RECIPIENTS,
     )
