@@ -251,7 +251,7 @@ class Messenger:
         if account is None or tracker is None:
             return False
         report = account.client.parse_report(body)
-        if report is not None and await tracker.apply([report]):
+        if report is not None and await tracker.called_back(submission, report):
             return True
         return tracker.hurry(submission)
 

@@ -30,6 +30,7 @@ from custom_components.sms_italia.providers import (
     MessageType,
     NotSent,
     Status,
+    Uncertain,
 )
 
 from ..delivery.context import a_context
@@ -732,11 +733,13 @@ async def test_a_push_in_doubt_is_found_and_has_no_parts(harness: Harness) -> No
 # Callbacks
 
 
-async def called_back(harness: Harness, message: Message, status: Status) -> bool:
-    """Call back with a report of a message."""
+async def called_back(
+    harness: Harness, message: Message, status: Status, submission: str | None = None
+) -> bool:
+    """Call back with a report of a message, at the address of its submission."""
     return await harness.messenger.callback(
         ONE,
-        message.submission or "",
+        submission or message.submission or "",
         callback_body(message.provider_id, message.number, status),
     )
 
@@ -753,6 +756,42 @@ async def test_a_callback_that_the_provider_documents_is_a_report(
     # A repetition is nothing new.
     assert not await called_back(harness, message, Status.FAILED)
     assert (await harness.latest(message)).status is Status.DELIVERED
+
+
+async def test_a_callback_changes_no_message_of_another_submission(
+    harness: Harness,
+) -> None:
+    harness.use(timing=STILL)
+    await harness.attach(ONE)
+    one, other = await harness.one(ONE), await harness.one(ONE, OTHER)
+    for submission in (other.submission, "unknown"):
+        await called_back(harness, one, Status.DELIVERED, submission)
+    assert await harness.latest(one) == one
+    assert await harness.latest(other) == other
+
+
+@pytest.mark.parametrize(
+    ("reply", "stage"),
+    [
+        (Accepted(provider_id=None), Stage.ACCEPTED),
+        (Lost.ANSWER, Stage.IN_DOUBT),
+        ({NUMBER: Uncertain(detail="cut", provider_id="1")}, Stage.IN_DOUBT),
+    ],
+    ids=["accepted without an ID", "in doubt", "in doubt with an ID"],
+)
+async def test_a_report_of_its_submission_settles_a_message(
+    harness: Harness, reply: Reply, stage: Stage
+) -> None:
+    harness.use(timing=STILL)
+    harness.client(REFERENCE).reply(reply)
+    await harness.attach(REFERENCE)
+    message = await harness.one(REFERENCE)
+    assert message.stage is stage
+    body = callback_body("1", NUMBER, Status.DELIVERED)
+    assert await harness.messenger.callback(REFERENCE, str(message.submission), body)
+    settled = await harness.latest(message)
+    assert (settled.status, settled.provider_id) == (Status.DELIVERED, "1")
+    assert not harness.requests(REFERENCE, Operation.STATUS)
 
 
 async def test_any_other_callback_is_a_hint_to_ask(harness: Harness) -> None:

@@ -92,6 +92,17 @@ class Tracker:
             self._set_alarm()
         return bool(messages)
 
+    async def called_back(self, submission: str, report: Report) -> bool:
+        """Record what a callback reports; return whether it is about the submission.
+
+        Who knows the address of one submission must not change a message of another.
+        """
+        for message in self._open.of_submission(submission):
+            if message.last_account == self._account.id and _is_about(report, message):
+                await self._change([reported(message, report, self._clock.now())])
+                return True
+        return False
+
     def stop(self) -> None:
         """Ask no more; a request that is on the wire is finished."""
         if self._is_stopped:
@@ -271,7 +282,7 @@ class Tracker:
             for message in messages
             if message.provider_id is not None
         ]
-        await self.apply(await self._account.client.reports(refs))
+        await self._apply(await self._account.client.reports(refs))
 
     async def look_up(self, submission: str) -> None:
         """Ask now for the IDs of a submission's messages; raises ProviderError."""
@@ -349,24 +360,22 @@ class Tracker:
         await settle_group(
             self._open, self._account, message, outcomes, self._clock.now()
         )
-        await self.apply(reports)
+        await self._apply(reports)
 
-    async def apply(self, reports: Sequence[Report]) -> int:
-        """Record what the provider reports of messages; return how many it knew.
+    async def _apply(self, reports: Sequence[Report]) -> None:
+        """Record what the provider reports of messages.
 
         In chunks, so that a long answer does not hold up everything else.
         """
-        known = 0
         for chunk in batched(reports, _CHUNK, strict=False):
-            changed: list[Message] = []
-            for report in chunk:
-                message = self._open.by_ref(self._account.id, report.ref)
-                if message is None:
-                    continue
-                known += 1
-                changed.append(reported(message, report, self._clock.now()))
-            await self._change(changed)
-        return known
+            now = self._clock.now()
+            await self._change(
+                [
+                    reported(message, report, now)
+                    for report in chunk
+                    if (message := self._open.by_ref(self._account.id, report.ref))
+                ]
+            )
 
     async def _change(self, messages: Sequence[Message]) -> None:
         """Record the messages of which something is new."""
@@ -393,6 +402,17 @@ class Tracker:
                 and now - message.dispatch.due > self._timing.give_up
             ]
         )
+
+
+def _is_about(report: Report, message: Message) -> bool:
+    """Return whether a report is about a message of the submission that it came for.
+
+    Within it the number is enough for one whose ID is not known. While the request is
+    open, what the answer says of it comes first.
+    """
+    is_there = message.stage in {Stage.ACCEPTED, Stage.IN_DOUBT}
+    is_known = message.provider_id in {None, report.ref.provider_id}
+    return is_there and is_known and message.number == report.ref.recipient
 
 
 def _is_in(message: Message, reference: str) -> bool:
