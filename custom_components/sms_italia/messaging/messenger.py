@@ -95,11 +95,9 @@ class Messenger:
             if not self._is_running:
                 await self._start()
             self._remove(account.id)
-            if await self._retention.recognize(account):
-                # Whatever kept it from working may have been fixed.
-                self._health.forgive(account.id)
-            else:
-                self._health.worked(account.id)
+            await self._retention.recognize(account)
+            # Whatever kept it from working may have been fixed.
+            self._health.worked(account.id)
             self._accounts.attach(account)
             await self.tidy_up(account.id)
             self._trackers[account.id] = Tracker(account, self._context)
