@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 from yarl import URL
 
-from custom_components.sms_italia.const import CONF_DAILY_LIMIT, DOMAIN
+from custom_components.sms_italia.const import CONF_DAILY_LIMIT, CONF_FALLBACK, DOMAIN
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Operation, Simulator
 
@@ -522,6 +522,40 @@ async def test_a_callback_reports_the_delivery_with_its_time(
 
     assert not answers.asked(Operation.STATUS)
     assert datetime.fromisoformat(message["updated"]) == moment
+
+
+@SMSHOSTING
+async def test_a_callback_that_refuses_a_bulk_lets_its_messages_go_on(  # noqa: PLR0913, PLR0917 - fixtures
+    web: Web,
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    answers: Answers,
+    key: str,
+) -> None:
+    """For want of credit: they are sent by the next account of the route."""
+    other = await accounts.set_up("transactionale")
+    account = await accounts.set_up(
+        key,
+        settings={"url": answers.url},
+        options={CONF_FALLBACK: [other.entry_id]},
+    )
+    user = User(hass=hass, account=account)
+    answers.write(Operation.SEND, ACCEPTED[key])
+    sent = await user.send()
+    reference = answers.asked(Operation.SEND)[0].form["transactionId"]
+    report = {"status": "ERROR", "errorMsg": "NO_CREDIT", "transactionId": reference}
+
+    async with web.post(callback_of(answers, "statusCallback"), json=report) as reply:
+        assert reply.status == 200
+    await until(lambda: simulator.messages)
+
+    assert simulator.messages[0].to == NUMBER
+    found = await call(hass, "find_messages", status="failed")
+    assert [(one["id"], one["error"]) for one in found["messages"]] == [
+        (sent["id"], "credit")
+    ]
+    assert len(answers.asked(Operation.SEND)) == 1
 
 
 @TRANSACTIONALE
