@@ -17,7 +17,7 @@ from .faults import (
     refusal,
 )
 from .model import Json, Operation
-from .provider import Api, Provider
+from .provider import Api
 from .store import Store
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -34,15 +34,13 @@ class Gateway:
         self,
         store: Store,
         faults: Faults,
-        providers: Mapping[str, Provider],
         apis: Mapping[str, Api],
     ) -> None:
         """Serve these providers, by their keys."""
-        self._providers = providers
         self._store = store
         self._faults = faults
         self._closing = asyncio.Event()
-        self._keys = tuple(apis)
+        self._apis = apis
         self._endpoints: dict[tuple[str, str], dict[str, Endpoint]] = {}
         for provider, api in apis.items():
             for endpoint in api.endpoints():
@@ -51,7 +49,7 @@ class Gateway:
 
     def add_routes(self, app: web.Application) -> None:
         """Serve each provider under its prefix, and where redirects lead."""
-        keys = "|".join(self._keys)
+        keys = "|".join(self._apis)
         for prefix in ("", "/{elsewhere:elsewhere}"):
             for method in _METHODS:
                 app.router.add_route(
@@ -89,7 +87,7 @@ class Gateway:
                 encrypted=f"https://{request.host}{request.rel_url}",
             )
         else:
-            answer = _handle(call, endpoints, self._providers[provider])
+            answer = _handle(call, endpoints, self._apis[provider])
             if fault is not None:
                 answer = distort(fault, answer)
         if fault in HANGS:
@@ -142,14 +140,12 @@ async def _read(request: web.Request, provider: str, path: str, tail: str) -> Ca
     )
 
 
-def _handle(
-    call: Call, endpoints: Mapping[str, Endpoint], provider: Provider
-) -> Answer:
+def _handle(call: Call, endpoints: Mapping[str, Endpoint], api: Api) -> Answer:
     """Return the provider's answer; 404 or 405 for an unknown path or method."""
     endpoint = endpoints.get(call.method)
-    if endpoint is None:
-        return provider.error_answer(call, 405 if endpoints else 404)
     try:
+        if endpoint is None:
+            return api.no_endpoint(call, 405 if endpoints else 404)
         return endpoint.handler(call)
     except RefusedError as refused:
         return refused.answer

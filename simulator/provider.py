@@ -18,6 +18,12 @@ class Api(Protocol):
     def delivery_report(self, message: Message) -> DeliveryReport | None:
         """Return the report to push for a final status; None if none was asked for."""
 
+    def no_endpoint(self, call: Call, status: int) -> Answer:
+        """Return the answer to a path that does not exist or a wrong method.
+
+        `status` is 404 or 405; what refuses the call is raised as RefusedError.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendCall:
@@ -43,7 +49,7 @@ class SendFields:
     callback: str | None = None
 
 
-def bare_error(_call: Call, status: int) -> Answer:
+def bare_error(status: int) -> Answer:
     """Return the answer of a web server without anything of the provider."""
     return Answer(status=status, content_type="text/plain", body=b"")
 
@@ -58,8 +64,7 @@ class Provider:
 
     `send_call` makes the plainest request that sends a text to a number (E.164), for
     an account. `answers_in_json` is False for answers in lines of text, which stay
-    readable with invalid bytes after them. `error_answer` is given for a path that does
-    not exist (404) and for a wrong method (405).
+    readable with invalid bytes after them.
     """
 
     key: str
@@ -69,4 +74,3 @@ class Provider:
     send_fields: SendFields
     base_path: str = ""
     answers_in_json: bool = True
-    error_answer: Callable[[Call, int], Answer] = bare_error

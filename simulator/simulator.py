@@ -51,7 +51,7 @@ class Simulator(Controls):
         self._providers = providers
         self.ports = ProviderPorts(host, provider_ports)
         self._apis = {key: one.create_api(store) for key, one in providers.items()}
-        self._gateway = Gateway(store, faults, providers, self._apis)
+        self._gateway = Gateway(store, faults, self._apis)
         self._callbacks = Callbacks(store.callbacks.append)
         store.on_final = self._push_report
         store.on_report = self._push_bulk_report

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from .runtime import SmsItaliaConfigEntry
 
 _INTERVAL = timedelta(hours=1)
+_LONGEST_WAIT = 300
+"""Seconds that a provider may ask for; after them it is asked all the same."""
 
 CREDIT_FEATURES = frozenset(
     {Feature.CREDIT, Feature.CREDIT_IF_OFFERED, Feature.CREDIT_WITH_SEND}
@@ -127,7 +129,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             translation_domain=DOMAIN,
             translation_key=key,
             translation_placeholders=placeholders,
-            retry_after=None if refusal is None else refusal.retry_after,
+            retry_after=_wait(err),
         )
 
     @callback
@@ -196,3 +198,10 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self.config_entry.async_create_background_task(
             self.hass, self.async_request_refresh(), "sms_italia credit"
         )
+
+
+def _wait(err: ProviderError) -> float | None:
+    """Return the seconds until the next question that an answer asks for."""
+    if not isinstance(err, NotAcceptedError) or err.retry_after is None:
+        return None
+    return min(err.retry_after, _LONGEST_WAIT)

@@ -3,8 +3,8 @@
 It answers under both sets of paths, to a query or to form data beside it. The numbers
 of errors and statuses are those of the sibling panel; with Toggle.SENTENCES a send is
 refused in sentences instead. Not published, so chosen here: every answer is HTTP 200,
-the text is read as UTF-8, times are in UTC, and with several numbers the answer has a
-line for each, in their order.
+the text is read as UTF-8, times are in UTC, and of several numbers each has its part
+of the line, in their order.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from ..exchange import (
 )
 from ..model import Message, Operation, Status, Toggle
 from ..parts import count_parts
-from ..provider import Provider, SendCall, SendFields
+from ..provider import Provider, SendCall, SendFields, bare_error
 from ..store import Account, Store
 
 KEY = "inviosmart"
@@ -116,6 +116,10 @@ class Inviosmart:
     def delivery_report(self, message: Message) -> DeliveryReport | None:  # noqa: ARG002 - the provider has no push
         """Return None: this provider never calls back."""
         return None
+
+    def no_endpoint(self, call: Call, status: int) -> Answer:  # noqa: ARG002 - the same for any
+        """Return the bare answer of a web server."""
+        return bare_error(status)
 
     def _login_error(self, given: Mapping[str, str]) -> int | None:
         """Return the error of a missing or wrong user or password."""

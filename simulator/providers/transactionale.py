@@ -23,7 +23,7 @@ from ..exchange import (
 )
 from ..model import Json, Message, Operation, Status, Toggle
 from ..parts import count_parts
-from ..provider import Provider, SendCall, SendFields
+from ..provider import Provider, SendCall, SendFields, bare_error
 from ..store import Account, Store
 
 KEY = "transactionale"
@@ -128,6 +128,14 @@ class Transactionale:
             },
             resends=RESENDS,
         )
+
+    def no_endpoint(self, call: Call, status: int) -> Answer:
+        """Return the bare answer of a web server, if the key is right.
+
+        A wrong one is refused on every path, whether it exists or not.
+        """
+        self._check_key(call)
+        return bare_error(status)
 
     def _check_key(self, call: Call) -> None:
         """Refuse a wrong key; the header has the key alone, without a scheme."""

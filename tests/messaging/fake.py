@@ -341,6 +341,15 @@ class FakeClient(ProviderClient):
             case _:
                 return None
 
+    @override
+    def parse_refusal(self, body: bytes, reference: str) -> NotSent | None:
+        """Return the refusal in a body that `refusal_body` made."""
+        match body.decode("utf-8", "replace").split():
+            case ["refused", refused, kind] if refused == reference:
+                return NotSent(kind=ErrorKind(kind))
+            case _:
+                return None
+
     # How it comes to an answer
 
     @asynccontextmanager
@@ -459,6 +468,11 @@ class FakeClient(ProviderClient):
 def callback_body(provider_id: str | None, number: str, status: Status) -> bytes:
     """Return the body of a callback that is a report."""
     return f"report {provider_id} {number} {status}".encode()
+
+
+def refusal_body(reference: str, kind: ErrorKind) -> bytes:
+    """Return the body of a callback that refuses a whole submission."""
+    return f"refused {reference} {kind}".encode()
 
 
 def _repeated(submission: Submission, number: str) -> tuple[str, str, str | None]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp.test_utils import TestClient
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.core_config import async_process_ha_core_config
 from homeassistant.setup import async_setup_component
@@ -34,7 +35,9 @@ async def web(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
 ) -> TestClient[Any, Any]:
     """Return a client of Home Assistant's web server, with an external https URL."""
-    assert await async_setup_component(hass, "webhook", {})
+    for component in ("webhook", NOTIFY_DOMAIN):
+        # Their views must be there before the server is.
+        assert await async_setup_component(hass, component, {})
     await async_process_ha_core_config(hass, {"external_url": "https://casa.example"})
     client: TestClient[Any, Any] = await hass_client_no_auth()
     return client

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from simulator.exchange import Answer, Call, DeliveryReport, Endpoint, json_answer
 from simulator.model import Message, Operation
-from simulator.provider import Provider, SendCall, SendFields
+from simulator.provider import Provider, SendCall, SendFields, bare_error
 from simulator.store import Account, Store
 
 KEY = "fifth"
@@ -44,6 +44,10 @@ class Fifth:
             encoding="form",
             payload={"status": message.status},
         )
+
+    def no_endpoint(self, call: Call, status: int) -> Answer:  # noqa: ARG002 - the same for any
+        """Return the bare answer of a web server."""
+        return bare_error(status)
 
     def _send(self, call: Call) -> Answer:
         message = self._store.accept(

@@ -199,19 +199,3 @@ async def test_a_send_can_be_refused_in_sentences(
     simulator.switch_on("inviosmart", "sentences")
     assert (await caller.invio(**fields)).text == sentence
     assert (await caller.invio("smsstatus/")).text.startswith("Error: 1027")
-
-
-async def test_the_example_of_the_page_is_answered(
-    simulator: Simulator, caller: Caller
-) -> None:
-    """With a number and a login that are made up."""
-    simulator.set_credentials("inviosmart", username="myusername", password="mypass")
-    reply = await caller.ask(
-        "GET",
-        f"{simulator.url('inviosmart')}/sendsms/?username=myusername&password=mypass"
-        "&destination=393391234567&sender=MyName&message=Hello%20there.",
-    )
-    (message,) = simulator.messages
-    assert reply.text == f"OK ID:{message.id}"
-    assert (message.to, message.sender) == ("+393391234567", "MyName")
-    assert message.text == "Hello there."

@@ -84,7 +84,13 @@ async def test_the_words_of_the_page_schedule_a_send(
 
 @pytest.mark.parametrize(
     "send_at",
-    ["someday", "2035-13-01 00:00:00", "fifth tuesday july 2035", "last wed july 0000"],
+    [
+        "someday",
+        "2035-13-01 00:00:00",
+        "fifth tuesday july 2035",
+        "last wed july 0000",
+        "last fri dec 9999",
+    ],
 )
 async def test_a_bad_moment_is_refused(
     simulator: Simulator, caller: Caller, send_at: str
@@ -103,6 +109,15 @@ async def test_a_batch_leaves_out_what_its_options_exclude(
     assert reply.object["sending_contacts_count"] == 1
     await batch(caller, utf8_enabled=False)
     assert [message.to for message in simulator.messages] == [f"+{NUMBER}", f"+{OTHER}"]
+
+
+async def test_a_batch_whose_longest_text_is_no_number_is_refused(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """In the form of every refusal."""
+    reply = await batch(caller, max_sms_length="due")
+    assert (reply.status, reply.object) == (400, {"error": 999})
+    assert not simulator.messages
 
 
 async def test_an_asynchronous_send_can_be_carried_out_later(

@@ -114,6 +114,9 @@ async def test_a_wrong_key_is_refused_as_the_page_shows(
             ("GET", url),
             ("GET", f"{url}/1"),
             ("GET", f"{base}/api/v1/send/1"),
+            ("POST", f"{base}/api/v1/send"),
+            ("DELETE", f"{url}/1"),
+            ("GET", f"{base}/nothing"),
         ):
             reply = await caller.ask(method, address, headers=header)
             assert reply.status == 401

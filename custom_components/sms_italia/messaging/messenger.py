@@ -95,11 +95,9 @@ class Messenger:
             if not self._is_running:
                 await self._start()
             self._remove(account.id)
-            if await self._retention.recognize(account):
-                # Whatever kept it from working may have been fixed.
-                self._health.forgive(account.id)
-            else:
-                self._health.worked(account.id)
+            await self._retention.recognize(account)
+            # Whatever kept it from working may have been fixed.
+            self._health.worked(account.id)
             self._accounts.attach(account)
             await self.tidy_up(account.id)
             self._trackers[account.id] = Tracker(account, self._context)
@@ -242,18 +240,9 @@ class Messenger:
         return [one for one in self._open if one.dispatch.account == account_id]
 
     async def callback(self, account_id: str, submission: str, body: bytes) -> bool:
-        """Handle a delivery callback about a submission; return whether it is known.
-
-        A body that the provider documents is a report; any other is a hint to ask.
-        """
-        account = self._accounts.get(account_id)
+        """Handle a callback about a submission; return whether it is known."""
         tracker = self._trackers.get(account_id)
-        if account is None or tracker is None:
-            return False
-        report = account.client.parse_report(body)
-        if report is not None and await tracker.called_back(submission, report):
-            return True
-        return tracker.hurry(submission)
+        return tracker is not None and await tracker.called_back(submission, body)
 
     async def tidy_up(self, account_id: str) -> None:
         """Do what is due once a day, if the account is attached.

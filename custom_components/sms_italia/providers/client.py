@@ -398,6 +398,13 @@ class ProviderClient(ABC):
         """
         return None
 
+    def parse_refusal(self, body: bytes, reference: str) -> NotSent | None:  # noqa: ARG002 - for those that can
+        """Return why nothing of a submission was sent, in the body of a callback.
+
+        None if the body does not say that of the submission with this reference.
+        """
+        return None
+
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of accepted messages (feature DELIVERY_POLL).
 

@@ -141,6 +141,11 @@ class Smshosting:
             },
         )
 
+    def no_endpoint(self, call: Call, status: int) -> Answer:
+        """Return an error in the form of every other."""
+        code = HTTPStatus(status).phrase.upper().replace(" ", "_")
+        return _as_asked(call, error(code, status))
+
     def _send(self, call: Call) -> Answer:
         """Send one SMS to some numbers; the answer lists each of them."""
         account = check_login(self._store, call)
@@ -273,7 +278,26 @@ class Smshosting:
     def _aliases(self, call: Call) -> Answer:
         """List the aliases: the account's sender is the one that is registered."""
         account = check_login(self._store, call)
-        return json_answer([{"id": 1, "alias": account.sender, "status": "VERIFIED"}])
+        return json_answer(
+            [
+                {
+                    "id": 1,
+                    "alias": account.sender,
+                    "businessname": "Simulatore Srl",
+                    "address": "Via Inventata 1",
+                    "city": "Bologna",
+                    "postcode": "40100",
+                    "province": "BO",
+                    "country": "IT",
+                    "vatnumber": "00000000000",
+                    "taxcode": "",
+                    "email": "simulatore@example.invalid",
+                    "phone": "0512345678",
+                    "pec": "simulatore@pec.example.invalid",
+                    "status": "VERIFIED",
+                }
+            ]
+        )
 
     def _groups(self, call: Call) -> Answer:
         """List the groups of the address book with their sizes."""
@@ -324,12 +348,6 @@ def _as_asked(call: Call, answer: Answer) -> Answer:
     return replace(form, status=answer.status, headers=answer.headers)
 
 
-def _error_answer(call: Call, status: int) -> Answer:
-    """Return the answer to a path or a method that does not exist."""
-    code = HTTPStatus(status).phrase.upper().replace(" ", "_")
-    return _as_asked(call, error(code, status))
-
-
 def _new_account() -> Account:
     """Return the account of a new simulator; its secrets are easy to find in a log."""
     return Account(
@@ -361,5 +379,4 @@ PROVIDER = Provider(
     create_api=Smshosting,
     send_call=_send_call,
     send_fields=SendFields(numbers="to", text="text", callback="statusCallback"),
-    error_answer=_error_answer,
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
+import json
 import re
 from typing import Never
 from urllib.parse import urlsplit
@@ -114,18 +115,31 @@ def recipients(
 def _given(to: str) -> list[tuple[str, Mapping[str, str]]]:
     """Return the numbers of `to`, which are a list or an array of objects.
 
-    The page writes the objects with bare keys and single quotes.
+    The page writes the objects with bare keys and single quotes; JSON is taken too.
     """
     if not to.lstrip().startswith("["):
         return [(item.strip(), {}) for item in to.split(",") if item.strip()]
-    given: list[tuple[str, Mapping[str, str]]] = []
-    for content in _OBJECT.findall(to):
-        properties = {
-            name: single or double or bare
-            for name, single, double, bare in _PROPERTY.findall(content)
-        }
-        given.append((properties.get("msisdn", ""), properties))
-    return given
+    return [(item.get("msisdn", ""), item) for item in _objects_in(to)]
+
+
+def _objects_in(array: str) -> list[dict[str, str]]:
+    """Return the objects of an array, their values as text."""
+    try:
+        items: Json = json.loads(array)
+    except ValueError, RecursionError:
+        return [
+            {
+                name: single or double or bare
+                for name, single, double, bare in _PROPERTY.findall(content)
+            }
+            for content in _OBJECT.findall(array)
+        ]
+    listed = items if isinstance(items, list) else []
+    return [
+        {name: str(value) for name, value in item.items()}
+        for item in listed
+        if isinstance(item, dict)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

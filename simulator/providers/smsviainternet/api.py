@@ -26,7 +26,7 @@ from ...exchange import (
 )
 from ...model import Json, Message, Operation, Toggle
 from ...parts import count_parts, is_gsm7
-from ...provider import Provider, SendCall, SendFields
+from ...provider import Provider, SendCall, SendFields, bare_error
 from ...store import Account, Store
 from .rows import delivery_row, part_rows
 from .values import moment_of, number_of
@@ -136,6 +136,10 @@ class SmsViaInternet:
             method="GET", url=message.callback, encoding="query", payload=payload
         )
 
+    def no_endpoint(self, call: Call, status: int) -> Answer:  # noqa: ARG002 - the same for any
+        """Return the bare answer of a web server."""
+        return bare_error(status)
+
     def _check_login(self, call: Call) -> None:
         """Refuse a wrong token; user and password count only if the token asks.
 
@@ -195,6 +199,8 @@ class SmsViaInternet:
             _refuse(Error.NO_NUMBERS)
         takes_unicode = _is_true(call.fields.get("utf8_enabled", True))
         longest = call.text("max_sms_length") or str(MAX_PARTS)
+        if not is_digits(longest):
+            _refuse(Error.INTERNAL)
         texts: list[tuple[str, str, str | None]] = []
         for destination in destinations:
             if not isinstance(destination, dict):
@@ -293,7 +299,7 @@ class SmsViaInternet:
         now = self._store.now()
         try:
             moment = moment_of(value, now)
-        except ValueError:
+        except ValueError, OverflowError:
             _refuse(Error.BAD_DATE)
         return moment if moment > now else None
 

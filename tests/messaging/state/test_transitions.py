@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 import inspect
 from pathlib import Path
@@ -42,6 +43,7 @@ from ..helpers import NUMBER, TEXT, a_dispatch, a_message
 from .helpers import an_account
 
 NOW = 2_000_000.0
+CREATED = a_dispatch().created
 DUE = 3_000_000.0
 """When a message that is scheduled is due."""
 
@@ -653,6 +655,25 @@ def test_a_report_says_status_parts_cost_and_type() -> None:
         "type": MessageType.SMS,
         "updated": NOW,
     }
+
+
+@pytest.mark.parametrize(
+    ("reported_at", "updated"),
+    [(NOW - 1, NOW - 1), (NOW + 60, NOW), (0, CREATED), (None, NOW)],
+)
+def test_an_end_has_the_time_that_the_provider_gives_it(
+    reported_at: float | None, updated: float
+) -> None:
+    """Within what is possible: its clock is not ours."""
+    before = at(Stage.ACCEPTED)
+    end = Report(
+        ref=MessageRef("8", before.number),
+        status=Status.DELIVERED,
+        at=None if reported_at is None else datetime.fromtimestamp(reported_at, UTC),
+    )
+    assert transitions.reported(before, end, NOW).updated == updated
+    sent = replace(end, status=Status.SENT)
+    assert transitions.reported(before, sent, NOW).updated == NOW
 
 
 def test_what_a_report_does_not_say_stays_known() -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from custom_components.sms_italia.messaging import Message, Stage
-from custom_components.sms_italia.providers import ErrorKind, Status
+from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
 from ..fake import ONE, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Lost, Operation
 from ..helpers import NUMBER, OTHER, STILL, TIMING, Harness, until
@@ -125,28 +125,14 @@ async def test_another_customer_need_not_wait_as_the_first_one_was_asked_to(
     await harness.until_kept(message, stage=Stage.ACCEPTED)
 
 
-async def test_the_same_customer_waits_as_long_as_the_provider_asked(
-    harness: Harness,
-) -> None:
-    """A new option must not bring more requests on somebody who wants fewer."""
-    await harness.attach(WATCHED)
-    await harness.attach(KEY)
-    harness.client(KEY).reply(THROTTLED_FOR_7_SECONDS)
-    message = await harness.one(KEY)
-    await come_back(harness, "")
-    await harness.one(KEY, OTHER)
-    assert harness.requests(KEY) == 1
-    harness.time.pass_by(7)
-    await harness.one(KEY, text="un altro")
-    await harness.until_kept(message, stage=Stage.ACCEPTED)
-
-
+@pytest.mark.parametrize("refusal", [THROTTLED, THROTTLED_FOR_7_SECONDS])
 async def test_an_account_that_only_failed_is_tried_at_once_when_it_comes_back(
-    harness: Harness,
+    harness: Harness, refusal: NotSent
 ) -> None:
+    """However long its provider asked to wait."""
     await harness.attach(WATCHED)
     await harness.attach(KEY)
-    harness.client(KEY).reply(THROTTLED)
+    harness.client(KEY).reply(refusal)
     message = await harness.one(KEY)
     await come_back(harness, "")
     await harness.until_kept(message, stage=Stage.ACCEPTED)

@@ -46,6 +46,7 @@ from ..fake import (
     Operation,
     Reply,
     callback_body,
+    refusal_body,
 )
 from ..helpers import NUMBER, OTHER, STILL, TEXT, TIMING, Harness, numbers, until
 
@@ -792,6 +793,29 @@ async def test_a_report_of_its_submission_settles_a_message(
     settled = await harness.latest(message)
     assert (settled.status, settled.provider_id) == (Status.DELIVERED, "1")
     assert not harness.requests(REFERENCE, Operation.STATUS)
+
+
+@pytest.mark.parametrize("reply", [None, Lost.ANSWER], ids=["accepted", "in doubt"])
+async def test_a_callback_that_refuses_a_submission_lets_the_route_go_on(
+    harness: Harness, reply: Reply | None
+) -> None:
+    """Nothing of it was sent, so no option is asked."""
+    harness.use(timing=STILL)
+    if reply is not None:
+        harness.client(REFERENCE).reply(reply)
+    await harness.attach(REFERENCE, fallback=(ONE,))
+    await harness.attach(ONE)
+    message = await harness.one(REFERENCE)
+    body = refusal_body(str(message.submission), ErrorKind.CREDIT)
+
+    assert not await harness.messenger.callback(REFERENCE, "unknown", body)
+    assert await harness.latest(message) == message
+    assert await harness.messenger.callback(REFERENCE, str(message.submission), body)
+
+    refused = await harness.latest(message)
+    assert (refused.status, refused.error) == (Status.FAILED, ErrorKind.CREDIT)
+    await until(lambda: harness.accepted(ONE))
+    assert len(harness.accepted(ONE)) == 1
 
 
 async def test_any_other_callback_is_a_hint_to_ask(harness: Harness) -> None:

@@ -550,13 +550,14 @@ CALLBACK = (
 )
 
 
+class _NoSession:
+    """Parsing needs no connection."""
+
+
 def parse(body: bytes) -> Report | None:
     """Return the report in the body of a callback."""
-
-    class _Session:
-        """Parsing needs no connection."""
-
-    return client_at(KEY, _Session(), "http://127.0.0.1").parse_report(body)  # type: ignore[arg-type]
+    client = client_at(KEY, _NoSession(), "http://127.0.0.1")  # type: ignore[arg-type]
+    return client.parse_report(body)
 
 
 @pytest.mark.parametrize(
@@ -581,6 +582,45 @@ def test_the_documented_callback_is_a_report(old: bytes, new: bytes) -> None:
     )
     assert report.at is not None
     assert report.at.isoformat() == "2026-11-27T15:01:35+01:00"
+
+
+def refusal(body: bytes, reference: str = "REF") -> NotSent | None:
+    """Return the refusal in the body of a bulk's callback."""
+    client = client_at(KEY, _NoSession(), "http://127.0.0.1")  # type: ignore[arg-type]
+    return client.parse_refusal(body, reference)
+
+
+BULK = b'{"status":"ERROR","errorMsg":"%s","transactionId":"REF"}'
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (b"NO_CREDIT", ErrorKind.CREDIT),
+        (b"BAD_TEXT_PLACEHOLDER", ErrorKind.TEXT),
+        (b"NO_VALID_RECIPIENT", ErrorKind.RECIPIENT),
+        (b"GENERIC_ERROR", ErrorKind.REFUSED),
+    ],
+)
+def test_the_error_of_a_bulk_says_that_nothing_of_it_was_sent(
+    code: bytes, kind: ErrorKind
+) -> None:
+    assert refusal(BULK % code) == NotSent(kind=kind, detail=code.decode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        CALLBACK,
+        BULK % b"",
+        (BULK % b"NO_CREDIT").replace(b"REF", b"ALTRO"),
+        (BULK % b"NO_CREDIT").replace(b"ERROR", b"COMPLETED"),
+    ],
+)
+def test_any_other_body_refuses_nothing(body: bytes) -> None:
+    assert refusal(body) is None
 
 
 def test_a_callback_of_a_failure_has_its_time() -> None:

@@ -1,4 +1,4 @@
-"""After a failed delivery report: the message once more, by the next accounts."""
+"""After an account had accepted a message: once more, by the next accounts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,10 @@ from .submitter import DeliveryContext
 
 
 class Failover:
-    """Sends again what a report called failed, if the user chose that."""
+    """Sends again what a provider did not send after all.
+
+    And what a report called failed, if the user chose that.
+    """
 
     def __init__(self, context: DeliveryContext, outbox: Outbox) -> None:
         """Follow the messages that are closed."""
@@ -37,7 +40,9 @@ class Failover:
         except RequestRefusedError:
             return
         now = self._context.clock.now()
-        is_wanted = account.options.failover_on_failed_delivery
+        # An error is a refusal: nothing left.
+        is_refused = message.error is not None
+        is_wanted = is_refused or account.options.failover_on_failed_delivery
         if not is_wanted or now >= message.dispatch.expires:
             return
         ids = self._context.open_messages.ids

@@ -24,6 +24,9 @@ from ..state import (
 )
 from .retry_rules import time_may_help
 
+_LONGEST_WAIT = 300
+"""Seconds that a provider may ask for; after them it is asked all the same."""
+
 _MOST_DOUBLINGS = 30
 """Far beyond any longest pause; without a bound the numbers grow for ever."""
 
@@ -80,7 +83,6 @@ class AccountHealth:
         self._clock = clock
         self._events = events
         self._open_until: dict[str, float] = {}
-        self._asked_until: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._failed_at: dict[str, float] = {}
         self._when_recovered: list[Callable[[], None]] = []
@@ -113,7 +115,8 @@ class AccountHealth:
     def failed(self, account_id: str, retry_after: float | None = None) -> None:
         """Pause an account; `retry_after` (seconds) is the least that it asked for.
 
-        What fails during a pause was on the wire before: a storm is one failure.
+        It is bounded: a wait of days would cost the next alarm. What fails during a
+        pause was on the wire before: a storm is one failure.
         """
         now = self._clock.monotonic()
         self._failed_at[account_id] = now
@@ -124,10 +127,8 @@ class AccountHealth:
             pause = min(doubled, self._timing.longest_pause)
             self._open_until[account_id] = now + pause * random.uniform(1, 1.2)  # noqa: S311 - spreads attempts, no secret
         if retry_after is not None:
-            asked = max(self._asked_until.get(account_id, now), now + retry_after)
-            self._asked_until[account_id] = asked
             self._open_until[account_id] = max(
-                self._open_until[account_id], now + retry_after
+                self._open_until[account_id], now + min(retry_after, _LONGEST_WAIT)
             )
 
     def detached(self, account_id: str) -> None:
@@ -141,15 +142,7 @@ class AccountHealth:
     def worked(self, account_id: str) -> bool:
         """End an account's pause; return whether it had been failing."""
         self._open_until.pop(account_id, None)
-        self._asked_until.pop(account_id, None)
         return self._failures.pop(account_id, None) is not None
-
-    def forgive(self, account_id: str) -> None:
-        """Forget an account's failures, but not how long its provider asked to wait."""
-        asked = self._asked_until.get(account_id)
-        self.worked(account_id)
-        if asked is not None:
-            self._asked_until[account_id] = self._open_until[account_id] = asked
 
     def learn(
         self, account_id: str, result: SendResult, outcomes: Sequence[Outcome]

@@ -322,6 +322,7 @@ def reported(message: Message, report: Report, now: float) -> Message:
     """Return a message with what its provider reports of it.
 
     A cancellation that was asked for stays its error until it has been sent after all.
+    The end has the time that the provider gives it, if it lies after the request.
     """
     type_ = report.type or message.type
     was_sent = report.status in {Status.SENT, Status.DELIVERED, Status.EXPIRED}
@@ -336,8 +337,14 @@ def reported(message: Message, report: Report, now: float) -> Message:
         error=None if was_sent else message.error,
         detail=report.detail,
         type=type_,
-        updated=now,
+        updated=_moment_of(message, report, now) if is_over else now,
     )
+
+
+def _moment_of(message: Message, report: Report, now: float) -> float:
+    """Return when a report's status was reached; its clock is not ours."""
+    at = now if report.at is None else report.at.timestamp()
+    return min(max(at, message.dispatch.created), now)
 
 
 def no_longer_tracked(message: Message) -> Message:

@@ -19,19 +19,18 @@ class Retention:
         self._clock = context.clock
         self._timing = context.timing
 
-    async def recognize(self, account: Account) -> bool:
-        """Return whether an account that is attached is the customer that it was.
+    async def recognize(self, account: Account) -> None:
+        """Close what an account submitted if it is another customer than it was.
 
         Of another customer's messages its provider would say that they never arrived,
-        and they would be sent twice: they are closed.
+        and they would be sent twice.
         """
         before = await self._ledger.identity(account.id)
         if before == account.identity:
-            return True
+            return
         if before is not None:
             await self.close_at_provider(account.id)
         await self._ledger.keep_identity(account.id, account.identity)
-        return before is None
 
     async def close_at_provider(self, account_id: str) -> None:
         """Close what an account submitted, of which no report will ever come.

@@ -23,7 +23,7 @@ from ..alarm import Alarm
 from ..delivery import DeliveryContext, settle_group
 from ..model import Message, Stage
 from ..state import Change, CredentialsRefused
-from ..state.transitions import cancelled, given_up, never_arrived, reported
+from ..state.transitions import cancelled, given_up, never_arrived, refused, reported
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -92,16 +92,27 @@ class Tracker:
             self._set_alarm()
         return bool(messages)
 
-    async def called_back(self, submission: str, report: Report) -> bool:
-        """Record what a callback reports; return whether it is about the submission.
+    async def called_back(self, submission: str, body: bytes) -> bool:
+        """Handle a callback about a submission; return whether it is known.
 
-        Who knows the address of one submission must not change a message of another.
+        A body that the provider documents is a report of a message or a refusal of all
+        of them; any other is a hint to ask. Who knows the address of one submission
+        must not change a message of another.
         """
-        for message in self._open.of_submission(submission):
-            if message.last_account == self._account.id and _is_about(report, message):
-                await self._change([reported(message, report, self._clock.now())])
-                return True
-        return False
+        client, now = self._account.client, self._clock.now()
+        there = [
+            message
+            for message in self._open.of_submission(submission)
+            if message.last_account == self._account.id and _is_in(message, submission)
+        ]
+        changed: list[Message] = []
+        if refusal := client.parse_refusal(body, submission):
+            changed = [refused(one, refusal, self._account.id, now) for one in there]
+        elif report := client.parse_report(body):
+            about = (one for one in there if _is_about(report, one))
+            changed = [reported(one, report, now) for one in about][:1]
+        await self._change(changed)
+        return bool(changed) or self.hurry(submission)
 
     def stop(self) -> None:
         """Ask no more; a request that is on the wire is finished."""
@@ -423,7 +434,10 @@ def _is_about(report: Report, message: Message) -> bool:
 
 
 def _is_in(message: Message, reference: str) -> bool:
-    """Return whether a message is still one of a submission at its provider."""
+    """Return whether a message is still one of a submission at its provider.
+
+    While the request is open, what the answer says of it comes first.
+    """
     is_there = message.stage in {Stage.ACCEPTED, Stage.IN_DOUBT}
     return is_there and message.submission == reference
 

@@ -38,6 +38,7 @@ from ..model import (
     Invitation,
     MessageRef,
     Mode,
+    NotSent,
     Picture,
     PictureRef,
     Report,
@@ -57,7 +58,7 @@ from .api import (
 )
 from .forms import sending_fields, sms_fields
 from .push import PICTURE, Push, fits_push, read_cost
-from .results import id_finder, read_send
+from .results import id_finder, parse_bulk_callback, read_send
 from .search import PAGE, STATUSES, Search, parse_callback
 
 DEFAULT_URL = "https://api.smshosting.it/rest/api"
@@ -293,6 +294,11 @@ class SmshostingClient(ProviderClient):
     def parse_report(self, body: bytes) -> Report | None:
         """Return the report in the form of a status callback, None if unreadable."""
         return parse_callback(body)
+
+    @override
+    def parse_refusal(self, body: bytes, reference: str) -> NotSent | None:
+        """Return the error in the JSON of a bulk callback, None if unreadable."""
+        return parse_bulk_callback(body, reference)
 
     @override
     @confirmed

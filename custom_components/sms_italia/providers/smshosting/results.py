@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
-from ..decoding import Json, salvage_id
+from ..decoding import Json, decode_json, decode_text, salvage_id
 from ..errors import OutcomeUnknownError
 from ..http_status import REDIRECTED, Purpose
 from ..model import (
@@ -23,9 +23,16 @@ from ..model import (
     Submission,
     Uncertain,
 )
-from ..parsing import as_code, as_count, as_list, as_number, as_object
+from ..parsing import (
+    as_code,
+    as_count,
+    as_identifier,
+    as_list,
+    as_number,
+    as_object,
+)
 from ..transport import Answer
-from .api import accepted_object, as_message_id
+from .api import REFUSALS, accepted_object, as_message_id
 
 NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
     {
@@ -45,6 +52,23 @@ _LEFT_OUT = NotSent(
     kind=ErrorKind.RECIPIENT, detail="no_push_app", cause=Cause.NO_PUSH_APP
 )
 """A number without the app has no row, if only a Push was asked for."""
+
+
+def parse_bulk_callback(body: bytes, reference: str) -> NotSent | None:
+    """Return the error in the callback of a bulk with this reference, else None.
+
+    It means that no SMS was sent, whatever the code. Facts:
+    docs/development/provider-apis/smshosting.md 2.7.
+    """
+    try:
+        fields = as_object(decode_json(decode_text(body)))
+    except ValueError:
+        return None
+    code = as_code(fields.get("errorMsg"))
+    is_its = as_identifier(fields.get("transactionId")) == reference
+    if fields.get("status") != "ERROR" or code is None or not is_its:
+        return None
+    return NotSent(kind=REFUSALS.get(code, ErrorKind.REFUSED), detail=code)
 
 
 def read_send(
