@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from http import HTTPStatus
 import json
 from urllib.parse import quote, urlencode
 from uuid import uuid4
@@ -74,7 +75,17 @@ class Answer:
     body: bytes = field(repr=False)
     charset: str | None = None
     retry_after: float | None = None
-    redirect: Redirect = Redirect.NONE
+    redirect: Redirect | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return self.status // 100 == HTTPStatus.OK // 100
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the status is a 5xx."""
+        return self.status // 100 == HTTPStatus.INTERNAL_SERVER_ERROR // 100
 
     def text(self) -> str:
         """Return the body as text, whatever its charset."""

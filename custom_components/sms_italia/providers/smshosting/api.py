@@ -6,7 +6,6 @@ Facts: docs/development/provider-apis/smshosting.md 2.1 and 2.3.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 from types import MappingProxyType
 
 import aiohttp
@@ -145,7 +144,7 @@ def accepted_object(
     body = as_object(_decoded(answer))
     has_shape = not shape.isdisjoint(body)
     origin = Origin.OWN if has_shape or "errorMsg" in body else Origin.FOREIGN
-    is_readable = not _is_server_error(answer)
+    is_readable = not answer.is_server_error
     if purpose is Purpose.SEND and is_readable and _has_accepted_any(body):
         return body
     code = _refuse(answer, body, origin, purpose)
@@ -180,7 +179,7 @@ def _refuse(
     message = body.get("errorMsg")
     words = message.split(",") if isinstance(message, str) else []
     codes = [word.strip() for word in words]
-    if not _is_server_error(answer):
+    if not answer.is_server_error:
         for code in codes:
             if code in REFUSALS:
                 raise NotAcceptedError(
@@ -194,11 +193,6 @@ def _refuse(
     first = as_code(codes[0]) if codes else None
     refuse_http_error(answer, origin, purpose, first)
     return first
-
-
-def _is_server_error(answer: Answer) -> bool:
-    """Return whether the status is a 5xx, which proves nothing."""
-    return answer.status // 100 == HTTPStatus.INTERNAL_SERVER_ERROR // 100
 
 
 def _has_accepted_any(body: Mapping[str, Json]) -> bool:
