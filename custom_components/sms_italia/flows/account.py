@@ -24,7 +24,6 @@ from ..account_setup import async_get_session
 from ..const import SECTION_ADVANCED
 from ..providers import (
     DEFAULT_TIMEOUTS,
-    Cause,
     ErrorKind,
     FieldKind,
     NotAcceptedError,
@@ -34,6 +33,7 @@ from ..providers import (
     ProviderError,
     Settings,
     SettingsField,
+    UnconfirmedAuthError,
     parse_url,
 )
 from ..runtime import SmsItaliaConfigEntry
@@ -258,7 +258,7 @@ async def async_check_credentials(
             return CredentialsRefusal(
                 error=AccountError.INVALID_AUTH,
                 detail=err.detail or err.kind,
-                is_of_api=err.cause is not Cause.UNCONFIRMED,
+                is_of_api=not isinstance(err, UnconfirmedAuthError),
             )
         return CredentialsRefusal(
             error=AccountError.CANNOT_CONNECT, detail=err.detail or err.kind

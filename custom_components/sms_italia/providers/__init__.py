@@ -22,7 +22,12 @@ from .client import (
     parse_url,
     same_for_all,
 )
-from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
+from .errors import (
+    NotAcceptedError,
+    OutcomeUnknownError,
+    ProviderError,
+    UnconfirmedAuthError,
+)
 from .model import (
     Accepted,
     Cancellation,
@@ -96,6 +101,7 @@ __all__ = [
     "SwitchOption",
     "Timeouts",
     "Uncertain",
+    "UnconfirmedAuthError",
     "parse_url",
     "picture_type",
     "plain_filename",

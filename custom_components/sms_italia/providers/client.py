@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Concatenate
 import aiohttp
 from yarl import URL
 
-from .errors import NotAcceptedError, OutcomeUnknownError
+from .errors import NotAcceptedError, OutcomeUnknownError, UnconfirmedAuthError
 from .http_status import REDIRECTED
 from .model import (
     Cancellation,
@@ -281,7 +281,7 @@ class ProviderClient(ABC):
 
         A foreign page with 401 is about the account only if that says so as well.
         """
-        if err.cause is not Cause.UNCONFIRMED:
+        if not isinstance(err, UnconfirmedAuthError):
             return err
         try:
             await self.validate()

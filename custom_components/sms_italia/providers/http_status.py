@@ -10,8 +10,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 
-from .errors import NotAcceptedError, OutcomeUnknownError
-from .model import Cause, ErrorKind
+from .errors import NotAcceptedError, OutcomeUnknownError, UnconfirmedAuthError
+from .model import ErrorKind
 from .transport import Answer, Redirect
 
 REDIRECTED = "redirected"
@@ -55,8 +55,10 @@ _NOT_REACHED = frozenset({511, 521, 523, 525, 526})
 _ABOUT_THE_REQUEST = frozenset({ErrorKind.TEXT, ErrorKind.REFUSED})
 """What only the provider can say about a question."""
 
-_METHOD_KEEPING = frozenset({301, 302, 307, 308})
-_REDIRECTION, _CLIENT_ERROR = 3, 4
+_MOVED = frozenset({301, 302, 307, 308})
+"""The request itself is to go to another address; 303 points to another page."""
+_CLIENT_ERROR = 4
+"""The class of the 4xx."""
 
 
 def refuse_http_error(
@@ -66,37 +68,32 @@ def refuse_http_error(
 
     `code` is the provider's own word for the error and goes into the detail; a word
     whose meaning is known is raised before. Raises NotAcceptedError where nothing was
-    accepted, with the cause UNCONFIRMED for a foreign 401, else OutcomeUnknownError.
+    accepted, UnconfirmedAuthError for a foreign 401, else OutcomeUnknownError.
     """
     detail = code or f"http_{answer.status}"
-    if answer.redirect is Redirect.ELSEWHERE and answer.status // 100 == _REDIRECTION:
+    if answer.redirect is Redirect.ELSEWHERE:
         detail = REDIRECTED
     kind = _kind(answer, origin)
     is_not_reached = origin is Origin.FOREIGN and purpose is Purpose.QUESTION
     if is_not_reached and kind in _ABOUT_THE_REQUEST:
         kind = ErrorKind.UNAVAILABLE
+    if kind is ErrorKind.AUTH and origin is Origin.FOREIGN:
+        raise UnconfirmedAuthError(detail)
     if kind is not None:
-        unconfirmed = kind is ErrorKind.AUTH and origin is Origin.FOREIGN
-        raise NotAcceptedError(
-            kind,
-            detail,
-            retry_after=answer.retry_after,
-            cause=Cause.UNCONFIRMED if unconfirmed else None,
-        )
-    is_success = answer.status // 100 == HTTPStatus.OK // 100
-    if is_not_reached:
-        raise NotAcceptedError(
-            ErrorKind.UNAVAILABLE, "foreign_answer" if is_success else detail
-        )
-    if is_success and origin is Origin.OWN:
+        raise NotAcceptedError(kind, detail, retry_after=answer.retry_after)
+    if answer.is_success and origin is Origin.OWN:
         return
-    raise OutcomeUnknownError("foreign_answer" if is_success else detail)
+    if answer.is_success:
+        detail = "foreign_answer"
+    if is_not_reached:
+        raise NotAcceptedError(ErrorKind.UNAVAILABLE, detail)
+    raise OutcomeUnknownError(detail)
 
 
 def _kind(answer: Answer, origin: Origin) -> ErrorKind | None:
     """Return why nothing was accepted, None if the status does not prove that."""
     status = answer.status
-    if status in _METHOD_KEEPING and answer.redirect is Redirect.TO_HTTPS:
+    if status in _MOVED and answer.redirect is Redirect.TO_HTTPS:
         return ErrorKind.UNAVAILABLE
     if (kind := _BY_CODE.get(status)) is not None:
         return kind

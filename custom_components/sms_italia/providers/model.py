@@ -139,11 +139,6 @@ class Cause(StrEnum):
     """The Push plan has no messages left."""
     NO_PUSH_APP = "no_push_app"
     """The recipient has no app for a Push, and only a Push was asked for."""
-    UNCONFIRMED = "unconfirmed"
-    """A status code alone blames the credentials; the provider's own words do not.
-
-    Never that of a message: before anybody is told so, the login is asked.
-    """
     PICTURE = "picture"
     """The picture is too big, has a wrong type, or there is no Push to carry it."""
 
