@@ -62,7 +62,7 @@ def test_every_provider_can_be_asked_for_the_delivery(key: str) -> None:
 
 
 METHODS = {
-    "credit": {Feature.CREDIT, Feature.CREDIT_IF_OFFERED},
+    "check": {Feature.CREDIT, Feature.CREDIT_IF_OFFERED},
     "credit_with_push": {Feature.PUSH_LEFT},
     "_lookup": {Feature.CLIENT_REFERENCE},
     "_estimate": {Feature.ESTIMATE},

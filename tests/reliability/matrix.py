@@ -586,7 +586,8 @@ async def check(scenario: Scenario) -> CheckCell:
 
     async def question() -> Sequence[Decimal]:
         if Feature.CREDIT in scenario.account.provider.capabilities.features:
-            return [(await client.credit()).balance]
+            credit = await client.check()
+            return [] if credit is None else [credit.balance]
         await client.validate()
         return [LOGIN_PROVED]
 

@@ -42,7 +42,7 @@ class Feature(StrEnum):
     CREDIT = "credit"
     """The credit can be asked for."""
     CREDIT_IF_OFFERED = "credit_if_offered"
-    """The credit can be asked for, but some accounts may not (NOT_OFFERED)."""
+    """The credit can be asked for, but not by every account."""
     CREDIT_WITH_SEND = "credit_with_send"
     """The answer to a send has the credit."""
     SMS_LEFT = "sms_left"
@@ -225,36 +225,22 @@ class ProviderClient(ABC):
         OutcomeUnknownError when the answer proves neither.
         """
 
-    async def credit(self) -> Credit:
-        """Ask for the credit (features CREDIT, CREDIT_IF_OFFERED).
-
-        Refused with the cause NOT_OFFERED where the account may not ask.
-        """
-        raise unsupported("no_credit_endpoint")
-
-    async def credit_with_push(self) -> Credit:
-        """Ask for the credit with its Push plan (feature PUSH_LEFT).
-
-        That may take one request more. Without the feature it is `credit`.
-        """
-        return await self.credit()
-
     async def check(self) -> Credit | None:
-        """Prove the credentials and return the credit, None if it cannot be asked for.
+        """Prove the credentials and return the credit (CREDIT, CREDIT_IF_OFFERED).
 
-        Raises as `validate` and `credit`.
+        None if the account may not ask for it or it cannot be read. Raises as
+        `validate`.
         """
-        features = self.capabilities.features
-        if Feature.CREDIT in features:
-            return await self.credit()
-        if Feature.CREDIT_IF_OFFERED in features:
-            try:
-                return await self.credit()
-            except NotAcceptedError as err:
-                if err.cause is not Cause.NOT_OFFERED:
-                    raise
         await self.validate()
         return None
+
+    async def credit_with_push(self, number: str | None) -> Credit | None:  # noqa: ARG002 - for those that can
+        """Do as `check` and return the Push plan as well (feature PUSH_LEFT).
+
+        That may take one request more. `number` (E.164) is one that the provider may be
+        asked with if it does not know the account's own mobile.
+        """
+        return await self.check()
 
     async def send(self, submission: Submission) -> SendResult:
         """Send one text to all recipients of the submission, in one sending request.

@@ -212,21 +212,10 @@ class InviosmartClient(ProviderClient):
         await self.check()
 
     @override
-    async def credit(self) -> Credit:
+    async def check(self) -> Credit | None:
         """Return the balance in euro and how many SMS to the country it buys.
 
-        Raises ProviderError, OutcomeUnknownError for a balance that cannot be read.
-        """
-        credit = await self.check()
-        if credit is None:
-            raise OutcomeUnknownError("unreadable_balance")
-        return credit
-
-    @override
-    async def check(self) -> Credit | None:
-        """Ask for the balance; return None if its number cannot be read.
-
-        Raises ProviderError.
+        None if its number cannot be read. Raises ProviderError.
         """
         answer = await self._ask(
             self._paths.balance, {"countryprefix": self._country_prefix}

@@ -131,8 +131,6 @@ class Cause(StrEnum):
 
     UNSUPPORTED = "unsupported"
     """The provider does not have it; no request was made."""
-    NOT_OFFERED = "not_offered"
-    """The provider has it, but not for this account."""
     NO_PUSH_PLAN = "no_push_plan"
     """The account has no Push plan now; nothing else is wrong with it."""
     PUSH_SPENT = "push_spent"
@@ -223,7 +221,7 @@ class Credit:
     """The account's balance in euro and, if known, the SMS that it buys.
 
     `push_left` is how many Push messages the plan still has; only
-    `ProviderClient.credit_with_push` asks for the plan.
+    `ProviderClient.credit_with_push` asks about the plan.
     """
 
     balance: Decimal
