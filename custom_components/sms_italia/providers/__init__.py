@@ -37,14 +37,12 @@ from .model import (
     Credit,
     Encoding,
     ErrorKind,
-    Invitation,
     MessageRef,
     MessageType,
     Mode,
     NotSent,
     Outcome,
     Picture,
-    PictureRef,
     PushPlan,
     Report,
     SendResult,
@@ -52,7 +50,7 @@ from .model import (
     Submission,
     Uncertain,
 )
-from .pictures import PictureRule, picture_type, plain_filename
+from .pictures import PictureRule, picture_type
 from .registry import PROVIDERS
 from .transport import DEFAULT_TIMEOUTS, Timeouts
 
@@ -72,7 +70,6 @@ __all__ = [
     "ErrorKind",
     "Feature",
     "FieldKind",
-    "Invitation",
     "MessageRef",
     "MessageType",
     "Mode",
@@ -82,7 +79,6 @@ __all__ = [
     "Outcome",
     "OutcomeUnknownError",
     "Picture",
-    "PictureRef",
     "PictureRule",
     "Placement",
     "Presence",
@@ -104,6 +100,5 @@ __all__ = [
     "UnconfirmedAuthError",
     "parse_url",
     "picture_type",
-    "plain_filename",
     "same_for_all",
 ]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -194,6 +195,21 @@ decimal digits; an option that is left out has its default.
 """
 
 
+def confirmed[Client: ProviderClient, **Asked, Told](
+    question: Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]],
+) -> Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]]:
+    """Return a client's question that blames the credentials only if the login does."""
+
+    @wraps(question)
+    async def ask(client: Client, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Told:
+        try:
+            return await question(client, *args, **kwargs)
+        except NotAcceptedError as err:
+            raise await client.confirm(err) from None
+
+    return ask
+
+
 class ProviderClient(ABC):
     """A client of one account at one provider.
 
@@ -316,6 +332,7 @@ class ProviderClient(ABC):
     async def _send(self, submission: Submission) -> SendResult:
         """Send; a ProviderError that it raises holds for every recipient."""
 
+    @confirmed
     async def estimate(self, submission: Submission) -> Decimal:
         """Return what a submission would cost in euro (feature ESTIMATE).
 
@@ -323,15 +340,13 @@ class ProviderClient(ABC):
         """
         submission = _timely(submission)
         self._refuse_unfit(submission)
-        try:
-            return await self._estimate(submission)
-        except NotAcceptedError as err:
-            raise await self.confirm(err) from None
+        return await self._estimate(submission)
 
     async def _estimate(self, submission: Submission) -> Decimal:  # noqa: ARG002 - for those that can
         """Return the cost of a submission that the provider could take."""
         raise unsupported("no_estimate")
 
+    @confirmed
     async def lookup(
         self, reference: str, channel: Channel | None = None
     ) -> Sequence[Report]:
@@ -341,10 +356,7 @@ class ProviderClient(ABC):
         known. Empty if the provider never took it; one that it works on after it has
         answered may be found only later. Raises ProviderError.
         """
-        try:
-            return await self._lookup(reference, channel)
-        except NotAcceptedError as err:
-            raise await self.confirm(err) from None
+        return await self._lookup(reference, channel)
 
     async def _lookup(
         self,
@@ -390,35 +402,18 @@ class ProviderClient(ABC):
         """
         return None
 
+    @confirmed
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of accepted messages (feature DELIVERY_POLL).
 
         At most `refs_per_report_query` refs a call. A message that the provider does
         not report is left out. Raises ProviderError.
         """
-        try:
-            return await self._reports(refs)
-        except NotAcceptedError as err:
-            raise await self.confirm(err) from None
+        return await self._reports(refs)
 
     @abstractmethod
     async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of accepted messages, as `reports`."""
-
-
-def confirmed[Client: ProviderClient, **Asked, Told](
-    question: Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]],
-) -> Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]]:
-    """Let a client's question blame the credentials only if the login does as well."""
-
-    @wraps(question)
-    async def ask(client: Client, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Told:
-        try:
-            return await question(client, *args, **kwargs)
-        except NotAcceptedError as err:
-            raise await client.confirm(err) from None
-
-    return ask
 
 
 def unsupported(detail: str) -> NotAcceptedError:
@@ -469,14 +464,21 @@ def parse_url(value: str) -> URL:
     Raises ValueError, which does not repeat the value, unless it is an absolute
     http(s) URL without credentials, query or fragment.
     """
-    url = URL(value.strip())
-    if (
-        url.scheme not in {"http", "https"}
-        or not url.host
-        or url.user is not None
-        or url.password is not None
-        or url.query_string
-        or url.fragment
-    ):
-        raise ValueError("not a base address of an API")
-    return url.with_path(url.path.rstrip("/"))
+    # The text of yarl's own error has the address, with the credentials in it.
+    with suppress(ValueError):
+        url = URL(value.strip())
+        if _is_base(url):
+            return url.with_path(url.path.rstrip("/"))
+    raise ValueError("not a base address of an API")
+
+
+def _is_base(url: URL) -> bool:
+    """Return whether paths can be joined to a URL; raise ValueError for a bad host."""
+    return (
+        url.scheme in {"http", "https"}
+        and bool(url.host)
+        and url.user is None
+        and url.password is None
+        and not url.query_string
+        and not url.fragment
+    )
