@@ -1,6 +1,7 @@
 """The hourly question: what it asks, and what its failures become."""
 
 from datetime import timedelta
+from decimal import Decimal
 import logging
 from unittest.mock import patch
 
@@ -296,6 +297,30 @@ async def test_the_push_plan_is_asked_about_with_the_first_recipient(
     credit = coordinator_of(account).data
     assert credit is not None
     assert credit.push_left == (12 if asked else None)
+
+
+@pytest.mark.parametrize("options", [{}, {"channel": "push_then_sms"}])
+async def test_an_amount_that_cannot_be_read_keeps_the_last_credit(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    socket_enabled: None,  # noqa: ARG001 - loopback sockets
+    options: dict[str, str],
+) -> None:
+    """The answer proves the credentials all the same, also with the Push plan."""
+    async with Canned() as canned:
+        canned.answer({"credit": 3, "msisdn": ""})
+        canned.answer({"credit": "1,112", "msisdn": ""})
+        account = await accounts.set_up(
+            "smshosting", settings={"url": canned.url}, options=options
+        )
+        coordinator = coordinator_of(account)
+        first = coordinator.data
+        await an_hour_later(hass)
+        asked = len(canned.seen)
+
+    assert asked == 2
+    assert coordinator.last_update_success
+    assert coordinator.data == first == Credit(balance=Decimal(3))
 
 
 async def test_a_push_that_was_sent_makes_the_plan_worth_asking_about(

@@ -171,9 +171,7 @@ def test_an_accepted_message_is_no_error(status: Status) -> None:
     assert delivery_error([failed, message(status)], casa_mia) is None
 
 
-@pytest.mark.parametrize(
-    "cause", [cause for cause in Cause if cause is not Cause.UNCONFIRMED]
-)
+@pytest.mark.parametrize("cause", Cause)
 async def test_every_cause_that_says_more_than_its_kind_has_its_own_sentence(
     hass_with_texts: HomeAssistant, cause: Cause
 ) -> None:

@@ -22,7 +22,8 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.sms_italia.pictures import read_picture, save_picture
-from custom_components.sms_italia.providers import Picture, plain_filename
+from custom_components.sms_italia.providers import Picture
+from custom_components.sms_italia.providers.pictures import plain_filename
 
 from .media import (
     CAMERA,

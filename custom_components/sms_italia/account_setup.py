@@ -58,9 +58,6 @@ _SESSION: HassKey[aiohttp.ClientSession] = HassKey(f"{DOMAIN}_session")
 _REPEAT_MARKER = "repeat_marker"
 """The one option of a provider that the messaging layer carries out."""
 
-_FIRST_NUMBER = "recipient"
-"""A setting that is no field of a form: a provider may need a number for a question."""
-
 _CHANNEL = "channel"
 """The option of a provider with an app, whose choices are channels."""
 
@@ -87,15 +84,11 @@ async def create_account(
         )
         for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
     }
-    targets = (target for some in recipients.values() for target in some)
-    numbers = (one.number.e164 for one in targets if isinstance(one, Target))
     return Account(
         id=entry.entry_id,
         name=entry.title,
         provider=provider,
-        client=create_client(
-            hass, provider, entry.data, entry.options, next(numbers, None)
-        ),
+        client=create_client(hass, provider, entry.data, entry.options),
         sender=entry.data.get("sender"),
         options=options,
         recipients=recipients,
@@ -111,15 +104,9 @@ def create_client(
     provider: Provider,
     data: Mapping[str, Any],
     options: Mapping[str, Any],
-    first_number: str | None = None,
 ) -> ProviderClient:
-    """Return a client for the data and options of a config entry.
-
-    `first_number` (E.164) is that of the account's first recipient.
-    """
+    """Return a client for the data and options of a config entry."""
     settings = read_settings(provider, data, options)
-    if first_number is not None:
-        settings = {**settings, _FIRST_NUMBER: first_number}
     return provider.create(async_get_session(hass), settings, DEFAULT_TIMEOUTS)
 
 

@@ -21,6 +21,7 @@ from .messaging import (
     Event,
     HttpsRequired,
     MessagesChanged,
+    Target,
     TotalsChanged,
 )
 from .providers import (
@@ -103,6 +104,14 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         # The hourly timer may fire a little early.
         return checked is None or dt_util.utcnow() - checked > 0.9 * _INTERVAL
 
+    @property
+    def _first_number(self) -> str | None:
+        """Return the number (E.164) of the account's first recipient."""
+        recipients = self._account.recipients.values()
+        targets = (target for some in recipients for target in some)
+        numbers = (one.number.e164 for one in targets if isinstance(one, Target))
+        return next(numbers, None)
+
     @override
     async def _async_update_data(self) -> Credit | None:
         """Ask the provider; raises a translated error if it does not answer."""
@@ -143,9 +152,9 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         """Check the credentials; return the credit, or the last known one."""
         client = self._account.client
         if self._is_push_due:
-            credit = await client.credit_with_push()
+            credit = await client.credit_with_push(self._first_number)
             self._push_checked = dt_util.utcnow()
-            return credit
+            return credit or self.data
         if not self._can_ask:
             await client.validate()
             return self.data

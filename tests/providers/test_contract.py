@@ -18,6 +18,7 @@ from custom_components.sms_italia.providers.errors import (
 from custom_components.sms_italia.providers.model import (
     Accepted,
     Cause,
+    Credit,
     Encoding,
     ErrorKind,
     MessageRef,
@@ -307,22 +308,25 @@ async def test_the_credit_is_in_euro_with_the_sms_left(
     simulator.set_credit(key, "7.35")
     simulator.set_price(key, "0.05")
 
-    credit = await client_of(simulator, key, session).credit()
+    credit = await client_of(simulator, key, session).check()
 
-    assert credit.balance == Decimal("7.35")
-    assert credit.sms_left == 147
+    assert credit == Credit(balance=Decimal("7.35"), sms_left=147)
     assert len(simulator.requests) == 1
 
 
 @pytest.mark.parametrize("key", WITHOUT_CREDIT)
-async def test_a_provider_without_a_credit_endpoint_says_so(
+async def test_where_no_credit_can_be_asked_for_a_check_proves_the_login(
     key: str, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
-    with pytest.raises(NotAcceptedError) as refusal:
-        await client_of(simulator, key, session).credit()
+    client = client_of(simulator, key, session)
 
-    assert refusal.value.kind is ErrorKind.REFUSED
-    assert not simulator.requests
+    assert await client.check() is None
+    assert await client.credit_with_push(NUMBER) is None
+    simulator.set_credentials(key, **dict.fromkeys(simulator.credentials(key), "new"))
+    with pytest.raises(NotAcceptedError) as refusal:
+        await client.check()
+
+    assert refusal.value.kind is ErrorKind.AUTH
 
 
 def expected_outcome(fault: Fault) -> NotSent | type[Accepted | Uncertain]:
@@ -405,11 +409,11 @@ async def test_a_credit_through_a_fault_is_right_or_an_error(
     )
 
     try:
-        balance = (await client.credit()).balance
+        credit = await client.check()
     except ProviderError:
         return
 
-    assert balance == Decimal("7.35")
+    assert credit is None or credit.balance == Decimal("7.35")
 
 
 STILL_ANSWERS = {Fault.BAD_ENCODING, Fault.WRONG_TYPES}

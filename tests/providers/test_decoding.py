@@ -13,6 +13,7 @@ from custom_components.sms_italia.providers.decoding import (
     Json,
     decode_json,
     decode_text,
+    is_page,
     lines_of,
     salvage_id,
 )
@@ -22,6 +23,13 @@ from .helpers import QUADRATIC
 VALUE: Json = {"id": 123, "testo": "però, ]", "prezzo": Decimal("1.10"), "altri": [1]}
 PLAIN = '{"id": 123, "testo": "però, ]", "prezzo": 1.10, "altri": [1]}'
 WARNING = "<br />\n<b>Warning</b>: Undefined array key in <b>x.php</b>[3]<br />\n"
+
+TABLE = (
+    "<br />\n<font size='1'><table class='xe-warning' dir='ltr' border='1'>\n"
+    "<tr><th align='left' colspan='5'>Warning: x[3] in /y.php on line <i>3</i></th>"
+    "</tr>\n<tr><td align='center'>1</td></tr>\n</table></font>\n"
+)
+"""How an extension of PHP prints a warning."""
 
 
 @pytest.mark.parametrize("charset", [None, "utf-8", "UTF-8", "iso-8859-1", "utf-16"])
@@ -97,8 +105,11 @@ def test_a_charset_counts_for_what_is_not_utf_8(charset: str | None, text: str) 
         f"Warning: foo(): bar [x] in /y.php on line 3\n{PLAIN}",
         f"PHP Notice:  Undefined index: {{x}} in y\nPHP Notice: z\n{PLAIN}",
         f"Deprecated: x\r\n{PLAIN}",
+        f"Parse error: x\n{PLAIN}",
+        f"PHP Catchable fatal error: x\n{PLAIN}",
+        f"{TABLE}{PLAIN}",
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_an_answer_is_read_as_if_it_were_clean(text: str) -> None:
     assert decode_json(text) == VALUE
@@ -126,8 +137,13 @@ def test_an_answer_is_read_as_if_it_were_clean(text: str) -> None:
         WARNING + '{"errori": [{"id": 1}',
         WARNING + '{\n"errori": [\n{"id": 1}\n',
         f"{WARNING}{PLAIN} altro",
+        f"<div>\n{PLAIN}",
+        f"<center><br/>\n{PLAIN}",
+        f"<?xml version='1.0'?>\n{PLAIN}",
+        f"{PLAIN}</body></html>",
+        f"{PLAIN}<script src='/x.js'></script>",
     ],
-    ids=range(19),
+    ids=range(24),
 )
 def test_what_is_not_one_answer_is_not_read(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
@@ -188,7 +204,7 @@ def test_no_text_makes_json_raise_anything_else(text: str) -> None:
         ('{"id": 123, "phone": "39', "123"),
         ('{"id":"ab-1_2","x', "ab-1_2"),
         ('{ "id" : 7 }', "7"),
-        ('{"queue_id":"15066049200263637","async":f', "15066049200263637"),
+        ('{"queue_id":"15066049200263637","id":7,"asy', "7"),
         ('<html>{"id": 123}</html>', "123"),
         ('{"id": 12', None),
         ('{"id": "12', None),
@@ -208,11 +224,30 @@ def test_no_text_makes_json_raise_anything_else(text: str) -> None:
 def test_an_id_is_found_in_what_was_cut_and_only_a_whole_one(
     text: str, found: str | None
 ) -> None:
-    assert salvage_id(text, "id", "queue_id") == found
+    assert salvage_id(text, "id") == found
 
 
 def test_the_name_of_a_field_is_no_pattern() -> None:
     assert salvage_id('{"xid": 5, ', ".id") is None
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("<!DOCTYPE html>", "<html lang='it'>", "</body>", "<A href='/'>", "<title>"),
+        *("<script>", "<div>", "<span>", "<img/>", "<?xml?>", "<response>", "<input"),
+    ],
+)
+def test_a_tag_that_no_warning_has_makes_a_page(tag: str) -> None:
+    assert is_page(f"OK ID:1\n{tag}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", PLAIN, WARNING, TABLE, "a < b > c", "<3", "<!-- 2 ms -->", "<BR>"],
+)
+def test_the_tags_of_a_warning_make_no_page(text: str) -> None:
+    assert not is_page(text)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +309,7 @@ def test_a_mebibyte_of_anything_takes_linear_time(pattern: str) -> None:
         begun = time.process_time()
         decode_text(body, "punycode")
         lines_of(text)
-        salvage_id(text, "id", "queue_id")
+        salvage_id(text, "id")
         with suppress(ValueError):
             decode_json(text)
         assert time.process_time() - begun < QUADRATIC, start

@@ -239,26 +239,28 @@ async def test_a_redirect_is_not_followed(
 @pytest.mark.parametrize(
     ("location", "redirect"),
     [
-        (None, Redirect.NONE),
-        ("", Redirect.SAME_HOST),
-        ("/altrove", Redirect.SAME_HOST),
-        ("http://127.0.0.1/invio/", Redirect.SAME_HOST),
+        (None, None),
+        ("", None),
+        ("/altrove", None),
+        ("http://127.0.0.1/invio/", None),
         ("https://127.0.0.1/invio/", Redirect.TO_HTTPS),
         ("HTTPS://127.0.0.1:443/invio/?testo=ciao#x", Redirect.TO_HTTPS),
-        ("https://127.0.0.1/login", Redirect.SAME_HOST),
-        ("https://127.0.0.1/", Redirect.SAME_HOST),
-        ("//127.0.0.1/invio/", Redirect.SAME_HOST),
+        ("https://127.0.0.1/login", None),
+        ("https://127.0.0.1/", None),
+        ("//127.0.0.1/invio/", None),
         ("//portale.example/invio/", Redirect.ELSEWHERE),
         ("https://portale.example/invio/", Redirect.ELSEWHERE),
         ("http://portale.example/", Redirect.ELSEWHERE),
         ("mailto:a@b", Redirect.ELSEWHERE),
         ("http://[", Redirect.ELSEWHERE),
         ("http://a:99999/", Redirect.ELSEWHERE),
+        ("http://xn--a/", Redirect.ELSEWHERE),
+        ("//xn--/invio/", Redirect.ELSEWHERE),
     ],
 )
 async def test_where_an_answer_points_to_is_seen(
     location: str | None,
-    redirect: Redirect,
+    redirect: Redirect | None,
     canned: Canned,
     session: aiohttp.ClientSession,
 ) -> None:
@@ -270,6 +272,18 @@ async def test_where_an_answer_points_to_is_seen(
 
     assert read.redirect is redirect
     assert len(canned.seen) == 1
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 401, 404, 500, 503])
+@pytest.mark.parametrize("location", ["http://portale.example/", "http://xn--a/"])
+async def test_only_a_3xx_points_anywhere(
+    status: int, location: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b"", status=status, headers={"Location": location})
+
+    read = await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert (read.status, read.redirect) == (status, None)
 
 
 async def test_a_redirect_in_bytes_that_are_no_text_leads_elsewhere(
@@ -333,10 +347,35 @@ async def test_an_id_that_arrived_before_the_waiting_ended_is_kept(
     assert doubt.value.provider_id == "123"
 
 
-async def test_an_id_in_an_answer_over_the_bound_is_kept(
-    canned: Canned, session: aiohttp.ClientSession
+LONG_PAGE = b'<!doctype html><script>{"id": 123, "x": 1}</script>' + b"x" * 70_000
+"""A page may have what looks like an ID."""
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize("body", [LONG_PAGE, b"x" * 70_000, b'{"id": 0, "x": "' * 5000])
+async def test_of_a_long_answer_that_is_no_success_the_beginning_is_enough(
+    status: int, body: bytes, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer(b'{"id": 123, "x": "' + b"x" * SHORT_ANSWER_BYTES)
+    canned.answer(body, status=status, headers={"Retry-After": "7"})
+
+    read = await exchange(
+        session,
+        "POST",
+        URL(canned.url),
+        timeouts=TIMEOUTS,
+        max_bytes=SHORT_ANSWER_BYTES,
+        find_id=find_id,
+    )
+
+    assert (read.status, read.retry_after) == (status, 7)
+    assert read.body == body[:SHORT_ANSWER_BYTES]
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 400, 422, 500])
+async def test_an_id_in_a_long_answer_is_a_doubt_whatever_the_status(
+    status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(b'{"id": 123, "x": "' + b"x" * SHORT_ANSWER_BYTES, status=status)
 
     with pytest.raises(OutcomeUnknownError) as doubt:
         await exchange(

@@ -309,9 +309,11 @@ def expected_check(provider: str, trouble: Trouble) -> CheckCell:
     if provider == "transactionale" and trouble is Fault.WRONG_TYPES:
         # The names of the missing fields prove the key, whatever their values.
         result = Result.ANSWER
-    if trouble is Fault.DEEP_JSON:
-        # Longer than an answer about an account may be: it is not read.
-        result = Result.NOTHING
+    if trouble in {Fault.HUGE_BODY, Fault.DEEP_JSON}:
+        # Longer than an answer about an account may be: only a status other than 2xx,
+        # as that of the missing fields, says something.
+        is_2xx = provider != "transactionale"
+        result = Result.NOTHING if is_2xx else ErrorKind.UNAVAILABLE
     if trouble is Fault.TRUNCATED_JSON and not SIMULATED[provider].answers_in_json:
         # What is left of the line begins as the provider's own.
         result = Result.NOTHING
@@ -585,7 +587,8 @@ async def check(scenario: Scenario) -> CheckCell:
 
     async def question() -> Sequence[Decimal]:
         if Feature.CREDIT in scenario.account.provider.capabilities.features:
-            return [(await client.credit()).balance]
+            credit = await client.check()
+            return [] if credit is None else [credit.balance]
         await client.validate()
         return [LOGIN_PROVED]
 

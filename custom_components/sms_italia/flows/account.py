@@ -34,6 +34,7 @@ from ..providers import (
     ProviderError,
     Settings,
     SettingsField,
+    UnconfirmedAuthError,
     parse_url,
 )
 from ..runtime import SmsItaliaConfigEntry
@@ -274,7 +275,7 @@ async def async_check_credentials(
             return CredentialsRefusal(
                 error=AccountError.INVALID_AUTH,
                 detail=err.detail or err.kind,
-                is_of_api=err.cause is not Cause.UNCONFIRMED,
+                is_of_api=not isinstance(err, UnconfirmedAuthError),
             )
         error = AccountError.CANNOT_CONNECT
         if err.cause is Cause.HTTPS_REQUIRED:

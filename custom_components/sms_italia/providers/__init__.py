@@ -22,7 +22,12 @@ from .client import (
     parse_url,
     same_for_all,
 )
-from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
+from .errors import (
+    NotAcceptedError,
+    OutcomeUnknownError,
+    ProviderError,
+    UnconfirmedAuthError,
+)
 from .model import (
     Accepted,
     Cancellation,
@@ -32,14 +37,12 @@ from .model import (
     Credit,
     Encoding,
     ErrorKind,
-    Invitation,
     MessageRef,
     MessageType,
     Mode,
     NotSent,
     Outcome,
     Picture,
-    PictureRef,
     PushPlan,
     Report,
     SendResult,
@@ -47,7 +50,7 @@ from .model import (
     Submission,
     Uncertain,
 )
-from .pictures import PictureRule, picture_type, plain_filename
+from .pictures import PictureRule, picture_type
 from .registry import PROVIDERS
 from .transport import DEFAULT_TIMEOUTS, Timeouts
 
@@ -67,7 +70,6 @@ __all__ = [
     "ErrorKind",
     "Feature",
     "FieldKind",
-    "Invitation",
     "MessageRef",
     "MessageType",
     "Mode",
@@ -77,7 +79,6 @@ __all__ = [
     "Outcome",
     "OutcomeUnknownError",
     "Picture",
-    "PictureRef",
     "PictureRule",
     "Placement",
     "Presence",
@@ -96,8 +97,8 @@ __all__ = [
     "SwitchOption",
     "Timeouts",
     "Uncertain",
+    "UnconfirmedAuthError",
     "parse_url",
     "picture_type",
-    "plain_filename",
     "same_for_all",
 ]

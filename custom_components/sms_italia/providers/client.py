@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any, ClassVar, Concatenate
 import aiohttp
 from yarl import URL
 
-from .errors import NotAcceptedError, OutcomeUnknownError
+from .errors import NotAcceptedError, OutcomeUnknownError, UnconfirmedAuthError
 from .http_status import REDIRECTED
 from .model import (
     Cancellation,
@@ -42,7 +43,7 @@ class Feature(StrEnum):
     CREDIT = "credit"
     """The credit can be asked for."""
     CREDIT_IF_OFFERED = "credit_if_offered"
-    """The credit can be asked for, but some accounts may not (NOT_OFFERED)."""
+    """The credit can be asked for, but not by every account."""
     CREDIT_WITH_SEND = "credit_with_send"
     """The answer to a send has the credit."""
     SMS_LEFT = "sms_left"
@@ -188,6 +189,21 @@ decimal digits; an option that is left out has its default.
 """
 
 
+def confirmed[Client: ProviderClient, **Asked, Told](
+    question: Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]],
+) -> Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]]:
+    """Return a client's question that blames the credentials only if the login does."""
+
+    @wraps(question)
+    async def ask(client: Client, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Told:
+        try:
+            return await question(client, *args, **kwargs)
+        except NotAcceptedError as err:
+            raise await client.confirm(err) from None
+
+    return ask
+
+
 class ProviderClient(ABC):
     """A client of one account at one provider.
 
@@ -219,36 +235,22 @@ class ProviderClient(ABC):
         OutcomeUnknownError when the answer proves neither.
         """
 
-    async def credit(self) -> Credit:
-        """Ask for the credit (features CREDIT, CREDIT_IF_OFFERED).
-
-        Refused with the cause NOT_OFFERED where the account may not ask.
-        """
-        raise unsupported("no_credit_endpoint")
-
-    async def credit_with_push(self) -> Credit:
-        """Ask for the credit with its Push plan (feature PUSH_LEFT).
-
-        That may take one request more. Without the feature it is `credit`.
-        """
-        return await self.credit()
-
     async def check(self) -> Credit | None:
-        """Prove the credentials and return the credit, None if it cannot be asked for.
+        """Prove the credentials and return the credit (CREDIT, CREDIT_IF_OFFERED).
 
-        Raises as `validate` and `credit`.
+        None if the account may not ask for it or it cannot be read. Raises as
+        `validate`.
         """
-        features = self.capabilities.features
-        if Feature.CREDIT in features:
-            return await self.credit()
-        if Feature.CREDIT_IF_OFFERED in features:
-            try:
-                return await self.credit()
-            except NotAcceptedError as err:
-                if err.cause is not Cause.NOT_OFFERED:
-                    raise
         await self.validate()
         return None
+
+    async def credit_with_push(self, number: str | None) -> Credit | None:  # noqa: ARG002 - for those that can
+        """Do as `check` and return the Push plan as well (feature PUSH_LEFT).
+
+        That may take one request more. `number` (E.164) is one that the provider may be
+        asked with if it does not know the account's own mobile.
+        """
+        return await self.check()
 
     async def send(self, submission: Submission) -> SendResult:
         """Send one text to all recipients of the submission, in one sending request.
@@ -275,7 +277,7 @@ class ProviderClient(ABC):
 
         A foreign page with 401 is about the account only if that says so as well.
         """
-        if err.cause is not Cause.UNCONFIRMED:
+        if not isinstance(err, UnconfirmedAuthError):
             return err
         try:
             await self.validate()
@@ -324,6 +326,7 @@ class ProviderClient(ABC):
     async def _send(self, submission: Submission) -> SendResult:
         """Send; a ProviderError that it raises holds for every recipient."""
 
+    @confirmed
     async def estimate(self, submission: Submission) -> Decimal:
         """Return what a submission would cost in euro (feature ESTIMATE).
 
@@ -331,15 +334,13 @@ class ProviderClient(ABC):
         """
         submission = _timely(submission)
         self._refuse_unfit(submission)
-        try:
-            return await self._estimate(submission)
-        except NotAcceptedError as err:
-            raise await self.confirm(err) from None
+        return await self._estimate(submission)
 
     async def _estimate(self, submission: Submission) -> Decimal:  # noqa: ARG002 - for those that can
         """Return the cost of a submission that the provider could take."""
         raise unsupported("no_estimate")
 
+    @confirmed
     async def lookup(
         self, reference: str, channel: Channel | None = None
     ) -> Sequence[Report]:
@@ -349,10 +350,7 @@ class ProviderClient(ABC):
         known. Empty if the provider never took it, or has not worked on it yet. Raises
         ProviderError.
         """
-        try:
-            return await self._lookup(reference, channel)
-        except NotAcceptedError as err:
-            raise await self.confirm(err) from None
+        return await self._lookup(reference, channel)
 
     async def _lookup(
         self,
@@ -405,35 +403,18 @@ class ProviderClient(ABC):
         """
         return None
 
+    @confirmed
     async def reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of accepted messages (feature DELIVERY_POLL).
 
         At most `refs_per_report_query` refs a call. A message that the provider does
         not report is left out. Raises ProviderError.
         """
-        try:
-            return await self._reports(refs)
-        except NotAcceptedError as err:
-            raise await self.confirm(err) from None
+        return await self._reports(refs)
 
     @abstractmethod
     async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
         """Return the status of accepted messages, as `reports`."""
-
-
-def confirmed[Client: ProviderClient, **Asked, Told](
-    question: Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]],
-) -> Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]]:
-    """Let a client's question blame the credentials only if the login does as well."""
-
-    @wraps(question)
-    async def ask(client: Client, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Told:
-        try:
-            return await question(client, *args, **kwargs)
-        except NotAcceptedError as err:
-            raise await client.confirm(err) from None
-
-    return ask
 
 
 def unsupported(detail: str) -> NotAcceptedError:
@@ -484,14 +465,21 @@ def parse_url(value: str) -> URL:
     Raises ValueError, which does not repeat the value, unless it is an absolute
     http(s) URL without credentials, query or fragment.
     """
-    url = URL(value.strip())
-    if (
-        url.scheme not in {"http", "https"}
-        or not url.host
-        or url.user is not None
-        or url.password is not None
-        or url.query_string
-        or url.fragment
-    ):
-        raise ValueError("not a base address of an API")
-    return url.with_path(url.path.rstrip("/"))
+    # The text of yarl's own error has the address, with the credentials in it.
+    with suppress(ValueError):
+        url = URL(value.strip())
+        if _is_base(url):
+            return url.with_path(url.path.rstrip("/"))
+    raise ValueError("not a base address of an API")
+
+
+def _is_base(url: URL) -> bool:
+    """Return whether paths can be joined to a URL; raise ValueError for a bad host."""
+    return (
+        url.scheme in {"http", "https"}
+        and bool(url.host)
+        and url.user is None
+        and url.password is None
+        and not url.query_string
+        and not url.fragment
+    )

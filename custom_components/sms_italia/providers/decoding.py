@@ -34,16 +34,21 @@ UTF-32 show in the bytes.
 """
 
 _TAG = re.compile(r"<[^<>]{0,1000}>")
-_WARNING = re.compile(
-    r"<|(?:PHP )?(?:Warning|Notice|Deprecated|Strict Standards|Fatal error)\b"
+_PHP_MESSAGE = re.compile(
+    r"(?:PHP )?(?:Warning|Notice|Deprecated|Strict Standards|Parse error"
+    r"|(?:Catchable |Recoverable )?Fatal error)\b",
+    re.IGNORECASE,
 )
-"""How a page begins that a script's warnings stand on."""
+"""How PHP begins a message in plain text."""
+_PAGE = re.compile(
+    r"<(?!/?(?:br|b|p|pre|i|font|table|tr|td|th|strong|em|hr)\b)[/!?]?[a-z]",
+    re.IGNORECASE,
+)
+"""A tag that PHP does not print around a message."""
 _START = re.compile(
     r"(?<=[>\n])[ \t\r\ufeff]{0,1000}(?=\{\s{0,1000}[\"}]|\[\s{0,1000}[\[{\]\"])"
 )
-"""Where an answer may begin behind them, which have brackets of their own."""
-_DOCUMENT = re.compile(r"<(?:!doctype|html|head|body|script|style)\b", re.IGNORECASE)
-"""A web page, in which JSON is not an answer."""
+"""Where an answer may begin behind messages, which have brackets of their own."""
 
 _NO_ID = frozenset({"null", "0", "true", "false"})
 
@@ -88,25 +93,46 @@ def _guess(body: bytes) -> str | None:
 
 def decode_json(text: str) -> Json:
     """Return the JSON value in a text; raise ValueError if there is not exactly one."""
-    answer = _answer_in(text)
+    found = _START.search(text) if _begins_with_messages(text) else None
+    start = found.end() if found else 0
+    answer = text[start:]
     for variant in (answer, _without_trailing_commas(answer)):
         try:
             value, end = _DECODER.raw_decode(variant)
         except ValueError, ArithmeticError, RecursionError:
             continue
-        if not _TAG.sub("", variant[end:]).strip(_BLANK):
+        if may_surround(text[:start], variant[end:]):
             result: Json = value
             return result
     raise ValueError("no JSON")
 
 
-def _answer_in(text: str) -> str:
-    """Return a text without the warnings of a script before the answer."""
-    if _WARNING.match(text) and (start := _START.search(text)):
-        if _DOCUMENT.search(text, 0, start.end()):
-            raise ValueError("a web page")
-        return text[start.end() :]
-    return text
+def is_page(text: str) -> bool:
+    """Return whether a text is a web page, in which nothing is an answer."""
+    return _PAGE.search(text) is not None
+
+
+def is_php_message(text: str) -> bool:
+    """Return whether a text begins as a message of PHP in plain text."""
+    return _PHP_MESSAGE.match(text) is not None
+
+
+def may_surround(before: str, after: str) -> bool:
+    """Return whether what stands before and after an answer leaves it one.
+
+    A script's messages may stand before it, and tags on both sides; no part of a page.
+    """
+    before = before.strip(_BLANK)
+    return (
+        (not before or _begins_with_messages(before))
+        and not _TAG.sub("", after).strip(_BLANK)
+        and not is_page(before)
+        and not is_page(after)
+    )
+
+
+def _begins_with_messages(text: str) -> bool:
+    return text.startswith("<") or is_php_message(text)
 
 
 def _without_trailing_commas(text: str) -> str:
@@ -119,14 +145,13 @@ def lines_of(text: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def salvage_id(text: str, *names: str) -> str | None:
-    """Return the value of a field with one of these names in what cannot be decoded.
+def salvage_id(text: str, name: str) -> str | None:
+    """Return the value of the field of this name in what cannot be decoded.
 
     Something of an answer that was cut off: an ID that arrived is kept.
     """
-    name = "|".join(map(re.escape, names))
     gap = r"\s{0,20}"
-    pattern = rf'"(?:{name})"{gap}:{gap}"?(\w[\w-]{{0,63}})"?{gap}[,}}]'
+    pattern = rf'"{re.escape(name)}"{gap}:{gap}"?(\w[\w-]{{0,63}})"?{gap}[,}}]'
     found = re.search(pattern, text, re.ASCII)
     value = found[1] if found else None
     return None if value in _NO_ID else value

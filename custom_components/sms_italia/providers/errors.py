@@ -51,6 +51,17 @@ class NotAcceptedError(ProviderError):
         )
 
 
+class UnconfirmedAuthError(NotAcceptedError):
+    """A status code alone blames the credentials; the provider's own words do not.
+
+    Before anybody is asked for new ones, `ProviderClient.confirm` asks the login.
+    """
+
+    def __init__(self, detail: str) -> None:
+        """Keep the detail; the kind is `auth`."""
+        super().__init__(ErrorKind.AUTH, detail)
+
+
 class OutcomeUnknownError(ProviderError):
     """The request left and no readable answer came: it may have been executed."""
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 
-from .errors import NotAcceptedError, OutcomeUnknownError
+from .errors import NotAcceptedError, OutcomeUnknownError, UnconfirmedAuthError
 from .model import Cause, ErrorKind
 from .transport import Answer, Redirect
 
@@ -55,8 +55,10 @@ _NOT_REACHED = frozenset({511, 521, 523, 525, 526})
 _ABOUT_THE_REQUEST = frozenset({ErrorKind.TEXT, ErrorKind.REFUSED})
 """What only the provider can say about a question."""
 
-_METHOD_KEEPING = frozenset({301, 302, 307, 308})
-_REDIRECTION, _CLIENT_ERROR = 3, 4
+_MOVED = frozenset({301, 302, 307, 308})
+"""The request itself is to go to another address; 303 points to another page."""
+_CLIENT_ERROR = 4
+"""The class of the 4xx."""
 
 
 def refuse_http_error(
@@ -66,45 +68,35 @@ def refuse_http_error(
 
     `code` is the provider's own word for the error and goes into the detail; a word
     whose meaning is known is raised before. Raises NotAcceptedError where nothing was
-    accepted, with the cause UNCONFIRMED for a foreign 401 and HTTPS_REQUIRED for http
-    that leads to https, else OutcomeUnknownError.
+    accepted (UnconfirmedAuthError for a foreign 401, the cause HTTPS_REQUIRED for http
+    that leads to https), else OutcomeUnknownError.
     """
     detail = code or f"http_{answer.status}"
-    if answer.redirect is Redirect.ELSEWHERE and answer.status // 100 == _REDIRECTION:
+    if answer.redirect is Redirect.ELSEWHERE:
         detail = REDIRECTED
     kind = _kind(answer, origin)
     is_not_reached = origin is Origin.FOREIGN and purpose is Purpose.QUESTION
     if is_not_reached and kind in _ABOUT_THE_REQUEST:
         kind = ErrorKind.UNAVAILABLE
+    if kind is ErrorKind.AUTH and origin is Origin.FOREIGN:
+        raise UnconfirmedAuthError(detail)
     if kind is not None:
+        cause = Cause.HTTPS_REQUIRED if _requires_https(answer) else None
         raise NotAcceptedError(
-            kind,
-            detail,
-            retry_after=answer.retry_after,
-            cause=_cause(answer, origin, kind),
+            kind, detail, retry_after=answer.retry_after, cause=cause
         )
-    is_success = answer.status // 100 == HTTPStatus.OK // 100
-    if is_not_reached:
-        raise NotAcceptedError(
-            ErrorKind.UNAVAILABLE, "foreign_answer" if is_success else detail
-        )
-    if is_success and origin is Origin.OWN:
+    if answer.is_success and origin is Origin.OWN:
         return
-    raise OutcomeUnknownError("foreign_answer" if is_success else detail)
+    if answer.is_success:
+        detail = "foreign_answer"
+    if is_not_reached:
+        raise NotAcceptedError(ErrorKind.UNAVAILABLE, detail)
+    raise OutcomeUnknownError(detail)
 
 
 def _requires_https(answer: Answer) -> bool:
     """Return whether a front server leads the same request from http to https."""
-    return answer.status in _METHOD_KEEPING and answer.redirect is Redirect.TO_HTTPS
-
-
-def _cause(answer: Answer, origin: Origin, kind: ErrorKind) -> Cause | None:
-    """Return what the status says beyond the kind, None for nothing."""
-    if _requires_https(answer):
-        return Cause.HTTPS_REQUIRED
-    if kind is ErrorKind.AUTH and origin is Origin.FOREIGN:
-        return Cause.UNCONFIRMED
-    return None
+    return answer.status in _MOVED and answer.redirect is Redirect.TO_HTTPS
 
 
 def _kind(answer: Answer, origin: Origin) -> ErrorKind | None:

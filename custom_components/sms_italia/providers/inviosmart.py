@@ -31,7 +31,7 @@ from .client import (
     SettingsField,
     parse_url,
 )
-from .decoding import lines_of
+from .decoding import is_page, is_php_message, lines_of
 from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
 from .http_status import Origin, Purpose, refuse_http_error
 from .model import (
@@ -46,7 +46,7 @@ from .model import (
     Uncertain,
 )
 from .parsing import as_count, as_euro, as_parts, as_price
-from .transport import Answer, Timeouts, exchange
+from .transport import SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
 
 DEFAULT_URL = "https://www.inviosmart.it/webservice/sms/"
 CLEAR_TEXT_URL = "http://httpapi.inviosmart.it"
@@ -54,9 +54,6 @@ ITALY = "39"
 
 _MAX_PARTS = 4
 """612 characters: docs/development/provider-apis/inviosmart.md 4.3."""
-
-_MAX_ANSWER_BYTES = 64 * 1024
-"""An answer is a line; a whole error page of a web server fits too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,20 +158,11 @@ _NUMBERED = re.compile(
 )
 _BALANCE_OK = "1000"
 
-# Page-like tags are those that neither an answer nor a warning of PHP has.
-_PAGE = re.compile(
-    r"<(?!/?(?:br|b|p|pre|i|font|strong|em|hr)\b)[/!?]?[a-z]", re.IGNORECASE
-)
 _PLAIN_SENTENCE = re.compile(r"[A-Za-z][A-Za-z0-9 ,.:;!/'-]{0,199}")
 _REFUSING = re.compile(
     r"\b(?:in(?:valid|correct|sufficient|ternal)|un(?:known|supported|authori|able)"
     r"|wrong|bad|miss|empty|expired|exhausted|disabled|blocked|zero|required|denied"
     r"|refused|rejected|fail|mismatch|error|enough|(?:no|not|cannot|too|out)\b)",
-    re.IGNORECASE,
-)
-_PHP_MESSAGE = re.compile(
-    r"(?:PHP )?(?:Warning|Notice|Deprecated|Strict Standards|Parse error"
-    r"|(?:Catchable |Recoverable )?Fatal error)\b",
     re.IGNORECASE,
 )
 
@@ -233,21 +221,10 @@ class InviosmartClient(ProviderClient):
         await self.check()
 
     @override
-    async def credit(self) -> Credit:
+    async def check(self) -> Credit | None:
         """Return the balance in euro and how many SMS to the country it buys.
 
-        Raises ProviderError, OutcomeUnknownError for a balance that cannot be read.
-        """
-        credit = await self.check()
-        if credit is None:
-            raise OutcomeUnknownError("unreadable_balance")
-        return credit
-
-    @override
-    async def check(self) -> Credit | None:
-        """Ask for the balance; return None if its number cannot be read.
-
-        Raises ProviderError.
+        None if its number cannot be read. Raises ProviderError.
         """
         answer = await self._ask(
             self._paths.balance, {"countryprefix": self._country_prefix}
@@ -314,7 +291,7 @@ class InviosmartClient(ProviderClient):
             self._url.joinpath(path),
             timeouts=self._timeouts,
             params={**self._login.fields, **params},
-            max_bytes=_MAX_ANSWER_BYTES,
+            max_bytes=SHORT_ANSWER_BYTES,
         )
 
 
@@ -335,8 +312,7 @@ def read_sent(answer: Answer) -> Accepted | Uncertain:
     text = answer.text()
     lines = _own_lines(text)
     refusal = _refusal_in(lines, answer.status)
-    is_success = _is_success(answer.status)
-    if is_success and (accepted := _id_in(map(_OK_ID.match, lines))):
+    if answer.is_success and (accepted := _id_in(map(_OK_ID.match, lines))):
         return Accepted(provider_id=accepted)
     marks = [*_OK_ID.finditer(text)]
     if (
@@ -344,8 +320,9 @@ def read_sent(answer: Answer) -> Accepted | Uncertain:
         or any(map(_OK_LINE.match, lines))
         or (refusal is not None and _OK.search(text))
     ):
+        status = f"http_{answer.status}"
         return Uncertain(
-            detail="unreadable_answer" if is_success else f"http_{answer.status}",
+            detail="unreadable_answer" if answer.is_success else status,
             provider_id=_id_in(marks),
         )
     raise _failure(answer, Purpose.SEND, refusal)
@@ -393,7 +370,7 @@ def _own_lines(text: str) -> list[str]:
     Something in between is a warning of PHP or a text that only quotes an answer, such
     as the provider's own help. A page is not its answer.
     """
-    if _PAGE.search(text):
+    if is_page(text):
         return []
     lines = lines_of(text)
     return [*lines[:1], *lines[1:][-1:]]
@@ -430,7 +407,7 @@ def _by_keyword(line: str) -> _Refusal | None:
     if (
         _NUMBERED.match(line)
         or _PLAIN_SENTENCE.fullmatch(line) is None
-        or _PHP_MESSAGE.match(line)
+        or is_php_message(line)
         or _REFUSING.search(line) is None
     ):
         return None

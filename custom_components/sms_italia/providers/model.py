@@ -131,19 +131,12 @@ class Cause(StrEnum):
 
     UNSUPPORTED = "unsupported"
     """The provider does not have it; no request was made."""
-    NOT_OFFERED = "not_offered"
-    """The provider has it, but not for this account."""
     NO_PUSH_PLAN = "no_push_plan"
     """The account has no Push plan now; nothing else is wrong with it."""
     PUSH_SPENT = "push_spent"
     """The Push plan has no messages left."""
     NO_PUSH_APP = "no_push_app"
     """The recipient has no app for a Push, and only a Push was asked for."""
-    UNCONFIRMED = "unconfirmed"
-    """A status code alone blames the credentials; the provider's own words do not.
-
-    Never that of a message: before anybody is told so, the login is asked.
-    """
     HTTPS_REQUIRED = "https_required"
     """The server leads the request from http to https of the same address."""
     PICTURE = "picture"
@@ -230,7 +223,7 @@ class Credit:
     """The account's balance in euro and, if known, the SMS that it buys.
 
     `push_left` is how many Push messages the plan still has; only
-    `ProviderClient.credit_with_push` asks for the plan.
+    `ProviderClient.credit_with_push` asks about the plan.
     """
 
     balance: Decimal

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from http import HTTPStatus
 import json
 from urllib.parse import quote, urlencode
 from uuid import uuid4
@@ -13,12 +14,12 @@ from uuid import uuid4
 import aiohttp
 from yarl import URL
 
-from .decoding import Json, decode_json, decode_text
+from .decoding import Json, decode_json, decode_text, is_page
 from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import ErrorKind
 
 MAX_ANSWER_BYTES = 1024 * 1024
-"""A longer answer is not read to its end and counts as unreadable."""
+"""A longer answer is not read to its end; if it is a 2xx, it counts as unreadable."""
 
 SHORT_ANSWER_BYTES = 64 * 1024
 """The same for an answer about one account or one submission."""
@@ -52,12 +53,10 @@ class Upload:
 
 
 class Redirect(StrEnum):
-    """Where an answer points to; no redirect is ever followed."""
+    """Where a 3xx points to if that proves something; no redirect is ever followed."""
 
-    NONE = "none"
     TO_HTTPS = "to_https"
     """To the same host and path, by https: the rule of a front server."""
-    SAME_HOST = "same_host"
     ELSEWHERE = "elsewhere"
     """To another host."""
 
@@ -74,7 +73,17 @@ class Answer:
     body: bytes = field(repr=False)
     charset: str | None = None
     retry_after: float | None = None
-    redirect: Redirect = Redirect.NONE
+    redirect: Redirect | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return self.status // 100 == HTTPStatus.OK // 100
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the status is a 5xx."""
+        return self.status // 100 == HTTPStatus.INTERNAL_SERVER_ERROR // 100
 
     def text(self) -> str:
         """Return the body as text, whatever its charset."""
@@ -90,6 +99,9 @@ class Answer:
         except ValueError:
             raise OutcomeUnknownError("unreadable_answer") from None
 
+
+_REDIRECTION = 3
+"""The class of the 3xx."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -132,13 +144,16 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     """Send one request and read the answer up to `max_bytes`.
 
     The fields of `data` go as a form, with an `upload` as a multipart one. `find_id`
-    returns the ID of a message in what arrived of an answer that broke off.
+    returns the ID of a message in what arrived of an answer that broke off or is too
+    long. Of a longer answer than `max_bytes` the beginning is returned if the status is
+    no 2xx: what that proves does not depend on the rest.
 
     Raises NotAcceptedError if the request certainly never left: kind `unavailable`
     without address, connection or TLS, `auth` for a credential that no header can
     carry, `refused` for a value that is not Unicode text. Raises OutcomeUnknownError
-    if it may have left and no whole answer came back. The original exceptions are
-    dropped on purpose: some of them carry the URL with its query.
+    if it may have left and no whole answer came back, or one that is too long. The
+    original exceptions are dropped on purpose: some of them carry the URL with its
+    query.
     """
     url, all_headers, body = _prepare(
         url,
@@ -166,14 +181,14 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
                 received += chunk
                 if len(received) > max_bytes:
                     response.close()
-                    raise _broken_off("answer_too_long", received, find_id)
-            return Answer(
+                    break
+            answer = Answer(
                 status=response.status,
                 content_type=response.content_type,
-                body=bytes(received),
+                body=bytes(received[:max_bytes]),
                 charset=response.charset,
                 retry_after=_retry_after(response.headers.get("Retry-After")),
-                redirect=_redirect(url, response.headers.get("Location")),
+                redirect=_redirect(url, response),
             )
     except (
         aiohttp.ClientConnectorError,
@@ -186,17 +201,25 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     except _InterruptedError as err:
         raise OutcomeUnknownError(str(err)) from None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
-        raise _broken_off(type(err).__name__, received, find_id) from None
+        found = find_id(decode_text(bytes(received))) if find_id and received else None
+        raise OutcomeUnknownError(type(err).__name__, provider_id=found) from None
+    if len(received) > max_bytes:
+        _refuse_too_long(answer, find_id)
+    return answer
 
 
-def _broken_off(
-    detail: str,
-    received: bytearray,
-    find_id: Callable[[str], str | None] | None,
-) -> OutcomeUnknownError:
-    """Return the doubt about a request whose answer broke off; it keeps the ID."""
-    found = find_id(decode_text(bytes(received))) if find_id and received else None
-    return OutcomeUnknownError(detail, provider_id=found)
+def _refuse_too_long(
+    answer: Answer, find_id: Callable[[str], str | None] | None
+) -> None:
+    """Raise the doubt about the beginning of an answer; return if its status decides.
+
+    A status other than 2xx decides unless the ID of a message stands beside it, which
+    in a web page is none.
+    """
+    text = answer.text()
+    found = find_id(text) if find_id else None
+    if answer.is_success or (found is not None and not is_page(text)):
+        raise OutcomeUnknownError("answer_too_long", provider_id=found)
 
 
 def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
@@ -259,20 +282,25 @@ def _multipart(data: Mapping[str, str], upload: Upload) -> tuple[bytes, str]:
     return b"".join(parts), f"multipart/form-data; boundary={boundary}"
 
 
-def _redirect(url: URL, location: str | None) -> Redirect:
-    """Return where a Location header points to, as seen from a request's URL."""
-    if location is None:
-        return Redirect.NONE
+def _redirect(url: URL, response: aiohttp.ClientResponse) -> Redirect | None:
+    """Return where a 3xx points to, as seen from the request's URL.
+
+    What cannot be parsed is not the request's own host.
+    """
+    location = response.headers.get("Location")
+    if location is None or response.status // 100 != _REDIRECTION:
+        return None
     try:
         target = url.join(URL(location))
+        # Only here a host that cannot be decoded raises.
+        is_same_host = target.host == url.host
     except ValueError:
         return Redirect.ELSEWHERE
-    if target.host != url.host:
+    if not is_same_host:
         return Redirect.ELSEWHERE
     to_https = (url.scheme, target.scheme) == ("http", "https")
-    if to_https and target.raw_path == url.raw_path:
-        return Redirect.TO_HTTPS
-    return Redirect.SAME_HOST
+    is_same_path = target.raw_path == url.raw_path
+    return Redirect.TO_HTTPS if to_https and is_same_path else None
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -1,26 +1,22 @@
-"""Answers in XML, parsed into the same values as those in JSON.
+"""Documents in XML, parsed into the same values as those in JSON.
 
-The parser is the interpreter's own expat with every document type refused, which is
-what keeps entities from being declared, and so from growing or reading files. The
-package defusedxml does the same, but had its last release in 2021, supports Python up
-to 3.9 and takes a module of the interpreter out of its place while it is imported.
+The parser is the interpreter's own expat. It gets the root element alone, so that no
+document type can stand before it: without one no entity can be declared, and so none
+can grow or read files. The package defusedxml refuses them as well, but had its last
+release in 2021, supports Python up to 3.9 and takes a module of the interpreter out of
+its place while it is imported.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Never
+import re
 from xml.parsers import expat
 
-from .decoding import Json
-from .errors import OutcomeUnknownError
-from .transport import Answer
+from .decoding import Json, may_surround
 
 _MAX_DEPTH = 16
 """No answer of a provider is nested deeper."""
 
-
-class _TooMuchError(Exception):
-    """The document has what no answer needs."""
+_DECLARATION = re.compile(r"<\?xml[^<>]{0,200}\?>")
 
 
 class _Reader:
@@ -34,23 +30,18 @@ class _Reader:
         self._open: list[tuple[dict[str, Json], list[str]]] = [({}, [])]
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
-        self._parser.StartDoctypeDeclHandler = self._refuse
-        self._parser.EntityDeclHandler = self._refuse
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text
 
-    def read(self, body: bytes) -> Json:
+    def read(self, document: str) -> Json:
         """Return the content of the root element."""
-        self._parser.Parse(body, True)  # noqa: FBT003 - how expat wants it
+        self._parser.Parse(document, True)  # noqa: FBT003 - how expat wants it
         return self.root
-
-    def _refuse(self, *_details: object) -> Never:
-        raise _TooMuchError
 
     def _start(self, _name: str, _attributes: object) -> None:
         if len(self._open) > _MAX_DEPTH:
-            raise _TooMuchError
+            raise ValueError("too deep")
         self._open.append(({}, []))
 
     def _text(self, text: str) -> None:
@@ -73,40 +64,39 @@ class _Reader:
             beside[name] = [known, value]
 
 
-def is_xml(answer: Answer) -> bool:
-    """Return whether the answer is XML by its content type."""
-    kind = answer.content_type.lower()
-    return kind in {"application/xml", "text/xml"} or kind.endswith("+xml")
+def decode_xml(text: str, root: str) -> Json:
+    """Return the content of the element `root`, which must be all that a text has.
 
-
-def decode(answer: Answer) -> Json:
-    """Return the value of an answer: XML by its content type, else JSON.
-
-    From XML, numbers and booleans come as strings, which the parsers take.
-    Raises OutcomeUnknownError if it is neither.
+    Numbers and booleans come as strings, which the parsers take. What may stand around
+    JSON may stand around the element as well, and a declaration before it. Raises
+    ValueError if there is no such element, or if it is no plain XML.
     """
-    if not is_xml(answer):
-        return answer.json()
-    with suppress(expat.ExpatError, _TooMuchError, ValueError, LookupError):
-        return _Reader().read(answer.body)
-    raise OutcomeUnknownError("unreadable_answer")
+    start, end = text.find(f"<{root}"), text.rfind(f"</{root}>")
+    if not 0 <= start < end:
+        raise ValueError("no XML")
+    end += len(f"</{root}>")
+    before = _DECLARATION.sub("", text[:start])
+    if not may_surround(before, text[end:]):
+        raise ValueError("a web page")
+    try:
+        return _Reader().read(text[start:end])
+    except expat.ExpatError:
+        raise ValueError("no XML") from None
 
 
-def rows_of(answer: Answer, body: Mapping[str, Json], name: str) -> list[Json] | None:
-    """Return the rows that an answer's body has under a name, None if it has no list.
+def rows_in(body: Mapping[str, Json], name: str) -> list[Json] | None:
+    """Return the rows that a document has under a name, None if it has no list.
 
     XML has no lists: one is there the element with the name itself, repeated, or the
     children of that element (`<deliveries><delivery/></deliveries>`); an empty
     element is an empty list.
     """
     value = body.get(name)
-    if isinstance(value, list):
-        return value
-    if name not in body or not is_xml(answer):
-        return None
     match value:
+        case list():
+            return value
         case None:
-            return []
+            return [] if name in body else None
         case dict() if len(value) == 1:
             (inside,) = value.values()
             return inside if isinstance(inside, list) else [inside]

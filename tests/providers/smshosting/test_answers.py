@@ -217,8 +217,7 @@ type Question = Callable[[ProviderClient], Awaitable[object]]
 QUESTIONS: Mapping[str, Question] = {
     "validate": lambda client: client.validate(),
     "check": lambda client: client.check(),
-    "credit": lambda client: client.credit(),
-    "credit_with_push": lambda client: client.credit_with_push(),
+    "credit_with_push": lambda client: client.credit_with_push(NUMBER),
     "estimate": lambda client: client.estimate(submission()),
     "reports": lambda client: client.reports([REF]),
     "lookup": lambda client: client.lookup("riferimento-1", Channel.SMS),

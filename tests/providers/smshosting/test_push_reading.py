@@ -15,6 +15,7 @@ from custom_components.sms_italia.providers.errors import (
 from custom_components.sms_italia.providers.model import (
     Cause,
     Channel,
+    Credit,
     ErrorKind,
     Invitation,
     MessageRef,
@@ -88,15 +89,15 @@ async def test_the_credit_has_the_push_left_while_there_is_a_plan(
 ) -> None:
     client = client_of(simulator, KEY, session)
 
-    seen = [await client.credit_with_push()]
+    seen = [await client.credit_with_push(None)]
     simulator.switch_on(KEY, Toggle.PUSH_PLAN)
-    seen.append(await client.credit_with_push())
+    seen.append(await client.credit_with_push(None))
     simulator.account(KEY).push_left = 0
-    seen.append(await client.credit_with_push())
+    seen.append(await client.credit_with_push(None))
     simulator.switch_off(KEY, Toggle.PUSH_PLAN)
-    seen.append(await client.credit_with_push())
+    seen.append(await client.credit_with_push(None))
 
-    assert [(credit.push_plan, credit.push_left) for credit in seen] == [
+    assert [credit and (credit.push_plan, credit.push_left) for credit in seen] == [
         (PushPlan.NONE, None),
         (PushPlan.ACTIVE, 900),
         (PushPlan.ACTIVE, 0),
@@ -112,10 +113,9 @@ async def test_a_failed_question_for_the_push_left_does_not_lose_the_credit(
     canned.answer({"credit": 3, "msisdn": "393400009999"})
     canned.answer({"errorMsg": "NO_VALID_RECIPIENT"}, status=status)
 
-    credit = await client_at(KEY, session, canned.url).credit_with_push()
+    credit = await client_at(KEY, session, canned.url).credit_with_push(None)
 
-    assert credit.balance == 3
-    assert (credit.push_plan, credit.push_left) == (PushPlan.UNKNOWN, None)
+    assert credit == Credit(balance=Decimal(3), push_plan=PushPlan.UNKNOWN)
 
 
 async def test_the_report_of_a_push_comes_from_the_search_that_knows_it(

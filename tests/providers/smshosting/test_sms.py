@@ -407,7 +407,7 @@ async def test_the_profile_has_the_credit_in_any_type(
 ) -> None:
     canned.answer(user)
 
-    assert await client_at(KEY, session, canned.url).credit() == credit
+    assert await client_at(KEY, session, canned.url).check() == credit
     assert canned.seen[0].path == "/user"
 
 
@@ -420,9 +420,8 @@ async def test_a_credit_that_cannot_be_read_is_not_known_and_proves_the_login(
 
     await client.validate()
     assert await client.check() is None
-    for question in (client.credit, client.credit_with_push):
-        with pytest.raises(OutcomeUnknownError):
-            await question()
+    assert await client.credit_with_push(NUMBER) is None
+    assert {seen.path for seen in canned.seen} == {"/user"}
 
 
 @pytest.mark.parametrize(
@@ -434,7 +433,7 @@ async def test_a_large_credit_is_read_whole(
 ) -> None:
     canned.answer({"credit": amount, "italysms": "19,513"})
 
-    credit = await client_at(KEY, session, canned.url).credit()
+    credit = await client_at(KEY, session, canned.url).check()
 
     assert credit == Credit(balance=Decimal(balance), sms_left=19513)
 
@@ -455,7 +454,7 @@ async def test_what_is_no_profile_proves_nothing(
     canned.answer(user)
     client = client_at(KEY, session, canned.url)
 
-    for question in (client.validate, client.check, client.credit):
+    for question in (client.validate, client.check):
         with pytest.raises(NotAcceptedError) as refusal:
             await question()
         assert refusal.value.kind is ErrorKind.UNAVAILABLE

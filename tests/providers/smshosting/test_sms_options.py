@@ -409,6 +409,7 @@ MOBILE, LANDLINE, RECIPIENT = "393400009999", "06123456", NUMBER
         ("390612345678", RECIPIENT, RECIPIENT[1:]),
         ("3400009999", RECIPIENT, RECIPIENT[1:]),
         (["393400009999"], RECIPIENT, RECIPIENT[1:]),
+        ("", "+390612345678", None),
         ("", None, None),
         (LANDLINE, None, None),
     ],
@@ -422,11 +423,11 @@ async def test_the_push_left_is_asked_for_with_the_account_s_mobile_or_a_recipie
 ) -> None:
     canned.answer({"credit": 3, "msisdn": msisdn, "phone": LANDLINE})
     canned.answer({"cost": 0, "pushAvailable": 12})
-    settings = {} if recipient is None else {"recipient": recipient}
-    client = client_at(KEY, session, canned.url, settings)
+    client = client_at(KEY, session, canned.url)
 
-    credit = await client.credit_with_push()
+    credit = await client.credit_with_push(recipient)
 
+    assert credit is not None
     assert credit.push_left == (asked and 12)
     assert [seen.path for seen in canned.seen] == ["/user", "/push/estimate"][
         : 1 + bool(asked)

@@ -10,7 +10,6 @@ from custom_components.sms_italia.providers.decoding import Json
 from custom_components.sms_italia.providers.errors import NotAcceptedError
 from custom_components.sms_italia.providers.model import (
     Accepted,
-    Cause,
     Credit,
     Encoding,
     ErrorKind,
@@ -334,17 +333,12 @@ async def test_the_wallet_has_the_credit_in_euro_if_it_may_be_asked_for(
     assert len(simulator.requests) == 1
 
 
-async def test_an_account_that_may_not_ask_says_so_and_is_still_proved(
+async def test_an_account_that_may_not_ask_is_still_proved(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(simulator, KEY, session)
 
-    with pytest.raises(NotAcceptedError) as refusal:
-        await client.credit()
-    credit = await client.check()
-
-    assert refusal.value.cause is Cause.NOT_OFFERED
-    assert credit is None
+    assert await client.check() is None
     assert simulator.requests[-1].path.endswith("/sms/delivery.json")
 
 
@@ -447,11 +441,18 @@ async def test_anything_but_one_wallet_is_no_credit(
     body: Json, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(body)
+    canned.answer({"deliveries": []})
+    client = client_at(KEY, session, canned.url)
 
-    with pytest.raises(NotAcceptedError) as refusal:
-        await client_at(KEY, session, canned.url).credit()
+    assert await client.check() is None
+    assert await client.check() is None
 
-    assert refusal.value.cause is Cause.NOT_OFFERED
+    # It is not asked for again.
+    assert [seen.path.rpartition("/")[2] for seen in canned.seen] == [
+        "wallets.json",
+        "delivery.json",
+        "delivery.json",
+    ]
 
 
 async def test_a_wallet_may_write_a_large_amount_for_people(
@@ -459,6 +460,6 @@ async def test_a_wallet_may_write_a_large_amount_for_people(
 ) -> None:
     canned.answer({"wallets": [{"amount": "1.112,24", "user": {"id": 7}}]})
 
-    credit = await client_at(KEY, session, canned.url).credit()
+    credit = await client_at(KEY, session, canned.url).check()
 
     assert credit == Credit(balance=Decimal("1112.24"))

@@ -123,6 +123,15 @@ async def test_xml_is_read_whatever_stands_before_it_and_whatever_it_is_called(
         (b"<response><queue_id>15066", Uncertain(detail="foreign_answer")),
         (b"<response></response>", Uncertain(detail="foreign_answer")),
         (b"<html><body>OK</body></html>", Uncertain(detail="foreign_answer")),
+        # In a page, even the whole answer is not the provider's.
+        (
+            b"<html><body>" + PAGE_EXAMPLE + b"</body></html>",
+            Uncertain(detail="foreign_answer", provider_id="15066117504253693"),
+        ),
+        (
+            b"<html><response><error>10</error></response></html>",
+            Uncertain(detail="foreign_answer"),
+        ),
     ],
 )
 async def test_xml_proves_what_json_does(

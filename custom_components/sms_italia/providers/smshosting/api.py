@@ -5,7 +5,6 @@ Facts: docs/development/provider-apis/smshosting.md 2.1 and 2.3.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from types import MappingProxyType
 
 import aiohttp
@@ -138,7 +137,7 @@ def accepted_object(
     body = as_object(_decoded(answer))
     has_shape = not shape.isdisjoint(body)
     origin = Origin.OWN if has_shape or "errorMsg" in body else Origin.FOREIGN
-    is_readable = not _is_server_error(answer)
+    is_readable = not answer.is_server_error
     if purpose is Purpose.SEND and is_readable and _has_accepted_any(body):
         return body
     code = _refuse(answer, body, origin, purpose)
@@ -212,11 +211,6 @@ def has_error_code(answer: Answer) -> bool:
 def is_unknown_id(err: NotAcceptedError) -> bool:
     """Return whether a refusal says that the provider does not know an ID."""
     return err.kind is ErrorKind.REFUSED and err.detail == "BAD_ID"
-
-
-def _is_server_error(answer: Answer) -> bool:
-    """Return whether the status is a 5xx, which proves nothing."""
-    return answer.status // 100 == HTTPStatus.INTERNAL_SERVER_ERROR // 100
 
 
 def _has_accepted_any(body: Mapping[str, Json]) -> bool:

@@ -63,12 +63,6 @@ from .search import PAGE, STATUSES, Search, parse_callback
 
 DEFAULT_URL = "https://api.smshosting.it/rest/api"
 
-RECIPIENT = "recipient"
-"""The key of a setting that is no field of the form: a number (E.164) of the account.
-
-With it the Push plan is asked about where the profile has no mobile.
-"""
-
 _MAX_RECIPIENTS = 1000
 """In one call, and its answer has a row for each.
 
@@ -124,12 +118,10 @@ class SmshostingClient(ProviderClient):
         sender: str | None,
         channel: Channel,
         mode: Mode,
-        recipient: str | None,
     ) -> None:
         """Use the profile's own sender if it is None.
 
-        `channel` and `mode` are for submissions that do not name theirs. `recipient`
-        is a number to ask about the Push plan with, if the profile has none.
+        `channel` and `mode` are for submissions that do not name theirs.
         """
         super().__init__(session, url, timeouts)
         self._api = Api(session=session, url=url, timeouts=timeouts, login=login)
@@ -138,7 +130,6 @@ class SmshostingClient(ProviderClient):
         self._sender = sender
         self._channel = channel
         self._mode = mode
-        self._recipient = recipient
 
     @override
     async def validate(self) -> None:
@@ -149,27 +140,27 @@ class SmshostingClient(ProviderClient):
         await self._profile()
 
     @override
-    async def credit(self) -> Credit:
+    async def check(self) -> Credit | None:
         """Return the credit in euro and how many SMS to Italy it buys.
 
-        Raises ProviderError. The profile has personal data too, which is not kept.
+        None if the profile has no amount that can be read. Raises ProviderError. The
+        profile has personal data too, which is not kept.
         """
-        return _known(_credit(await self._profile()))
-
-    @override
-    async def check(self) -> Credit | None:
-        """Return the credit, None if the profile has no amount that can be read."""
         return _credit(await self._profile())
 
     @override
-    async def credit_with_push(self) -> Credit:
+    async def credit_with_push(self, number: str | None) -> Credit | None:
         """Return the credit with the Push plan.
 
-        That is asked for with the account's own number, or with that of a recipient.
+        That is asked about with the account's own mobile, else with `number` if it is
+        one, else not at all.
         """
         user = await self._profile()
-        credit = _known(_credit(user))
-        plan, push_left = await self._push.left(_mobile(user) or self._recipient)
+        credit = _credit(user)
+        if credit is None:
+            return None
+        mobile = _mobile(user.get("msisdn")) or _mobile(number)
+        plan, push_left = await self._push.left(mobile)
         return replace(credit, push_left=push_left, push_plan=plan)
 
     async def _profile(self) -> Mapping[str, Json]:
@@ -334,16 +325,9 @@ def _credit(user: Mapping[str, Json]) -> Credit | None:
     return Credit(balance=balance, sms_left=as_count(user.get("italysms")))
 
 
-def _known(credit: Credit | None) -> Credit:
-    """Return a credit; raise OutcomeUnknownError if there is none."""
-    if credit is None:
-        raise OutcomeUnknownError("no_credit")
-    return credit
-
-
-def _mobile(user: Mapping[str, Json]) -> str | None:
-    """Return the account's own number (E.164), None if it is not a whole mobile."""
-    number = as_number(user.get("msisdn"))
+def _mobile(value: Json) -> str | None:
+    """Return a number (E.164), None if it is not a whole mobile."""
+    number = as_number(value)
     return number if number and _MOBILE.fullmatch(number) else None
 
 
@@ -362,8 +346,7 @@ def _create(
 ) -> ProviderClient:
     """Return a client; with the option `sandbox` on, nothing is really sent.
 
-    The setting RECIPIENT, if there is one, is a number of the account. Raises
-    ValueError if `url` or `channel` is not valid.
+    Raises ValueError if `url` or `channel` is not valid.
     """
     return SmshostingClient(
         session,
@@ -373,7 +356,6 @@ def _create(
         sender=settings.get("sender"),
         channel=Channel(settings.get("channel", Channel.SMS)),
         mode=Mode.TEST if settings.get("sandbox") == "true" else Mode.LIVE,
-        recipient=settings.get(RECIPIENT),
     )
 
 

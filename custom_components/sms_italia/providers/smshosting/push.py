@@ -110,7 +110,7 @@ class Push:
         content_type = picture_type(answer.body)
         if content_type is None:
             accepted_object(answer, Purpose.QUESTION, _NOTHING)
-        if content_type is None or answer.status // 100 != 2:  # noqa: PLR2004
+        if content_type is None or not answer.is_success:
             raise OutcomeUnknownError("no_picture")
         picture = Picture(
             content=answer.body, filename="picture.bin", content_type=content_type

@@ -4,9 +4,9 @@ Facts: docs/development/provider-apis/smsviainternet.md 1.1 and 1.3.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from http import HTTPStatus
 import re
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import aiohttp
 from yarl import URL
 
-from ..decoding import Json, salvage_id
+from ..decoding import Json, decode_json, salvage_id
 from ..errors import NotAcceptedError, OutcomeUnknownError
 from ..http_status import Origin, Purpose, refuse_http_error
 from ..model import ErrorKind
 from ..parsing import as_code, as_decimal, as_identifier, as_object
 from ..transport import MAX_ANSWER_BYTES, SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
-from ..xml_answers import decode, rows_of
+from ..xml_answers import decode_xml, rows_in
 
 _INTERNAL = 999
 """An internal error, which does not prove that nothing was sent."""
@@ -155,6 +155,7 @@ class Reply:
     answer: Answer
     text: str = field(repr=False)
     body: Mapping[str, Json] = field(repr=False)
+    is_xml: bool = False
 
     @property
     def error(self) -> int | str | None:
@@ -178,12 +179,11 @@ class Reply:
         the status is that of a web server: 500 and 502 are in the table too, and would
         prove that nothing was sent. Words are the provider's with 2xx.
         """
-        error, status = self.error, self.answer.status
+        error = self.error
         if isinstance(error, str):
-            is_success = status // 100 == HTTPStatus.OK // 100
-            is_own = is_success and any(map(str.isalpha, error))
+            is_own = self.answer.is_success and any(map(str.isalpha, error))
         else:
-            is_own = error in _NUMBERS and error != status
+            is_own = error in _NUMBERS and error != self.answer.status
         has_field = not _OWN_FIELDS.isdisjoint(self.body)
         return Origin.OWN if is_own or has_field else Origin.FOREIGN
 
@@ -199,7 +199,10 @@ class Reply:
 
     def rows(self, name: str) -> list[Json] | None:
         """Return the rows under a name, None without a list of them."""
-        return rows_of(self.answer, self.body, name)
+        if self.is_xml:
+            return rows_in(self.body, name)
+        value = self.body.get(name)
+        return value if isinstance(value, list) else None
 
 
 def find_id(text: str, name: str) -> str | None:
@@ -217,17 +220,12 @@ def read(answer: Answer) -> Reply:
     in the element `response`; anything else is read as JSON.
     """
     text = answer.text()
-    start, end = text.find("<response"), text.rfind("</response>")
-    if text.startswith(("{", "[")) or not 0 <= start < end:
-        answer = replace(answer, content_type="application/json")
-    else:
-        document = text[start : end + len("</response>")].encode(errors="replace")
-        answer = replace(answer, content_type="application/xml", body=document)
-    try:
-        body = as_object(decode(answer))
-    except OutcomeUnknownError:
-        body = {}
-    return Reply(answer=answer, text=text, body=body)
+    with suppress(ValueError):
+        return Reply(answer=answer, text=text, body=as_object(decode_json(text)))
+    with suppress(ValueError):
+        body = as_object(decode_xml(text, "response"))
+        return Reply(answer=answer, text=text, body=body, is_xml=True)
+    return Reply(answer=answer, text=text, body={})
 
 
 def accepted_body(reply: Reply, purpose: Purpose) -> Mapping[str, Json]:
@@ -255,17 +253,13 @@ def accepted_body(reply: Reply, purpose: Purpose) -> Mapping[str, Json]:
             kind or err.kind, err.detail, retry_after=err.retry_after
         ) from None
     except OutcomeUnknownError:
-        if error not in REFUSALS or kind is None or not _is_server_error(answer):
+        if error not in REFUSALS or kind is None or not answer.is_server_error:
             raise
     if kind is not None:
         raise NotAcceptedError(kind, code, retry_after=answer.retry_after)
     if error and not has_shipment:
         raise OutcomeUnknownError(code)
     return body
-
-
-def _is_server_error(answer: Answer) -> bool:
-    return answer.status // 100 == HTTPStatus.INTERNAL_SERVER_ERROR // 100
 
 
 def _kind(error: int | str) -> ErrorKind | None:

@@ -28,7 +28,6 @@ from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
 from ..http_status import Purpose
 from ..model import (
     Accepted,
-    Cause,
     Credit,
     ErrorKind,
     MessageRef,
@@ -87,6 +86,10 @@ _DROPPED = NotSent(kind=ErrorKind.RECIPIENT, detail="dropped")
 
 Facts: docs/development/provider-apis/smsviainternet.md 1.2.
 """
+
+
+class _NoWalletError(Exception):
+    """The account may not ask for its credit."""
 
 
 class SmsViaInternetClient(ProviderClient):
@@ -154,11 +157,12 @@ class SmsViaInternetClient(ProviderClient):
         is_refused = False
         if self._offers_credit:
             try:
-                return await self.credit()
+                return await self._wallet()
+            except _NoWalletError:
+                is_refused = True
             except NotAcceptedError as err:
                 if err.kind is ErrorKind.THROTTLED:
                     raise
-                is_refused = err.cause is Cause.NOT_OFFERED
             except OutcomeUnknownError:
                 pass
         await self.validate()
@@ -166,24 +170,23 @@ class SmsViaInternetClient(ProviderClient):
             self._offers_credit = False
         return None
 
-    @override
-    async def credit(self) -> Credit:
+    async def _wallet(self) -> Credit:
         """Return the credit of the only wallet that the account may see.
 
         The provider does not document the call; it was seen in another client, with a
-        reseller's token. The cause is NOT_OFFERED if it is refused or has no wallet or
-        several: that is no proof of a wrong token. Raises ProviderError. Facts:
+        reseller's token. Raises _NoWalletError if it is refused or has no wallet or
+        several, which is no proof of a wrong token, and ProviderError. Facts:
         docs/development/provider-apis/smsviainternet.md 1.5.
         """
         query = {"users": self._username} if self._username else {}
         reply = await self._api.get("users/wallets.json", query, SHORT_ANSWER_BYTES)
         if reply.answer.status in _WALLET_REFUSED:
-            raise _no_wallet()
+            raise _NoWalletError
         try:
             accepted_body(reply, Purpose.QUESTION)
         except NotAcceptedError as err:
             if err.kind in {ErrorKind.AUTH, ErrorKind.REFUSED}:
-                raise _no_wallet() from None
+                raise _NoWalletError from None
             raise
         wallets = reply.rows("wallets") or []
         amounts = [as_euro(as_object(wallet).get("amount")) for wallet in wallets]
@@ -191,7 +194,7 @@ class SmsViaInternetClient(ProviderClient):
             case [Decimal() as balance]:
                 return Credit(balance=balance)
             case _:
-                raise _no_wallet()
+                raise _NoWalletError
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
@@ -329,13 +332,6 @@ class SmsViaInternetClient(ProviderClient):
                         )
                     )
         return reports
-
-
-def _no_wallet() -> NotAcceptedError:
-    """Return the refusal of an account that may not ask for its credit."""
-    return NotAcceptedError(
-        ErrorKind.REFUSED, detail="no_wallet", cause=Cause.NOT_OFFERED
-    )
 
 
 def _plain(submission: Submission) -> dict[str, Json]:
