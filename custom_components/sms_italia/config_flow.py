@@ -97,7 +97,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         self,
         entry_data: Mapping[str, Any],  # noqa: ARG002 - the entry itself has it
     ) -> ConfigFlowResult:
-        """Ask for the credentials again: the provider refused them."""
+        """Ask for the credentials again: they were refused."""
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
