@@ -22,6 +22,7 @@ from .flows.account import (
     AccountForm,
     account_unique_id,
     async_check_credentials,
+    default_url,
 )
 from .flows.options import SmsItaliaOptionsFlow
 from .flows.recipient import RecipientFlow
@@ -207,6 +208,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 "provider": form.provider.name,
                 "console_url": form.provider.console_url,
                 "detail": detail,
+                "encrypted_url": default_url(form.provider),
                 "clear_text_url": form.provider.clear_text_url or "",
             },
         )
