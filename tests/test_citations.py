@@ -4,6 +4,9 @@ A citation is `docs/<path>.md`, with the number of a heading behind it or withou
 Looked at are the docstrings and comments of all Python files, and the pages for
 developers. A name stands for a file of the repository's root or of the citing file's
 own folder.
+
+The pages for developers also name Python files: with the path from the root, from the
+component, or from a folder that the same paragraph or row of a table names.
 """
 
 import ast
@@ -21,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 CODE = ("custom_components", "simulator", "tests", "script", "benchmarks")
 PAGES = "docs/development"
 GUIDE = "CONTRIBUTING.md"
+COMPONENT = "custom_components/sms_italia"
 
 _CITATION = re.compile(
     r"(?<![\w/.:-])(?P<name>(?:\.{1,2}/)*(?:[\w.-]+/)*[\w-]+\.(?:md|txt))\b"
@@ -28,6 +32,10 @@ _CITATION = re.compile(
 )
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_FOLDER = re.compile(r"`((?:[\w-]+/)+)`")
+_PARAGRAPH = re.compile(r"^\|.*$|(?:^(?!\|).+\n?)+", re.MULTILINE)
+_MODULE = re.compile(r"`(?P<name>(?:[\w-]+/)*\w+\.py)`(?!:\n*\Z)")
+"""Without a name that stands alone before a code block: the text of a made-up file."""
 _HEADING = re.compile(r"^#{1,6} (?P<number>[0-9]+(?:\.[0-9]+)*)\b", re.MULTILINE)
 
 
@@ -83,8 +91,12 @@ def prose_of_code(source: str) -> Iterator[Prose]:
 
 def prose_of_page(source: str) -> Iterator[Prose]:
     """Yield a Markdown page with the targets of its links, without its code blocks."""
-    without_code = _FENCED.sub(lambda block: "\n" * block[0].count("\n"), source)
-    yield Prose(line=1, text=_LINK.sub(_target, without_code))
+    yield Prose(line=1, text=_LINK.sub(_target, _without_code(source)))
+
+
+def _without_code(page: str) -> str:
+    """Return a Markdown page with empty lines in place of its code blocks."""
+    return _FENCED.sub(lambda block: "\n" * block[0].count("\n"), page)
 
 
 def _target(link: re.Match[str]) -> str:
@@ -128,14 +140,36 @@ def files_of(root: Path) -> list[Path]:
     return [*code, *(page for page in pages if page.is_file())]
 
 
+def missing_modules(page: Path, root: Path) -> Iterator[Citation]:
+    """Yield the Python files that a page names and that are not there."""
+    roots = [root, root / COMPONENT]
+    text = _without_code(page.read_text("utf-8"))
+    for paragraph in _PARAGRAPH.finditer(text):
+        folders = ["", *_FOLDER.findall(paragraph[0])]
+        starts = [start / folder for start in roots for folder in folders]
+        for module in _MODULE.finditer(paragraph[0]):
+            if not any((start / module["name"]).is_file() for start in starts):
+                place = paragraph.start() + module.start()
+                yield Citation(
+                    path=page.relative_to(root),
+                    line=1 + text.count("\n", 0, place),
+                    name=module["name"],
+                    number=None,
+                )
+
+
 def broken_in(root: Path) -> list[str]:
     """Return each citation that leads nowhere, with its place."""
-    return [
-        str(citation)
-        for path in files_of(root)
+    files = files_of(root)
+    citations = [
+        citation
+        for path in files
         for citation in citations_in(path, root)
         if not resolves(citation, root)
     ]
+    pages = [path for path in files if path.suffix == ".md"]
+    missing = [module for page in pages for module in missing_modules(page, root)]
+    return [str(citation) for citation in (*citations, *missing)]
 
 
 # The repository
@@ -250,6 +284,25 @@ def test_a_page_cites_its_neighbours_by_their_name(root: Path) -> None:
     assert broken_in(root) == [
         f"{PAGES}/two.md:6: apis/one.md 7",
         f"{PAGES}/two.md:6: ../plan.md",
+    ]
+
+
+def test_a_page_names_python_files_by_a_path_that_can_be_followed(root: Path) -> None:
+    (root / COMPONENT / "flows").mkdir(parents=True)
+    (root / COMPONENT / "flows" / "options.py").touch()
+    (root / "simulator" / "two.py").touch()
+    page = root / PAGES / "two.md"
+    page.write_text(
+        "`options.py`, `flows/options.py`, `simulator/two.py`\n\n"
+        "In `flows/`:\n`options.py`.\n\n"
+        "`flows/new.py`:\n\n```\n`new.py`\n```\n\n"
+        "| `flows/` | `options.py` |\n| --- | --- |\n| `two.py` | `options.py` |\n"
+    )
+
+    assert broken_in(root) == [
+        f"{PAGES}/two.md:1: options.py",
+        f"{PAGES}/two.md:14: two.py",
+        f"{PAGES}/two.md:14: options.py",
     ]
 
 

@@ -8,7 +8,6 @@ from unittest.mock import patch
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.update_coordinator import UpdateFailed
 from homeassistant.util import dt as dt_util
 import pytest
@@ -173,7 +172,7 @@ async def test_a_credit_that_is_not_documented_makes_no_account_unavailable(
 async def test_wrong_credentials_ask_for_new_ones_once(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """However often the provider refuses them."""
+    """However often they are refused; once they are right again, the credit comes."""
     account = await accounts.set_up("inviosmart")
     simulator.set_credentials("inviosmart", password="another")
 
@@ -181,11 +180,14 @@ async def test_wrong_credentials_ask_for_new_ones_once(
     await an_hour_later(hass, 2.1)
 
     error = coordinator_of(account).last_exception
-    assert isinstance(error, ConfigEntryAuthFailed)
+    assert isinstance(error, UpdateFailed)
     assert error.translation_key == "provider_auth"
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["context"]["source"] == SOURCE_REAUTH
     assert flow["context"].get("entry_id") == account.entry_id
+    simulator.set_credentials("inviosmart", password=str(account.data["password"]))
+    await an_hour_later(hass, 3.2)
+    assert coordinator_of(account).last_update_success
 
 
 async def test_a_lost_provider_is_logged_once(

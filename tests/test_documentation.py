@@ -452,7 +452,7 @@ async def test_a_final_status_triggers_automations(
     await until(lambda: hass.states.is_state("input_boolean.bruno_knows", "on"))
 
 
-async def test_low_credit_is_reported_with_the_days_it_lasts(
+async def test_low_credit_is_reported(
     hass: HomeAssistant,
     make_example: Make,
     notes: Callable[[], list[str]],
@@ -460,11 +460,10 @@ async def test_low_credit_is_reported_with_the_days_it_lasts(
     await make_example("en")
     await automate(hass, "SMS credit under 3 euro")
 
-    hass.states.async_set("sensor.smshosting_credit_lasts_for", "6.6")
     hass.states.async_set("sensor.smshosting_credit", "2.95")
     await hass.async_block_till_done()
 
-    assert notes() == ["2.95 euro are left, enough for 7 days."]
+    assert notes() == ["2.95 euro are left."]
 
 
 @pytest.mark.parametrize(

@@ -328,7 +328,7 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
         await send(hass, account, "Uno di troppo")
     title, description = await shown(hass, "daily_limit_reached", "init")
     assert title == "Casa mia: the daily limit is reached"
-    assert "because Casa mia has used up its 2 parts of today" in description
+    assert "would exceed the 2 parts that Casa mia may use today" in description
     assert len(arrived(simulator)) == 2
 
     midnight = dt_util.start_of_local_day() + timedelta(days=1)

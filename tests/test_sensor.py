@@ -336,6 +336,23 @@ async def test_what_was_spent_begins_anew_at_midnight(
     assert [float(state_of(hass, figure)) for figure in figures] == [1, 0.05]
 
 
+@pytest.mark.usefixtures("quick")
+async def test_what_was_spent_is_unknown_until_a_price_is_reported(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Smshosting reports it when it is asked about the delivery, never by callback."""
+    account = await accounts.set_up("smshosting")
+    figures = "sensor.smshosting_spent_today", "sensor.smshosting_spent_this_month"
+
+    await send(hass, account, ANNA)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert [state_of(hass, one) for one in figures] == [STATE_UNKNOWN, STATE_UNKNOWN]
+    simulator.move(simulator.messages[0].id, "delivered")
+
+    price = str(simulator.account("smshosting").price)
+    await until(lambda: [state_of(hass, one) for one in figures] == [price, price])
+
+
 async def test_what_was_spent_this_month_begins_anew_with_the_next(
     hass: HomeAssistant, accounts: Accounts, midnight: Midnight
 ) -> None:
@@ -479,7 +496,7 @@ async def test_credit_that_is_used_up_lasts_for_no_day(
     await send(hass, account, ANNA)
     simulator.move(simulator.messages[0].id, "delivered")
     cost = "sensor.smshosting_spent_today"
-    await until(lambda: float(state_of(hass, cost)) > 0)
+    await until(lambda: state_of(hass, cost) != STATE_UNKNOWN)
     simulator.set_credit("smshosting", credit)
 
     await midnight()

@@ -107,6 +107,14 @@ def test_texts_are_fit_for_the_frontend(language: str) -> None:
 
 
 @EACH_LANGUAGE
+def test_errors_have_no_bold_type_and_no_links(language: str) -> None:
+    """The frontend shows the signs of Markdown in them as they are."""
+    for path, text in leaves(TEXTS[language]):
+        if ".error." in path or path.startswith(".exceptions."):
+            assert not re.search(r"\*\*|\]\(", text), path
+
+
+@EACH_LANGUAGE
 def test_the_menu_describes_every_provider(language: str) -> None:
     """A label, and what one needs to have."""
     step = TEXTS[language]["config"]["step"]["user"]

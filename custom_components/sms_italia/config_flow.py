@@ -22,6 +22,7 @@ from .flows.account import (
     AccountForm,
     account_unique_id,
     async_check_credentials,
+    default_url,
 )
 from .flows.options import SmsItaliaOptionsFlow
 from .flows.recipient import RecipientFlow
@@ -97,7 +98,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         self,
         entry_data: Mapping[str, Any],  # noqa: ARG002 - the entry itself has it
     ) -> ConfigFlowResult:
-        """Ask for the credentials again: the provider refused them."""
+        """Ask for the credentials again: they were refused."""
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
@@ -207,6 +208,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 "provider": form.provider.name,
                 "console_url": form.provider.console_url,
                 "detail": detail,
+                "encrypted_url": default_url(form.provider),
                 "clear_text_url": form.provider.clear_text_url or "",
             },
         )

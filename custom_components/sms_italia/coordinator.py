@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, override
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
@@ -118,26 +117,29 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         try:
             credit = await self._ask()
         except ProviderError as err:
-            if isinstance(err, NotAcceptedError) and err.cause is Cause.HTTPS_REQUIRED:
-                self._note_https(is_required=True)
+            if isinstance(err, NotAcceptedError):
+                self._note_refusal(err)
             raise self._failure(err) from None
         self._note_https(is_required=False)
         return credit
 
-    def _failure(self, err: ProviderError) -> ConfigEntryAuthFailed | UpdateFailed:
+    def _note_refusal(self, err: NotAcceptedError) -> None:
+        """Ask the user for what a refusal demands.
+
+        The credit is still asked for every hour: whatever answers at the address may
+        refuse credentials that are right. ConfigEntryAuthFailed would end that.
+        """
+        if err.cause is Cause.HTTPS_REQUIRED:
+            self._note_https(is_required=True)
+        if err.kind is ErrorKind.AUTH:
+            self.config_entry.async_start_reauth(self.hass)
+
+    def _failure(self, err: ProviderError) -> UpdateFailed:
         """Return the translated error of a question that was not answered."""
-        key, placeholders = provider_error_key(err), {"account": self._account.name}
-        refusal = err if isinstance(err, NotAcceptedError) else None
-        if refusal is not None and refusal.kind is ErrorKind.AUTH:
-            return ConfigEntryAuthFailed(
-                translation_domain=DOMAIN,
-                translation_key=key,
-                translation_placeholders=placeholders,
-            )
         return UpdateFailed(
             translation_domain=DOMAIN,
-            translation_key=key,
-            translation_placeholders=placeholders,
+            translation_key=provider_error_key(err),
+            translation_placeholders={"account": self._account.name},
             retry_after=_wait(err),
         )
 

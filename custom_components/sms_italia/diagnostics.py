@@ -32,6 +32,7 @@ async def async_get_config_entry_diagnostics(
     }
     open_messages = runtime.messenger.open_messages(account.id)
     spent = runtime.messenger.totals.spent_today(account.id)
+    cost = spent.known_cost
     credit = runtime.coordinator.data
     now = dt_util.utcnow().timestamp()
     return {
@@ -52,7 +53,10 @@ async def async_get_config_entry_diagnostics(
         if credit is None
         else {"plan": credit.push_plan.value, "left": credit.push_left},
         "last_update_success": runtime.coordinator.last_update_success,
-        "spent_today": {"parts": spent.parts, "cost": str(spent.cost)},
+        "spent_today": {
+            "parts": spent.parts,
+            "cost": None if cost is None else str(cost),
+        },
         "open_messages": dict(
             Counter(f"{one.stage}/{one.status}" for one in open_messages)
         ),

@@ -47,11 +47,17 @@ def as_euro(value: Decimal) -> Decimal:
     return rounded if rounded == exact else exact.normalize()
 
 
+def _spent(total: DayTotal) -> Decimal | None:
+    """Return what is shown as spent, None if it is not known."""
+    cost = total.known_cost
+    return None if cost is None else as_euro(cost)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TotalSensorDescription(SensorEntityDescription):
     """A figure of what an account spent today."""
 
-    value: Callable[[DayTotal], Decimal | int]
+    value: Callable[[DayTotal], Decimal | int | None]
 
 
 PARTS_TODAY = TotalSensorDescription(
@@ -64,7 +70,7 @@ SPENT_TODAY = TotalSensorDescription(
     device_class=SensorDeviceClass.MONETARY,
     native_unit_of_measurement="EUR",
     suggested_display_precision=2,
-    value=lambda total: as_euro(total.cost),
+    value=_spent,
 )
 
 

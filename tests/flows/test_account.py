@@ -96,6 +96,7 @@ async def test_where_no_balance_comes_the_other_address_is_offered_with_consent(
     shown = shown_values(form)
     assert shown == {**settings, "country_prefix": 39, "url": HTTP}
     assert placeholder(form, "clear_text_url") == HTTP
+    assert placeholder(form, "encrypted_url") == HTTPS
     assert placeholder(form, "detail")
     assert all(asked.startswith("https://") for asked in internet.asked)
     assert not hass.config_entries.async_entries(DOMAIN)

@@ -69,13 +69,14 @@ the run differ.
 
 `uncertain` means that the message may have been sent, and it is not known whether it
 was. Smshosting can be asked later whether it arrived, so there the doubt ends: it is
-followed if it arrived, and sent if it did not.
+followed if it arrived, and sent if it did not. The others can be asked only if an ID
+arrived in spite of it.
 """
 
 _SENDING = """\
 ## Sending
 
-One message is sent, and the trouble happens once. Before the arrow is the status that
+One message is sent, and the fault happens once. Before the arrow is the status that
 the action answers, after it the final one; then how many sending requests the provider
 received in all, and how many SMS it accepted.
 """
@@ -83,7 +84,7 @@ received in all, and how many SMS it accepted.
 _STATUS = """\
 ## Asking for the status of a message
 
-The message was accepted, and the trouble happens to the first question about it. The
+The message was accepted, and the fault happens to the first question about it. The
 question is repeated and the message never sent again: every message here ends as
 `delivered`, after one sending request and one SMS. The table shows the result of the
 first question.
@@ -93,8 +94,8 @@ _CHECK = """\
 ## Asking about the account
 
 Once an hour the credit is asked for, where the provider has it; else the login is
-checked. The trouble happens to one such question; the next one has none. It never sends
-an SMS. The table shows the result of the question with the trouble.
+checked. The fault happens to one such question; the next one has none. It never sends
+an SMS. The table shows the result of the question with the fault.
 """
 
 

@@ -150,7 +150,7 @@ class AccountForm:
         is_asked = any(field.key == CONF_URL for field in self.fields)
         if offer is None or not is_asked or refusal.is_of_api:
             return None
-        default = parse_url(_default_url(self.provider))
+        default = parse_url(default_url(self.provider))
         stored = self.stored.get(CONF_URL)
         was_proved = stored is not None and parse_url(stored) == default
         is_default = parse_url(settings[CONF_URL]) == default
@@ -222,12 +222,12 @@ def _api_host(provider: Provider, url: str) -> str | None:
     """Return the host of an API; one that has two addresses is one API."""
     host = parse_url(url).host
     other = provider.clear_text_url
-    if other is not None and host == parse_url(_default_url(provider)).host:
+    if other is not None and host == parse_url(default_url(provider)).host:
         return parse_url(other).host
     return host
 
 
-def _default_url(provider: Provider) -> str:
+def default_url(provider: Provider) -> str:
     """Return the address that a new account has unless another is entered."""
     defaults = (
         field.default for field in provider.fields if field.kind is FieldKind.URL
@@ -247,7 +247,7 @@ def encrypted_addresses(provider: Provider, url: str) -> list[str]:
     other = provider.clear_text_url
     if other is None or address != parse_url(other):
         return [same]
-    return [same, _default_url(provider)]
+    return [same, default_url(provider)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -230,10 +230,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayTotal:
-    """What one account spent on one day: parts, and euro where costs were reported."""
+    """What one account spent in a day or a month: parts, and euro where reported."""
 
     parts: int = 0
     cost: Decimal = Decimal(0)
+
+    @property
+    def known_cost(self) -> Decimal | None:
+        """The cost, None if parts were spent and no cost was reported of any."""
+        return None if self.parts and not self.cost else self.cost
 
     def plus(self, parts: int, cost: Decimal) -> DayTotal:
         """Return the total with these parts and this cost (euro) added."""

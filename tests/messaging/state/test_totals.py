@@ -286,6 +286,19 @@ async def test_the_month_begins_on_its_first_and_has_today_in_it(desk: Desk) -> 
     assert await desk.totals.spent_this_month("casa") == Decimal("0.75")
 
 
+async def test_a_cost_is_not_known_where_parts_have_none(desk: Desk) -> None:
+    """0 would say that they were free; one cost among them is a sum."""
+    await spend(desk, "2026-10-31", cost="5")
+    message = await desk.accepted(parts=1)
+    assert desk.totals.spent_today("casa").known_cost is None
+    assert await desk.totals.spent_this_month("casa") is None
+    await desk.accepted(parts=1, number=OTHER, cost=Decimal("0.05"))
+    assert desk.totals.spent_today("casa").known_cost == Decimal("0.05")
+    assert await desk.totals.spent_this_month("casa") == Decimal("0.05")
+    await desk.open.change([replace(message, cost=Decimal("0.06"))])
+    assert await desk.totals.spent_this_month("casa") == Decimal("0.11")
+
+
 async def test_a_first_cost_of_today_is_what_was_spent_this_month(desk: Desk) -> None:
     await desk.accepted(cost=Decimal("0.25"))
     assert await desk.totals.spent_this_month("casa") == Decimal("0.25")

@@ -1,4 +1,4 @@
-"""Getting messages accepted: the one door to the wire."""
+"""Getting messages accepted: the only place that sends."""
 
 from .failover import Failover
 from .health import AccountHealth, Timing

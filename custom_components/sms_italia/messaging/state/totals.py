@@ -95,7 +95,8 @@ class DailyTotals:
         Of the last 30 whole days, or of those since its first cost; None if nothing
         was spent in them.
         """
-        paid = await self._paid_before_today(account_id)
+        before = await self._before_today(account_id)
+        paid = {day: total.cost for day, total in before.items() if total.cost}
         begin = self._clock.day(_FORECAST_DAYS)
         spent = sum((cost for day, cost in paid.items() if day >= begin), Decimal(0))
         if not spent:
@@ -107,25 +108,26 @@ class DailyTotals:
     async def spent_this_month(self, account_id: str) -> Decimal | None:
         """Return what an account spent since the first of the month, in euro.
 
-        None if no cost was ever reported.
+        None if no cost was ever reported, or none of this month's parts.
         """
-        paid = await self._paid_before_today(account_id)
-        today = self.spent_today(account_id).cost
-        if not paid and not today:
+        before = await self._before_today(account_id)
+        spent = self.spent_today(account_id)
+        if not spent.cost and not any(total.cost for total in before.values()):
             return None
         month = self._clock.today()[: len("2026-11")]
-        before = (cost for day, cost in paid.items() if day.startswith(month))
-        return sum(before, today)
+        for day, total in before.items():
+            if day.startswith(month):
+                spent = spent.plus(total.parts, total.cost)
+        return spent.known_cost
 
-    async def _paid_before_today(self, account_id: str) -> dict[str, Decimal]:
-        """Return by day (YYYY-MM-DD) what an account ever paid before today."""
+    async def _before_today(self, account_id: str) -> Mapping[str, DayTotal]:
+        """Return by day (YYYY-MM-DD) what an account ever spent before today."""
         try:
-            totals = await self._ledger.totals_between(
+            return await self._ledger.totals_between(
                 account_id, _FIRST_DAY, self._clock.day(1)
             )
         except LedgerClosedError:
             return {}
-        return {day: total.cost for day, total in totals.items() if total.cost}
 
     def _turn_day(self) -> None:
         """Begin new totals when the day is another.
