@@ -336,21 +336,21 @@ async def test_what_was_spent_begins_anew_at_midnight(
     assert [float(state_of(hass, figure)) for figure in figures] == [1, 0.05]
 
 
-@pytest.mark.usefixtures("quick")
-async def test_what_was_spent_is_unknown_until_a_price_is_reported(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+async def test_what_was_spent_is_unknown_where_no_price_is_reported(
+    hass: HomeAssistant, accounts: Accounts
 ) -> None:
-    """Smshosting reports it when it is asked about the delivery, never by callback."""
-    account = await accounts.set_up("smshosting")
-    figures = "sensor.smshosting_spent_today", "sensor.smshosting_spent_this_month"
+    """Smshosting reports it only when it is asked about the delivery; 0 if unused."""
+    account = await accounts.set_up("smshosting", options={"delivery_reports": "off"})
+    today = "sensor.smshosting_spent_today"
+    month = "sensor.smshosting_spent_this_month"
+    assert state_of(hass, today) == "0.00"
 
     await send(hass, account, ANNA)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert [state_of(hass, one) for one in figures] == [STATE_UNKNOWN, STATE_UNKNOWN]
-    simulator.move(simulator.messages[0].id, "delivered")
 
-    price = str(simulator.account("smshosting").price)
-    await until(lambda: [state_of(hass, one) for one in figures] == [price, price])
+    assert state_of(hass, "sensor.smshosting_parts_today") == "1"
+    assert state_of(hass, today) == STATE_UNKNOWN
+    assert state_of(hass, month) == STATE_UNKNOWN
 
 
 async def test_what_was_spent_this_month_begins_anew_with_the_next(
