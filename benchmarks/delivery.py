@@ -1,12 +1,13 @@
 """Delivery by callbacks of the providers, and by polling them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 import json
 import time
+from urllib.parse import urlencode
 
 from yarl import URL
 
@@ -21,10 +22,9 @@ from .instance import REACHABLE, MeasuredInstance, title
 
 _TEXT = """\
 Delivery of messages that were accepted before. By callbacks: one for each message at
-Home Assistant's webhooks, 50 at a time; Transactionale's are reports, Smshosting's only
-hints to ask. By polling: there are no callbacks, and Home Assistant asks about all of
-them after a restart. The time is until all are recorded as delivered, from the first
-callback or question.
+Home Assistant's webhooks, 50 at a time. By polling: there are no callbacks, and Home
+Assistant asks about all of them after a restart. The time is until all are recorded as
+delivered, from the first callback or question.
 """
 
 _LONGEST_HOLD = 0.05
@@ -154,23 +154,47 @@ async def _post_all(instance: MeasuredInstance, messages: Sequence[Message]) -> 
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def post(message: Message) -> int:
-        body = {
+        body = _CALLBACKS[message.provider](message)
+        async with gate:
+            return await instance.post(
+                URL(message.callback or "").path_qs, body.encode()
+            )
+
+    statuses = set(await asyncio.gather(*map(post, messages)))
+    if statuses != {HTTPStatus.OK}:
+        raise HomeAssistantError(f"callbacks were answered with {statuses}")
+
+
+def _transactionale_callback(message: Message) -> str:
+    """Return a callback (docs/development/provider-apis/transactionale.md 3.6)."""
+    return json.dumps(
+        {
             "sms_id": int(message.id),
             "phone": message.to[1:],
             "send_time": "2026-11-23T10:00:00+00:00",
             "status_time": "2026-11-23T10:00:01+00:00",
             "status": message.status,
         }
-        documented = message.provider == "transactionale"
-        async with gate:
-            return await instance.post(
-                URL(message.callback or "").path_qs,
-                json.dumps(body).encode() if documented else b"",
-            )
+    )
 
-    statuses = set(await asyncio.gather(*map(post, messages)))
-    if statuses != {HTTPStatus.OK}:
-        raise HomeAssistantError(f"callbacks were answered with {statuses}")
+
+def _smshosting_callback(message: Message) -> str:
+    """Return a callback (docs/development/provider-apis/smshosting.md 2.7)."""
+    return urlencode(
+        {
+            "id": message.id,
+            "transactionId": message.reference or "",
+            "to": message.to[1:],
+            "status": "DELIVERED",
+            "notificationDate": "2026-11-23T10:00:01+0000",
+        }
+    )
+
+
+_CALLBACKS: Mapping[str, Callable[[Message], str]] = {
+    "transactionale": _transactionale_callback,
+    "smshosting": _smshosting_callback,
+}
 
 
 async def _until_delivered(instance: MeasuredInstance, count: int) -> None:
