@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ...providers import Accepted, NotSent, Outcome, Uncertain
 from ..account import Account
+from ..clock import Moment
 from ..model import Message
 from ..state import OpenMessages
 from ..state.transitions import accepted, divided, refused, uncertain
@@ -15,7 +16,7 @@ async def settle_group(
     account: Account,
     message: Message,
     outcomes: Mapping[str, Outcome],
-    now: float,
+    now: Moment,
 ) -> None:
     """Close a message to a group that was accepted, and add one for each number.
 
@@ -47,7 +48,7 @@ async def settle_group(
 
 
 def _settled(
-    message: Message, account: Account, outcome: Outcome, now: float
+    message: Message, account: Account, outcome: Outcome, now: Moment
 ) -> Message:
     """Return the message to one number of a group after the group's outcome."""
     match outcome:

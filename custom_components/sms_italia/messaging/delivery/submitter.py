@@ -128,7 +128,7 @@ class Submitter:
         """Submit to `account`, where `requested` is the one that was asked to send.
 
         `numbers` have messages of their own in the dispatch. An account that failed
-        since `round_began` (of the monotonic clock) is left alone.
+        since `round_began` (steady time) is left alone.
         """
         self._context = context
         self._open = context.open_messages
@@ -298,7 +298,7 @@ class Submitter:
         self, batch: Sequence[Pending], reference: str, text: str
     ) -> SubmissionIntent:
         """Mark messages as submitted; return the intent to record with them."""
-        now = self._context.clock.now()
+        now = self._context.clock.moment()
         for one in batch:
             one.unanswered_before = one.message.unanswered
             one.message = submitted(one.message, self._account, reference, text, now)
@@ -306,7 +306,7 @@ class Submitter:
             reference=reference,
             dispatch=self._dispatch.id,
             account=self._account.id,
-            created=now,
+            created=now.wall,
         )
 
     def _submission(
@@ -325,7 +325,7 @@ class Submitter:
             encoding=dispatch.encoding,
             sender=self._account.sender_for(options.sender),
             callback_url=self._account.callback_url(reference),
-            send_at=datetime.fromtimestamp(dispatch.due, UTC) if is_early else None,
+            send_at=_in_utc(options.send_at) if is_early else None,
             channel=options.channel,
             picture=options.picture if has_picture else None,
             groups=tuple(one.group for one in messages if one.group is not None),
@@ -365,7 +365,7 @@ class Submitter:
         left: list[Pending] = []
         for one, outcome in zip(batch, outcomes, strict=True):
             if await self._is_repeat_of_doubt(one.message, outcome):
-                now = self._context.clock.now()
+                now = self._context.clock.moment()
                 settled.append(arrived_before(one.message, now))
             elif one.message.group is not None and self._is_divided(outcome, result):
                 await settle_group(
@@ -373,7 +373,7 @@ class Submitter:
                     self._account,
                     one.message,
                     result.group_outcomes,
-                    self._context.clock.now(),
+                    self._context.clock.moment(),
                 )
             elif (message := self._settled(one, outcome, result.mode)) is not None:
                 settled.append(message)
@@ -396,7 +396,7 @@ class Submitter:
         self, one: Pending, outcome: Outcome, mode: Mode | None
     ) -> Message | None:
         """Return a message that is settled; None for one that may go on."""
-        now, account = self._context.clock.now(), self._account
+        now, account = self._context.clock.moment(), self._account
         match outcome:
             case Accepted():
                 return accepted(one.message, account, outcome, mode, now)
@@ -409,7 +409,7 @@ class Submitter:
             case NotSent(kind=kind):
                 retry_at = None
                 if time_may_help(kind):
-                    retry_at = self._context.health.open_until(account.id) or now
+                    retry_at = self._context.health.open_until(account.id) or now.steady
                 one.refused(account.id, outcome, retry_at)
         return None
 
@@ -440,7 +440,7 @@ class Submitter:
         query = Query(
             number=message.number,
             text=message.dispatch.text,
-            since=self._context.clock.now() - _REPEATED_WITHIN,
+            since=self._context.clock.wall() - _REPEATED_WITHIN,
         )
         try:
             found = await self._context.ledger.find(query)
@@ -480,10 +480,10 @@ class Submitter:
 
     async def _release(self, batch: Sequence[Pending]) -> None:
         """Record that what another account refused before is on no wire."""
-        now = self._context.clock.now()
+        now = self._context.clock.moment()
         await self._open.change(
             [
-                requeued(one.message, one.refusal, one.refused_by, now, now)
+                requeued(one.message, one.refusal, one.refused_by, now.steady, now)
                 for one in batch
                 if one.refusal is not None and self._is_untried(one)
             ]
@@ -505,6 +505,11 @@ class Submitter:
         }
         result = SendResult(outcomes=outcomes, doubt=doubt)
         return await self._settle(on_the_wire, result, self._dispatch.text)
+
+
+def _in_utc(moment: float | None) -> datetime | None:
+    """Return a moment of wall time as providers' clients take it."""
+    return None if moment is None else datetime.fromtimestamp(moment, UTC)
 
 
 def outcome_of(message: Message, result: SendResult) -> Outcome:

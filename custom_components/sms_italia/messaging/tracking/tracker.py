@@ -130,7 +130,7 @@ class Tracker:
             if message.last_account != self._account.id or not self._follows(message):
                 continue
             if message.stage is Stage.IN_DOUBT and message.submission is not None:
-                self._doubted.setdefault(message.submission, self._clock.monotonic())
+                self._doubted.setdefault(message.submission, self._clock.now())
             if message.submission in self._reported_early:
                 self._set_due(message.id, now)
             else:
@@ -295,7 +295,7 @@ class Tracker:
         Of one in doubt, what arrived is accepted like any other message, and what did
         not by the time that it must have was not sent, and goes back into the outbox.
         """
-        elapsed = self._clock.monotonic() - self._doubted.get(reference, inf)
+        elapsed = self._clock.now() - self._doubted.get(reference, inf)
         reports = await self._found_reports(reference, messages[0])
         found = {report.ref.recipient: report for report in reports}
         is_missing = elapsed >= self._pause_for(reference, found.keys())
@@ -310,13 +310,13 @@ class Tracker:
                 if message.group is not None and reports:
                     await self._divide_group(message, reports)
                 elif (report := found.get(message.number)) is not None:
-                    changed.append(reported(message, report, self._clock.now()))
+                    changed.append(reported(message, report, self._clock.moment()))
                 elif message.stage is Stage.IN_DOUBT and is_missing:
                     unsent.append(message)
             await self._change(changed)
         # All at once, so that they are sent together again; some may have been settled
         # while the others were recorded.
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
             [
                 never_arrived(message, now)
@@ -361,7 +361,7 @@ class Tracker:
             for report in reports
         }
         await settle_group(
-            self._open, self._account, message, outcomes, self._clock.now()
+            self._open, self._account, message, outcomes, self._clock.moment()
         )
         await self.apply(reports)
 
@@ -378,7 +378,7 @@ class Tracker:
                 if message is None:
                     continue
                 known += 1
-                changed.append(reported(message, report, self._clock.now()))
+                changed.append(reported(message, report, self._clock.moment()))
             await self._change(changed)
         return known
 
@@ -388,7 +388,8 @@ class Tracker:
             after
             for after in messages
             if (before := self._open.get(after.id)) is not None
-            and replace(after, updated=before.updated) != before
+            and replace(after, updated=before.updated, changed_at=before.changed_at)
+            != before
         ]
         if news:
             await self._open.change(news)
@@ -398,13 +399,13 @@ class Tracker:
 
         The provider never reported the end, so whether it arrived is uncertain.
         """
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
             [
                 given_up(message, now)
                 for message in (self._open.get(one.id) for one in messages)
                 if message is not None
-                and now - message.dispatch.due > self._timing.give_up
+                and now.steady - message.dispatch.due > self._timing.give_up
             ]
         )
 
@@ -418,6 +419,6 @@ def _is_in(message: Message, reference: str) -> bool:
 def _asked_from(message: Message) -> float:
     """Return the moment from which on a message is asked about."""
     if message.stage is Stage.IN_DOUBT or message.error is ErrorKind.CANCELLED:
-        return message.updated
+        return message.changed_at
     # What waited in our outbox is as young as on the day it was accepted.
-    return max(message.dispatch.due, message.updated)
+    return max(message.dispatch.due, message.changed_at)
