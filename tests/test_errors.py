@@ -57,6 +57,7 @@ DISPATCH = Dispatch(
     encoding=Encoding.GSM7,
     parts=1,
     created=0,
+    due=0,
     expires=60,
     route=("one",),
 )
@@ -74,6 +75,7 @@ def message(
         status=status,
         stage=Stage.CLOSED,
         updated=0,
+        changed_at=0,
         parts=1,
         error=error,
         detail=detail,

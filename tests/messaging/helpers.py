@@ -85,7 +85,7 @@ class Time:
         """Return the seconds since the epoch."""
         return time.time() + self._to_noon + self.shift
 
-    def monotonic(self) -> float:
+    def steady(self) -> float:
         """Return seconds that no setting of the clock changes."""
         return time.monotonic() + self.passed
 
@@ -100,7 +100,7 @@ class Time:
 
     def clock(self) -> Clock:
         """Return a clock that shows this time."""
-        return Clock(now=self.now, monotonic=self.monotonic)
+        return Clock(wall=self.now, steady=self.steady)
 
 
 def a_dispatch(index: int = 1, /, **changes: Any) -> Dispatch:  # noqa: ANN401 - fields of several types
@@ -112,6 +112,7 @@ def a_dispatch(index: int = 1, /, **changes: Any) -> Dispatch:  # noqa: ANN401 -
         "encoding": Encoding.GSM7,
         "parts": 1,
         "created": 1_000_000.0 + index,
+        "due": 1_000_000.0 + index,
         "expires": 1_003_600.0 + index,
         "route": ("casa",),
     }
@@ -133,6 +134,7 @@ def a_message(
         "status": Status.QUEUED,
         "stage": Stage.WAITING,
         "updated": dispatch.created,
+        "changed_at": dispatch.created,
         "parts": dispatch.parts,
         "attempt_at": dispatch.created,
     }

@@ -53,7 +53,8 @@ def simulator() -> Iterator[Simulator]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     """Return the time that the messenger of this test uses."""
     clock = Time()
-    monkeypatch.setattr(sms_italia, "Clock", partial(Clock, now=clock.now))
+    moved = partial(Clock, wall=clock.now, steady=clock.now)
+    monkeypatch.setattr(sms_italia, "Clock", moved)
     return clock
 
 

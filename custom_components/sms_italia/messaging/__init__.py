@@ -4,7 +4,7 @@ The rooms of Home Assistant import from here alone.
 """
 
 from .account import Account, AccountOptions, DeliveryReports
-from .clock import Clock
+from .clock import Clock, Moment
 from .compose import (
     NumberError,
     country_of,
@@ -62,6 +62,7 @@ __all__ = [
     "Message",
     "MessagesChanged",
     "Messenger",
+    "Moment",
     "NumberError",
     "NumberProblem",
     "PhoneNumber",

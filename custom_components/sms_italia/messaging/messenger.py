@@ -183,7 +183,7 @@ class Messenger:
             account,
             self._open.committed_parts(account.id),
             self._open.ids,
-            self._clock.now(),
+            self._clock.moment(),
         )
         if account.options.bundle_after:
             messages = self._storm.hold(account, messages)
@@ -210,7 +210,7 @@ class Messenger:
         """
         account = await self._accounts.wait_for(request.account)
         prices = partial(self.prices, account.id)
-        return await estimate_request(account, request, self._clock.now(), prices)
+        return await estimate_request(account, request, self._clock.wall(), prices)
 
     async def prices(self, account_id: str) -> Mapping[str, Decimal]:
         """Return what an account last paid for a part: euro by country (ISO 3166)."""
@@ -270,7 +270,7 @@ class Messenger:
         self._is_running = True
         self.totals.load(opened.totals)
         self._open.load(opened.open_messages)
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
             [
                 interrupted(message, now)

@@ -135,7 +135,7 @@ async def test_the_numbers_are_known_before_their_group_is_closed(
     open_messages.subscribe(note, Stage.CLOSED)
     outcomes = {to: Accepted(provider_id=to) for to in (OTHER, THIRD)}
     account = harness.account(KEY)
-    await settle_group(open_messages, account, group, outcomes, clock.now())
+    await settle_group(open_messages, account, group, outcomes, clock.moment())
     found = await ledger.find(Query())
     await ledger.close()
     assert known == [OTHER, THIRD]

@@ -36,17 +36,13 @@ class Failover:
             account = await self._context.accounts.wait_for(message.dispatch.account)
         except RequestRefusedError:
             return
-        now = self._context.clock.now()
+        now = self._context.clock.moment()
         is_wanted = account.options.failover_on_failed_delivery
-        if not is_wanted or now >= message.dispatch.expires:
+        if not is_wanted or now.steady >= message.dispatch.expires:
             return
         ids = self._context.open_messages.ids
         dispatch = replace(message.dispatch, id=next(ids), route=tuple(route))
-        again = replace(
-            new_message(dispatch, next(ids), message.number, message.recipient),
-            updated=now,
-            attempt_at=now,
-        )
+        again = new_message(dispatch, next(ids), message.number, message.recipient, now)
         self._context.open_messages.add([again])
         await self._outbox.deliver([again])
 

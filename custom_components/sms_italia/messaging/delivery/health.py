@@ -70,8 +70,7 @@ class AccountHealth:
     """The circuit breaker of each account: open for a while after a failure.
 
     While it is open nothing is tried with the account: in a storm of alerts only the
-    first one waits for its timeout. All is measured by the monotonic clock: a pause
-    is not longer because the time was set.
+    first one waits for its timeout.
     """
 
     def __init__(self, clock: Clock, timing: Timing, events: Events) -> None:
@@ -90,19 +89,14 @@ class AccountHealth:
         self._when_recovered.append(when_recovered)
 
     def open_until(self, account_id: str) -> float | None:
-        """Return the time until which an account is not asked, None if it may be.
-
-        In seconds since the epoch, by what the clock shows now.
-        """
-        if (until := self._open_until.get(account_id)) is None:
-            return None
-        left = until - self._clock.monotonic()
-        return self._clock.now() + left if left > 0 else None
+        """Return when (steady time) an account may be asked again, None if now."""
+        until = self._open_until.get(account_id)
+        return until if until is not None and until > self._clock.now() else None
 
     def has_failed_since(self, account_id: str, moment: float) -> bool:
         """Return whether an account was paused at this moment, or failed later.
 
-        Or was detached later. The moment is one of the monotonic clock.
+        Or was detached later. The moment is one of steady time.
         """
         never = float("-inf")
         return (
@@ -115,7 +109,7 @@ class AccountHealth:
 
         What fails during a pause was on the wire before: a storm is one failure.
         """
-        now = self._clock.monotonic()
+        now = self._clock.now()
         self._failed_at[account_id] = now
         if self._open_until.get(account_id, now) <= now:
             failures = self._failures.get(account_id, 0)
@@ -136,7 +130,7 @@ class AccountHealth:
         It may be there again before the round of the outbox ends in which a message
         could not be sent for that.
         """
-        self._failed_at[account_id] = self._clock.monotonic()
+        self._failed_at[account_id] = self._clock.now()
 
     def worked(self, account_id: str) -> bool:
         """End an account's pause; return whether it had been failing."""

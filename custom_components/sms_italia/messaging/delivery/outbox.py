@@ -91,7 +91,7 @@ class Outbox:
         if message.dispatch.due > now:
             return False
         return message.number in self._trying or any(
-            one.dispatch is not message.dispatch
+            one.dispatch.id != message.dispatch.id
             and one.dispatch.due <= now
             and one.id not in self._context.in_progress
             for one in waiting
@@ -143,15 +143,15 @@ class Outbox:
     async def _work_once(self) -> None:
         """Let expire what has expired, and deliver what is due."""
         is_hurried, self._is_hurried = self._is_hurried, False
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
             [
                 expired(one, now)
                 for one in self._open.waiting
-                if now >= one.dispatch.expires
+                if now.steady >= one.dispatch.expires
             ]
         )
-        await self._deliver_in_order(self._ready(now, everything=is_hurried))
+        await self._deliver_in_order(self._ready(now.steady, everything=is_hurried))
 
     def _ready(self, now: float, *, everything: bool) -> list[Message]:
         """Return what is to be tried now, in order.
@@ -181,7 +181,7 @@ class Outbox:
     async def _deliver_in_order(self, messages: Sequence[Message]) -> None:
         """Deliver dispatch by dispatch, each number's messages one after another."""
         self._trying = frozenset(one.number for one in messages)
-        began = self._clock.monotonic()
+        began = self._clock.now()
         last: dict[str, asyncio.Task[None]] = {}
         tasks: list[asyncio.Task[None]] = []
         for _, dispatched in groupby(messages, lambda one: one.dispatch.id):

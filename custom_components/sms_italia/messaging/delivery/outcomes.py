@@ -14,7 +14,7 @@ from ...providers import (
     Uncertain,
 )
 from ..account import Account
-from ..clock import Clock
+from ..clock import Clock, Moment
 from ..ledger import Ledger, LedgerUnreadableError, Query
 from ..model import Message
 from ..state import OpenMessages
@@ -100,7 +100,7 @@ class Settlement:
                     self.account,
                     one.message,
                     result.group_outcomes,
-                    self.clock.now(),
+                    self.clock.moment(),
                 )
             elif (message := self._settled(one, outcome, result.mode)) is not None:
                 settled.append(message)
@@ -108,7 +108,7 @@ class Settlement:
                 left.append(one)
         await self._record(settled)
         arrived = [one for one in left if await self._has_arrived_before(one)]
-        now = self.clock.now()
+        now = self.clock.moment()
         await self._record([arrived_before(one.message, now) for one in arrived])
         return [one for one in left if one not in arrived]
 
@@ -127,7 +127,7 @@ class Settlement:
         self, one: Pending, outcome: Outcome, mode: Mode | None
     ) -> Message | None:
         """Return a message that is settled; None for one that may go on."""
-        now, account = self.clock.now(), self.account
+        now, account = self.clock.moment(), self.account
         match outcome:
             case Accepted():
                 return accepted(one.message, account, outcome, mode, now)
@@ -140,7 +140,7 @@ class Settlement:
             case NotSent(kind=kind):
                 retry_at = None
                 if time_may_help(kind):
-                    retry_at = self.health.open_until(account.id) or now
+                    retry_at = self.health.open_until(account.id) or now.steady
                 one.refused(account.id, outcome, retry_at)
         return None
 
@@ -168,7 +168,7 @@ class Settlement:
         query = Query(
             number=message.number,
             text=message.dispatch.text,
-            since=self.clock.now() - _REPEATED_WITHIN,
+            since=self.clock.wall() - _REPEATED_WITHIN,
         )
         try:
             found = await self.ledger.find(query)
@@ -216,7 +216,7 @@ async def settle_group(
     account: Account,
     message: Message,
     outcomes: Mapping[str, Outcome],
-    now: float,
+    now: Moment,
 ) -> None:
     """Close a message to a group that was accepted, and add one for each number.
 
@@ -251,7 +251,7 @@ async def settle_group(
 
 
 def _member(
-    message: Message, account: Account, outcome: Outcome, now: float
+    message: Message, account: Account, outcome: Outcome, now: Moment
 ) -> Message:
     """Return the message to one number of a group after the group's outcome."""
     match outcome:

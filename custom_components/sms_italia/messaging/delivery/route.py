@@ -185,13 +185,15 @@ class Route:
         """Return a message that no account accepted: waiting, expired or failed."""
         if one.doubt is not None:
             return still_in_doubt(one.message, one.doubt)
-        now = self._context.clock.now()
+        now = self._context.clock.moment()
         if one.refusal is None and one.is_early:
             return scheduled(one.message, now)
         refusal = one.refusal or NotSent(kind=ErrorKind.UNAVAILABLE)
-        is_early = one.is_early or self._dispatch.is_early(now)
+        is_early = one.is_early or self._dispatch.is_early(now.steady)
         may_wait = self._requested.options.retry_for or is_early
         if one.retry_at is None or not may_wait:
             return refused(one.message, refusal, one.refused_by, now)
         waiting = requeued(one.message, refusal, one.refused_by, one.retry_at, now)
-        return expired(waiting, now) if now >= self._dispatch.expires else waiting
+        return (
+            expired(waiting, now) if now.steady >= self._dispatch.expires else waiting
+        )

@@ -253,7 +253,7 @@ class Submitter:
         self, batch: Sequence[Pending], reference: str, text: str
     ) -> SubmissionIntent:
         """Mark messages as submitted; return the intent to record with them."""
-        now = self._context.clock.now()
+        now = self._context.clock.moment()
         for one in batch:
             one.unanswered_before = one.message.unanswered
             one.message = submitted(one.message, self._account, reference, text, now)
@@ -261,7 +261,7 @@ class Submitter:
             reference=reference,
             dispatch=self._dispatch.id,
             account=self._account.id,
-            created=now,
+            created=now.wall,
         )
 
     def _submission(
@@ -280,7 +280,9 @@ class Submitter:
             encoding=dispatch.encoding,
             sender=self._account.sender_for(options.sender),
             callback_url=self._account.callback_url(reference),
-            send_at=datetime.fromtimestamp(dispatch.due, UTC) if is_early else None,
+            send_at=datetime.fromtimestamp(options.send_at, UTC)
+            if is_early and options.send_at
+            else None,
             channel=options.channel,
             picture=options.picture if has_picture else None,
             groups=tuple(one.group for one in messages if one.group is not None),
@@ -334,10 +336,10 @@ class Submitter:
 
     async def _release(self, batch: Sequence[Pending]) -> None:
         """Record that what another account refused before is on no wire."""
-        now = self._context.clock.now()
+        now = self._context.clock.moment()
         await self._open.change(
             [
-                requeued(one.message, one.refusal, one.refused_by, now, now)
+                requeued(one.message, one.refusal, one.refused_by, now.steady, now)
                 for one in batch
                 if one.refusal is not None and self._is_untried(one)
             ]
