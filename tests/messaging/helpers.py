@@ -46,7 +46,12 @@ OTHER = "+393337654321"
 THIRD = "+393339999999"
 
 TIMING = Timing(
-    first_pause=0.01, longest_pause=0.05, first_poll=0.01, longest_poll=0.03
+    probe=0.02,
+    send_anyway=0.05,
+    first_pause=0.01,
+    longest_pause=0.05,
+    first_poll=0.01,
+    longest_poll=0.03,
 )
 STILL = Timing(first_pause=3600, longest_pause=3600, first_poll=3600, longest_poll=3600)
 """Nothing is tried again or asked about by itself while a test runs."""
@@ -190,9 +195,10 @@ class Harness:
     calls: list[Call]
 
     @classmethod
-    def build(cls, folder: Path) -> Harness:
+    def build(cls, folder: Path, clock: Time | None = None) -> Harness:
         """Return a harness whose messenger has no account yet."""
-        clock, troubles, expected = Time(), list[LedgerTrouble](), set[str]()
+        clock = clock or Time()
+        troubles, expected = list[LedgerTrouble](), set[str]()
         ledger = folder / "storage" / "sms.db"
         return cls(
             folder=folder,

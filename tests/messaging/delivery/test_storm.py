@@ -80,8 +80,8 @@ class Gathering(Outbox):
         self._messages = open_messages
 
     @override
-    async def deliver(self, messages: Sequence[Message]) -> None:
-        await self._messages.record(messages)
+    def deliver(self, messages: Sequence[Message]) -> asyncio.Task[None]:
+        return asyncio.ensure_future(self._messages.record(messages))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -589,7 +589,7 @@ async def test_of_a_forgotten_account_nothing_is_open_or_recorded_later(
     desk: Desk, entries: Entries
 ) -> None:
     message = desk.add()
-    other = a_message(a_dispatch(5, account="mare"))
+    other = a_message(a_dispatch(5, account="mare", route=("mare",)))
     desk.open.add([other])
     desk.open.forget("casa")
     assert list(desk.open) == [other]

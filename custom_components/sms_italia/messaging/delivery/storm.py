@@ -16,8 +16,8 @@ from ..compose import PreparedText, new_message, prepare_text
 from ..model import Dispatch, Message, SendOptions, Stage, TextEncoding
 from ..state import Change
 from ..state.transitions import expired, held, released
+from .context import DeliveryContext
 from .outbox import Outbox
-from .submitter import DeliveryContext
 
 _MOST_PARTS = 3
 """Parts of joined messages where the account's options set no bound."""
@@ -165,7 +165,7 @@ class StormBrake:
         else:
             carrying = self._joined(account, waiting)
             await self._open.join(carrying, waiting)
-            self._tasks.spawn(self._outbox.deliver([carrying]), "joined")
+            self._outbox.deliver([carrying])
 
     async def _expire(self, messages: Sequence[Message]) -> None:
         """Close what may not be sent any more."""

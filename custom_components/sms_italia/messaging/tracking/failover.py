@@ -5,12 +5,10 @@ from dataclasses import replace
 
 from ...providers import ErrorKind, Status
 from ..compose import new_message
+from ..delivery import DeliveryContext, Outbox, accounts_after
 from ..errors import RequestRefusedError
 from ..model import Message, Stage
 from ..state import Change
-from .outbox import Outbox
-from .retry_rules import accounts_after
-from .submitter import DeliveryContext
 
 
 class Failover:
@@ -44,7 +42,7 @@ class Failover:
         dispatch = replace(message.dispatch, id=next(ids), route=tuple(route))
         again = new_message(dispatch, next(ids), message.number, message.recipient, now)
         self._context.open_messages.add([again])
-        await self._outbox.deliver([again])
+        self._outbox.deliver([again])
 
 
 def _has_failed_there(change: Change) -> bool:
