@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .account import Account, Accounts
 from .clock import Clock
-from .compose import create_dispatch, estimate_request, prices_by_country
+from .compose import DailyLimits, create_dispatch, estimate_request, prices_by_country
 from .delivery import DeliveryContext, Outbox, StormBrake
 from .errors import Refusal, RequestRefusedError
 from .health import Timing
@@ -49,6 +49,9 @@ class Messenger:
         self._timing = timing
         self._accounts = Accounts(is_expected)
         self._open = OpenMessages(self.ledger, clock, self.totals, self.events)
+        self._limits = DailyLimits(
+            accounts=self._accounts, committed=self._open.committed_parts
+        )
         self._context = DeliveryContext(
             accounts=self._accounts,
             open_messages=self._open,
@@ -166,7 +169,7 @@ class Messenger:
         messages = create_dispatch(
             request,
             account,
-            self._open.committed_parts(account.id),
+            self._limits,
             self._open.ids,
             self._clock.moment(),
         )

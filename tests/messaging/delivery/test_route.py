@@ -482,6 +482,53 @@ async def test_the_daily_limit_refuses_before_any_request(harness: Harness) -> N
     assert len(harness.accepted(MANY)) == 3
 
 
+@pytest.mark.parametrize("limits", [(1, 2), (1, 0), (1, 3)])
+async def test_a_message_goes_on_where_the_account_that_was_asked_is_full(
+    harness: Harness, limits: tuple[int, int]
+) -> None:
+    asked, fallback = limits
+    await harness.attach(REFERENCE, daily_limit=fallback)
+    await harness.attach(MANY, daily_limit=asked, fallback=(REFERENCE,))
+    first, second, third = [await harness.one(MANY, to) for to in numbers(3)]
+    assert first.last_account == MANY
+    assert second.last_account == third.last_account == REFERENCE
+    assert second.status in TAKEN
+    assert second.dispatch.account == MANY
+    assert harness.messenger.totals.spent_today(MANY).parts == 1
+
+
+async def test_where_all_accounts_are_full_the_request_is_refused(
+    harness: Harness,
+) -> None:
+    await harness.attach(REFERENCE, daily_limit=1)
+    await harness.attach(MANY, daily_limit=1, fallback=(REFERENCE, "altro"))
+    await asyncio.gather(*(harness.one(MANY, to) for to in numbers(2)))
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT) as caught:
+        await harness.one(MANY, THIRD)
+    assert caught.value.placeholders["account"] == "Many"
+    assert harness.requests(MANY) == harness.requests(REFERENCE) == 1
+
+
+async def test_a_fallback_that_may_not_send_the_text_does_not_widen_the_limit(
+    harness: Harness,
+) -> None:
+    await harness.attach(PLAIN, max_parts=1)
+    await harness.attach(MANY, daily_limit=1, fallback=(PLAIN,))
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
+        await harness.one(MANY, text="x" * 161)
+
+
+async def test_a_group_goes_to_no_fallback_where_its_own_account_is_full(
+    harness: Harness,
+) -> None:
+    await harness.attach(MANY)
+    await harness.attach(REFERENCE, daily_limit=1, fallback=(MANY,))
+    harness.client(REFERENCE).groups["7"] = (NUMBER,)
+    await harness.one(REFERENCE)
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
+        await harness.send(REFERENCE, groups=("7",))
+
+
 @pytest.mark.parametrize("key", [MANY, ONE])
 async def test_many_sends_at_once_do_not_pass_the_daily_limit(
     harness: Harness, key: str

@@ -9,8 +9,8 @@ from ..clock import Moment
 from ..model import Dispatch, Message, SendOptions, SendRequest, Stage, group_address
 from .text import PreparedText, prepare_text
 from .validation import (
+    DailyLimits,
     RefusedTarget,
-    check_limit,
     check_options,
     check_sender,
     check_text,
@@ -26,7 +26,7 @@ _FIRST_ATTEMPT = 120
 def create_dispatch(
     request: SendRequest,
     account: Account,
-    committed_parts: int,
+    limits: DailyLimits,
     ids: Iterator[int],
     now: Moment,
 ) -> list[Message]:
@@ -34,14 +34,16 @@ def create_dispatch(
 
     Each number gets one message, and so does each group of the options, of which
     nobody here knows how many numbers it has. The messages to targets that are not
-    sent to are closed. `committed_parts` are what the account spent today and is about
-    to spend. Raises RequestRefusedError if nothing of it may be sent.
+    sent to are closed. Where the account's daily limit is full, its fallbacks alone are
+    tried. Raises RequestRefusedError if nothing of it may be sent.
     """
     options, prepared = check_request(request, account, now.wall)
     good, refused = sort_targets(account, request.targets, options.groups)
     addresses = [(target.number.e164, target.recipient) for target in good]
     addresses += [(group_address(group), None) for group in options.groups]
-    check_limit(account, committed_parts, prepared.parts * len(addresses))
+    # A group means nothing to another account.
+    others = [] if options.groups else account.route[1:]
+    route = limits.route(account, others, prepared.parts, len(addresses))
     due = now.steady + ((options.send_at or now.wall) - now.wall)
     dispatch = Dispatch(
         id=next(ids),
@@ -52,7 +54,7 @@ def create_dispatch(
         created=now.wall,
         due=due,
         expires=due + (account.options.retry_for or _FIRST_ATTEMPT),
-        route=account.route,
+        route=route,
         options=options,
     )
     return [

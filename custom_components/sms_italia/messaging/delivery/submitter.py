@@ -85,7 +85,6 @@ class Submitter:
                 if not await self._is_admitted(turn, batch):
                     return
                 with self._health.sending() as sending:
-                    self._turns.begin(turn)
                     reference = await new_reference(
                         self._context, self._dispatch, self._account
                     )
@@ -95,7 +94,8 @@ class Submitter:
                         return
                     intent = self._start(batch, reference, text)
                     await self._open.change([one.message for one in batch], [intent])
-                    sending.outcomes = (Uncertain(detail="interrupted"),)
+                    sending.begin()
+                    self._turns.begin(turn)
                     result = await self._account.client.send(
                         new_submission(
                             [one.message for one in batch],

@@ -30,10 +30,22 @@ class Ending(Enum):
 
 @dataclass(slots=True, eq=False)
 class Sending:
-    """A request to send; `outcomes` are those of its messages, as far as is known."""
+    """A request to send, which `began` at this moment of steady time.
 
+    `outcomes` are those of its messages, as far as is known.
+    """
+
+    clock: Clock
     began: float
     outcomes: Sequence[Outcome] = ()
+
+    def begin(self) -> None:
+        """Note that the request leaves now: until it ends, it may have been accepted.
+
+        What came before, such as a slow disk, is not the provider's fault.
+        """
+        self.began = self.clock.now()
+        self.outcomes = (Uncertain(detail="interrupted"),)
 
 
 class AccountHealth:
@@ -53,7 +65,7 @@ class AccountHealth:
         self._on_change = on_change
         self._alarm = Alarm(clock, self._look)
         self._sendings: list[Sending] = []
-        self._answered_began = -inf
+        self._answered_at = -inf
         self._suspected: Condition | None = None
         self._suspected_at = -inf
         self._admits_one = False
@@ -64,7 +76,7 @@ class AccountHealth:
         self._behind = 0.0
         self._behind_until = -inf
         self.wait_until = -inf
-        """When the provider may be asked again, in seconds since the epoch."""
+        """When the provider may be asked again, in steady time."""
         self._is_stopped = False
         self._known = self._state()
 
@@ -104,7 +116,7 @@ class AccountHealth:
 
         It uses up what a probe admitted.
         """
-        sending = Sending(self._clock.now())
+        sending = Sending(self._clock, self._clock.now())
         self._sendings.append(sending)
         self._admits_one = False
         self._look()
@@ -138,13 +150,13 @@ class AccountHealth:
     def _learn(self, sending: Sending) -> None:
         """Draw from how a request ended what that says of the account.
 
-        A doubt about one older than the last that was answered is no news.
+        Of one that hung before another one was answered, no news comes any more.
         """
         now, ending = self._clock.now(), _ending_of(sending.outcomes)
-        is_news = sending.began > self._answered_began
+        is_news = min(now, self._hangs_from(sending)) >= self._answered_at
         match ending:
             case Ending.ANSWERED:
-                self._answered_began = max(self._answered_began, sending.began)
+                self._answered_at = now
                 self._heal()
             case Ending.DOUBT:
                 self._count_doubt(now)
@@ -160,10 +172,9 @@ class AccountHealth:
         return sending.began + self._timing.unanswered
 
     def _hangs(self, now: float) -> bool:
-        """Return whether a request hangs that is newer than the last answered one."""
+        """Return whether a request hangs, and none was answered since it does."""
         return any(
-            one.began > self._answered_began and self._hangs_from(one) <= now
-            for one in self._sendings
+            self._answered_at <= self._hangs_from(one) <= now for one in self._sendings
         )
 
     def _suspect(self, condition: Condition, now: float) -> None:
