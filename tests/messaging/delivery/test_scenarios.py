@@ -1,9 +1,10 @@
 """Alarms while a provider fails: how many arrive, and when, with the real waits."""
 
 import asyncio
-from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
+from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
 
 from custom_components.sms_italia.messaging import Message, Stage
@@ -15,6 +16,7 @@ from ..fake import (
     ONE,
     PLAIN,
     REFERENCE,
+    THROTTLED,
     Late,
     Lost,
     Operation,
@@ -321,5 +323,204 @@ def test_while_all_is_healthy_or_nobody_waits_little_is_probed(tmp_path: Path) -
     run(tmp_path, scenario)
 
 
-def sent_by_one(harness: Harness) -> Callable[[], list[str]]:
-    return lambda: [text for _, text in harness.arrived(ONE)]
+# Order, and what goes first
+
+
+def test_what_waited_leaves_in_its_order_when_the_line_is_back(tmp_path: Path) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(ONE).always(UNAVAILABLE)
+        harness.client(ONE).always(UNAVAILABLE, of=Operation.PROBE)
+        await harness.attach(ONE)
+        texts = [f"allarme {index}" for index in range(6)]
+        for text in texts:
+            await harness.one(ONE, NUMBER, text)
+            await asyncio.sleep(2)
+        harness.client(ONE).always(None)
+        harness.client(ONE).always(None, of=Operation.PROBE)
+        await asyncio.sleep(20)
+        assert [text for _, text in harness.arrived(ONE)] == texts
+
+    run(tmp_path, scenario)
+
+
+def test_untried_messages_to_one_number_keep_their_order(tmp_path: Path) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(ONE).reply(Late(2), Late(0.1))
+        await harness.attach(ONE)
+        tasks = [
+            asyncio.create_task(harness.one(ONE, NUMBER, text))
+            for text in ("primo", "secondo")
+        ]
+        await asyncio.sleep(0.1)
+        other = await harness.one(ONE, OTHER, "altro")
+        assert other.stage is Stage.ACCEPTED
+        await asyncio.gather(*tasks)
+        assert [text for _, text in harness.arrived(ONE)] == [
+            "altro",
+            "primo",
+            "secondo",
+        ]
+
+    run(tmp_path, scenario)
+
+
+def test_an_open_request_holds_up_the_next_to_its_number_for_5_seconds(
+    tmp_path: Path,
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(MANY).always(HANGS)
+        await harness.attach(REFERENCE)
+        await harness.attach(MANY, fallback=(REFERENCE,))
+        first = asyncio.create_task(harness.one(MANY, NUMBER, "primo"))
+        await asyncio.sleep(1)
+        began = now()
+        second = await harness.one(MANY, NUMBER, "secondo")
+        assert now() - began == pytest.approx(4, abs=0.1)
+        assert second.last_account == REFERENCE
+        await first
+
+    run(tmp_path, scenario)
+
+
+def test_what_waits_for_a_slot_leaves_a_suspect_account_for_a_healthy_one(
+    tmp_path: Path,
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(ONE).always(HANGS)
+        await harness.attach(REFERENCE)
+        await harness.attach(ONE, fallback=(REFERENCE,))
+        tasks = alarms(harness, ONE, 40, every=0)
+        await asyncio.sleep(5.1)
+        assert len(harness.accepted(REFERENCE)) == 8
+        await asyncio.gather(*tasks)
+
+    run(tmp_path, scenario)
+
+
+def test_an_alarm_does_not_wait_for_a_bulk(tmp_path: Path) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(ONE).always(Late(1))
+        await harness.attach(ONE, daily_limit=0)
+        bulk = asyncio.create_task(harness.send(ONE, *numbers(320), text="novità"))
+        await asyncio.sleep(0.5)
+        began = now()
+        await asyncio.gather(
+            harness.one(ONE, OTHER, "allarme"),
+            # One to whom the bulk goes last.
+            harness.one(ONE, numbers(320)[-1], "allarme"),
+        )
+        assert now() - began < 3
+        await bulk
+        texts = [text for to, text in harness.arrived(ONE) if to == numbers(320)[-1]]
+        assert texts == ["novità", "allarme"]
+        await asyncio.sleep(20)
+        assert len(harness.accepted(ONE)) == 322
+
+    run(tmp_path, scenario)
+
+
+def test_a_bulk_goes_at_the_rate_of_its_provider_and_not_in_bursts(
+    tmp_path: Path,
+) -> None:
+    """The provider takes 30 messages a minute."""
+
+    async def scenario(harness: Harness) -> None:
+        taken: list[float] = []
+
+        def limited(_: object) -> Reply:
+            minute = [one for one in taken if one > now() - 60]
+            if len(minute) >= 30:
+                wait = 60 - (now() - minute[0])
+                return NotSent(kind=ErrorKind.THROTTLED, retry_after=wait)
+            taken.append(now())
+            return None
+
+        harness.client(ONE).always(limited)
+        await harness.attach(ONE, daily_limit=0)
+        await harness.send(ONE, *numbers(300))
+        await asyncio.sleep(1800)
+        assert len(harness.accepted(ONE)) == 300
+        # Ten minutes are the least; refused requests cost the provider little.
+        assert taken[-1] - taken[0] < 900
+        assert harness.requests(ONE) < 600
+        later = [one for one in taken if one > taken[0] + 120]
+        gaps = [second - first for first, second in pairwise(later)]
+        assert sorted(gaps)[len(gaps) // 2] > 1
+
+    run(tmp_path, scenario)
+
+
+# The end
+
+
+def test_stopping_waits_five_seconds_for_what_is_on_the_wire(tmp_path: Path) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(ONE).always(HANGS)
+        harness.client(ONE).always(NO_ANSWER, of=Operation.PROBE)
+        await harness.attach(ONE)
+        tasks = [*alarms(harness, ONE, 40, every=0)]
+        await asyncio.sleep(7)
+        began = now()
+        await harness.messenger.close()
+        assert now() - began <= 5.1
+        await asyncio.gather(*tasks)
+        names = [task.get_name() for task in asyncio.all_tasks()]
+        assert not [name for name in names if "sms_italia" in name]
+
+    run(tmp_path, scenario)
+
+
+# Whatever happens
+
+TROUBLE = st.sampled_from(
+    [
+        None,
+        None,
+        UNAVAILABLE,
+        THROTTLED,
+        Lost.ANSWER,
+        HANGS,
+        Late(7),
+        Late(10, UNAVAILABLE),
+    ]
+)
+PROBES = st.sampled_from([None, UNAVAILABLE, NO_ANSWER])
+SPELL = st.tuples(st.floats(1, 200), TROUBLE, TROUBLE, PROBES)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(spells=st.lists(SPELL, min_size=1, max_size=6))
+def test_whatever_happens_each_alarm_is_tried_once_answered_and_never_sent_twice(
+    tmp_path_factory: pytest.TempPathFactory,
+    spells: list[tuple[float, Reply, Reply, Reply]],
+) -> None:
+    """Every alarm has its end soon after all is well; doubts apart, it arrived."""
+
+    async def scenario(harness: Harness) -> None:
+        await harness.attach(REFERENCE)
+        await harness.attach(ONE, fallback=(REFERENCE,))
+        tasks = alarms(harness, ONE, 12, every=20)
+        for seconds, first, second, probe in spells:
+            for key, reply in ((ONE, first), (REFERENCE, second)):
+                harness.client(key).always(reply)
+                harness.client(key).always(probe, of=Operation.PROBE)
+            await asyncio.sleep(seconds)
+        for key in (ONE, REFERENCE):
+            harness.client(key).always(None)
+            harness.client(key).always(None, of=Operation.PROBE)
+        await asyncio.gather(*tasks)
+        await asyncio.sleep(400)
+        for message in await harness.found():
+            texts = [
+                text for key in (ONE, REFERENCE) for _, text in harness.arrived(key)
+            ]
+            count = texts.count(message.dispatch.text)
+            assert count <= 1
+            assert message.attempts > 0
+            assert count == 1 or message.status is Status.UNCERTAIN
+
+    run(tmp_path_factory.mktemp("ledger"), scenario)

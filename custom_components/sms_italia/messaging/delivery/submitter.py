@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import batched
 import logging
 
-from ...providers import ErrorKind, NotSent, SendResult, Uncertain
+from ...providers import Accepted, ErrorKind, NotSent, Outcome, SendResult, Uncertain
 from ..account import Account
-from ..health import Admission, Rank, Turn
+from ..health import Admission, Condition, Rank, Turn
 from ..ledger import SubmissionIntent
 from ..model import Message, Stage
 from ..state.transitions import requeued, submitted
@@ -226,6 +226,7 @@ class Submitter:
         """Apply an answer: what is not settled may go on along its route."""
         outcomes = outcomes_of(batch, result)
         publish_news(self._context, self._account.id, result, outcomes)
+        self._learn_pace(outcomes)
         for one, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NotSent):
                 one.message = replace(
@@ -241,6 +242,13 @@ class Submitter:
             await self.submit(batch[half:], text)
         else:
             await self._settlement.apply(batch, outcomes, result)
+
+    def _learn_pace(self, outcomes: Sequence[Outcome]) -> None:
+        """Draw from an answer how fast the provider accepts a bulk."""
+        if any(isinstance(outcome, Accepted) for outcome in outcomes):
+            self._turns.pace.accepted()
+        elif self._health.condition is Condition.THROTTLED:
+            self._turns.pace.throttled(self._health.wait_until)
 
     async def _recover(self, batch: Sequence[Pending], detail: str) -> None:
         """Go on after a fault of ours.
