@@ -201,12 +201,16 @@ def outcomes_of(batch: Sequence[Pending], result: SendResult) -> list[Outcome]:
 
 def publish_news(
     context: DeliveryContext,
-    account_id: str,
+    account: Account,
     result: SendResult,
     outcomes: Sequence[Outcome],
 ) -> None:
-    """Notify of what an answer with these outcomes says of the account."""
-    publish = context.events.publish
+    """Notify of what an answer with these outcomes says of the account.
+
+    One that was attached anew meanwhile has other credentials than were refused.
+    """
+    publish, account_id = context.events.publish, account.id
+    is_current = context.accounts.get(account_id) is account
     if result.credit is not None:
         publish(CreditReported(account=account_id, balance=result.credit))
     if any(isinstance(outcome, Accepted) for outcome in outcomes):
@@ -217,7 +221,7 @@ def publish_news(
         case NotSent(cause=Cause.UNSUPPORTED | Cause.PICTURE):
             # Our own client refused it; the provider was not even asked.
             pass
-        case NotSent(kind=ErrorKind.AUTH):
+        case NotSent(kind=ErrorKind.AUTH) if is_current:
             publish(CredentialsRefused(account=account_id))
         case NotSent(kind=ErrorKind.CREDIT):
             publish(CreditChanged(account=account_id))

@@ -81,7 +81,7 @@ class Submitter:
         """
         text = text or self._dispatch.text
         try:
-            with self._turns.join(self._rank, _untried(batch)) as turn:
+            with self._turns.join(self._rank, _lines(batch)) as turn:
                 if not await self._is_admitted(turn, batch):
                     return
                 with self._health.sending() as sending:
@@ -225,7 +225,7 @@ class Submitter:
     ) -> None:
         """Apply an answer: what is not settled may go on along its route."""
         outcomes = outcomes_of(batch, result)
-        publish_news(self._context, self._account.id, result, outcomes)
+        publish_news(self._context, self._account, result, outcomes)
         self._learn_pace(outcomes)
         for one, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NotSent):
@@ -293,6 +293,12 @@ class Submitter:
         await self._settle(on_the_wire, result, self._dispatch.text)
 
 
-def _untried(batch: Sequence[Pending]) -> list[str]:
-    """Return the numbers of messages that were never submitted."""
-    return [one.message.number for one in batch if one.message.attempts == 0]
+def _lines(batch: Sequence[Pending]) -> list[str]:
+    """Return what messages wait in line for: their numbers.
+
+    What was submitted before has a line of its own: it holds up nothing new.
+    """
+    return [
+        f"again {one.message.number}" if one.message.attempts else one.message.number
+        for one in batch
+    ]

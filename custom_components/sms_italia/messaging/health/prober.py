@@ -18,7 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 class Prober:
     """Probes each suspect account, often while messages wait for it.
 
-    A probe is the client's `validate`. Whatever the provider answers in its own words,
+    Whatever the provider answers in its own words,
     a refusal too, shows that the line is there.
     """
 
@@ -116,7 +116,7 @@ class Prober:
     async def _is_answered(self, account: Account) -> bool:
         """Return whether the provider answers in its own words."""
         try:
-            await account.client.validate()
+            await account.client.probe()
         except OutcomeUnknownError:
             return False
         except NotAcceptedError as err:

@@ -36,13 +36,13 @@ class Turn:
     `news` is set when the turn is granted, or when the account is to be looked at.
     """
 
-    def __init__(self, place: int, rank: Rank, numbers: Collection[str]) -> None:
-        """Queue behind what came before to any of the numbers."""
+    def __init__(self, place: int, rank: Rank, lines: Collection[str]) -> None:
+        """Queue behind what came before in any of the lines."""
         self.place = place
         self.rank = rank
-        self.numbers = numbers
+        self.lines = lines
         self.blocks = 0
-        """The numbers to which another request is before this one."""
+        """The lines in which another request is before this one."""
         self.is_granted = False
         self.is_over = False
         self.news = asyncio.Event()
@@ -86,9 +86,10 @@ class Pace:
 class Turns:
     """The queue of one account: a bounded number of requests, each in its order.
 
-    Requests with untried messages to the same number are made one after another, in
-    the order in which they came; the others of small calls before those of bulks. One
-    that is not answered for `Timing.unanswered` seconds holds up nobody any more.
+    Requests that stand in the same line, such as those to one number, are made one
+    after another, in the order in which they came. Else those of small calls go before
+    those of bulks. One that is not answered for `Timing.unanswered` seconds holds up
+    nobody any more.
     """
 
     def __init__(self, clock: Clock, timing: Timing) -> None:
@@ -99,19 +100,16 @@ class Turns:
         self._ready: list[tuple[Rank, int, Turn]] = []
         self._waiting: set[Turn] = set()
         self._on_wire: set[Turn] = set()
-        self._by_number: dict[str, dict[Turn, None]] = {}
+        self._by_line: dict[str, dict[Turn, None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def join(self, rank: Rank, untried: Collection[str]) -> Iterator[Turn]:
-        """Queue a request; it leaves the queue, or the wire, in the end.
-
-        `untried` are the numbers of its messages that were never submitted.
-        """
-        turn = Turn(next(self._places), rank, untried)
+    def join(self, rank: Rank, lines: Collection[str]) -> Iterator[Turn]:
+        """Queue a request in some lines; it leaves them, and the wire, in the end."""
+        turn = Turn(next(self._places), rank, lines)
         self._waiting.add(turn)
-        for number in untried:
-            before = self._by_number.setdefault(number, {})
+        for line in lines:
+            before = self._by_line.setdefault(line, {})
             turn.blocks += bool(before)
             if rank is Rank.SMALL:
                 self._promote(tuple(before))
@@ -145,12 +143,12 @@ class Turns:
             if turn.rank is Rank.BULK:
                 turn.rank = Rank.SMALL
                 self._make_ready(turn)
-                for number in turn.numbers:
-                    self._promote(tuple(self._before(turn, number)))
+                for line in turn.lines:
+                    self._promote(tuple(self._before(turn, line)))
 
-    def _before(self, turn: Turn, number: str) -> Iterator[Turn]:
-        """Go over the requests to a number that are made before this one."""
-        return takewhile(lambda one: one is not turn, self._by_number[number])
+    def _before(self, turn: Turn, line: str) -> Iterator[Turn]:
+        """Go over the requests of a line that are made before this one."""
+        return takewhile(lambda one: one is not turn, self._by_line[line])
 
     def _make_ready(self, turn: Turn) -> None:
         if not turn.blocks and not turn.is_granted:
@@ -194,16 +192,16 @@ class Turns:
             turn.hanging.cancel()
         self._waiting.discard(turn)
         self._on_wire.discard(turn)
-        for number in turn.numbers:
-            self._leave_number(number, turn)
+        for line in turn.lines:
+            self._leave_line(line, turn)
         self._grant()
 
-    def _leave_number(self, number: str, turn: Turn) -> None:
-        same = self._by_number[number]
+    def _leave_line(self, line: str, turn: Turn) -> None:
+        same = self._by_line[line]
         was_first = next(iter(same)) is turn
         del same[turn]
         if not same:
-            del self._by_number[number]
+            del self._by_line[line]
         elif was_first:
             following = next(iter(same))
             following.blocks -= 1
