@@ -114,17 +114,15 @@ class DailyLimits:
         if none of `others`, its fallbacks, may send them either.
         """
         wanted = parts * count
-        if self._may_send(account, wanted):
+        if has_room(account, self.committed(account.id), wanted):
             return account.route
         attached = (self.accounts[one] for one in others if one in self.accounts)
         if not any(
-            parts <= one.max_parts and self._may_send(one, wanted) for one in attached
+            parts <= one.max_parts and has_room(one, self.committed(one.id), wanted)
+            for one in attached
         ):
             check_limit(account, self.committed(account.id), wanted)
         return tuple(others)
-
-    def _may_send(self, account: Account, wanted: int) -> bool:
-        return has_room(account, self.committed(account.id), wanted)
 
 
 def sort_targets(

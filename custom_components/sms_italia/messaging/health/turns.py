@@ -111,7 +111,7 @@ class Turns:
         for line in lines:
             before = self._by_line.setdefault(line, {})
             turn.blocks += bool(before)
-            if rank is Rank.SMALL:
+            if before and rank is Rank.SMALL:
                 self._promote(tuple(before))
             before[turn] = None
         self._make_ready(turn)
