@@ -143,6 +143,7 @@ def _entry(turn: int, account: str, created: float) -> Entry:
         encoding=Encoding.GSM7,
         parts=1,
         created=created,
+        due=created,
         expires=created + 3600,
         route=(account,),
     )
@@ -157,6 +158,7 @@ def _entry(turn: int, account: str, created: float) -> Entry:
         status=Status.DELIVERED,
         stage=Stage.CLOSED,
         updated=created + 5,
+        changed_at=created + 5,
         parts=1,
         last_account=account,
         submission=submission.reference,

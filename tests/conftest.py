@@ -61,7 +61,9 @@ async def internet(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses of the messenger, which are seconds at least."""
-    timing = partial(Timing, first_pause=0.02, longest_pause=0.02, first_poll=0.05)
+    timing = partial(
+        Timing, probe=0.02, first_pause=0.02, longest_pause=0.02, first_poll=0.05
+    )
     monkeypatch.setattr(sms_italia, "Timing", timing)
 
 

@@ -30,7 +30,7 @@ from pytest_homeassistant_custom_component.common import (
     async_test_home_assistant,
 )
 
-from custom_components.sms_italia.const import CONF_DAILY_LIMIT
+from custom_components.sms_italia.const import CONF_DAILY_LIMIT, CONF_RETRY_FOR
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
@@ -477,8 +477,11 @@ async def test_a_refused_person_is_skipped(
     automate: Automate,
 ) -> None:
     """If the account has no credit; if nobody can be alerted, the escalation ends."""
-    await accounts.set_up("inviosmart", recipients={"Anna": [ANNA]})
-    await accounts.set_up("smshosting", recipients={"Bruno": [BRUNO], "Carla": [CARLA]})
+    once = {CONF_RETRY_FOR: 0}
+    await accounts.set_up("inviosmart", recipients={"Anna": [ANNA]}, options=once)
+    await accounts.set_up(
+        "smshosting", recipients={"Bruno": [BRUNO], "Carla": [CARLA]}, options=once
+    )
     await make_helpers(hass)
     hass.states.async_set("binary_sensor.leak", "off")
     simulator.set_credit("inviosmart", 0)

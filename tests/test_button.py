@@ -9,7 +9,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.sms_italia.const import CONF_DAILY_LIMIT, DOMAIN
+from custom_components.sms_italia.const import CONF_DAILY_LIMIT, CONF_RETRY_FOR, DOMAIN
 from custom_components.sms_italia.providers import PROVIDERS, Status
 from simulator import Simulator
 
@@ -110,7 +110,9 @@ async def test_a_test_message_that_is_not_sent_gives_the_reason(
 ) -> None:
     """As every other message: the same limits, the same sentences."""
     await accounts.set_up(
-        "smshosting", options={CONF_DAILY_LIMIT: 1}, recipients={"Anna": [ANNA]}
+        "smshosting",
+        options={CONF_DAILY_LIMIT: 1, CONF_RETRY_FOR: 0},
+        recipients={"Anna": [ANNA]},
     )
     simulator.set_credit("smshosting", 0)
     with pytest.raises(HomeAssistantError) as no_credit:

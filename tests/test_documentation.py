@@ -23,6 +23,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.sms_italia.const import CONF_RETRY_FOR
 from custom_components.sms_italia.services.responses import MESSAGE_KEYS
 from simulator import Simulator
 
@@ -377,7 +378,7 @@ async def test_the_dashboard_sends_a_message(
     await send("Bruno", "Anch'io")
     assert arrived(simulator) == [(ANNA, "Torno tardi"), (BRUNO, "Anch'io")]
 
-    simulator.set_credit("smshosting", 0)
+    simulator.account("smshosting").blocked.add(ANNA)
     with pytest.raises(HomeAssistantError):
         await send("Anna", "Ancora")
     assert text() == "Ancora"
@@ -482,8 +483,9 @@ async def test_an_sms_that_cannot_be_sent_is_reported_on_the_screen(  # noqa: PL
     without_credit: list[str],
     reported: list[str],
 ) -> None:
-    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
+    once = {CONF_RETRY_FOR: 0}
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]}, options=once)
+    await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]}, options=once)
     for key in without_credit:
         simulator.set_credit(key, 0)
 

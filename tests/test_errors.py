@@ -57,6 +57,7 @@ DISPATCH = Dispatch(
     encoding=Encoding.GSM7,
     parts=1,
     created=0,
+    due=0,
     expires=60,
     route=("one",),
 )
@@ -74,6 +75,7 @@ def message(
         status=status,
         stage=Stage.CLOSED,
         updated=0,
+        changed_at=0,
         parts=1,
         error=error,
         detail=detail,
@@ -198,12 +200,12 @@ async def test_an_account_that_is_gone_is_not_named(
     assert await sentences(hass_with_texts, error)
 
 
-async def test_the_account_that_refused_is_named_and_not_the_one_that_was_asked(
+async def test_the_account_that_refused_first_is_named(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """A number that the fallback does not take is nothing to look for elsewhere."""
-    simulator.account("smshosting").blocked.add(ANNA)
-    simulator.set_credit("transactionale", 0)
+    """It is the first account that refused, whatever the fallback says."""
+    for key in ("smshosting", "transactionale"):
+        simulator.account(key).blocked.add(ANNA)
     spare = await accounts.set_up("smshosting", title="Riserva")
     await accounts.set_up(
         "transactionale", title="Casa mia", options={CONF_FALLBACK: [spare.entry_id]}
@@ -216,8 +218,8 @@ async def test_the_account_that_refused_is_named_and_not_the_one_that_was_asked(
 
     assert caught.value.translation_key == "not_sent_recipient"
     for sentence in (await sentences(hass, caught.value)).values():
-        assert "Riserva" in sentence
-        assert "Casa mia" not in sentence
+        assert "Casa mia" in sentence
+        assert "Riserva" not in sentence
 
 
 @pytest.mark.parametrize(

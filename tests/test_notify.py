@@ -14,7 +14,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.sms_italia.const import DOMAIN
+from custom_components.sms_italia.const import CONF_RETRY_FOR, DOMAIN
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
@@ -107,7 +107,9 @@ async def test_a_message_that_is_not_sent_fails_the_action(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """The automation learns of it, and the entity does not show it as sent."""
-    await accounts.set_up("smshosting", recipients=RECIPIENTS)
+    await accounts.set_up(
+        "smshosting", recipients=RECIPIENTS, options={CONF_RETRY_FOR: 0}
+    )
     simulator.set_credit("smshosting", 0)
 
     with pytest.raises(HomeAssistantError) as caught:

@@ -312,7 +312,7 @@ def midnight(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Midnight:
             async_fire_time_changed(hass, begin + timedelta(seconds=seconds))
             await hass.async_block_till_done(wait_background_tasks=True)
 
-    monkeypatch.setattr(sms_italia, "Clock", partial(Clock, now=now))
+    monkeypatch.setattr(sms_italia, "Clock", partial(Clock, wall=now))
     return let_pass
 
 

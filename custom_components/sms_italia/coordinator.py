@@ -22,6 +22,7 @@ from .messaging import (
     MessagesChanged,
     Target,
     TotalsChanged,
+    WaitRequested,
 )
 from .providers import (
     Cause,
@@ -73,6 +74,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             always_update=False,
         )
         self._account = account
+        self._settings = dict(entry.data)
         self._features = account.provider.capabilities.features
         self._can_ask = bool(
             self._features & {Feature.CREDIT, Feature.CREDIT_IF_OFFERED}
@@ -189,7 +191,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 if Feature.CREDIT in self._features:
                     self._refresh_soon()
             case CredentialsRefused():
-                self.config_entry.async_start_reauth(self.hass)
+                self._ask_for_credentials()
             case HttpsRequired():
                 self._note_https(is_required=True)
             case MessagesChanged(messages=messages):
@@ -200,8 +202,17 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 ):
                     self.follow_push()
                     self._refresh_soon()
-            case TotalsChanged():
+            case TotalsChanged() | WaitRequested():
                 pass
+
+    @callback
+    def _ask_for_credentials(self) -> None:
+        """Start reauth, unless the refused credentials have just been replaced.
+
+        A request with the old ones may be on the wire until the account is reloaded.
+        """
+        if self._settings == dict(self.config_entry.data):
+            self.config_entry.async_start_reauth(self.hass)
 
     @callback
     def _refresh_soon(self) -> None:

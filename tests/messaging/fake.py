@@ -70,7 +70,21 @@ class Operation(StrEnum):
     STATUS = "status"
     """About messages by their ids, or by the reference of their submission."""
     CANCEL = "cancel"
+    PROBE = "probe"
+    """The harmless question, which proves the credentials and the line."""
     ESTIMATE = "estimate"
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A reply that comes some seconds late; meanwhile the request hangs."""
+
+    seconds: float
+    reply: Reply = None
+
+
+HANGS = Late(30, Lost.REQUEST)
+"""A request that is given up in the end; the provider never got it."""
 
 
 type Reply = (
@@ -78,6 +92,7 @@ type Reply = (
     | Mapping[str, Outcome]
     | SendResult
     | Lost
+    | Late
     | Exception
     | Callable[[Submission], Reply]
     | None
@@ -198,7 +213,7 @@ class FakeClient(ProviderClient):
         self.is_slow = False
         self.cancel_result: Cancelling | None = None
         self._calls = calls
-        self._always: Reply = None
+        self._always: dict[Operation, Reply] = {}
         self._replies: dict[Operation, deque[Reply]] = {
             operation: deque() for operation in Operation
         }
@@ -214,9 +229,9 @@ class FakeClient(ProviderClient):
         for reply in replies:
             self._replies[of].extend(repeat(reply, times))
 
-    def always(self, reply: Reply) -> None:
-        """Give this reply to each sending request that has no other one."""
-        self._always = reply
+    def always(self, reply: Reply, of: Operation = Operation.SEND) -> None:
+        """Give this reply to each request of a kind that has no other one."""
+        self._always[of] = reply
 
     def refuse(self, kind: ErrorKind) -> None:
         """Refuse each sending request."""
@@ -259,7 +274,9 @@ class FakeClient(ProviderClient):
 
     @override
     async def validate(self) -> None:
-        """Do nothing: whatever is asked here has right credentials."""
+        """Answer the harmless question: the credentials are right."""
+        async with self._request(Operation.PROBE) as reply:
+            _raised(reply)
 
     @override
     async def _send(self, submission: Submission) -> SendResult:
@@ -363,10 +380,12 @@ class FakeClient(ProviderClient):
         if not line.is_up:
             raise NotAcceptedError(ErrorKind.UNAVAILABLE, detail="line_down")
         waiting = self._replies[operation]
-        standing = self._always if operation is Operation.SEND else None
-        reply = waiting.popleft() if waiting else standing
+        reply = waiting.popleft() if waiting else self._always.get(operation)
         text = submission.text if submission else None
         self._calls.append(Call(self.account, operation, text, reply))
+        if isinstance(reply, Late):
+            await asyncio.sleep(reply.seconds)
+            reply = reply.reply
         try:
             yield reply
         finally:

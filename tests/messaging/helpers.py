@@ -46,7 +46,12 @@ OTHER = "+393337654321"
 THIRD = "+393339999999"
 
 TIMING = Timing(
-    first_pause=0.01, longest_pause=0.05, first_poll=0.01, longest_poll=0.03
+    probe=0.02,
+    send_anyway=0.05,
+    first_pause=0.01,
+    longest_pause=0.05,
+    first_poll=0.01,
+    longest_poll=0.03,
 )
 STILL = Timing(first_pause=3600, longest_pause=3600, first_poll=3600, longest_poll=3600)
 """Nothing is tried again or asked about by itself while a test runs."""
@@ -85,7 +90,7 @@ class Time:
         """Return the seconds since the epoch."""
         return time.time() + self._to_noon + self.shift
 
-    def monotonic(self) -> float:
+    def steady(self) -> float:
         """Return seconds that no setting of the clock changes."""
         return time.monotonic() + self.passed
 
@@ -100,7 +105,7 @@ class Time:
 
     def clock(self) -> Clock:
         """Return a clock that shows this time."""
-        return Clock(now=self.now, monotonic=self.monotonic)
+        return Clock(wall=self.now, steady=self.steady)
 
 
 def a_dispatch(index: int = 1, /, **changes: Any) -> Dispatch:  # noqa: ANN401 - fields of several types
@@ -112,6 +117,7 @@ def a_dispatch(index: int = 1, /, **changes: Any) -> Dispatch:  # noqa: ANN401 -
         "encoding": Encoding.GSM7,
         "parts": 1,
         "created": 1_000_000.0 + index,
+        "due": 1_000_000.0 + index,
         "expires": 1_003_600.0 + index,
         "route": ("casa",),
     }
@@ -133,6 +139,7 @@ def a_message(
         "status": Status.QUEUED,
         "stage": Stage.WAITING,
         "updated": dispatch.created,
+        "changed_at": dispatch.created,
         "parts": dispatch.parts,
         "attempt_at": dispatch.created,
     }
@@ -188,9 +195,10 @@ class Harness:
     calls: list[Call]
 
     @classmethod
-    def build(cls, folder: Path) -> Harness:
+    def build(cls, folder: Path, clock: Time | None = None) -> Harness:
         """Return a harness whose messenger has no account yet."""
-        clock, troubles, expected = Time(), list[LedgerTrouble](), set[str]()
+        clock = clock or Time()
+        troubles, expected = list[LedgerTrouble](), set[str]()
         ledger = folder / "storage" / "sms.db"
         return cls(
             folder=folder,

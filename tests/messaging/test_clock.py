@@ -16,7 +16,7 @@ MOMENTS = st.integers(int(BEGIN) * 1000, int(END) * 1000).map(lambda ms: ms / 10
 @given(zone=st.sampled_from(ZONES), moment=MOMENTS)
 def test_the_day_of_a_moment_is_the_local_date(zone: str, moment: float) -> None:
     timezone = ZoneInfo(zone)
-    clock = Clock(now=lambda: moment, timezone=lambda: timezone)
+    clock = Clock(wall=lambda: moment, timezone=lambda: timezone)
     date = datetime.fromtimestamp(moment, timezone).date().isoformat()
     assert clock.day_of(moment) == date
     assert clock.today() == date
@@ -38,7 +38,7 @@ def test_the_last_moment_of_a_day_is_not_yet_the_next_one(
 def test_a_clock_that_moves_to_another_zone_has_another_day() -> None:
     moment = datetime(2026, 11, 26, 23, 30, tzinfo=UTC).timestamp()
     zones = iter([ZoneInfo("UTC"), ZoneInfo("Europe/Rome"), ZoneInfo("UTC")])
-    clock = Clock(now=lambda: moment, timezone=lambda: next(zones))
+    clock = Clock(wall=lambda: moment, timezone=lambda: next(zones))
     assert [clock.today() for _ in range(3)] == [
         "2026-11-26",
         "2026-11-27",

@@ -64,7 +64,12 @@ SHORT = Timeouts(connect=20, total=1)
 """For a provider that hangs."""
 
 TIMING = Timing(
-    first_pause=0.1, longest_pause=0.2, first_poll=0.3, longest_poll=0.3, never_came=0.5
+    probe=0.1,
+    first_pause=0.1,
+    longest_pause=0.2,
+    first_poll=0.3,
+    longest_poll=0.3,
+    never_came=0.5,
 )
 WATCH_SECONDS = 1.5
 """After the end of a message: long enough to send it or ask about it again."""

@@ -20,7 +20,12 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.sms_italia.const import CONF_ENCODING, CONF_FALLBACK, DOMAIN
+from custom_components.sms_italia.const import (
+    CONF_ENCODING,
+    CONF_FALLBACK,
+    CONF_RETRY_FOR,
+    DOMAIN,
+)
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation, Request
@@ -242,7 +247,9 @@ async def test_an_account_that_fails_does_not_stop_the_others(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """The answer has all; only the entities of those taken show a message."""
-    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA]}, options={CONF_RETRY_FOR: 0}
+    )
     await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
     simulator.set_credit("smshosting", 0)
 
@@ -316,8 +323,9 @@ async def test_the_action_fails_when_all_accounts_do(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
     """With the reason of the first."""
-    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    await accounts.set_up("transactionale", recipients={"Bruno": [BRUNO]})
+    once = {CONF_RETRY_FOR: 0}
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]}, options=once)
+    await accounts.set_up("transactionale", recipients={"Bruno": [BRUNO]}, options=once)
     simulator.set_credit("smshosting", 0)
     simulator.set_credentials("transactionale", api_key="another")
 

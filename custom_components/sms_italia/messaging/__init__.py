@@ -4,7 +4,7 @@ The rooms of Home Assistant import from here alone.
 """
 
 from .account import Account, AccountOptions, DeliveryReports
-from .clock import Clock
+from .clock import Clock, Moment
 from .compose import (
     NumberError,
     country_of,
@@ -13,8 +13,8 @@ from .compose import (
     parse_numbers,
     shown,
 )
-from .delivery import Timing
 from .errors import Refusal, RequestRefusedError
+from .health import Timing
 from .ledger import Found, LedgerTrouble, LedgerUnreadableError, Query
 from .messenger import Messenger
 from .model import (
@@ -41,6 +41,7 @@ from .state import (
     HttpsRequired,
     MessagesChanged,
     TotalsChanged,
+    WaitRequested,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Message",
     "MessagesChanged",
     "Messenger",
+    "Moment",
     "NumberError",
     "NumberProblem",
     "PhoneNumber",
@@ -76,6 +78,7 @@ __all__ = [
     "TextEstimate",
     "Timing",
     "TotalsChanged",
+    "WaitRequested",
     "country_of",
     "group_address",
     "join_title",

@@ -71,11 +71,14 @@ class Tasks:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def end(self, timeout: float) -> None:  # noqa: ASYNC109 - for each round of them
+    async def end(self, timeout: float) -> None:  # noqa: ASYNC109 - not of the caller
         """Return when all have ended; those that take too long are cancelled."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
         while self._running:
             # A task may start another one in its last moment.
-            _, late = await asyncio.wait(tuple(self._running), timeout=timeout)
+            left = max(0, until - loop.time())
+            _, late = await asyncio.wait(tuple(self._running), timeout=left)
             for task in late:
                 task.cancel()
             if late:

@@ -1,4 +1,9 @@
-"""The time, as the messaging layer reads it."""
+"""The time, as the messaging layer reads it.
+
+There are two times. Steady time never jumps and counts sleep: whatever is waited for
+or expires is measured by it. Wall time is what people read and set: days, months and
+`send_at` follow it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,34 +14,67 @@ import time
 _QUARTER = 900
 """Seconds that no midnight of any time zone lies within."""
 
+_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""The clock of Linux that counts sleep; other systems have none."""
+
+
+def _seconds_since_boot() -> float:
+    """Return seconds since some moment, which no setting of the clock changes."""
+    return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """Reads the time; `now` is in seconds since the epoch.
+class Moment:
+    """One moment by both times.
 
-    `monotonic` counts seconds from anywhere, and does not jump when the time is set.
+    `wall` is in seconds since the epoch; so is `steady`, but as if nobody had set the
+    clock since.
     """
 
-    now: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    timezone: Callable[[], tzinfo] = lambda: UTC
+    steady: float
+    wall: float
+
+
+class Clock:
+    """Reads steady time (`now`) and wall time (`wall`)."""
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = _seconds_since_boot,
+        timezone: Callable[[], tzinfo] = lambda: UTC,
+    ) -> None:
+        """Start with both times the same; `steady` counts seconds from anywhere."""
+        self.wall = wall
+        self.timezone = timezone
+        self._steady = steady
+        self._zero = wall() - steady()
+
+    def now(self) -> float:
+        """Return the steady time in seconds: what is waited for is compared with it."""
+        return self._zero + self._steady()
+
+    def moment(self) -> Moment:
+        """Return this moment by both times."""
+        return Moment(steady=self.now(), wall=self.wall())
 
     def local_time(self) -> str:
         """Return the local time as HH:MM."""
-        moment = datetime.fromtimestamp(self.now(), self.timezone())
+        moment = datetime.fromtimestamp(self.wall(), self.timezone())
         return moment.strftime("%H:%M")
 
     def today(self) -> str:
         """Return the local date as YYYY-MM-DD."""
-        return _day_of(int(self.now() // _QUARTER), self.timezone())
+        return self.day_of(self.wall())
 
     def day(self, ago: int) -> str:
         """Return the local date so many days ago as YYYY-MM-DD."""
-        today = datetime.fromtimestamp(self.now(), self.timezone()).date()
+        today = datetime.fromtimestamp(self.wall(), self.timezone()).date()
         return (today - timedelta(days=ago)).isoformat()
 
     def day_of(self, moment: float) -> str:
-        """Return the local date of a moment as YYYY-MM-DD."""
+        """Return the local date of a moment of wall time as YYYY-MM-DD."""
         return _day_of(int(moment // _QUARTER), self.timezone())
 
 

@@ -7,29 +7,16 @@ from functools import partial
 from pathlib import Path
 
 from .account import Account, Accounts
-from .alarm import Tasks
 from .clock import Clock
-from .compose import create_dispatch, estimate_request, prices_by_country
-from .delivery import (
-    AccountHealth,
-    DeliveryContext,
-    Failover,
-    Outbox,
-    StormBrake,
-    Timing,
-)
+from .compose import DailyLimits, create_dispatch, estimate_request, prices_by_country
+from .delivery import DeliveryContext, Outbox, StormBrake
 from .errors import Refusal, RequestRefusedError
+from .health import Timing
 from .ledger import Ledger, LedgerTrouble
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
 from .state.transitions import interrupted
-from .tracking import Cancellation, Retention, Tracker
-
-_SHUTDOWN_TIMEOUT = 40
-"""Seconds that requests on the wire get to end when everything stops.
-
-Longer than a client's timeouts: cancelling a request leaves its messages uncertain.
-"""
+from .tracking import Cancellation, Failover, Retention, Tracker
 
 _CLOSE_DELAY = 10
 """Seconds that all stays open after the last account, if it is to come back."""
@@ -59,10 +46,12 @@ class Messenger:
         self.ledger = Ledger(ledger_path, on_ledger_trouble)
         self.totals = DailyTotals(self.ledger, clock, self.events)
         self._clock = clock
+        self._timing = timing
         self._accounts = Accounts(is_expected)
         self._open = OpenMessages(self.ledger, clock, self.totals, self.events)
-        self._health = AccountHealth(clock, timing, self.events)
-        self._tasks = Tasks()
+        self._limits = DailyLimits(
+            accounts=self._accounts, committed=self._open.committed_parts
+        )
         self._context = DeliveryContext(
             accounts=self._accounts,
             open_messages=self._open,
@@ -70,9 +59,8 @@ class Messenger:
             events=self.events,
             clock=clock,
             timing=timing,
-            health=self._health,
-            tasks=self._tasks,
         )
+        self._tasks = self._context.tasks
         self._outbox = Outbox(self._context)
         self._storm = StormBrake(self._context, self._outbox)
         self._failover = Failover(self._context, self._outbox)
@@ -97,12 +85,13 @@ class Messenger:
             self._remove(account.id)
             await self._retention.recognize(account)
             # Whatever kept it from working may have been fixed.
-            self._health.worked(account.id)
+            self._context.health.forget(account.id)
             self._accounts.attach(account)
             await self.tidy_up(account.id)
             self._trackers[account.id] = Tracker(account, self._context)
             self._storm.attach(account.id)
-            self._outbox.hurry()
+            self._context.wake(account.id)
+            self._outbox.attached(account.id)
 
     async def detach(self, account_id: str) -> None:
         """Remove an account; the last one closes the ledger.
@@ -111,7 +100,7 @@ class Messenger:
         """
         async with self._lock:
             self._remove(account_id)
-            self._health.detached(account_id)
+            self._context.wake(account_id)
             self.events.keep_missed(account_id)
             if self._accounts:
                 return
@@ -171,7 +160,8 @@ class Messenger:
     async def send(self, request: SendRequest) -> tuple[Message, ...]:
         """Send a request; return its messages as they stand when each was tried.
 
-        One to an account that is being loaded waits for it, a minute at most. Raises
+        Or as they stand after `Timing.answer` seconds: the sending goes on. One to an
+        account that is being loaded waits for it, a minute at most. Raises
         RequestRefusedError if nothing of it may be sent, before any request to a
         provider. The sending goes on if the caller is cancelled.
         """
@@ -179,19 +169,19 @@ class Messenger:
         messages = create_dispatch(
             request,
             account,
-            self._open.committed_parts(account.id),
+            self._limits,
             self._open.ids,
-            self._clock.now(),
+            self._clock.moment(),
         )
         if account.options.bundle_after:
             messages = self._storm.hold(account, messages)
         with self._open.watch(messages) as latest:
             self._open.add(messages)
             # Not awaited itself: a caller that is cancelled must not take it along.
-            task = self._tasks.spawn(self._outbox.deliver(messages), "send", eager=True)
-            await asyncio.wait([task])
-            if task.cancelled():
-                # Everything stops; what waited for its turn is sent after the restart.
+            task = self._outbox.deliver(messages)
+            await asyncio.wait([task], timeout=self._timing.answer)
+            if task.cancelled() or not task.done():
+                # It waits for its turn, or everything stops: it is sent in any case.
                 await self._open.record(messages)
             else:
                 task.result()
@@ -208,7 +198,7 @@ class Messenger:
         """
         account = await self._accounts.wait_for(request.account)
         prices = partial(self.prices, account.id)
-        return await estimate_request(account, request, self._clock.now(), prices)
+        return await estimate_request(account, request, self._clock.wall(), prices)
 
     async def prices(self, account_id: str) -> Mapping[str, Decimal]:
         """Return what an account last paid for a part: euro by country (ISO 3166)."""
@@ -259,7 +249,7 @@ class Messenger:
         self._is_running = True
         self.totals.load(opened.totals)
         self._open.load(opened.open_messages)
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
             [
                 interrupted(message, now)
@@ -274,7 +264,7 @@ class Messenger:
             return
         self._is_running = False
         self._stop_alarms()
-        await self._tasks.end(_SHUTDOWN_TIMEOUT)
+        await self._tasks.end(self._timing.stop)
         # A task that ended may have set its alarm again.
         self._stop_alarms()
         self._trackers.clear()
@@ -284,6 +274,7 @@ class Messenger:
 
     def _stop_alarms(self) -> None:
         self._outbox.stop()
+        self._context.stop()
         self._storm.stop()
         for tracker in self._trackers.values():
             tracker.stop()

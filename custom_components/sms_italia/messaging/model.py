@@ -127,9 +127,9 @@ class Dispatch:
     """One text on its way to one or many numbers; its messages share it.
 
     `account` is the account that was asked, `route` the accounts to try in order,
-    fixed when it was asked. `created` and `expires` are seconds since the epoch;
-    nothing of it is sent after `expires`. `parts` is our own count for one number.
-    `options.sender` is the sender that was asked for.
+    fixed when it was asked. `created` is wall time, for people; `due` and `expires` are
+    steady time: nothing of it is sent before `due` or after `expires`. `parts` is our
+    own count for one number. `options.sender` is the sender that was asked for.
     """
 
     id: int
@@ -138,14 +138,10 @@ class Dispatch:
     encoding: Encoding
     parts: int
     created: float
+    due: float
     expires: float
     route: tuple[str, ...]
     options: SendOptions = SendOptions()
-
-    @property
-    def due(self) -> float:
-        """When it is to be sent, in seconds since the epoch."""
-        return max(self.created, self.options.send_at or 0)
 
     @property
     def is_test(self) -> bool:
@@ -153,9 +149,8 @@ class Dispatch:
         return self.options.mode is Mode.TEST
 
     def is_early(self, now: float) -> bool:
-        """Return whether it is to be sent at a later moment."""
-        send_at = self.options.send_at
-        return send_at is not None and now < send_at
+        """Return whether it is to be sent at a later moment of steady time."""
+        return now < self.due
 
 
 class Stage(StrEnum):
@@ -184,7 +179,9 @@ class Message:
     `last_account` is the account that accepted it or tried it last, `submission` the
     reference of the request that carried it. `parts` and `cost` (euro) are the
     provider's where reported; a Push has no parts. `type` is how it was sent, None
-    until that is known. `updated` and `attempt_at` are seconds since the epoch.
+    until that is known. `updated` (wall time) and `changed_at` (steady time) are when
+    it last changed, `attempt_at` (steady time) when it is looked at next. `attempts`
+    counts the submissions that it was part of.
     `joined_in` is the ID of the message that carries it together with others.
     `unanswered` are the accounts that were sent the text and did not say whether they
     accepted it; an account stays in it when it turns out not to have. `revision` counts
@@ -198,7 +195,9 @@ class Message:
     status: Status
     stage: Stage
     updated: float
+    changed_at: float
     parts: int
+    attempts: int = 0
     last_account: str | None = None
     submission: str | None = None
     provider_id: str | None = None

@@ -235,6 +235,13 @@ class ProviderClient(ABC):
         OutcomeUnknownError when the answer proves neither.
         """
 
+    async def probe(self) -> None:
+        """Ask a harmless question, only to see whether the provider answers.
+
+        Raises as `validate`; a refusal in the provider's own words is an answer too.
+        """
+        await self.validate()
+
     async def check(self) -> Credit | None:
         """Prove the credentials and return the credit (CREDIT, CREDIT_IF_OFFERED).
 

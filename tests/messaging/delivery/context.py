@@ -2,11 +2,7 @@
 
 from custom_components.sms_italia.messaging import Clock, Timing
 from custom_components.sms_italia.messaging.account import Accounts
-from custom_components.sms_italia.messaging.alarm import Tasks
-from custom_components.sms_italia.messaging.delivery import (
-    AccountHealth,
-    DeliveryContext,
-)
+from custom_components.sms_italia.messaging.delivery import DeliveryContext
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.messaging.state import (
     DailyTotals,
@@ -28,6 +24,4 @@ def a_context(
         events=events,
         clock=clock,
         timing=timing,
-        health=AccountHealth(clock, timing, events),
-        tasks=Tasks(),
     )

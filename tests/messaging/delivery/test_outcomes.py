@@ -1,12 +1,13 @@
 """What happens to a message on its way along its route, and what an answer says."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from custom_components.sms_italia.messaging.account import Accounts
+from custom_components.sms_italia.messaging.delivery.context import Pending
 from custom_components.sms_italia.messaging.delivery.outcomes import (
-    Pending,
     Settlement,
     outcome_of,
 )
@@ -43,16 +44,15 @@ def test_the_first_refusal_stays_with_the_account_that_gave_it() -> None:
     pending.refused("casa", AUTH)
     pending.refused("riserva", CREDIT)
     assert (pending.refusal, pending.refused_by) == (AUTH, "casa")
-    assert not pending.is_final
 
 
-def test_a_refusal_that_no_account_can_help_with_takes_the_place_of_the_first() -> None:
+def test_a_message_that_may_still_be_accepted_says_what_it_waits_for() -> None:
     pending = Pending(MESSAGE)
-    pending.refused("casa", THROTTLED, 10)
-    pending.refused("riserva", BAD_NUMBER)
-    assert (pending.refusal, pending.refused_by) == (BAD_NUMBER, "riserva")
-    assert pending.is_final
-    assert pending.retry_at is None
+    pending.refused("casa", BAD_NUMBER)
+    pending.refused("riserva", THROTTLED, 10)
+    pending.refused("terzo", AUTH, 5)
+    assert (pending.refusal, pending.refused_by) == (THROTTLED, "riserva")
+    assert pending.retry_at == 5
 
 
 @pytest.mark.parametrize("moments", [(10, 20), (20, 10), (0, 10)])
@@ -127,11 +127,9 @@ async def test_no_fault_of_the_ledger_changes_what_was_accepted(
     await ledger.open(clock.today())
     context = a_context(Accounts(lambda _: False), ledger, clock, STILL)
     account = harness.account(REFERENCE, name="casa")
+    closed = Ledger(harness.folder / "closed.db", harness.troubles.append)
     settlement = Settlement(
-        open_messages=context.open_messages,
-        ledger=Ledger(harness.folder / "closed.db", harness.troubles.append),
-        clock=clock,
-        health=context.health,
+        context=replace(context, ledger=closed),
         account=account,
         requested=account,
         numbers=frozenset({NUMBER, OTHER}),

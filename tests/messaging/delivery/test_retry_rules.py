@@ -1,26 +1,25 @@
-"""Whether time or another account helps after a refusal."""
+"""When the same account is asked again after a refusal, and which come after it."""
 
 import pytest
 
 from custom_components.sms_italia.messaging.delivery.retry_rules import (
+    Again,
     accounts_after,
-    another_account_may_help,
-    time_may_help,
+    same_account_again,
 )
 from custom_components.sms_italia.providers import ErrorKind
 
-# kind: may another account accept it, may the same one later
 TABLE = {
-    ErrorKind.AUTH: (True, False),
-    ErrorKind.CREDIT: (True, False),
-    ErrorKind.RECIPIENT: (False, False),
-    ErrorKind.SENDER: (True, False),
-    ErrorKind.TEXT: (False, False),
-    ErrorKind.DUPLICATE: (True, False),
-    ErrorKind.THROTTLED: (True, True),
-    ErrorKind.UNAVAILABLE: (True, True),
-    ErrorKind.REFUSED: (True, False),
-    ErrorKind.CANCELLED: (False, False),
+    ErrorKind.AUTH: Again.SIGNED_IN,
+    ErrorKind.CREDIT: Again.AFTER_A_PAUSE,
+    ErrorKind.RECIPIENT: Again.NEVER,
+    ErrorKind.SENDER: Again.NEVER,
+    ErrorKind.TEXT: Again.NEVER,
+    ErrorKind.DUPLICATE: Again.NEVER,
+    ErrorKind.THROTTLED: Again.WAIT_OVER,
+    ErrorKind.UNAVAILABLE: Again.REACHED,
+    ErrorKind.REFUSED: Again.NEVER,
+    ErrorKind.CANCELLED: Again.NEVER,
 }
 
 
@@ -29,17 +28,10 @@ def test_every_kind_of_error_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_another_account_helps_unless_the_recipient_or_the_text_is_at_fault(
+def test_an_account_is_asked_again_unless_the_message_is_at_fault(
     kind: ErrorKind,
 ) -> None:
-    assert another_account_may_help(kind) is TABLE[kind][0]
-
-
-@pytest.mark.parametrize("kind", ErrorKind)
-def test_time_helps_unless_the_message_or_the_account_is_at_fault(
-    kind: ErrorKind,
-) -> None:
-    assert time_may_help(kind) is TABLE[kind][1]
+    assert same_account_again(kind) is TABLE[kind]
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,13 @@ async def test_what_an_account_refuses_fails_for_that_reason_or_waits(
 ) -> None:
     account = await refuse(harness, kind)
     message = await harness.one(account.id)
-    waits = kind in {ErrorKind.THROTTLED, ErrorKind.UNAVAILABLE}
+    assert [one.account for one in harness.calls] == [account.id]
+    waits = kind in {
+        ErrorKind.AUTH,
+        ErrorKind.CREDIT,
+        ErrorKind.THROTTLED,
+        ErrorKind.UNAVAILABLE,
+    }
     assert message.status is (Status.QUEUED if waits else Status.FAILED)
     assert message.error is kind
     assert await harness.latest(message) == message
@@ -152,22 +158,17 @@ async def test_an_account_that_does_not_retry_fails_at_once(
 
 
 @pytest.mark.parametrize("kind", OF_A_PROVIDER)
-async def test_another_account_takes_what_it_can_help_with(
+async def test_whatever_was_certainly_not_sent_goes_on_to_another_account(
     harness: Harness, kind: ErrorKind
 ) -> None:
     await harness.attach(MANY)
     account = await refuse(harness, kind)
     message = await harness.one(account.id)
-    if kind in {ErrorKind.RECIPIENT, ErrorKind.TEXT}:
-        assert message.status is Status.FAILED
-        assert message.last_account == account.id
-        assert not harness.client(MANY).calls
-    else:
-        assert message.status in TAKEN
-        assert message.last_account == MANY
-        assert message.error is None
-        assert message.dispatch.account == account.id
-        assert harness.arrived(MANY) == [(NUMBER, TEXT)]
+    assert message.status in TAKEN
+    assert message.last_account == MANY
+    assert message.error is None
+    assert message.dispatch.account == account.id
+    assert harness.arrived(MANY) == [(NUMBER, TEXT)]
 
 
 async def test_fallbacks_are_tried_in_their_order_until_one_takes_it(
@@ -191,29 +192,25 @@ async def test_fallbacks_are_tried_in_their_order_until_one_takes_it(
     ]
 
 
-async def test_a_number_that_a_fallback_knows_to_be_bad_goes_no_further(
+async def test_a_number_that_one_account_does_not_reach_may_be_reached_by_the_next(
     harness: Harness,
 ) -> None:
+    harness.client(PLAIN).blocked.clear()
     await harness.attach(PLAIN)
-    await harness.attach(REFERENCE)
-    await harness.attach(
-        MANY,
-        refusing=ErrorKind.AUTH,
-        fallback=(REFERENCE, PLAIN),
-    )
-    bad, good = await harness.send(MANY, LANDLINE, NUMBER)
-    assert (bad.status, bad.error) == (Status.FAILED, ErrorKind.RECIPIENT)
-    assert good.last_account == REFERENCE
-    assert not harness.client(PLAIN).calls
+    await harness.attach(REFERENCE, fallback=(PLAIN,))
+    bad, good = await harness.send(REFERENCE, LANDLINE, NUMBER)
+    assert (good.status in TAKEN, good.last_account) == (True, REFERENCE)
+    assert (bad.status in TAKEN, bad.last_account) == (True, PLAIN)
+    assert harness.arrived(PLAIN) == [(LANDLINE, TEXT)]
 
 
 @pytest.mark.parametrize("fallback", [(), ("altro",), (MANY,)])
 async def test_a_fallback_that_is_not_there_is_passed_over(
     harness: Harness, fallback: tuple[str, ...]
 ) -> None:
-    await harness.attach(MANY, refusing=ErrorKind.AUTH, fallback=fallback)
+    await harness.attach(MANY, refusing=ErrorKind.SENDER, fallback=fallback)
     message = await harness.one(MANY)
-    assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
+    assert (message.status, message.error) == (Status.FAILED, ErrorKind.SENDER)
     assert harness.requests(MANY) == 1
 
 
@@ -221,9 +218,9 @@ async def test_a_text_too_long_for_a_fallback_does_not_go_there(
     harness: Harness,
 ) -> None:
     await harness.attach(PLAIN)
-    await harness.attach(MANY, refusing=ErrorKind.AUTH, fallback=(PLAIN,))
+    await harness.attach(MANY, refusing=ErrorKind.SENDER, fallback=(PLAIN,))
     message = await harness.one(MANY, text="x" * 153 * 5)
-    assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
+    assert (message.status, message.error) == (Status.FAILED, ErrorKind.SENDER)
     assert not harness.client(PLAIN).calls
 
 
@@ -483,6 +480,53 @@ async def test_the_daily_limit_refuses_before_any_request(harness: Harness) -> N
     assert harness.requests(MANY) == 1
     await harness.one(MANY, THIRD)
     assert len(harness.accepted(MANY)) == 3
+
+
+@pytest.mark.parametrize("limits", [(1, 2), (1, 0), (1, 3)])
+async def test_a_message_goes_on_where_the_account_that_was_asked_is_full(
+    harness: Harness, limits: tuple[int, int]
+) -> None:
+    asked, fallback = limits
+    await harness.attach(REFERENCE, daily_limit=fallback)
+    await harness.attach(MANY, daily_limit=asked, fallback=(REFERENCE,))
+    first, second, third = [await harness.one(MANY, to) for to in numbers(3)]
+    assert first.last_account == MANY
+    assert second.last_account == third.last_account == REFERENCE
+    assert second.status in TAKEN
+    assert second.dispatch.account == MANY
+    assert harness.messenger.totals.spent_today(MANY).parts == 1
+
+
+async def test_where_all_accounts_are_full_the_request_is_refused(
+    harness: Harness,
+) -> None:
+    await harness.attach(REFERENCE, daily_limit=1)
+    await harness.attach(MANY, daily_limit=1, fallback=(REFERENCE, "altro"))
+    await asyncio.gather(*(harness.one(MANY, to) for to in numbers(2)))
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT) as caught:
+        await harness.one(MANY, THIRD)
+    assert caught.value.placeholders["account"] == "Many"
+    assert harness.requests(MANY) == harness.requests(REFERENCE) == 1
+
+
+async def test_a_fallback_that_may_not_send_the_text_does_not_widen_the_limit(
+    harness: Harness,
+) -> None:
+    await harness.attach(PLAIN, max_parts=1)
+    await harness.attach(MANY, daily_limit=1, fallback=(PLAIN,))
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
+        await harness.one(MANY, text="x" * 161)
+
+
+async def test_a_group_goes_to_no_fallback_where_its_own_account_is_full(
+    harness: Harness,
+) -> None:
+    await harness.attach(MANY)
+    await harness.attach(REFERENCE, daily_limit=1, fallback=(MANY,))
+    harness.client(REFERENCE).groups["7"] = (NUMBER,)
+    await harness.one(REFERENCE)
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
+        await harness.send(REFERENCE, groups=("7",))
 
 
 @pytest.mark.parametrize("key", [MANY, ONE])

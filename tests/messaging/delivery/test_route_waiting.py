@@ -63,11 +63,17 @@ async def test_an_account_that_does_not_retry_waits_for_no_fallback(
     assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
 
 
-async def test_what_no_account_can_cure_waits_for_none(harness: Harness) -> None:
+async def test_a_number_that_one_account_does_not_reach_waits_for_the_next(
+    harness: Harness,
+) -> None:
     harness.expected.add(REFERENCE)
+    harness.client(REFERENCE).blocked.clear()
     await harness.attach(PLAIN, fallback=(REFERENCE,))
     message = await harness.one(PLAIN, LANDLINE)
-    assert (message.status, message.error) == (Status.FAILED, ErrorKind.RECIPIENT)
+    assert (message.status, message.stage) == (Status.QUEUED, Stage.WAITING)
+    await harness.attach(REFERENCE)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+    assert harness.arrived(REFERENCE) == [(LANDLINE, TEXT)]
 
 
 # Who refused
@@ -76,22 +82,23 @@ async def test_what_no_account_can_cure_waits_for_none(harness: Harness) -> None
 async def test_the_account_that_is_named_is_the_one_that_refused(
     harness: Harness,
 ) -> None:
-    harness.client(REFERENCE).refuse(ErrorKind.CREDIT)
+    harness.client(REFERENCE).refuse(ErrorKind.TEXT)
     await harness.attach(REFERENCE)
-    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(REFERENCE,))
+    await harness.attach(KEY, refusing=ErrorKind.SENDER, fallback=(REFERENCE,))
     message = await harness.one(KEY)
     assert (message.status, message.submission) == (Status.FAILED, None)
-    assert (message.error, message.last_account) == (ErrorKind.AUTH, KEY)
+    assert (message.error, message.last_account) == (ErrorKind.SENDER, KEY)
     assert await harness.latest(message) == message
 
 
-async def test_a_fallback_that_knows_a_number_to_be_bad_is_named(
+async def test_a_message_that_waits_names_the_account_that_it_waits_for(
     harness: Harness,
 ) -> None:
-    await harness.attach(PLAIN)
-    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(PLAIN,))
+    await harness.attach(PLAIN, refusing=ErrorKind.CREDIT)
+    await harness.attach(KEY, fallback=(PLAIN,))
     message = await harness.one(KEY, LANDLINE)
-    assert (message.error, message.last_account) == (ErrorKind.RECIPIENT, PLAIN)
+    assert message.status is Status.QUEUED
+    assert (message.error, message.last_account) == (ErrorKind.CREDIT, PLAIN)
 
 
 async def test_a_message_that_waits_names_the_account_that_refused_it_first(
@@ -151,7 +158,8 @@ async def test_a_fallback_that_cannot_schedule_is_not_asked_before_the_time(
     await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(PLAIN,))
     due = harness.time.now() + HOUR
     (message,) = await harness.send(KEY, NUMBER, send_at=due)
-    assert (message.stage, message.attempt_at) == (Stage.WAITING, due)
+    assert message.stage is Stage.WAITING
+    assert message.attempt_at == pytest.approx(due)
     assert (message.error, message.last_account) == (ErrorKind.AUTH, KEY)
     assert not harness.requests(PLAIN)
     await at_its_time(harness)
@@ -165,7 +173,8 @@ async def test_a_time_that_is_nearly_there_is_waited_for_here(harness: Harness) 
     await harness.attach(REFERENCE)
     due = harness.time.now() + 5
     (message,) = await harness.send(REFERENCE, NUMBER, send_at=due)
-    assert (message.stage, message.attempt_at) == (Stage.WAITING, due)
+    assert message.stage is Stage.WAITING
+    assert message.attempt_at == pytest.approx(due)
     assert not harness.requests(REFERENCE)
 
 
@@ -183,8 +192,7 @@ async def test_a_message_due_later_waits_also_where_nothing_is_retried(
 async def test_a_bad_number_of_a_message_due_later_fails_at_once(
     harness: Harness,
 ) -> None:
-    await harness.attach(PLAIN)
-    await harness.attach(REFERENCE, fallback=(PLAIN,))
+    await harness.attach(REFERENCE)
     due = harness.time.now() + HOUR
     bad, good = await harness.send(REFERENCE, LANDLINE, NUMBER, send_at=due)
     assert (bad.status, bad.error) == (Status.FAILED, ErrorKind.RECIPIENT)

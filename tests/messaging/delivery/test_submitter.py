@@ -14,7 +14,7 @@ from custom_components.sms_italia.messaging import (
     Message,
     Stage,
 )
-from custom_components.sms_italia.messaging.delivery.outcomes import Pending
+from custom_components.sms_italia.messaging.delivery.context import Pending
 from custom_components.sms_italia.messaging.delivery.submitter import Submitter
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.providers import (
@@ -31,7 +31,7 @@ from custom_components.sms_italia.providers import (
     Submission,
 )
 
-from ..fake import MANY, ONE, PLAIN, REFERENCE, THROTTLED, Lost
+from ..fake import MANY, ONE, PLAIN, REFERENCE, THROTTLED, Lost, Operation
 from ..helpers import (
     NUMBER,
     OTHER,
@@ -235,9 +235,9 @@ async def test_a_test_without_an_answer_is_not_looked_for(harness: Harness) -> N
 
 async def test_a_fallback_without_a_test_mode_sends_nothing(harness: Harness) -> None:
     await harness.attach(PLAIN)
-    await harness.attach(SMSH, refusing=ErrorKind.AUTH, fallback=(PLAIN,))
+    await harness.attach(SMSH, refusing=ErrorKind.SENDER, fallback=(PLAIN,))
     (message,) = await harness.send(SMSH, NUMBER, mode=Mode.TEST)
-    assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
+    assert (message.status, message.error) == (Status.FAILED, ErrorKind.SENDER)
     assert not harness.requests(PLAIN)
 
 
@@ -318,20 +318,22 @@ async def test_what_a_provider_accepts_without_an_id_counts(harness: Harness) ->
 def _believing(harness: Harness) -> None:
     """Believe a provider that a request in doubt never came; ask only on a hint."""
     harness.use(
-        timing=replace(STILL, first_pause=0.01, longest_pause=0.05, never_came=0)
+        timing=replace(
+            TIMING, first_poll=3600, longest_poll=3600, never_came=0, idle_probe=0.01
+        )
     )
 
 
 async def doubt(harness: Harness, **options: object) -> tuple[Account, Message]:
     """Attach an account and send; the request does not arrive in time.
 
-    The pause of the account has ended since.
+    The account has answered a probe since.
     """
     harness.client(SMSH).reply(Lost.REQUEST)
     account = await harness.attach(SMSH, **options)
     message = await harness.one(SMSH)
     assert message.stage is Stage.IN_DOUBT
-    harness.time.pass_by(1)
+    await until(lambda: harness.requests(SMSH, Operation.PROBE))
     return account, message
 
 
@@ -481,12 +483,12 @@ async def test_a_repeat_at_a_fallback_is_not_longer_than_either_account_allows(
 ) -> None:
     await harness.attach(SMSH, max_parts=fallback)
     await harness.attach(
-        KEY, refusing=ErrorKind.AUTH, fallback=(SMSH,), max_parts=asked
+        KEY, refusing=ErrorKind.SENDER, fallback=(SMSH,), max_parts=asked
     )
     text = "x" * 158
     await harness.one(SMSH, text=text)
     message = await harness.one(KEY, text=text)
-    assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
+    assert (message.status, message.error) == (Status.FAILED, ErrorKind.SENDER)
     assert len(harness.accepted(SMSH)) == 1
 
 
@@ -518,9 +520,9 @@ async def test_a_text_too_long_for_a_fallbacks_own_option_does_not_go_there(
     harness: Harness,
 ) -> None:
     await harness.attach(SMSH, max_parts=1)
-    await harness.attach(KEY, refusing=ErrorKind.AUTH, fallback=(SMSH,))
+    await harness.attach(KEY, refusing=ErrorKind.SENDER, fallback=(SMSH,))
     message = await harness.one(KEY, text="x" * 161)
-    assert (message.status, message.error) == (Status.FAILED, ErrorKind.AUTH)
+    assert (message.status, message.error) == (Status.FAILED, ErrorKind.SENDER)
     assert not harness.requests(SMSH)
 
 

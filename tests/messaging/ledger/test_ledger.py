@@ -614,13 +614,13 @@ async def write(ledger, writer):
         id_ = (writer * 100_000 + count + 1) * 10
         dispatch = Dispatch(
             id=id_, account="casa", text="x" * 3000, encoding=Encoding.GSM7, parts=1,
-            created=1.0, expires=2.0, route=("casa",),
+            created=1.0, due=1.0, expires=2.0, route=("casa",),
         )
         messages = [
             Message(
                 id=id_ + n, dispatch=dispatch, number="+393331234567", recipient=None,
-                status=Status.QUEUED, stage=Stage.SUBMITTING, updated=1.0, parts=1,
-                last_account="casa", submission=str(id_),
+                status=Status.QUEUED, stage=Stage.SUBMITTING, updated=1.0,
+                changed_at=1.0, parts=1, last_account="casa", submission=str(id_),
             )
             for n in (1, 2, 3)
         ]

@@ -16,7 +16,7 @@ async def desk() -> AsyncGenerator[Desk]:
     """Return an open desk."""
     time = AtNoon()
     ledger = Ledger(Path(":memory:"), lambda _: None)
-    desk = await Desk(ledger, Clock(now=time.now), time).load()
+    desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
     yield desk
     # As at the end of everything: what is pending is notified of.
     desk.open.clear()

@@ -39,6 +39,11 @@ class AtNoon(Time):
         """Return the seconds since the epoch."""
         return NOON + self.shift
 
+    @override
+    def steady(self) -> float:
+        """Return the seconds that passed by."""
+        return self.passed
+
 
 def an_account(
     *features: Feature,

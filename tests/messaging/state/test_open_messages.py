@@ -140,7 +140,7 @@ async def test_a_file_that_is_lost_is_begun_anew_with_all_that_is_open(
     ledger = Ledger(Path(":memory:"), lambda _: None)
     ways_to_remember: list[Callable[[], Remembered]] = []
     monkeypatch.setattr(ledger, "remember_with", ways_to_remember.append)
-    desk = await Desk(ledger, Clock(now=time.now), time).load()
+    desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
     accepted = await desk.accepted(parts=2)
     new = desk.add()
     (remember,) = ways_to_remember
@@ -589,7 +589,7 @@ async def test_of_a_forgotten_account_nothing_is_open_or_recorded_later(
     desk: Desk, entries: Entries
 ) -> None:
     message = desk.add()
-    other = a_message(a_dispatch(5, account="mare"))
+    other = a_message(a_dispatch(5, account="mare", route=("mare",)))
     desk.open.add([other])
     desk.open.forget("casa")
     assert list(desk.open) == [other]
@@ -725,6 +725,7 @@ class Model:
                         stage=one.stage if new.stage != Stage.CLOSED else new.stage,
                         last_account=new.last_account,
                         updated=new.updated,
+                        changed_at=new.changed_at,
                         revision=one.revision + 1,
                     )
 
@@ -745,6 +746,7 @@ class Model:
                         parts=0,
                         attempt_at=None,
                         updated=carrying.updated,
+                        changed_at=carrying.changed_at,
                         revision=one.revision + 1,
                     )
                     for one in found
@@ -894,7 +896,7 @@ async def go_through(steps: list[Step]) -> None:
     time, model = AtNoon(), Model()
     troubles: list[LedgerTrouble] = []
     ledger = Ledger(Path(":memory:"), troubles.append)
-    desk = await Desk(ledger, Clock(now=time.now), time).load()
+    desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
     try:
         for index, step in enumerate(steps, 1):
             await take(desk, model, index, step)
@@ -930,7 +932,7 @@ def test_reports_in_any_order_end_the_same(reports: list[Status]) -> None:
     async def report_all() -> list[Status]:
         time = AtNoon()
         ledger = Ledger(Path(":memory:"), lambda _: None)
-        desk = await Desk(ledger, Clock(now=time.now), time).load()
+        desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
         message = await desk.accepted(status=Status.QUEUED)
         desk.notifier.flush()
         desk.events.clear()

@@ -234,7 +234,7 @@ async def test_midnight_is_where_the_user_lives(
 ) -> None:
     noon = AtNoon()
     ledger = Ledger(Path(":memory:"), lambda _: None)
-    desk = await Desk(ledger, Clock(now=noon.now, timezone=zone), noon).load()
+    desk = await Desk(ledger, Clock(wall=noon.now, timezone=zone), noon).load()
     await desk.accepted()
     totals = await desk.ledger.totals_between("casa", "2026-11-01", "2026-11-30")
     assert list(totals) == [day]
@@ -244,7 +244,7 @@ async def test_midnight_is_where_the_user_lives(
 
 async def test_totals_that_are_loaded_are_todays_also_if_the_object_is_older() -> None:
     noon = AtNoon()
-    clock = Clock(now=noon.now)
+    clock = Clock(wall=noon.now, steady=noon.now)
     ledger = Ledger(Path(":memory:"), lambda _: None)
     totals = DailyTotals(ledger, clock, Events())
     noon.pass_by(DAY)

@@ -113,15 +113,16 @@ async def test_what_is_on_the_wire_gets_its_outcome_before_another_customer_come
     assert not harness.requests(KEY, Operation.STATUS)
 
 
-async def test_another_customer_need_not_wait_as_the_first_one_was_asked_to(
-    harness: Harness,
+@pytest.mark.parametrize("customer", ["anna", "bruno"])
+async def test_an_account_that_comes_back_need_not_wait_as_it_was_asked_to(
+    harness: Harness, customer: str
 ) -> None:
     await harness.attach(WATCHED)
     await harness.attach(KEY, identity="anna")
     harness.client(KEY).reply(THROTTLED_FOR_7_SECONDS)
     message = await harness.one(KEY)
     assert message.error is ErrorKind.THROTTLED
-    await come_back(harness, "bruno")
+    await come_back(harness, customer)
     await harness.until_kept(message, stage=Stage.ACCEPTED)
 
 

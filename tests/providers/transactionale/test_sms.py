@@ -861,3 +861,49 @@ async def test_a_mebibyte_of_anything_is_read_in_linear_time(
 
     assert not isinstance(outcome, Accepted)
     assert passed < QUADRATIC
+
+
+# The probe
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answers"),
+    [
+        (200, {"message": "OK", "status_code": 200}, True),
+        (404, {"message": "Not Found", "status_code": 404}, True),
+        (500, {"message": "Error", "status_code": 500}, True),
+        (200, {}, False),
+        (404, {"message": "Forbidden"}, False),
+        (502, {}, False),
+    ],
+)
+async def test_a_probe_makes_no_message_and_takes_any_answer_of_the_providers_own(
+    canned: Canned,
+    session: aiohttp.ClientSession,
+    status: int,
+    body: dict[str, Json],
+    *,
+    answers: bool,
+) -> None:
+    canned.answer(body, status=status)
+    client = client_at(KEY, session, canned.url)
+    if answers:
+        await client.probe()
+    else:
+        with pytest.raises(ProviderError) as caught:
+            await client.probe()
+        kind = getattr(caught.value, "kind", ErrorKind.UNAVAILABLE)
+        assert kind is ErrorKind.UNAVAILABLE
+    (seen,) = canned.seen
+    assert seen.method == "GET"
+
+
+async def test_a_probe_with_a_wrong_key_says_so(
+    session: aiohttp.ClientSession, simulator: Simulator
+) -> None:
+    client = client_of(simulator, KEY, session)
+    await client.probe()
+    simulator.set_credentials(KEY, api_key="another")
+    with pytest.raises(NotAcceptedError) as caught:
+        await client.probe()
+    assert caught.value.kind is ErrorKind.AUTH

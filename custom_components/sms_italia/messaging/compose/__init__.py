@@ -4,13 +4,16 @@ from .dispatch import create_dispatch, new_message
 from .estimate import estimate_request, prices_by_country
 from .numbers import NumberError, country_of, parse_number, parse_numbers, shown
 from .text import PreparedText, join_title, prepare_text
+from .validation import DailyLimits, has_room
 
 __all__ = [
+    "DailyLimits",
     "NumberError",
     "PreparedText",
     "country_of",
     "create_dispatch",
     "estimate_request",
+    "has_room",
     "join_title",
     "new_message",
     "parse_number",

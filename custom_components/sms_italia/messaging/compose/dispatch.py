@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from ...providers import Channel, ErrorKind, Status
 from ..account import Account
+from ..clock import Moment
 from ..model import Dispatch, Message, SendOptions, SendRequest, Stage, group_address
 from .text import PreparedText, prepare_text
 from .validation import (
+    DailyLimits,
     RefusedTarget,
-    check_limit,
     check_options,
     check_sender,
     check_text,
@@ -25,47 +26,50 @@ _FIRST_ATTEMPT = 120
 def create_dispatch(
     request: SendRequest,
     account: Account,
-    committed_parts: int,
+    limits: DailyLimits,
     ids: Iterator[int],
-    now: float,
+    now: Moment,
 ) -> list[Message]:
     """Return the messages of a new dispatch for a request to an account.
 
     Each number gets one message, and so does each group of the options, of which
     nobody here knows how many numbers it has. The messages to targets that are not
-    sent to are closed. `committed_parts` are what the account spent today and is about
-    to spend. Raises RequestRefusedError if nothing of it may be sent.
+    sent to are closed. Where the account's daily limit is full, its fallbacks alone are
+    tried. Raises RequestRefusedError if nothing of it may be sent.
     """
-    options, prepared = check_request(request, account, now)
+    options, prepared = check_request(request, account, now.wall)
     good, refused = sort_targets(account, request.targets, options.groups)
     addresses = [(target.number.e164, target.recipient) for target in good]
     addresses += [(group_address(group), None) for group in options.groups]
-    check_limit(account, committed_parts, prepared.parts * len(addresses))
+    # A group means nothing to another account.
+    others = [] if options.groups else account.route[1:]
+    route = limits.route(account, others, prepared.parts, len(addresses))
+    due = now.steady + ((options.send_at or now.wall) - now.wall)
     dispatch = Dispatch(
         id=next(ids),
         account=account.id,
         text=prepared.text,
         encoding=prepared.encoding,
         parts=prepared.parts,
-        created=now,
-        expires=(options.send_at or now)
-        + (account.options.retry_for or _FIRST_ATTEMPT),
-        route=account.route,
+        created=now.wall,
+        due=due,
+        expires=due + (account.options.retry_for or _FIRST_ATTEMPT),
+        route=route,
         options=options,
     )
     return [
         *(
-            new_message(dispatch, next(ids), number, recipient)
+            new_message(dispatch, next(ids), number, recipient, now)
             for number, recipient in addresses
         ),
-        *(refused_message(dispatch, next(ids), one) for one in refused),
+        *(refused_message(dispatch, next(ids), one, now) for one in refused),
     ]
 
 
 def new_message(
-    dispatch: Dispatch, id_: int, number: str, recipient: str | None
+    dispatch: Dispatch, id_: int, number: str, recipient: str | None, now: Moment
 ) -> Message:
-    """Return a message of a new dispatch that waits to be sent."""
+    """Return a new message of a dispatch, that waits to be sent."""
     return Message(
         id=id_,
         dispatch=dispatch,
@@ -73,17 +77,20 @@ def new_message(
         recipient=recipient,
         status=Status.QUEUED,
         stage=Stage.WAITING,
-        updated=dispatch.created,
+        updated=now.wall,
+        changed_at=now.steady,
         parts=dispatch.parts,
-        attempt_at=dispatch.created,
+        attempt_at=now.steady,
     )
 
 
-def refused_message(dispatch: Dispatch, id_: int, refused: RefusedTarget) -> Message:
+def refused_message(
+    dispatch: Dispatch, id_: int, refused: RefusedTarget, now: Moment
+) -> Message:
     """Return the closed message to a target that nothing is sent to."""
     target, refusal = refused
     return replace(
-        new_message(dispatch, id_, target.given, None),
+        new_message(dispatch, id_, target.given, None, now),
         status=Status.FAILED,
         stage=Stage.CLOSED,
         error=ErrorKind.RECIPIENT,

@@ -1,6 +1,7 @@
 """What is refused before any request to a provider: texts, senders, options, limits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ...providers import Channel, Feature, Mode
 from ..account import Account
@@ -74,19 +75,54 @@ def _lacking(account: Account, options: SendOptions) -> str | None:
     return "transaction_id" if is_too_long else None
 
 
+def has_room(account: Account, committed: int, wanted: int) -> bool:
+    """Return whether `wanted` parts more are within an account's daily limit."""
+    limit = account.options.daily_limit
+    return not limit or committed + wanted <= limit
+
+
 def check_limit(account: Account, committed: int, wanted: int) -> None:
     """Raise RequestRefusedError if `wanted` parts more exceed the daily limit."""
-    limit = account.options.daily_limit
-    if limit and committed + wanted > limit:
+    if not has_room(account, committed, wanted):
         raise RequestRefusedError(
             Refusal.DAILY_LIMIT,
             {
-                "limit": str(limit),
+                "limit": str(account.options.daily_limit),
                 "spent": str(committed),
                 "parts": str(wanted),
                 "account": account.name,
             },
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyLimits:
+    """What the attached accounts may still send today.
+
+    `committed` returns the parts that an account spent and is about to spend.
+    """
+
+    accounts: Mapping[str, Account]
+    committed: Callable[[str], int]
+
+    def route(
+        self, account: Account, others: Sequence[str], parts: int, count: int
+    ) -> tuple[str, ...]:
+        """Return the accounts to try for `count` messages of so many parts, in order.
+
+        Without the one that is asked if its limit is full. Raises RequestRefusedError
+        if none of `others`, its fallbacks, may send them either.
+        """
+        wanted = parts * count
+        if has_room(account, self.committed(account.id), wanted):
+            return account.route
+        attached = (self.accounts[one] for one in others if one in self.accounts)
+        if not any(
+            parts <= one.max_parts and has_room(one, self.committed(one.id), wanted)
+            for one in attached
+        ):
+            check_limit(account, self.committed(account.id), wanted)
+        return tuple(others)
 
 
 def sort_targets(

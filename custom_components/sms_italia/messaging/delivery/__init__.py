@@ -1,18 +1,15 @@
 """Getting messages accepted: the only place that sends."""
 
-from .failover import Failover
-from .health import AccountHealth, Timing
+from .context import DeliveryContext
 from .outbox import Outbox
 from .outcomes import settle_group
+from .retry_rules import accounts_after
 from .storm import StormBrake
-from .submitter import DeliveryContext
 
 __all__ = [
-    "AccountHealth",
     "DeliveryContext",
-    "Failover",
     "Outbox",
     "StormBrake",
-    "Timing",
+    "accounts_after",
     "settle_group",
 ]

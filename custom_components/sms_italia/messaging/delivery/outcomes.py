@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ...providers import (
     Accepted,
+    Cause,
     ErrorKind,
     Mode,
     NotSent,
@@ -14,57 +15,23 @@ from ...providers import (
     Uncertain,
 )
 from ..account import Account
-from ..clock import Clock
-from ..ledger import Ledger, LedgerUnreadableError, Query
+from ..clock import Moment
+from ..ledger import LedgerUnreadableError, Query
 from ..model import Message
-from ..state import OpenMessages
+from ..state import (
+    CredentialsRefused,
+    CreditChanged,
+    CreditReported,
+    HttpsRequired,
+    OpenMessages,
+    WaitRequested,
+)
 from ..state.transitions import accepted, arrived_before, divided, refused, uncertain
-from .health import AccountHealth
-from .retry_rules import another_account_may_help, time_may_help
+from .context import DeliveryContext, Pending
+from .retry_rules import Again, same_account_again
 
 _REPEATED_WITHIN = 86_400
 """Seconds in which a provider refuses the same text as a repeat."""
-
-
-@dataclass(slots=True)
-class Pending:
-    """A message on its way along its route, and what happened to it there.
-
-    `doubt` is the message as an account left it that may have sent it. `refusal` is
-    what `refused_by` (the ID of an account) answered. After an `is_final` refusal no
-    other account is asked. One that `is_early` waits for its own moment.
-    """
-
-    message: Message
-    doubt: Message | None = None
-    refusal: NotSent | None = None
-    refused_by: str | None = None
-    retry_at: float | None = None
-    is_final: bool = False
-    is_early: bool = False
-    is_duplicate: bool = False
-    unanswered_before: tuple[str, ...] = ()
-
-    def refused(
-        self, account_id: str, refusal: NotSent, retry_at: float | None = None
-    ) -> None:
-        """Keep the first refusal, and the earliest time an account may accept it.
-
-        A refusal that no other account can help with is the last one.
-        """
-        self.is_duplicate = refusal.kind is ErrorKind.DUPLICATE
-        if not another_account_may_help(refusal.kind):
-            self.is_final = True
-            self.refusal, self.refused_by, self.retry_at = refusal, account_id, None
-            return
-        if self.refusal is None:
-            self.refusal, self.refused_by = refusal, account_id
-        if retry_at is not None:
-            self.retry_not_after(retry_at)
-
-    def retry_not_after(self, moment: float) -> None:
-        """Try again at this moment, or before if an account may accept it then."""
-        self.retry_at = moment if self.retry_at is None else min(self.retry_at, moment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,42 +42,39 @@ class Settlement:
     own in the dispatch.
     """
 
-    open_messages: OpenMessages
-    ledger: Ledger
-    clock: Clock
-    health: AccountHealth
+    context: DeliveryContext
     account: Account
     requested: Account
     numbers: frozenset[str]
 
     async def apply(
         self, batch: Sequence[Pending], outcomes: Sequence[Outcome], result: SendResult
-    ) -> list[Pending]:
-        """Record what is settled; return the messages that may go on.
+    ) -> None:
+        """Record what is settled; the other messages may go on along their route.
 
         What was accepted is recorded before the ledger is asked about duplicates: no
         fault there may change it.
         """
         settled: list[Message] = []
-        left: list[Pending] = []
         for one, outcome in zip(batch, outcomes, strict=True):
             if one.message.group is not None and _is_divided(outcome, result):
+                one.is_settled = True
                 await settle_group(
-                    self.open_messages,
+                    self.context.open_messages,
                     self.account,
                     one.message,
                     result.group_outcomes,
-                    self.clock.now(),
+                    self.context.clock.moment(),
                 )
             elif (message := self._settled(one, outcome, result.mode)) is not None:
+                one.is_settled = True
                 settled.append(message)
-            else:
-                left.append(one)
         await self._record(settled)
-        arrived = [one for one in left if await self._has_arrived_before(one)]
-        now = self.clock.now()
+        arrived = [one for one in batch if await self._has_arrived_before(one)]
+        now = self.context.clock.moment()
+        for one in arrived:
+            one.is_settled = True
         await self._record([arrived_before(one.message, now) for one in arrived])
-        return [one for one in left if one not in arrived]
 
     def without_own_numbers(self, result: SendResult) -> SendResult:
         """Return a result without numbers of a group that have their own message."""
@@ -127,22 +91,37 @@ class Settlement:
         self, one: Pending, outcome: Outcome, mode: Mode | None
     ) -> Message | None:
         """Return a message that is settled; None for one that may go on."""
-        now, account = self.clock.now(), self.account
+        now, account = self.context.clock.moment(), self.account
         match outcome:
             case Accepted():
                 return accepted(one.message, account, outcome, mode, now)
             case Uncertain() if self.requested.options.resend_uncertain:
-                # What an account before this one refused as a repeat is another.
-                one.is_duplicate = False
                 one.doubt = one.message = uncertain(one.message, account, outcome, now)
             case Uncertain():
                 return uncertain(one.message, account, outcome, now)
             case NotSent(kind=kind):
-                retry_at = None
-                if time_may_help(kind):
-                    retry_at = self.health.open_until(account.id) or now
-                one.refused(account.id, outcome, retry_at)
+                one.refused(account.id, outcome, self._retry_at(one.message, kind))
+                if same_account_again(kind) in {Again.REACHED, Again.WAIT_OVER}:
+                    one.waits_for.add(account.id)
         return None
+
+    def _retry_at(self, message: Message, kind: ErrorKind) -> float | None:
+        """Return when the account is asked again for a message, None for never."""
+        now, timing = self.context.clock.now(), self.context.timing
+        wait_until = max(now, self.context.health.of(self.account.id).wait_until)
+        match same_account_again(kind):
+            case Again.NEVER:
+                return None
+            case Again.SIGNED_IN:
+                return message.dispatch.expires
+            case Again.AFTER_A_PAUSE:
+                return max(wait_until, now + timing.no_credit)
+            case Again.WAIT_OVER:
+                return wait_until
+            case Again.REACHED:
+                asked_at = min(now, message.dispatch.due)
+                pause = timing.next_attempt(now - asked_at)
+                return max(wait_until, asked_at + timing.send_anyway, now + pause)
 
     async def _record(self, settled: Sequence[Message]) -> None:
         """Record messages; one alone is on disk a moment later.
@@ -151,9 +130,9 @@ class Settlement:
         it is in doubt, as it is if that happens before the answer comes.
         """
         if len(settled) == 1:
-            self.open_messages.note(settled)
+            self.context.open_messages.note(settled)
         else:
-            await self.open_messages.change(settled)
+            await self.context.open_messages.change(settled)
 
     async def _has_arrived_before(self, one: Pending) -> bool:
         """Return whether a message refused as a repeat had arrived here before.
@@ -163,15 +142,19 @@ class Settlement:
         the earlier request can only have been refused as well.
         """
         message = one.message
-        if not one.is_duplicate or self.account.id not in message.unanswered:
+        if (
+            not one.is_duplicate
+            or one.is_settled
+            or self.account.id not in message.unanswered
+        ):
             return False
         query = Query(
             number=message.number,
             text=message.dispatch.text,
-            since=self.clock.now() - _REPEATED_WITHIN,
+            since=self.context.clock.wall() - _REPEATED_WITHIN,
         )
         try:
-            found = await self.ledger.find(query)
+            found = await self.context.ledger.find(query)
         except LedgerUnreadableError:
             return True
         return not any(
@@ -211,12 +194,53 @@ def outcome_of(message: Message, result: SendResult) -> Outcome:
     return Accepted(provider_id=message.submission)
 
 
+def outcomes_of(batch: Sequence[Pending], result: SendResult) -> list[Outcome]:
+    """Return what an answer says of each message of a request."""
+    return [outcome_of(one.message, result) for one in batch]
+
+
+def publish_news(
+    context: DeliveryContext,
+    account: Account,
+    result: SendResult,
+    outcomes: Sequence[Outcome],
+) -> None:
+    """Notify of what an answer with these outcomes says of the account.
+
+    One that was attached anew meanwhile has other credentials than were refused.
+    """
+    publish, account_id = context.events.publish, account.id
+    is_current = context.accounts.get(account_id) is account
+    if result.credit is not None:
+        publish(CreditReported(account=account_id, balance=result.credit))
+    if any(isinstance(outcome, Accepted) for outcome in outcomes):
+        if result.mode is not Mode.TEST:
+            publish(CreditChanged(account=account_id))
+        return
+    match outcomes[0]:
+        case NotSent(cause=Cause.UNSUPPORTED | Cause.PICTURE):
+            # Our own client refused it; the provider was not even asked.
+            pass
+        case NotSent(kind=ErrorKind.AUTH) if is_current:
+            publish(CredentialsRefused(account=account_id))
+        case NotSent(kind=ErrorKind.CREDIT):
+            publish(CreditChanged(account=account_id))
+        case NotSent(cause=Cause.HTTPS_REQUIRED):
+            publish(HttpsRequired(account=account_id))
+        case NotSent(retry_after=float() as seconds) if (
+            seconds > context.timing.longest_wait
+        ):
+            publish(WaitRequested(account=account_id, seconds=seconds))
+        case _:
+            pass
+
+
 async def settle_group(
     open_messages: OpenMessages,
     account: Account,
     message: Message,
     outcomes: Mapping[str, Outcome],
-    now: float,
+    now: Moment,
 ) -> None:
     """Close a message to a group that was accepted, and add one for each number.
 
@@ -251,7 +275,7 @@ async def settle_group(
 
 
 def _member(
-    message: Message, account: Account, outcome: Outcome, now: float
+    message: Message, account: Account, outcome: Outcome, now: Moment
 ) -> Message:
     """Return the message to one number of a group after the group's outcome."""
     match outcome:

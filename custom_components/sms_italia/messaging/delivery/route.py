@@ -7,6 +7,7 @@ import logging
 
 from ...providers import ErrorKind, Feature, NotSent
 from ..account import Account
+from ..health import MOST_IN_SMALL, AccountHealth, Condition, Rank
 from ..model import Message
 from ..state.transitions import (
     expired,
@@ -15,9 +16,9 @@ from ..state.transitions import (
     scheduled,
     still_in_doubt,
 )
-from .outcomes import Pending
-from .retry_rules import accounts_after
-from .submitter import DeliveryContext, Submitter
+from .context import DeliveryContext, Pending
+from .retry_rules import Choice
+from .submitter import Submitter
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,72 +28,61 @@ _SOON = 120
 When the request arrives, or by the provider's clock, its time might be past.
 """
 
+_RECOVERED = frozenset({Condition.HEALTHY, Condition.BEHIND, Condition.ADMITTING})
+
 
 class Route:
     """Sends messages of one dispatch: by the account that was asked, then fallbacks."""
 
-    def __init__(
-        self,
-        context: DeliveryContext,
-        messages: Sequence[Message],
-        round_began: float = float("inf"),
-    ) -> None:
-        """Send open messages of a dispatch whose account is attached.
-
-        Accounts that failed since the outbox's round began are left alone until the
-        next one: otherwise a message could overtake an older one.
-        """
+    def __init__(self, context: DeliveryContext, messages: Sequence[Message]) -> None:
+        """Send open messages of a dispatch whose account is attached."""
         self._context = context
-        self._messages = messages
+        self.messages = messages
         self._dispatch = messages[0].dispatch
-        self._requested = context.accounts[self._dispatch.account]
-        self._round_began = round_began
+        self._choice = Choice(context, messages)
+        self._left: list[Pending] = []
+        self._asked: dict[str, AccountHealth] = {}
+
+    def recovered(self) -> list[str]:
+        """Return the accounts that may accept now what they did not on the way.
+
+        Each has recovered since, or was attached anew.
+        """
+        health = self._context.health
+        waited_for = {id_ for one in self._left for id_ in one.waits_for}
+        return [
+            account_id
+            for account_id, asked in self._asked.items()
+            if health.of(account_id) is not asked
+            or (account_id in waited_for and asked.condition in _RECOVERED)
+        ]
 
     async def run(self) -> None:
-        """Try each account; what none accepted waits, or has failed."""
+        """Ask each account in its turn; what none accepted waits, or has failed."""
+        left = [Pending(message) for message in self.messages]
         with self._in_progress():
-            left = [Pending(message) for message in self._messages]
             try:
-                for account_id in self._dispatch.route:
-                    movable = [one for one in left if self._may_go_to(account_id, one)]
-                    if not movable or self._is_passed_over(account_id, movable):
-                        continue
-                    account = self._context.accounts[account_id]
-                    if self._is_too_early(account):
-                        self._wait_for_its_time(movable)
+                while (step := self._choice.next(left)) is not None:
+                    account_id, pending = step
+                    if self._is_waited_for(account_id, pending):
                         break
-                    submitter = self._submitter(account)
-                    if not submitter.is_asked(movable):
-                        continue
-                    stuck = [one for one in left if one not in movable]
-                    batches = submitter.batches(movable)
-                    if len(batches) == 1:
-                        left = await submitter.submit(batches[0])
-                    else:
-                        left = await self._submit_all(submitter, batches)
-                    duplicates = [one for one in left if one.is_duplicate]
-                    if (text := submitter.repeat_text(duplicates)) is not None:
-                        left = [one for one in left if not one.is_duplicate]
-                        left += await self._submit_all(
-                            submitter, submitter.batches(duplicates), text
-                        )
-                    left += stuck
+                    await self._ask(account_id, pending)
+                    left = [one for one in left if not one.is_settled]
             except Exception as err:  # noqa: BLE001 - no message may be left alone
                 self._put_off(left, type(err).__name__)
-            if left:
-                ended = [self._ended(one) for one in left]
-                await self._context.open_messages.change(ended)
+            self._left = left
+            await self._context.open_messages.change([self._ended(one) for one in left])
 
     @contextmanager
     def _in_progress(self) -> Iterator[None]:
         """Let nobody else send these messages meanwhile."""
         end = asyncio.Event()
         in_progress = self._context.in_progress
-        in_progress.update((message.id, end) for message in self._messages)
+        in_progress.update((message.id, end) for message in self.messages)
         try:
             yield
         finally:
-            for message in self._messages:
+            for message in self.messages:
                 del in_progress[message.id]
             end.set()
 
@@ -104,94 +94,100 @@ class Route:
         for one in pending:
             one.refused(self._dispatch.account, refusal, moment)
 
-    def _submitter(self, account: Account) -> Submitter:
-        return Submitter(
+    async def _ask(self, account_id: str, pending: Sequence[Pending]) -> None:
+        """Ask one account to send messages; those that it does not settle go on."""
+        for one in pending:
+            one.asked.add(account_id)
+            one.is_duplicate = False
+        self._asked[account_id] = self._context.health.of(account_id)
+        account = self._context.accounts.get(account_id)
+        if account is None or self._is_too_long(account):
+            self._pass_over(account_id, pending)
+            return
+        submitter = Submitter(
             self._context,
-            self._dispatch,
+            self._choice,
             account,
-            requested=self._requested,
-            numbers=frozenset(message.number for message in self._messages),
-            round_began=self._round_began,
+            numbers=frozenset(message.number for message in self.messages),
+            rank=Rank.SMALL if len(self.messages) <= MOST_IN_SMALL else Rank.BULK,
         )
+        batches = submitter.batches(pending)
+        if len(batches) == 1:
+            await submitter.submit(batches[0])
+        else:
+            await self._submit_all(submitter, batches)
+        duplicates = [one for one in pending if one.is_duplicate and not one.is_settled]
+        if (text := submitter.repeat_text(duplicates)) is not None:
+            await self._submit_all(submitter, submitter.batches(duplicates), text)
 
     async def _submit_all(
         self,
         submitter: Submitter,
         batches: Sequence[Sequence[Pending]],
         text: str | None = None,
-    ) -> list[Pending]:
+    ) -> None:
         """Make several requests at the same time.
 
-        All take their places in the queue for slots now: what is asked for later must
-        not overtake them.
+        All take their places in the queue now: what is asked for later must not
+        overtake them.
         """
         spawn = self._context.tasks.spawn
-        answers = await asyncio.gather(
+        await asyncio.gather(
             *(
                 spawn(submitter.submit(batch, text), "request", eager=True)
                 for batch in batches
             )
         )
-        return [one for answer in answers for one in answer]
 
-    def _may_go_to(self, account_id: str, one: Pending) -> bool:
-        """Return whether an account may be asked to accept a message.
+    def _is_too_long(self, account: Account) -> bool:
+        """Return whether a fallback may not send a text of so many parts."""
+        is_fallback = account.id != self._dispatch.account
+        return is_fallback and self._dispatch.parts > account.max_parts
 
-        A group is one of the account that was asked, and means nothing elsewhere. An
-        account before the one where the message was last, which may have sent it, is
-        never asked again: to resend what is uncertain is for the accounts behind it.
-        """
-        if one.is_final:
-            return False
-        if account_id in one.message.unanswered:
-            # It may have been sent there, and was resent in spite of that.
-            behind = accounts_after(self._dispatch.route, account_id)
-            was_resent = one.message.last_account in behind
-            if was_resent and self._requested.options.resend_uncertain:
-                return False
-        is_requested = account_id == self._dispatch.account
-        return is_requested or one.message.group is None
-
-    def _is_passed_over(self, account_id: str, pending: Sequence[Pending]) -> bool:
-        """Return whether an account is not attached: for good, or until it is."""
-        accounts = self._context.accounts
+    def _pass_over(self, account_id: str, pending: Sequence[Pending]) -> None:
+        """Go past an account that cannot send; one that is being loaded may later."""
+        accounts, now = self._context.accounts, self._context.clock.now()
         if account_id in accounts:
-            return False
-        if accounts.is_expected(account_id):
-            now = self._context.clock.now()
-            pause = self._context.timing.next_attempt(now - self._dispatch.due)
+            refusal = NotSent(kind=ErrorKind.REFUSED, detail="too_many_parts")
+            retry_at = None
+        elif accounts.is_expected(account_id):
             refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="not_loaded")
-            for one in pending:
-                one.refused(account_id, refusal, now + pause)
-        return True
+            age = now - self._dispatch.due
+            retry_at = now + self._context.timing.next_attempt(age)
+        else:
+            return
+        for one in pending:
+            one.refused(account_id, refusal, retry_at)
 
-    def _is_too_early(self, account: Account) -> bool:
-        """Return whether what an account accepted now would be sent before its time."""
-        now = self._context.clock.now()
-        if not self._dispatch.is_early(now):
-            return False
-        return not account.has(Feature.SCHEDULE) or self._dispatch.due - now < _SOON
+    def _is_waited_for(self, account_id: str, pending: Sequence[Pending]) -> bool:
+        """Return whether messages wait here until an account sends them at once.
 
-    def _wait_for_its_time(self, pending: Sequence[Pending]) -> None:
-        """Keep messages until the account sends them at once.
-
-        No later account is asked before.
+        What it accepted now would be sent before its time. No later account is asked
+        before.
         """
+        account = self._context.accounts.get(account_id)
+        now = self._context.clock.now()
+        if account is None or not self._dispatch.is_early(now):
+            return False
+        if account.has(Feature.SCHEDULE) and self._dispatch.due - now >= _SOON:
+            return False
         for one in pending:
             one.is_early = True
             one.retry_not_after(self._dispatch.due)
+        return True
 
     def _ended(self, one: Pending) -> Message:
         """Return a message that no account accepted: waiting, expired or failed."""
         if one.doubt is not None:
             return still_in_doubt(one.message, one.doubt)
-        now = self._context.clock.now()
+        now = self._context.clock.moment()
         if one.refusal is None and one.is_early:
             return scheduled(one.message, now)
         refusal = one.refusal or NotSent(kind=ErrorKind.UNAVAILABLE)
-        is_early = one.is_early or self._dispatch.is_early(now)
-        may_wait = self._requested.options.retry_for or is_early
+        is_early = one.is_early or self._dispatch.is_early(now.steady)
+        may_wait = self._choice.requested.options.retry_for or is_early
         if one.retry_at is None or not may_wait:
             return refused(one.message, refusal, one.refused_by, now)
         waiting = requeued(one.message, refusal, one.refused_by, one.retry_at, now)
-        return expired(waiting, now) if now >= self._dispatch.expires else waiting
+        is_over = now.steady >= self._dispatch.expires
+        return expired(waiting, now) if is_over else waiting

@@ -16,8 +16,8 @@ from ..compose import PreparedText, new_message, prepare_text
 from ..model import Dispatch, Message, SendOptions, Stage, TextEncoding
 from ..state import Change
 from ..state.transitions import expired, held, released
+from .context import DeliveryContext
 from .outbox import Outbox
-from .submitter import DeliveryContext
 
 _MOST_PARTS = 3
 """Parts of joined messages where the account's options set no bound."""
@@ -71,7 +71,7 @@ class StormBrake:
         """Release what is due; returns when it is in the outbox."""
         now = self._clock.now()
         due: set[tuple[str, str]] = set()
-        while self._queue and self._is_due(self._queue[0][0], now):
+        while self._queue and self._queue[0][0] <= now:
             _, account, number = heapq.heappop(self._queue)
             due.add((account, number))
         # Together, so that the ledger can commit them together.
@@ -123,8 +123,8 @@ class StormBrake:
         return is_storm or bool(self._open.held(*key))
 
     def _is_recent(self, moment: float, now: float) -> bool:
-        """Return whether a moment is within the window; the clock may have been set."""
-        return 0 <= now - moment < self._window
+        """Return whether a moment is within the window."""
+        return now - moment < self._window
 
     def _held(self, message: Message) -> Message:
         """Return a new message as one that is held until its number's are released."""
@@ -149,21 +149,14 @@ class StormBrake:
     def _begin(self) -> None:
         self._tasks.spawn(self.push(), "storm")
 
-    def _is_due(self, moment: float, now: float) -> bool:
-        """Return whether a moment has come, which never is more than a window away.
-
-        Otherwise the clock was set back, and what is held would be held too long.
-        """
-        return not now < moment <= now + self._window
-
     async def _release(self, account_id: str, number: str) -> None:
         """Send what is held for a number, if it is due, or let it expire."""
         await self._expire(self._open.held(account_id, number))
         waiting = self._open.held(account_id, number)
         account = self._accounts.get(account_id)
-        now = self._clock.now()
+        now = self._clock.moment()
         if account is None or not any(
-            self._is_due(one.attempt_at or 0, now) for one in waiting
+            (one.attempt_at or 0) <= now.steady for one in waiting
         ):
             return
         if len(waiting) == 1:
@@ -172,13 +165,17 @@ class StormBrake:
         else:
             carrying = self._joined(account, waiting)
             await self._open.join(carrying, waiting)
-            self._tasks.spawn(self._outbox.deliver([carrying]), "joined")
+            self._outbox.deliver([carrying])
 
     async def _expire(self, messages: Sequence[Message]) -> None:
         """Close what may not be sent any more."""
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
-            [expired(one, now) for one in messages if now >= one.dispatch.expires]
+            [
+                expired(one, now)
+                for one in messages
+                if now.steady >= one.dispatch.expires
+            ]
         )
 
     def _joined(self, account: Account, messages: Sequence[Message]) -> Message:
@@ -187,7 +184,7 @@ class StormBrake:
         It takes no more parts than they would have: what they count of the daily limit
         is enough for it.
         """
-        now = self._clock.now()
+        now = self._clock.moment()
         newest = messages[-1]
         prepared = join_texts(
             account.bundle_heading(len(messages)),
@@ -205,12 +202,13 @@ class StormBrake:
             text=prepared.text,
             encoding=prepared.encoding,
             parts=prepared.parts,
-            created=now,
+            created=now.wall,
+            due=now.steady,
             expires=min(one.dispatch.expires for one in messages),
             route=newest.dispatch.route,
             options=_joined_options([one.dispatch.options for one in messages]),
         )
-        return new_message(dispatch, next(ids), newest.number, newest.recipient)
+        return new_message(dispatch, next(ids), newest.number, newest.recipient, now)
 
 
 def join_texts(heading: str, texts: Sequence[str], most_parts: int) -> PreparedText:

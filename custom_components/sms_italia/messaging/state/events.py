@@ -70,6 +70,14 @@ class HttpsRequired:
     account: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitRequested:
+    """A provider asks an account to wait for longer than messages wait for it."""
+
+    account: str
+    seconds: float
+
+
 type Event = (
     MessagesChanged
     | TotalsChanged
@@ -77,6 +85,7 @@ type Event = (
     | CreditChanged
     | CredentialsRefused
     | HttpsRequired
+    | WaitRequested
 )
 type Listener = Callable[[Event], None]
 

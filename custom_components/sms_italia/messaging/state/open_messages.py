@@ -364,9 +364,9 @@ def _accounts_to_charge(message: Message) -> set[str | None]:
     """Return the accounts whose daily limit a message on its way counts for."""
     match message.stage:
         case Stage.WAITING | Stage.HELD:
-            return {message.dispatch.account}
+            return {message.dispatch.route[0]}
         case Stage.SUBMITTING:
-            return {message.dispatch.account, message.last_account}
+            return {message.dispatch.route[0], message.last_account}
         case Stage.JOINED | Stage.ACCEPTED | Stage.IN_DOUBT | Stage.CLOSED:
             return set()
 

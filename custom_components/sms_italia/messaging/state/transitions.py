@@ -22,6 +22,7 @@ from ...providers import (
     Uncertain,
 )
 from ..account import Account
+from ..clock import Moment
 from ..model import Message, Stage
 
 FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
@@ -70,14 +71,19 @@ def _next(message: Message, **changes: Any) -> Message:  # noqa: ANN401 - as rep
     return replace(message, revision=message.revision + 1, **changes)
 
 
+def _at(message: Message, now: Moment, **changes: Any) -> Message:  # noqa: ANN401 - as replace
+    """Return a message after one more transition, which happens now."""
+    return _next(message, updated=now.wall, changed_at=now.steady, **changes)
+
+
 def held(message: Message, until: float) -> Message:
     """Return a new message that is held, to be joined with others at `until`."""
     return _next(message, stage=Stage.HELD, attempt_at=until)
 
 
-def released(message: Message, now: float) -> Message:
+def released(message: Message, now: Moment) -> Message:
     """Return a held message that waits in the outbox: nothing came to join it."""
-    return _next(message, stage=Stage.WAITING, attempt_at=now, updated=now)
+    return _at(message, now, stage=Stage.WAITING, attempt_at=now.steady)
 
 
 def joined(message: Message, carrying: Message) -> Message:
@@ -92,6 +98,7 @@ def joined(message: Message, carrying: Message) -> Message:
         parts=0,
         attempt_at=None,
         updated=carrying.updated,
+        changed_at=carrying.changed_at,
     )
 
 
@@ -109,11 +116,12 @@ def shared(message: Message, carrying: Message) -> Message:
         detail=carrying.detail,
         type=carrying.type,
         updated=carrying.updated,
+        changed_at=carrying.changed_at,
     )
 
 
 def submitted(
-    message: Message, account: Account, reference: str, text: str, now: float
+    message: Message, account: Account, reference: str, text: str, now: Moment
 ) -> Message:
     """Return a message of which a request with this text is about to be made.
 
@@ -122,20 +130,25 @@ def submitted(
     unanswered = message.unanswered
     if text == message.dispatch.text and account.id not in unanswered:
         unanswered = (*unanswered, account.id)
-    return _next(
+    return _at(
         message,
+        now,
         stage=Stage.SUBMITTING,
         last_account=account.id,
         submission=reference,
         provider_id=None,
         attempt_at=None,
-        updated=now,
+        attempts=message.attempts + 1,
         unanswered=unanswered,
     )
 
 
 def accepted(
-    message: Message, account: Account, outcome: Accepted, mode: Mode | None, now: float
+    message: Message,
+    account: Account,
+    outcome: Accepted,
+    mode: Mode | None,
+    now: Moment,
 ) -> Message:
     """Return a message that an account accepted, or would have in Mode.TEST.
 
@@ -144,11 +157,12 @@ def accepted(
     """
     is_test = mode is Mode.TEST
     has_parts = outcome.type is MessageType.SMS and not is_test
-    is_early = message.dispatch.is_early(now)
+    is_early = message.dispatch.is_early(now.steady)
     can_be_cancelled = is_early and account.has(Feature.CANCEL)
     stays_open = account.tracks_delivery or can_be_cancelled
-    return _next(
+    return _at(
         message,
+        now,
         stage=Stage.ACCEPTED if stays_open and not is_test else Stage.CLOSED,
         status=Status.QUEUED if is_test or is_early else outcome.status,
         provider_id=outcome.provider_id,
@@ -157,26 +171,25 @@ def accepted(
         type=outcome.type,
         error=None,
         detail=None,
-        updated=now,
         unanswered=(),
     )
 
 
 def uncertain(
-    message: Message, account: Account, outcome: Uncertain, now: float
+    message: Message, account: Account, outcome: Uncertain, now: Moment
 ) -> Message:
     """Return a message of which nobody knows whether the account accepted it."""
     can_be_settled = not message.dispatch.is_test and account.can_settle(
         outcome.provider_id
     )
-    return _next(
+    return _at(
         message,
+        now,
         stage=Stage.IN_DOUBT if can_be_settled else Stage.CLOSED,
         status=Status.UNCERTAIN,
         provider_id=outcome.provider_id,
         error=None,
         detail=outcome.detail,
-        updated=now,
     )
 
 
@@ -185,35 +198,35 @@ def still_in_doubt(message: Message, doubt: Message) -> Message:
     return replace(doubt, revision=message.revision + 1)
 
 
-def interrupted(message: Message, now: float) -> Message:
+def interrupted(message: Message, now: Moment) -> Message:
     """Return a message whose request was on the wire when Home Assistant ended."""
-    return _next(
+    return _at(
         message,
+        now,
         status=Status.UNCERTAIN,
         stage=Stage.IN_DOUBT,
         detail="interrupted",
-        updated=now,
     )
 
 
-def arrived_before(message: Message, now: float) -> Message:
+def arrived_before(message: Message, now: Moment) -> Message:
     """Return a message refused as a repeat of the request that had been in doubt.
 
     So its provider has it, although it had found nothing. Under which ID is not known,
     and no report can be asked for.
     """
-    return _next(
+    return _at(
         message,
+        now,
         stage=Stage.CLOSED,
         status=Status.SENT,
         error=None,
         detail="duplicate_of_doubt",
-        updated=now,
     )
 
 
 def refused(
-    message: Message, refusal: NotSent, account_id: str | None, now: float
+    message: Message, refusal: NotSent, account_id: str | None, now: Moment
 ) -> Message:
     """Return a message that no account of its route accepts."""
     return _next(
@@ -228,7 +241,7 @@ def requeued(
     refusal: NotSent,
     account_id: str | None,
     attempt_at: float,
-    now: float,
+    now: Moment,
 ) -> Message:
     """Return a message that waits for another attempt at `attempt_at`."""
     return _next(
@@ -240,7 +253,7 @@ def requeued(
 
 
 def _with_refusal(
-    message: Message, refusal: NotSent, account_id: str | None, now: float
+    message: Message, refusal: NotSent, account_id: str | None, now: Moment
 ) -> Message:
     """Return a message with the reason why an account did not accept it."""
     return replace(
@@ -249,76 +262,77 @@ def _with_refusal(
         submission=None,
         error=refusal.kind,
         detail=refusal.cause or refusal.detail,
-        updated=now,
+        updated=now.wall,
+        changed_at=now.steady,
     )
 
 
-def scheduled(message: Message, now: float) -> Message:
+def scheduled(message: Message, now: Moment) -> Message:
     """Return a message that waits here for its own moment."""
-    return _next(
+    return _at(
         message,
+        now,
         status=Status.QUEUED,
         stage=Stage.WAITING,
         submission=None,
         detail="scheduled",
         attempt_at=message.dispatch.due,
-        updated=now,
     )
 
 
-def never_arrived(message: Message, now: float) -> Message:
+def never_arrived(message: Message, now: Moment) -> Message:
     """Return a message in doubt that its provider never got: it is sent again."""
-    return _next(
+    return _at(
         message,
+        now,
         status=Status.QUEUED,
         stage=Stage.WAITING,
         submission=None,
         provider_id=None,
         detail=None,
-        attempt_at=now,
-        updated=now,
+        attempt_at=now.steady,
     )
 
 
-def expired(message: Message, now: float) -> Message:
+def expired(message: Message, now: Moment) -> Message:
     """Return a message that waited for too long."""
-    return _next(
+    return _at(
         message,
+        now,
         status=Status.EXPIRED,
         stage=Stage.CLOSED,
         error=message.error or ErrorKind.UNAVAILABLE,
         attempt_at=None,
-        updated=now,
     )
 
 
-def cancel_requested(message: Message, now: float) -> Message:
+def cancel_requested(message: Message, now: Moment) -> Message:
     """Return a message that its provider is asked to cancel.
 
     A report that it was not sent is then what the user wants.
     """
-    return _next(message, error=ErrorKind.CANCELLED, updated=now)
+    return _at(message, now, error=ErrorKind.CANCELLED)
 
 
-def cancel_refused(message: Message, now: float) -> Message:
+def cancel_refused(message: Message, now: Moment) -> Message:
     """Return a message that its provider did not cancel."""
-    return _next(message, error=None, updated=now)
+    return _at(message, now, error=None)
 
 
-def cancelled(message: Message, now: float) -> Message:
+def cancelled(message: Message, now: Moment) -> Message:
     """Return a message that the user cancelled: it is not sent."""
-    return _next(
+    return _at(
         message,
+        now,
         status=Status.FAILED,
         stage=Stage.CLOSED,
         error=ErrorKind.CANCELLED,
         detail=None,
         attempt_at=None,
-        updated=now,
     )
 
 
-def reported(message: Message, report: Report, now: float) -> Message:
+def reported(message: Message, report: Report, now: Moment) -> Message:
     """Return a message with what its provider reports of it.
 
     A cancellation that was asked for stays its error until it has been sent after all.
@@ -337,7 +351,8 @@ def reported(message: Message, report: Report, now: float) -> Message:
         error=None if was_sent else message.error,
         detail=report.detail,
         type=type_,
-        updated=_moment_of(message, report, now) if is_over else now,
+        updated=_moment_of(message, report, now.wall) if is_over else now.wall,
+        changed_at=now.steady,
     )
 
 
@@ -352,12 +367,12 @@ def no_longer_tracked(message: Message) -> Message:
     return _next(message, stage=Stage.CLOSED)
 
 
-def given_up(message: Message, now: float) -> Message:
+def given_up(message: Message, now: Moment) -> Message:
     """Return a message of which no report will ever come."""
-    return _next(message, status=Status.UNCERTAIN, stage=Stage.CLOSED, updated=now)
+    return _at(message, now, status=Status.UNCERTAIN, stage=Stage.CLOSED)
 
 
-def divided(message: Message, members: Iterable[Message], now: float) -> Message:
+def divided(message: Message, members: Iterable[Message], now: Moment) -> Message:
     """Return an accepted message to a group; its numbers have messages of their own.
 
     It has the parts and the cost (euro) of them all. Members in doubt count too: what
@@ -366,8 +381,9 @@ def divided(message: Message, members: Iterable[Message], now: float) -> Message
     listed = list(members)
     sent = [one for one in listed if one.status is not Status.FAILED]
     costs = [one.cost for one in sent if one.cost is not None]
-    return _next(
+    return _at(
         message,
+        now,
         stage=Stage.CLOSED,
         status=Status.QUEUED,
         provider_id=message.submission,
@@ -375,5 +391,4 @@ def divided(message: Message, members: Iterable[Message], now: float) -> Message
         cost=sum(costs, Decimal(0)) if costs else None,
         error=None,
         detail=None,
-        updated=now,
     )

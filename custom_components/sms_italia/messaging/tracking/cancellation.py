@@ -61,7 +61,7 @@ class Cancellation:
             message = await self._find(tracker, message, message.submission)
             if message.stage is Stage.CLOSED and message.error is ErrorKind.CANCELLED:
                 return message
-        is_early = self._clock.now() < message.dispatch.due
+        is_early = message.dispatch.is_early(self._clock.now())
         if message.stage is Stage.CLOSED or not (
             is_early or message.status is Status.QUEUED
         ):
@@ -77,13 +77,13 @@ class Cancellation:
 
         One that never arrived there is closed, and not sent again meanwhile.
         """
-        await self._change(cancel_requested(message, self._clock.now()))
+        await self._change(cancel_requested(message, self._clock.moment()))
         try:
             await tracker.look_up(submission)
         finally:
             message = await self._known(message.id)
             if message.stage is not Stage.CLOSED:
-                message = cancel_refused(message, self._clock.now())
+                message = cancel_refused(message, self._clock.moment())
                 await self._change(message)
         return message
 
@@ -91,12 +91,12 @@ class Cancellation:
         self, account: Account, tracker: Tracker, message: Message, provider_id: str
     ) -> Message:
         """Ask to cancel a message that the provider knows by its ID."""
-        await self._change(cancel_requested(message, self._clock.now()))
+        await self._change(cancel_requested(message, self._clock.moment()))
         try:
             result = await _ask_provider(account, message, provider_id)
         except NotAcceptedError:
             message = await self._known(message.id)
-            await self._change(cancel_refused(message, self._clock.now()))
+            await self._change(cancel_refused(message, self._clock.moment()))
             raise
         except ProviderError:
             # It may have been cancelled.
@@ -112,7 +112,7 @@ class Cancellation:
             case Cancelling.CANCELLED:
                 return await self._close(message)
             case Cancelling.NOT_CANCELLED:
-                await self._change(cancel_refused(message, self._clock.now()))
+                await self._change(cancel_refused(message, self._clock.moment()))
                 tracker.hurry(message.submission or "")
                 raise RequestRefusedError(Refusal.TOO_LATE_TO_CANCEL)
             case Cancelling.UNCERTAIN:
@@ -134,7 +134,7 @@ class Cancellation:
 
     async def _close(self, message: Message) -> Message:
         """Close a message that will not be sent."""
-        closed = cancelled(message, self._clock.now())
+        closed = cancelled(message, self._clock.moment())
         await self._open.change([closed])
         return closed
 

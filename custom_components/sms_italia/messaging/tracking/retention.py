@@ -44,7 +44,7 @@ class Retention:
             and (end := self._context.in_progress.get(message.id)) is not None
         ]:
             await on_the_wire[0].wait()
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
             [
                 given_up(message, now)
@@ -62,7 +62,7 @@ class Retention:
 
         Messages of which no report will come any more are closed, old ones forgotten.
         """
-        now = self._clock.now()
+        now = self._clock.moment()
         submitted = self._submitted_by(account.id)
         if not account.tracks_delivery:
             # Reports were switched off: what was last known is all there will be.
@@ -70,17 +70,18 @@ class Retention:
                 [
                     no_longer_tracked(message)
                     for message in submitted
-                    if message.stage is Stage.ACCEPTED and message.dispatch.due <= now
+                    if message.stage is Stage.ACCEPTED
+                    and message.dispatch.due <= now.steady
                 ]
             )
         await self._open.change(
             [
                 given_up(message, now)
                 for message in submitted
-                if self._is_hopeless(account, message, now)
+                if self._is_hopeless(account, message, now.steady)
             ]
         )
-        before = now - account.options.history_days * 86_400
+        before = now.wall - account.options.history_days * 86_400
         await self._ledger.trim(account.id, before)
 
     def _is_hopeless(self, account: Account, message: Message, now: float) -> bool:

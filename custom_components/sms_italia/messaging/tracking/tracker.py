@@ -20,6 +20,7 @@ from ...providers import (
 )
 from ..account import Account
 from ..alarm import Alarm
+from ..clock import Moment
 from ..delivery import DeliveryContext, settle_group
 from ..model import Message, Stage
 from ..state import Change, CredentialsRefused
@@ -99,7 +100,7 @@ class Tracker:
         of them; any other is a hint to ask. Who knows the address of one submission
         must not change a message of another.
         """
-        client, now = self._account.client, self._clock.now()
+        client, now = self._account.client, self._clock.moment()
         there = [
             message
             for message in self._open.of_submission(submission)
@@ -146,7 +147,7 @@ class Tracker:
             if message.last_account != self._account.id or not self._follows(message):
                 continue
             if message.stage is Stage.IN_DOUBT and message.submission is not None:
-                self._doubted.setdefault(message.submission, self._clock.monotonic())
+                self._doubted.setdefault(message.submission, self._clock.now())
             if message.submission in self._reported_early:
                 self._set_due(message.id, now)
             else:
@@ -311,7 +312,7 @@ class Tracker:
         Of one in doubt, what arrived is accepted like any other message, and what did
         not by the time that it must have was not sent, and goes back into the outbox.
         """
-        elapsed = self._clock.monotonic() - self._doubted.get(reference, inf)
+        elapsed = self._clock.now() - self._doubted.get(reference, inf)
         reports = await self._found_reports(reference, messages[0])
         found = {report.ref.recipient: report for report in reports}
         is_missing = elapsed >= self._timing.never_came
@@ -326,13 +327,13 @@ class Tracker:
                 if message.group is not None and reports:
                     await self._divide_group(message, reports)
                 elif (report := found.get(message.number)) is not None:
-                    changed.append(reported(message, report, self._clock.now()))
+                    changed.append(reported(message, report, self._clock.moment()))
                 elif message.stage is Stage.IN_DOUBT and is_missing:
                     unsent.append(message)
             await self._change(changed)
         # All at once, so that they are sent together again; some may have been settled
         # while the others were recorded.
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
             [
                 _never_arrived(message, now)
@@ -369,7 +370,7 @@ class Tracker:
             for report in reports
         }
         await settle_group(
-            self._open, self._account, message, outcomes, self._clock.now()
+            self._open, self._account, message, outcomes, self._clock.moment()
         )
         await self._apply(reports)
 
@@ -379,7 +380,7 @@ class Tracker:
         In chunks, so that a long answer does not hold up everything else.
         """
         for chunk in batched(reports, _CHUNK, strict=False):
-            now = self._clock.now()
+            now = self._clock.moment()
             await self._change(
                 [
                     reported(message, report, now)
@@ -394,7 +395,8 @@ class Tracker:
             after
             for after in messages
             if (before := self._open.get(after.id)) is not None
-            and replace(after, updated=before.updated) != before
+            and replace(after, updated=before.updated, changed_at=before.changed_at)
+            != before
         ]
         if news:
             await self._open.change(news)
@@ -404,18 +406,18 @@ class Tracker:
 
         The provider never reported the end, so whether it arrived is uncertain.
         """
-        now = self._clock.now()
+        now = self._clock.moment()
         await self._open.change(
             [
                 given_up(message, now)
                 for message in (self._open.get(one.id) for one in messages)
                 if message is not None
-                and now - message.dispatch.due > self._timing.give_up
+                and now.steady - message.dispatch.due > self._timing.give_up
             ]
         )
 
 
-def _never_arrived(message: Message, now: float) -> Message:
+def _never_arrived(message: Message, now: Moment) -> Message:
     """Return a message in doubt that was not sent; one to be cancelled never is."""
     if message.error is ErrorKind.CANCELLED:
         return cancelled(message, now)
@@ -445,6 +447,6 @@ def _is_in(message: Message, reference: str) -> bool:
 def _asked_from(message: Message) -> float:
     """Return the moment from which on a message is asked about."""
     if message.stage is Stage.IN_DOUBT or message.error is ErrorKind.CANCELLED:
-        return message.updated
+        return message.changed_at
     # What waited in our outbox is as young as on the day it was accepted.
-    return max(message.dispatch.due, message.updated)
+    return max(message.dispatch.due, message.changed_at)

@@ -27,7 +27,7 @@ from ..client import (
 )
 from ..decoding import Json
 from ..errors import OutcomeUnknownError
-from ..http_status import Purpose, refuse_http_error
+from ..http_status import Origin, Purpose, refuse_http_error
 from ..model import (
     Accepted,
     MessageRef,
@@ -146,6 +146,28 @@ class TransactionaleClient(ProviderClient):
             return
         refuse_http_error(answer, reply.origin, Purpose.QUESTION)
         raise OutcomeUnknownError("key_not_proved")
+
+    @override
+    async def probe(self) -> None:
+        """Read where messages are sent to; whatever is answered there will do.
+
+        It makes no message, not even a wrong one. Facts:
+        docs/development/provider-apis/common.md 5.
+        """
+        answer = await exchange(
+            self._session,
+            "GET",
+            self._url.joinpath(_SEND),
+            timeouts=self._timeouts,
+            headers=self._login.headers,
+            max_bytes=_MAX_ANSWER_BYTES,
+        )
+        reply = read(answer)
+        is_own = reply.origin is Origin.OWN
+        if is_own and answer.status != HTTPStatus.UNAUTHORIZED:
+            return
+        refuse_http_error(answer, reply.origin, Purpose.QUESTION)
+        raise OutcomeUnknownError("foreign_answer")
 
     @override
     async def _send(self, submission: Submission) -> SendResult:

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...providers import ErrorKind, Status
-from ..compose import new_message
+from ..compose import has_room, new_message
+from ..delivery import DeliveryContext, Outbox, accounts_after
 from ..errors import RequestRefusedError
 from ..model import Message, Stage
 from ..state import Change
-from .outbox import Outbox
-from .retry_rules import accounts_after
-from .submitter import DeliveryContext
 
 
 class Failover:
@@ -39,21 +37,24 @@ class Failover:
             account = await self._context.accounts.wait_for(message.dispatch.account)
         except RequestRefusedError:
             return
-        now = self._context.clock.now()
+        now = self._context.clock.moment()
         # An error is a refusal: nothing left.
         is_refused = message.error is not None
         is_wanted = is_refused or account.options.failover_on_failed_delivery
-        if not is_wanted or now >= message.dispatch.expires:
+        route = [one for one in route if self._has_room(one, message.dispatch.parts)]
+        if not is_wanted or not route or now.steady >= message.dispatch.expires:
             return
         ids = self._context.open_messages.ids
         dispatch = replace(message.dispatch, id=next(ids), route=tuple(route))
-        again = replace(
-            new_message(dispatch, next(ids), message.number, message.recipient),
-            updated=now,
-            attempt_at=now,
-        )
+        again = new_message(dispatch, next(ids), message.number, message.recipient, now)
         self._context.open_messages.add([again])
-        await self._outbox.deliver([again])
+        self._outbox.deliver([again])
+
+    def _has_room(self, account_id: str, parts: int) -> bool:
+        """Return whether an account may send so many parts more today."""
+        account = self._context.accounts.get(account_id)
+        committed = self._context.open_messages.committed_parts(account_id)
+        return account is None or has_room(account, committed, parts)
 
 
 def _has_failed_there(change: Change) -> bool:

@@ -1,0 +1,62 @@
+"""How long everything waits."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds between attempts and between status requests.
+
+    A request that is `unanswered` for so long makes its account suspect. A probe that
+    a new message waits for takes `first_probe` at most; else there is one every
+    `probe` while messages wait, and every `idle_probe` while none does. A message that
+    was never submitted is sent all the same `send_anyway` after it was asked for. After
+    two doubts within `doubts` an account stays behind the others for `first_behind`,
+    doubling up to `doubts`.
+
+    A message that waits is tried again `first_pause` later, ever more rarely up to
+    `longest_pause`; without credit, after `no_credit`. A provider that asks to wait is
+    left alone for `first_pause`, doubling up to `longest_pause`, or for as long as it
+    asks, but for `longest_wait` at most. An action is answered after `answer` at the
+    latest, and what is on the wire gets `stop` to end when everything stops.
+
+    A status request comes after `first_poll`, then whenever half a message's age has
+    passed again, at least every `longest_poll`, until `give_up`. A submission that a
+    provider does not know `never_came` seconds after it was made never arrived; one
+    that the provider works on after it has answered, `never_came_in_bulk`. Messages
+    to one number within `storm` are counted together; what is too much is held as
+    long.
+    """
+
+    unanswered: float = 5
+    first_probe: float = 3
+    probe: float = 15
+    idle_probe: float = 60
+    send_anyway: float = 60
+    doubts: float = 3600
+    first_behind: float = 300
+    first_pause: float = 15
+    longest_pause: float = 300
+    no_credit: float = 300
+    longest_wait: float = 300
+    answer: float = 10
+    stop: float = 5
+    first_poll: float = 3
+    first_poll_if_pushed: float = 60
+    longest_poll: float = 3600
+    never_came: float = 120
+    never_came_in_bulk: float = 1800
+    give_up: float = 72 * 3600
+    storm: float = 60
+
+    def next_poll(self, age: float, *, is_pushed: bool = False) -> float:
+        """Return the seconds to wait before asking about a message of this age.
+
+        `is_pushed` says that the provider reports by itself: polling is the safety net.
+        """
+        first = self.first_poll_if_pushed if is_pushed else self.first_poll
+        return min(max(age / 2, first), self.longest_poll)
+
+    def next_attempt(self, age: float) -> float:
+        """Return the seconds until a message of this age is tried again."""
+        return min(max(age / 2, self.first_pause), self.longest_pause)

@@ -1,0 +1,1 @@
+"""Whether and when an account is asked."""
