@@ -9,10 +9,11 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components import sms_italia
-from custom_components.sms_italia.messaging import Timing
+from custom_components.sms_italia.messaging import Clock, Timing
 from simulator import Simulator
 
 from .accounts import Accounts
+from .days import Midnight
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,14 @@ async def simulator(socket_enabled: None) -> AsyncGenerator[Simulator]:  # noqa:
 def accounts(hass: HomeAssistant, simulator: Simulator) -> Accounts:
     """Return what makes accounts at the simulated providers."""
     return Accounts(hass, simulator)
+
+
+@pytest.fixture
+def midnight(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Midnight:
+    """Return what lets the next day begin."""
+    midnight = Midnight(hass)
+    monkeypatch.setattr(sms_italia, "Clock", partial(Clock, wall=midnight.now))
+    return midnight
 
 
 @pytest.fixture

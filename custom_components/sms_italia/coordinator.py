@@ -18,6 +18,7 @@ from .messaging import (
     CredentialsRefused,
     CreditChanged,
     CreditReported,
+    DayChanged,
     Event,
     MessagesChanged,
     TotalsChanged,
@@ -90,8 +91,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         if Feature.PUSH_LEFT not in self._features or not self._follows_push:
             return False
         checked = self._push_checked
-        # The hourly timer may fire a little early.
-        return checked is None or dt_util.utcnow() - checked > 0.9 * _INTERVAL
+        # The hourly timer may fire a little early; the clock may have been set back.
+        return checked is None or abs(dt_util.utcnow() - checked) > 0.9 * _INTERVAL
 
     @override
     async def _async_update_data(self) -> Credit | None:
@@ -163,7 +164,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 ):
                     self.follow_push()
                     self._refresh_soon()
-            case TotalsChanged():
+            case TotalsChanged() | DayChanged():
                 pass
 
     @callback

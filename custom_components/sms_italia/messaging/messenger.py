@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from .account import Account, Accounts
-from .alarm import Tasks
+from .alarm import ClockWatch, Tasks
 from .clock import Clock
 from .compose import create_dispatch, estimate_request, prices_by_country
 from .delivery import (
@@ -22,7 +22,7 @@ from .errors import Refusal, RequestRefusedError
 from .ledger import Ledger, LedgerTrouble
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
-from .state.transitions import interrupted
+from .state.transitions import after_start, interrupted
 from .tracking import Cancellation, Retention, Tracker
 
 _SHUTDOWN_TIMEOUT = 40
@@ -56,7 +56,7 @@ class Messenger:
         `is_expected` returns whether an account that is not attached is being loaded.
         """
         self.events = Events()
-        self.ledger = Ledger(ledger_path, on_ledger_trouble)
+        self.ledger = Ledger(ledger_path, on_ledger_trouble, clock)
         self.totals = DailyTotals(self.ledger, clock, self.events)
         self._clock = clock
         self._accounts = Accounts(is_expected)
@@ -72,6 +72,7 @@ class Messenger:
             timing=timing,
             health=self._health,
             tasks=self._tasks,
+            watch=ClockWatch(clock),
         )
         self._outbox = Outbox(self._context)
         self._storm = StormBrake(self._context, self._outbox)
@@ -101,7 +102,7 @@ class Messenger:
             else:
                 self._health.worked(account.id)
             self._accounts.attach(account)
-            await self.tidy_up(account.id)
+            await self._retention.tidy_up(account)
             self._trackers[account.id] = Tracker(account, self._context)
             self._storm.attach(account.id)
             self._outbox.hurry()
@@ -255,22 +256,13 @@ class Messenger:
             return True
         return tracker.hurry(submission)
 
-    async def tidy_up(self, account_id: str) -> None:
-        """Do what is due once a day, if the account is attached.
-
-        Messages of which no report will come any more are closed, old ones forgotten.
-        """
-        account = self._accounts.get(account_id)
-        if account is not None:
-            await self._retention.tidy_up(account)
-
     async def _start(self) -> None:
         """Open the ledger and take over what was open when it was closed."""
         opened = await self.ledger.open(self._clock.today())
         self._is_running = True
         self.totals.load(opened.totals)
-        self._open.load(opened.open_messages)
         now = self._clock.moment()
+        self._open.load(after_start(one, now) for one in opened.open_messages)
         await self._open.change(
             [
                 interrupted(message, now)
@@ -278,6 +270,9 @@ class Messenger:
                 if message.stage is Stage.SUBMITTING
             ]
         )
+        # The clock may have been set since the last entry.
+        self._retention.reschedule(now.steady)
+        self._context.watch.start()
 
     async def _stop(self) -> None:
         """End what runs, give requests on the wire a moment, close the ledger."""
@@ -294,6 +289,7 @@ class Messenger:
         self._open.clear()
 
     def _stop_alarms(self) -> None:
+        self._context.watch.stop()
         self._outbox.stop()
         self._storm.stop()
         for tracker in self._trackers.values():

@@ -2,7 +2,7 @@
 
 from custom_components.sms_italia.messaging import Clock, Timing
 from custom_components.sms_italia.messaging.account import Accounts
-from custom_components.sms_italia.messaging.alarm import Tasks
+from custom_components.sms_italia.messaging.alarm import ClockWatch, Tasks
 from custom_components.sms_italia.messaging.delivery import (
     AccountHealth,
     DeliveryContext,
@@ -30,4 +30,5 @@ def a_context(
         timing=timing,
         health=AccountHealth(clock, timing, events),
         tasks=Tasks(),
+        watch=ClockWatch(clock),
     )

@@ -416,7 +416,7 @@ async def test_what_is_tried_takes_along_what_is_before_it_to_the_same_number(
 ) -> None:
     """Whenever its own next attempt would be; to other numbers nothing moves."""
     clock = harness.time.clock()
-    ledger = Ledger(harness.ledger, harness.troubles.append)
+    ledger = Ledger(harness.ledger, harness.troubles.append, harness.time.clock())
     await ledger.open(clock.today())
     accounts = Accounts(lambda _: False)
     accounts.attach(harness.account(KEY, name="casa"))

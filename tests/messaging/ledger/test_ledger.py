@@ -9,6 +9,7 @@ import sqlite3
 
 import pytest
 
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
     Ledger,
@@ -384,7 +385,7 @@ async def test_a_fault_of_ours_while_damage_is_set_aside_keeps_nobody_waiting(
         return Remembered()
 
     broken = Shelf(tmp_path / "sms.db")
-    broken.ledger = Ledger(broken.path, break_down)
+    broken.ledger = Ledger(broken.path, break_down, Clock())
     await a_spoilt(broken)
     broken.ledger.remember_with(remember)
     async with asyncio.timeout(5):
@@ -562,6 +563,7 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
         "pictures": 150,
         "submissions": 150,
         "totals": 1,
+        "clock": 1,
         "identities": 0,
     }
     assert "via" not in str(left)
@@ -603,6 +605,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.ledger import (
     Entry, Ledger, Spent, SubmissionIntent
 )
@@ -639,7 +642,7 @@ async def write(ledger, writer):
         print(id_, flush=True)
 
 async def main():
-    ledger = Ledger(Path(sys.argv[1]), print)
+    ledger = Ledger(Path(sys.argv[1]), print, Clock())
     await ledger.open("2026-11-14")
     await asyncio.gather(*(write(ledger, writer) for writer in range(4)))
 

@@ -180,13 +180,13 @@ async def test_what_a_removed_account_has_on_the_wire_for_others_is_uncertain_to
 
 
 async def test_a_message_for_later_grows_old_from_its_time_on(harness: Harness) -> None:
-    await harness.attach(KEY)
+    account = await harness.attach(KEY)
     later = harness.time.now() + 10 * DAYS
     (message,) = await harness.send(KEY, send_at=later)
     harness.time.pass_by(12 * DAYS)
-    await harness.messenger.tidy_up(KEY)
+    await harness.messenger.attach(account)
     assert (await harness.latest(message)).stage is Stage.ACCEPTED
     harness.time.pass_by(2 * DAYS)
-    await harness.messenger.tidy_up(KEY)
+    await harness.messenger.attach(account)
     kept = await harness.latest(message)
     assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)

@@ -114,7 +114,7 @@ class Outbox:
 
     def _due(self, message: Message) -> float:
         """Return when something must be done with a waiting message."""
-        expires = message.dispatch.expires
+        expires = message.expires
         if message.dispatch.account not in self._accounts or not self._is_idle(message):
             return expires
         return min(message.attempt_at or 0, expires)
@@ -143,12 +143,14 @@ class Outbox:
     async def _work_once(self) -> None:
         """Let expire what has expired, and deliver what is due."""
         is_hurried, self._is_hurried = self._is_hurried, False
+        # Otherwise what is for later could leave by a clock that was just set.
+        self._context.watch.look()
         now = self._clock.moment()
         await self._open.change(
             [
                 expired(one, now)
                 for one in self._open.waiting
-                if now.steady >= one.dispatch.expires
+                if now.steady >= one.expires
             ]
         )
         await self._deliver_in_order(self._ready(now.steady, everything=is_hurried))

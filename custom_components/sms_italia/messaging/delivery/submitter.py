@@ -21,7 +21,7 @@ from ...providers import (
     Uncertain,
 )
 from ..account import Account, Accounts
-from ..alarm import Tasks
+from ..alarm import ClockWatch, Tasks
 from ..clock import Clock
 from ..compose import prepare_text
 from ..ledger import Ledger, LedgerUnreadableError, Query, SubmissionIntent
@@ -63,6 +63,7 @@ class DeliveryContext:
     timing: Timing
     health: AccountHealth
     tasks: Tasks
+    watch: ClockWatch
     in_progress: dict[int, asyncio.Event] = field(default_factory=dict)
     _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
@@ -223,7 +224,7 @@ class Submitter:
         now = self._context.clock.now()
         if (
             self._paused_until() is not None
-            or now >= self._dispatch.expires
+            or all(now >= one.message.expires for one in batch)
             or self._account.id not in self._context.accounts
         ):
             refusal = NotSent(kind=ErrorKind.UNAVAILABLE)

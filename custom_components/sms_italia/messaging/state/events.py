@@ -63,12 +63,20 @@ class CredentialsRefused:
     account: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayChanged:
+    """It is another day for an account: midnight came, or the wall clock was set."""
+
+    account: str
+
+
 type Event = (
     MessagesChanged
     | TotalsChanged
     | CreditReported
     | CreditChanged
     | CredentialsRefused
+    | DayChanged
 )
 type Listener = Callable[[Event], None]
 
