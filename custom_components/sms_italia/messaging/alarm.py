@@ -65,8 +65,9 @@ class ClockWatch:
     The latter within half a minute.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        """Watch nothing before `start`."""
+    def __init__(self, clock: Clock, pause: float = _WATCH) -> None:
+        """Watch nothing before `start`; look every `pause` seconds from then on."""
+        self._pause = pause
         self._clock = clock
         self._alarm = Alarm(clock, self._ring)
         self._when_set: list[Callable[[float], None]] = []
@@ -117,7 +118,7 @@ class ClockWatch:
         self._set_alarm()
 
     def _set_alarm(self) -> None:
-        pause = min(_WATCH, self._clock.seconds_left_today())
+        pause = min(self._pause, self._clock.seconds_left_today())
         self._alarm.set(self._clock.now() + pause)
 
 
