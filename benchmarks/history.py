@@ -12,6 +12,7 @@ from statistics import median
 import time
 
 from custom_components.sms_italia.messaging import Dispatch, Message, Stage
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
     Ledger,
@@ -119,7 +120,7 @@ async def measure(
 async def fill(path: Path, size: int, account: str) -> None:
     """Write a ledger with that many delivered messages of an account."""
     now = time.time()
-    ledger = Ledger(path, lambda _trouble: None)
+    ledger = Ledger(path, lambda _trouble: None, Clock())
     await ledger.open("")
     for turns in batched(range(size), _ENTRIES_AT_ONCE, strict=False):
         # What is recorded at the same time goes to the disk together.

@@ -12,10 +12,11 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components import sms_italia
 from custom_components.sms_italia import account_setup
 from custom_components.sms_italia.flows import account
-from custom_components.sms_italia.messaging import Timing
+from custom_components.sms_italia.messaging import Clock, Timing
 from simulator import Simulator
 
 from .accounts import Accounts
+from .days import Midnight
 from .internet import Internet, serve
 
 
@@ -56,6 +57,14 @@ async def internet(
         for module in (account, account_setup):
             monkeypatch.setattr(module, "async_get_session", lambda _: session)
         yield internet
+
+
+@pytest.fixture
+def midnight(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Midnight:
+    """Return what lets the next day begin."""
+    midnight = Midnight(hass)
+    monkeypatch.setattr(sms_italia, "Clock", partial(Clock, wall=midnight.now))
+    return midnight
 
 
 @pytest.fixture

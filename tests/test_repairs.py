@@ -37,6 +37,7 @@ from custom_components.sms_italia.repairs import async_report_daily_limit
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
+from .days import Midnight
 from .internet import Internet, answer, hang_up, lead_to_https
 from .states import call
 
@@ -314,7 +315,7 @@ async def test_each_account_has_its_own_warning(
 
 
 async def test_a_reached_limit_is_an_issue_until_midnight(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, midnight: Midnight
 ) -> None:
     """Not before a message was refused for it."""
     account = await accounts.set_up(
@@ -331,12 +332,8 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
     assert "would exceed the 2 parts that Casa mia may use today" in description
     assert len(arrived(simulator)) == 2
 
-    midnight = dt_util.start_of_local_day() + timedelta(days=1)
-    async_fire_time_changed(hass, midnight - timedelta(seconds=1))
-    await hass.async_block_till_done()
     assert "daily_limit_reached" in issues(hass)
-    async_fire_time_changed(hass, midnight + timedelta(seconds=6))
-    await hass.async_block_till_done()
+    await midnight()
     assert issues(hass) == {}
 
 
@@ -388,7 +385,7 @@ async def test_raising_the_limit_in_the_options_ends_the_issue(
 
 
 async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
-    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog, midnight: Midnight
 ) -> None:
     """And not before, however many messages are refused today."""
     account = await exceed(hass, accounts)
@@ -401,24 +398,21 @@ async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     assert issues(hass)["daily_limit_reached"].dismissed_version
     assert account.options == {CONF_DAILY_LIMIT: 1}
 
-    midnight = dt_util.start_of_local_day() + timedelta(days=1, seconds=6)
-    async_fire_time_changed(hass, midnight)
-    await hass.async_block_till_done()
+    await midnight()
     assert issues(hass) == {}
+    await send(hass, account)
     with pytest.raises(HomeAssistantError):
         await send(hass, account, "Uno di troppo anche domani")
     assert not issues(hass)["daily_limit_reached"].dismissed_version
 
 
 async def test_a_limit_left_after_midnight_is_nothing_to_leave(
-    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog, midnight: Midnight
 ) -> None:
     """The dialog may have been open for long."""
     await exceed(hass, accounts)
     await dialog.open("daily_limit_reached")
-    midnight = dt_util.start_of_local_day() + timedelta(days=1, seconds=6)
-    async_fire_time_changed(hass, midnight)
-    await hass.async_block_till_done()
+    await midnight()
 
     assert (await dialog.choose("leave_it"))["reason"] == "left_until_midnight"
     assert issues(hass) == {}

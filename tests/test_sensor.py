@@ -1,10 +1,8 @@
 """The sensors of an account's credit and of its spending."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
@@ -17,13 +15,12 @@ import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components import sms_italia
 from custom_components.sms_italia.const import CONF_DAILY_LIMIT, DOMAIN
-from custom_components.sms_italia.messaging import Clock
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator, Toggle
 
 from .accounts import Accounts, appearance, until
+from .days import Midnight
 from .states import attribute, restart, send, state_of
 
 ANNA = "+393331234567"
@@ -31,9 +28,6 @@ BRUNO = "+393409876543"
 CARLA = "+393201112223"
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
-
-
-type Midnight = Callable[[], Awaitable[None]]
 
 
 @EACH_PROVIDER
@@ -295,27 +289,6 @@ async def test_a_plan_may_come_and_go(
 # What was spent
 
 
-@pytest.fixture
-def midnight(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Midnight:
-    """Return what lets the next day begin."""
-    passed = timedelta()
-
-    def now() -> float:
-        return (dt_util.utcnow() + passed).timestamp()
-
-    async def let_pass() -> None:
-        nonlocal passed
-        today = dt_util.now() + passed
-        begin = dt_util.start_of_local_day(today + timedelta(days=1))
-        passed = begin + timedelta(seconds=6) - dt_util.now()
-        for seconds in (0, 6):
-            async_fire_time_changed(hass, begin + timedelta(seconds=seconds))
-            await hass.async_block_till_done(wait_background_tasks=True)
-
-    monkeypatch.setattr(sms_italia, "Clock", partial(Clock, wall=now))
-    return let_pass
-
-
 async def test_what_was_spent_begins_anew_at_midnight(
     hass: HomeAssistant, accounts: Accounts, midnight: Midnight
 ) -> None:
@@ -351,6 +324,17 @@ async def test_what_was_spent_is_unknown_where_no_price_is_reported(
     assert state_of(hass, "sensor.smshosting_parts_today") == "1"
     assert state_of(hass, today) == STATE_UNKNOWN
     assert state_of(hass, month) == STATE_UNKNOWN
+
+
+async def test_what_was_spent_today_follows_a_clock_that_is_set_back(
+    hass: HomeAssistant, accounts: Accounts, midnight: Midnight
+) -> None:
+    account = await accounts.set_up("smsviainternet")
+    await send(hass, account, ANNA)
+    await midnight()
+    assert float(state_of(hass, "sensor.smsviainternet_parts_today")) == 0
+    await midnight.set_back(hours=1)
+    await until(lambda: float(state_of(hass, "sensor.smsviainternet_parts_today")))
 
 
 async def test_what_was_spent_this_month_begins_anew_with_the_next(

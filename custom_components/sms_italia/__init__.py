@@ -1,6 +1,5 @@
 """The SMS Italia integration: SMS through four Italian providers."""
 
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +7,6 @@ from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType
-from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import ConfigType
@@ -94,24 +92,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
         await messenger.detach(entry.entry_id)
         raise
     async_watch_account(hass, entry)
-    _tidy_up_daily(hass, entry)
     entry.async_create_background_task(
         hass, coordinator.async_refresh(), f"{DOMAIN} first refresh"
     )
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
-
-
-def _tidy_up_daily(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Delete old messages of an account from the ledger each night."""
-    runtime = entry.runtime_data
-
-    async def tidy_up(_now: datetime) -> None:
-        await runtime.messenger.tidy_up(runtime.account.id)
-
-    entry.async_on_unload(
-        async_track_time_change(hass, tidy_up, hour=0, minute=0, second=5)
-    )
 
 
 async def _async_reload(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:

@@ -17,6 +17,7 @@ from .messaging import (
     CredentialsRefused,
     CreditChanged,
     CreditReported,
+    DayChanged,
     Event,
     HttpsRequired,
     MessagesChanged,
@@ -102,8 +103,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         if Feature.PUSH_LEFT not in self._features or not self._follows_push:
             return False
         checked = self._push_checked
-        # The hourly timer may fire a little early.
-        return checked is None or dt_util.utcnow() - checked > 0.9 * _INTERVAL
+        # The hourly timer may fire a little early; the clock may have been set back.
+        return checked is None or abs(dt_util.utcnow() - checked) > 0.9 * _INTERVAL
 
     @property
     def _first_number(self) -> str | None:
@@ -202,7 +203,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 ):
                     self.follow_push()
                     self._refresh_soon()
-            case TotalsChanged() | WaitRequested():
+            case TotalsChanged() | DayChanged() | WaitRequested():
                 pass
 
     @callback

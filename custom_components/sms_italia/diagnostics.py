@@ -60,7 +60,9 @@ async def async_get_config_entry_diagnostics(
         "open_messages": dict(
             Counter(f"{one.stage}/{one.status}" for one in open_messages)
         ),
-        "scheduled_messages": sum(one.dispatch.due > now for one in open_messages),
+        "scheduled_messages": sum(
+            (one.dispatch.options.send_at or 0) > now for one in open_messages
+        ),
         "webhook": {
             "is_reachable": runtime.webhook.is_reachable,
             "heard": runtime.webhook.heard,

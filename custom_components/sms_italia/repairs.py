@@ -1,7 +1,6 @@
 """Repair issues of accounts and of the ledger, and the flows that fix them."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from math import floor
 from typing import Any
@@ -14,7 +13,6 @@ from homeassistant.components.repairs import (
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.event import async_track_time_change
 import voluptuous as vol
 from yarl import URL
 
@@ -28,7 +26,7 @@ from .const import (
 )
 from .flows.account import async_check_credentials, encrypted_addresses
 from .flows.selectors import whole_number
-from .messaging import Account, AccountOptions, LedgerTrouble
+from .messaging import Account, AccountOptions, DayChanged, Event, LedgerTrouble
 from .providers import PROVIDERS, Credit
 from .runtime import SmsItaliaConfigEntry
 
@@ -246,13 +244,14 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
     check_https()
 
     @callback
-    def start_day(_now: datetime) -> None:
-        async_clear_daily_limit(hass, entry)
+    def handle_event(event: Event) -> None:
+        if isinstance(event, DayChanged):
+            async_clear_daily_limit(hass, entry)
 
     entry.async_on_unload(runtime.coordinator.async_add_listener(check_credit))
     entry.async_on_unload(runtime.coordinator.async_add_listener(check_https))
     entry.async_on_unload(
-        async_track_time_change(hass, start_day, hour=0, minute=0, second=5)
+        runtime.messenger.events.listen(runtime.account.id, handle_event)
     )
 
 

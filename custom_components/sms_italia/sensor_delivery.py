@@ -60,7 +60,7 @@ def _recency(message: Message) -> _Recency:
     or when it is cancelled before.
     """
     dispatch = message.dispatch
-    return _Recency(at=min(dispatch.due, message.updated), dispatch=dispatch.id)
+    return _Recency(at=min(dispatch.due, message.changed_at), dispatch=dispatch.id)
 
 
 def _had_invalid_number(message: Message) -> bool:

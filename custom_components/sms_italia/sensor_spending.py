@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 import logging
 from typing import override
@@ -17,14 +16,13 @@ from homeassistant.components.sensor import (
 from homeassistant.const import UnitOfTime
 from homeassistant.core import callback
 from homeassistant.helpers.debounce import Debouncer
-from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import AccountEntity
-from .messaging import DayTotal, Event, TotalsChanged
+from .messaging import DayChanged, DayTotal, Event, TotalsChanged
 from .runtime import SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -88,29 +86,19 @@ class TotalSensor(AccountEntity, SensorEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the account's spending, and midnight."""
+        """Follow the account's spending and days."""
         await super().async_added_to_hass()
         runtime = self.entry.runtime_data
         self.async_on_remove(
             runtime.messenger.events.listen(runtime.account.id, self._handle_event)
         )
-        self.async_on_remove(
-            async_track_time_change(
-                self.hass, self._handle_midnight, hour=0, minute=0, second=0
-            )
-        )
         self._update_value()
 
     @callback
     def _handle_event(self, event: Event) -> None:
-        if isinstance(event, TotalsChanged):
+        if isinstance(event, TotalsChanged | DayChanged):
             self._update_value()
             self.async_write_ha_state()
-
-    @callback
-    def _handle_midnight(self, _now: datetime) -> None:
-        self._update_value()
-        self.async_write_ha_state()
 
     def _update_value(self) -> None:
         runtime = self.entry.runtime_data
@@ -129,7 +117,7 @@ class LedgerSensor(AccountEntity, SensorEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Read the figure now and at each midnight, which changes every such figure."""
+        """Read the figure now and on each new day, which changes every such figure."""
         await super().async_added_to_hass()
         self._debouncer = Debouncer(
             self.hass,
@@ -140,15 +128,19 @@ class LedgerSensor(AccountEntity, SensorEntity):
             background=True,
         )
         self.async_on_remove(self._debouncer.async_shutdown)
+        runtime = self.entry.runtime_data
         self.async_on_remove(
-            async_track_time_change(
-                self.hass, self._refresh_now, hour=0, minute=0, second=0
-            )
+            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
         )
         self._refresh_now()
 
     @callback
-    def _refresh_now(self, _now: datetime | None = None) -> None:
+    def _handle_event(self, event: Event) -> None:
+        if isinstance(event, DayChanged):
+            self._refresh_now()
+
+    @callback
+    def _refresh_now(self) -> None:
         """Read the figure at once; the next change is read without a cooldown."""
         self._debouncer.async_cancel()
         self.entry.async_create_background_task(
@@ -203,16 +195,9 @@ class SpentMonthSensor(LedgerSensor):
         super().__init__(entry, "spent_month")
 
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow the account's spending."""
-        await super().async_added_to_hass()
-        runtime = self.entry.runtime_data
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
-
     @callback
     def _handle_event(self, event: Event) -> None:
+        super()._handle_event(event)
         if isinstance(event, TotalsChanged):
             self._refresh_soon()
 

@@ -117,11 +117,12 @@ def a_dispatch(index: int = 1, /, **changes: Any) -> Dispatch:  # noqa: ANN401 -
         "encoding": Encoding.GSM7,
         "parts": 1,
         "created": 1_000_000.0 + index,
-        "due": 1_000_000.0 + index,
         "expires": 1_003_600.0 + index,
         "route": ("casa",),
     }
-    return Dispatch(**(values | changes))
+    values |= changes
+    values.setdefault("due", values["created"])
+    return Dispatch(**values)
 
 
 def a_message(

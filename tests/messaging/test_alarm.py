@@ -7,7 +7,7 @@ from typing import override
 
 import pytest
 
-from custom_components.sms_italia.messaging.alarm import Alarm, Tasks
+from custom_components.sms_italia.messaging.alarm import Alarm, ClockWatch, Tasks
 
 from .helpers import Time, until
 
@@ -135,6 +135,102 @@ async def test_an_alarm_that_is_stopped_rings_no_more_until_it_is_set(
     assert ringing.has_rung(0)
     ringing.alarm.set(SOON)
     await until(lambda: ringing.count)
+
+
+# The wall clock
+
+
+class Watching:
+    """A watch that looks all the time, and what it noticed."""
+
+    def __init__(self) -> None:
+        """Start at noon."""
+        self.time = Stopped()
+        self.time.set_forward(12 * LATER)
+        self.set_since: list[float] = []
+        self.days = 0
+        self.watch = ClockWatch(self.time.clock(), pause=SOON / 4)
+        self.watch.subscribe(self.set_since.append, self._count)
+        self.watch.start()
+
+    def _count(self) -> None:
+        self.days += 1
+
+
+@pytest.fixture
+async def watching() -> AsyncGenerator[Watching]:
+    """Return a watch that is stopped after the test."""
+    watching = Watching()
+    yield watching
+    watching.watch.stop()
+
+
+@pytest.mark.parametrize("seconds", [-LATER, -2, 2, LATER])
+async def test_a_clock_that_is_set_is_noticed_once_with_the_look_before(
+    watching: Watching, seconds: float
+) -> None:
+    begin = 12 * LATER
+    watching.time.pass_by(5)
+    await a_while()
+    watching.time.set_forward(seconds)
+    await until(lambda: watching.set_since)
+    await a_while()
+    assert watching.set_since == [begin + 5]
+    assert not watching.days
+
+
+async def test_time_that_goes_by_and_the_drift_of_a_clock_are_no_setting(
+    watching: Watching,
+) -> None:
+    watching.time.pass_by(LATER)
+    watching.time.set_forward(0.9)
+    await a_while()
+    assert not watching.set_since
+
+
+async def test_small_steps_add_up(watching: Watching) -> None:
+    watching.time.set_forward(0.9)
+    watching.watch.look()
+    watching.time.set_forward(0.9)
+    watching.watch.look()
+    assert len(watching.set_since) == 1
+
+
+async def test_another_day_is_noticed_however_it_came(watching: Watching) -> None:
+    watching.time.pass_by(12 * LATER)
+    await until(lambda: watching.days == 1)
+    watching.time.set_forward(-LATER)
+    await until(lambda: watching.days == 2)
+    await a_while()
+    assert watching.days == 2
+
+
+async def test_a_watch_that_is_stopped_notices_nothing_until_it_is_started(
+    watching: Watching,
+) -> None:
+    """Then it compares with the clock as it is."""
+    watching.watch.stop()
+    watching.time.set_forward(24 * LATER)
+    await a_while()
+    watching.watch.start()
+    await a_while()
+    assert not watching.set_since
+    assert not watching.days
+
+
+def test_a_clock_that_is_set_is_noticed_within_a_minute_by_default() -> None:
+    assert signature(ClockWatch).parameters["pause"].default <= 60
+
+
+async def test_midnight_is_noticed_when_it_comes() -> None:
+    time = Stopped()
+    time.set_forward(24 * LATER - SOON)
+    watch, days = ClockWatch(time.clock(), pause=LATER), list[bool]()
+    watch.subscribe(lambda _: None, lambda: days.append(True))
+    watch.start()
+    time.pass_by(SOON)
+    await until(lambda: days)
+    watch.stop()
 
 
 # Tasks

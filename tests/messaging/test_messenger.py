@@ -540,7 +540,6 @@ async def test_closing_twice_or_before_anything_was_there_does_no_harm(
     await harness.messenger.detach("nobody")
     await harness.messenger.ledger.hold()
     await harness.messenger.ledger.release()
-    await harness.messenger.tidy_up("nobody")
     assert not harness.ledger.exists()
     await harness.attach(KEY)
     await harness.messenger.close()
@@ -847,24 +846,24 @@ async def test_sending_goes_on_while_the_ledger_is_being_backed_up(
 
 
 async def test_messages_older_than_the_history_are_forgotten(harness: Harness) -> None:
-    await harness.attach(KEY, history_days=10)
+    account = await harness.attach(KEY, history_days=10)
     old = await harness.one(KEY, NUMBER)
     harness.time.pass_by(4 * DAYS)
-    await harness.messenger.tidy_up(KEY)
+    await harness.messenger.attach(account)
     kept = await harness.latest(old)
     assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
     harness.time.pass_by(5 * DAYS)
     new = await harness.one(KEY, OTHER)
     harness.time.pass_by(2 * DAYS)
-    await harness.messenger.tidy_up(KEY)
+    await harness.messenger.attach(account)
     assert [one.id for one in await harness.found()] == [new.id]
 
 
 async def test_what_is_young_enough_for_a_report_stays_open(harness: Harness) -> None:
-    await harness.attach(KEY)
+    account = await harness.attach(KEY)
     message = await harness.one(KEY)
     harness.time.pass_by(2 * DAYS)
-    await harness.messenger.tidy_up(KEY)
+    await harness.messenger.attach(account)
     assert harness.messenger.open_messages(KEY) == [message]
 
 

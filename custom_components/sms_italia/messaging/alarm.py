@@ -6,10 +6,16 @@ from collections.abc import Callable, Coroutine
 from .clock import Clock
 
 _LOOK_AGAIN = 60
-"""Seconds after which the clock is read again at the latest.
+"""Seconds after which steady time is read again at the latest.
 
-It may have been set, or the machine may have slept.
+The event loop's own clock does not count sleep.
 """
+
+
+_WATCH = 30
+"""Seconds between two looks at the wall clock."""
+_STEP = 1
+"""Seconds of a difference that somebody has set, and no inaccuracy."""
 
 
 class Alarm:
@@ -31,7 +37,7 @@ class Alarm:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, moment: float) -> None:
-        """Ring at this moment (seconds since the epoch), if not set to ring before."""
+        """Ring at this moment of steady time, if not set to ring before."""
         delay = min(max(0, moment - self._clock.now()), self._look_again)
         loop = asyncio.get_running_loop()
         at = loop.time() + delay
@@ -51,6 +57,69 @@ class Alarm:
     def _go_off(self) -> None:
         self._timer = None
         self._ring()
+
+
+class ClockWatch:
+    """Notices that it is another day, and that the wall clock was set.
+
+    The latter within half a minute.
+    """
+
+    def __init__(self, clock: Clock, pause: float = _WATCH) -> None:
+        """Watch nothing before `start`; look every `pause` seconds from then on."""
+        self._pause = pause
+        self._clock = clock
+        self._alarm = Alarm(clock, self._ring)
+        self._when_set: list[Callable[[float], None]] = []
+        self._when_next_day: list[Callable[[], None]] = []
+        self._offset = 0.0
+        self._last_look = 0.0
+        self._day = ""
+
+    def subscribe(
+        self, when_set: Callable[[float], None], when_next_day: Callable[[], None]
+    ) -> None:
+        """Call `when_set` when the wall clock was set, `when_next_day` on another day.
+
+        The first with the steady time of the last look before that.
+        """
+        self._when_set.append(when_set)
+        self._when_next_day.append(when_next_day)
+
+    def start(self) -> None:
+        """Watch from now on."""
+        now = self._clock.moment()
+        self._offset = now.wall - now.steady
+        self._last_look = now.steady
+        self._day = self._clock.today()
+        self._set_alarm()
+
+    def look(self) -> None:
+        """Look at the wall clock now."""
+        now, last_look = self._clock.moment(), self._last_look
+        self._last_look = now.steady
+        offset, day = now.wall - now.steady, self._clock.today()
+        # Less than a step is left to add up to one.
+        if abs(offset - self._offset) > _STEP:
+            self._offset = offset
+            for when_set in self._when_set:
+                when_set(last_look)
+        if day != self._day:
+            self._day = day
+            for when_next_day in self._when_next_day:
+                when_next_day()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._alarm.stop()
+
+    def _ring(self) -> None:
+        self.look()
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        pause = min(self._pause, self._clock.seconds_left_today())
+        self._alarm.set(self._clock.now() + pause)
 
 
 class Tasks:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from .account import Account, Accounts
+from .alarm import ClockWatch
 from .clock import Clock
 from .compose import DailyLimits, create_dispatch, estimate_request, prices_by_country
 from .delivery import DeliveryContext, Outbox, StormBrake
@@ -15,7 +16,7 @@ from .health import Timing
 from .ledger import Ledger, LedgerTrouble
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
-from .state.transitions import interrupted
+from .state.transitions import after_start, interrupted
 from .tracking import Cancellation, Failover, Retention, Tracker
 
 _CLOSE_DELAY = 10
@@ -43,7 +44,7 @@ class Messenger:
         `is_expected` returns whether an account that is not attached is being loaded.
         """
         self.events = Events()
-        self.ledger = Ledger(ledger_path, on_ledger_trouble)
+        self.ledger = Ledger(ledger_path, on_ledger_trouble, clock)
         self.totals = DailyTotals(self.ledger, clock, self.events)
         self._clock = clock
         self._timing = timing
@@ -59,6 +60,7 @@ class Messenger:
             events=self.events,
             clock=clock,
             timing=timing,
+            watch=ClockWatch(clock),
         )
         self._tasks = self._context.tasks
         self._outbox = Outbox(self._context)
@@ -87,7 +89,7 @@ class Messenger:
             # Whatever kept it from working may have been fixed.
             self._context.health.forget(account.id)
             self._accounts.attach(account)
-            await self.tidy_up(account.id)
+            await self._retention.tidy_up(account)
             self._trackers[account.id] = Tracker(account, self._context)
             self._storm.attach(account.id)
             self._context.wake(account.id)
@@ -234,22 +236,13 @@ class Messenger:
         tracker = self._trackers.get(account_id)
         return tracker is not None and await tracker.called_back(submission, body)
 
-    async def tidy_up(self, account_id: str) -> None:
-        """Do what is due once a day, if the account is attached.
-
-        Messages of which no report will come any more are closed, old ones forgotten.
-        """
-        account = self._accounts.get(account_id)
-        if account is not None:
-            await self._retention.tidy_up(account)
-
     async def _start(self) -> None:
         """Open the ledger and take over what was open when it was closed."""
         opened = await self.ledger.open(self._clock.today())
         self._is_running = True
         self.totals.load(opened.totals)
-        self._open.load(opened.open_messages)
         now = self._clock.moment()
+        self._open.load(after_start(one, now) for one in opened.open_messages)
         await self._open.change(
             [
                 interrupted(message, now)
@@ -257,6 +250,9 @@ class Messenger:
                 if message.stage is Stage.SUBMITTING
             ]
         )
+        # The clock may have been set since the last entry.
+        self._retention.reschedule(now.steady)
+        self._context.watch.start()
 
     async def _stop(self) -> None:
         """End what runs, give requests on the wire a moment, close the ledger."""
@@ -273,6 +269,7 @@ class Messenger:
         self._open.clear()
 
     def _stop_alarms(self) -> None:
+        self._context.watch.stop()
         self._outbox.stop()
         self._context.stop()
         self._storm.stop()

@@ -181,7 +181,8 @@ class Message:
     provider's where reported; a Push has no parts. `type` is how it was sent, None
     until that is known. `updated` (wall time) and `changed_at` (steady time) are when
     it last changed, `attempt_at` (steady time) when it is looked at next. `attempts`
-    counts the submissions that it was part of.
+    counts the submissions that it was part of. `first_try_until` (steady time) is set
+    where one that was never tried gets a try after a start, though it has expired.
     `joined_in` is the ID of the message that carries it together with others.
     `unanswered` are the accounts that were sent the text and did not say whether they
     accepted it; an account stays in it when it turns out not to have. `revision` counts
@@ -208,7 +209,15 @@ class Message:
     type: MessageType | None = None
     joined_in: int | None = None
     unanswered: tuple[str, ...] = ()
+    first_try_until: float | None = field(default=None, compare=False)
     revision: int = field(default=0, compare=False, repr=False)
+
+    @property
+    def expires(self) -> float:
+        """When (steady time) it is sent no more."""
+        if self.attempts or self.first_try_until is None:
+            return self.dispatch.expires
+        return max(self.dispatch.expires, self.first_try_until)
 
     @property
     def group(self) -> str | None:

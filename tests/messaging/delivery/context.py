@@ -2,6 +2,7 @@
 
 from custom_components.sms_italia.messaging import Clock, Timing
 from custom_components.sms_italia.messaging.account import Accounts
+from custom_components.sms_italia.messaging.alarm import ClockWatch
 from custom_components.sms_italia.messaging.delivery import DeliveryContext
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.messaging.state import (
@@ -24,4 +25,5 @@ def a_context(
         events=events,
         clock=clock,
         timing=timing,
+        watch=ClockWatch(clock),
     )

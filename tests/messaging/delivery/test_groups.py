@@ -120,7 +120,7 @@ async def test_the_numbers_are_known_before_their_group_is_closed(
 ) -> None:
     """A report may come at any moment, and the process may be killed at any."""
     clock = harness.time.clock()
-    ledger = Ledger(harness.ledger, harness.troubles.append)
+    ledger = Ledger(harness.ledger, harness.troubles.append, clock)
     await ledger.open(clock.today())
     context = a_context(Accounts(lambda _: False), ledger, clock, STILL)
     open_messages = context.open_messages

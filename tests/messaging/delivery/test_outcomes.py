@@ -123,11 +123,11 @@ async def test_no_fault_of_the_ledger_changes_what_was_accepted(
 ) -> None:
     """It is asked whether a duplicate arrived before, and may be closed by then."""
     clock = harness.time.clock()
-    ledger = Ledger(harness.ledger, harness.troubles.append)
+    ledger = Ledger(harness.ledger, harness.troubles.append, clock)
     await ledger.open(clock.today())
     context = a_context(Accounts(lambda _: False), ledger, clock, STILL)
     account = harness.account(REFERENCE, name="casa")
-    closed = Ledger(harness.folder / "closed.db", harness.troubles.append)
+    closed = Ledger(harness.folder / "closed.db", harness.troubles.append, clock)
     settlement = Settlement(
         context=replace(context, ledger=closed),
         account=account,

@@ -102,7 +102,7 @@ class Brake:
     def __post_init__(self) -> None:
         """Start with the account attached and a ledger that is not open yet."""
         self.clock = Clock(wall=self.time.now, steady=self.time.now)
-        self.ledger = Ledger(Path(":memory:"), lambda _: None)
+        self.ledger = Ledger(Path(":memory:"), lambda _: None, self.clock)
         self.accounts.attach(self.account)
         self.begin()
 

@@ -8,6 +8,7 @@ import sqlite3
 import struct
 from typing import Any
 
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
     Ledger,
@@ -40,7 +41,7 @@ class Shelf:
         """Keep it at this path."""
         self.path = path
         self.troubles: list[LedgerTrouble] = []
-        self.ledger = Ledger(path, self.troubles.append)
+        self.ledger = Ledger(path, self.troubles.append, Clock())
 
     async def open(self) -> Opened:
         """Open the ledger."""

@@ -10,6 +10,7 @@ import sqlite3
 
 import pytest
 
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
     Ledger,
@@ -181,7 +182,7 @@ async def test_a_sound_ledger_that_is_locked_is_not_set_aside(tmp_path: Path) ->
     """What keeps it from being opened is not the file's fault."""
     path = tmp_path / "ledger.db"
     troubles: list[LedgerTrouble] = []
-    first = Ledger(path, troubles.append)
+    first = Ledger(path, troubles.append, Clock())
     await first.open("2026-11-23")
     await first.close()
     lock = sqlite3.connect(path, isolation_level=None)
@@ -189,7 +190,7 @@ async def test_a_sound_ledger_that_is_locked_is_not_set_aside(tmp_path: Path) ->
     lock.execute("BEGIN EXCLUSIVE")
     lock.execute("CREATE TABLE held (x)")
 
-    second = Ledger(path, troubles.append)
+    second = Ledger(path, troubles.append, Clock())
     await second.open("2026-11-23")
     await second.close()
     lock.close()

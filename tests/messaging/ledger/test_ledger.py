@@ -9,6 +9,7 @@ import sqlite3
 
 import pytest
 
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
     Ledger,
@@ -53,6 +54,7 @@ from .helpers import (
     commits_in,
     full_disk,
     give_a_status_nobody_knows,
+    log_size,
 )
 
 # What is kept
@@ -384,7 +386,7 @@ async def test_a_fault_of_ours_while_damage_is_set_aside_keeps_nobody_waiting(
         return Remembered()
 
     broken = Shelf(tmp_path / "sms.db")
-    broken.ledger = Ledger(broken.path, break_down)
+    broken.ledger = Ledger(broken.path, break_down, Clock())
     await a_spoilt(broken)
     broken.ledger.remember_with(remember)
     async with asyncio.timeout(5):
@@ -562,6 +564,7 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
         "pictures": 150,
         "submissions": 150,
         "totals": 1,
+        "clock": 1,
         "identities": 0,
     }
     assert "via" not in str(left)
@@ -595,6 +598,82 @@ async def test_who_an_account_is_cannot_be_kept_on_a_full_disk_and_that_is_logge
     assert await shelf.ledger.identity("casa") == "user"
 
 
+# The clock
+
+
+class Shown:
+    """A clock that stands, and shows what a test wants."""
+
+    def __init__(self, wall: float) -> None:
+        """Show this wall time."""
+        self.wall = wall
+
+    def ledger(self, path: Path) -> tuple[Ledger, Clock]:
+        """Return a ledger as of a new start, and its clock."""
+        clock = Clock(wall=lambda: self.wall, steady=lambda: 0)
+        return Ledger(path, lambda _: None, clock), clock
+
+
+async def test_steady_time_goes_on_from_the_last_commit(tmp_path: Path) -> None:
+    path = tmp_path / "sms.db"
+    first, _ = Shown(wall=1000).ledger(path)
+    await first.open(TODAY)
+    await first.record(Entry(messages=[a_message(a_dispatch())]))
+    await first.close()
+    second, clock = Shown(wall=400).ledger(path)
+    await second.open(TODAY)
+    assert clock.now() == 1000
+    await second.record(Entry(messages=[a_message(a_dispatch(2))]))
+    await second.close()
+    third, clock = Shown(wall=460).ledger(path)
+    await third.open(TODAY)
+    assert clock.now() == 1060
+    await third.close()
+
+
+async def test_a_clock_that_was_set_right_is_kept_without_an_entry(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sms.db"
+    shown = Shown(wall=9000)
+    first, _ = shown.ledger(path)
+    await first.open(TODAY)
+    await first.record(Entry(messages=[a_message(a_dispatch())]))
+    shown.wall = 1000
+    await first.keep_clock()
+    await first.close()
+    second, clock = Shown(wall=1060).ledger(path)
+    await second.open(TODAY)
+    assert clock.now() == 9060
+    await second.close()
+
+
+async def test_a_clock_that_cannot_be_kept_is_a_line_in_the_log(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shelf.open()
+    with full_disk(512):
+        await shelf.ledger.keep_clock()
+    assert "cannot be written" in caplog.text
+
+
+async def test_a_barrier_writes_nothing(shelf: Shelf) -> None:
+    await shelf.open()
+    await shelf.add()
+    before = log_size(shelf.path)
+    await shelf.ledger.flush()
+    assert log_size(shelf.path) == before
+
+
+async def test_a_dispatch_for_another_moment_is_kept_so(shelf: Shelf) -> None:
+    await shelf.open()
+    message = await shelf.add()
+    later = replace(message.dispatch, due=5.0, expires=6.0)
+    await shelf.ledger.record(Entry(messages=[replace(message, dispatch=later)]))
+    (kept,) = (await shelf.reopen()).open_messages
+    assert kept.dispatch == later
+
+
 # Being killed
 
 _WRITER = """
@@ -603,6 +682,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.ledger import (
     Entry, Ledger, Spent, SubmissionIntent
 )
@@ -639,7 +719,7 @@ async def write(ledger, writer):
         print(id_, flush=True)
 
 async def main():
-    ledger = Ledger(Path(sys.argv[1]), print)
+    ledger = Ledger(Path(sys.argv[1]), print, Clock())
     await ledger.open("2026-11-14")
     await asyncio.gather(*(write(ledger, writer) for writer in range(4)))
 

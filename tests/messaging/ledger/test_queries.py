@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.compose import prices_by_country
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
@@ -278,7 +279,7 @@ async def test_totals_are_kept_by_day_and_account(shelf: Shelf) -> None:
 )
 def test_money_adds_up_to_the_last_millionth(costs: list[Decimal]) -> None:
     async def sum_up() -> Decimal:
-        ledger = Ledger(Path(":memory:"), lambda _: None)
+        ledger = Ledger(Path(":memory:"), lambda _: None, Clock())
         await ledger.open(TODAY)
         for cost in costs:
             spent = Spent(day=TODAY, account="casa", parts=1, cost=cost)
@@ -441,7 +442,7 @@ def test_a_search_finds_and_counts_what_a_look_at_every_message_does(
     deeds: list[Deed], queries: list[Query]
 ) -> None:
     async def go_through() -> None:
-        ledger = Ledger(Path(":memory:"), lambda _: None)
+        ledger = Ledger(Path(":memory:"), lambda _: None, Clock())
         await ledger.open(TODAY)
         kept: dict[int, Message] = {}
         for index, deed in enumerate(deeds, 1):

@@ -15,7 +15,7 @@ from .helpers import AtNoon, Desk
 async def desk() -> AsyncGenerator[Desk]:
     """Return an open desk."""
     time = AtNoon()
-    ledger = Ledger(Path(":memory:"), lambda _: None)
+    ledger = Ledger(Path(":memory:"), lambda _: None, Clock())
     desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
     yield desk
     # As at the end of everything: what is pending is notified of.

@@ -137,7 +137,7 @@ async def test_a_file_that_is_lost_is_begun_anew_with_all_that_is_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     time = AtNoon()
-    ledger = Ledger(Path(":memory:"), lambda _: None)
+    ledger = Ledger(Path(":memory:"), lambda _: None, Clock())
     ways_to_remember: list[Callable[[], Remembered]] = []
     monkeypatch.setattr(ledger, "remember_with", ways_to_remember.append)
     desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
@@ -895,7 +895,7 @@ async def go_through(steps: list[Step]) -> None:
     """Do the steps and compare with the model after each, the ledger at the end."""
     time, model = AtNoon(), Model()
     troubles: list[LedgerTrouble] = []
-    ledger = Ledger(Path(":memory:"), troubles.append)
+    ledger = Ledger(Path(":memory:"), troubles.append, Clock())
     desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
     try:
         for index, step in enumerate(steps, 1):
@@ -931,7 +931,7 @@ def test_memory_ledger_and_totals_agree_after_any_steps(steps: list[Step]) -> No
 def test_reports_in_any_order_end_the_same(reports: list[Status]) -> None:
     async def report_all() -> list[Status]:
         time = AtNoon()
-        ledger = Ledger(Path(":memory:"), lambda _: None)
+        ledger = Ledger(Path(":memory:"), lambda _: None, Clock())
         desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
         message = await desk.accepted(status=Status.QUEUED)
         desk.notifier.flush()

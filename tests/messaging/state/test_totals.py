@@ -233,7 +233,7 @@ async def test_midnight_is_where_the_user_lives(
     zone: Callable[[], tzinfo], day: str, time: str
 ) -> None:
     noon = AtNoon()
-    ledger = Ledger(Path(":memory:"), lambda _: None)
+    ledger = Ledger(Path(":memory:"), lambda _: None, Clock())
     desk = await Desk(ledger, Clock(wall=noon.now, timezone=zone), noon).load()
     await desk.accepted()
     totals = await desk.ledger.totals_between("casa", "2026-11-01", "2026-11-30")
@@ -245,7 +245,7 @@ async def test_midnight_is_where_the_user_lives(
 async def test_totals_that_are_loaded_are_todays_also_if_the_object_is_older() -> None:
     noon = AtNoon()
     clock = Clock(wall=noon.now, steady=noon.now)
-    ledger = Ledger(Path(":memory:"), lambda _: None)
+    ledger = Ledger(Path(":memory:"), lambda _: None, Clock())
     totals = DailyTotals(ledger, clock, Events())
     noon.pass_by(DAY)
     totals.load({"casa": DayTotal(parts=9)})

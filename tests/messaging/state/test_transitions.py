@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
-from custom_components.sms_italia.messaging import Moment, Refusal
+from custom_components.sms_italia.messaging import (
+    Dispatch,
+    Moment,
+    Refusal,
+)
 from custom_components.sms_italia.messaging.compose.dispatch import (
     new_message,
     refused_message,
@@ -108,6 +112,8 @@ EVENTS: Mapping[str, Callable[[Message], Message]] = {
     "refused": lambda one: transitions.refused(one, REFUSAL, "mare", NOW),
     "requeued": lambda one: transitions.requeued(one, REFUSAL, "mare", 9.0, NOW),
     "scheduled": lambda one: transitions.scheduled(one, NOW),
+    "rescheduled": lambda one: transitions.rescheduled(one, NOW),
+    "after_start": lambda one: transitions.after_start(one, NOW),
     "never_arrived": lambda one: transitions.never_arrived(one, NOW),
     "expired": lambda one: transitions.expired(one, NOW),
     "cancel_requested": lambda one: transitions.cancel_requested(one, NOW),
@@ -147,6 +153,8 @@ arrived_before       closed      closed   closed  closed      closed    closed  
 refused              closed      closed   closed  closed      closed    closed    -
 requeued             waiting     waiting  -       waiting     -         waiting   -
 scheduled            waiting     waiting  -       waiting     -         waiting   -
+rescheduled          waiting     -        joined  submitting  accepted  in_doubt  -
+after_start          waiting     -        joined  submitting  accepted  in_doubt  -
 never_arrived        waiting     waiting  -       waiting     -         waiting   -
 expired              closed      closed   closed  closed      closed    closed    -
 cancel_requested     waiting     -        joined  submitting  accepted  in_doubt  -
@@ -582,16 +590,77 @@ def test_a_refusal_of_no_account_leaves_the_last_one() -> None:
 
 
 def test_a_scheduled_message_waits_here_for_its_moment() -> None:
-    before = replace(
-        at(Stage.WAITING),
-        dispatch=replace(DISPATCH, due=DUE),
-    )
+    before = replace(at(Stage.WAITING), dispatch=for_later(60))
     assert changes(before, EVENTS["scheduled"](before)) == {
+        "dispatch": replace(
+            before.dispatch, due=NOW.steady + 60, expires=NOW.steady + 90
+        ),
         "submission": None,
         "detail": "scheduled",
-        "attempt_at": DUE,
+        "attempt_at": NOW.steady + 60,
         **CHANGED,
     }
+
+
+def for_later(seconds: float) -> Dispatch:
+    """Return a dispatch for so many seconds after NOW, by a clock that was wrong."""
+    options = SendOptions(send_at=NOW.wall + seconds)
+    return replace(DISPATCH, options=options, due=DUE, expires=DUE + 30)
+
+
+@pytest.mark.parametrize(("seconds", "due"), [(60, 60), (0, 0), (-60, 0)])
+@pytest.mark.parametrize("stage", [Stage.WAITING, Stage.ACCEPTED, Stage.IN_DOUBT])
+def test_a_message_for_later_follows_the_clock_that_was_set(
+    stage: Stage, seconds: float, due: float
+) -> None:
+    dispatch = for_later(seconds)
+    before = replace(at(stage), dispatch=dispatch, attempt_at=DUE)
+    assert changes(before, EVENTS["rescheduled"](before)) == {
+        "dispatch": replace(
+            dispatch, due=NOW.steady + due, expires=NOW.steady + due + 30
+        ),
+        "attempt_at": NOW.steady + due,
+    }
+
+
+def test_what_waits_for_something_else_than_its_time_goes_on_waiting_for_that() -> None:
+    before = replace(at(Stage.WAITING), dispatch=for_later(60), attempt_at=7.0)
+    assert EVENTS["rescheduled"](before).attempt_at == 7.0
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("stage", "attempts", "age", "expires"),
+    [
+        (Stage.WAITING, 0, DAY, DAY),
+        (Stage.HELD, 0, DAY, DAY),
+        (Stage.WAITING, 0, DAY + 1, 30),
+        (Stage.WAITING, 1, 60, 30),
+        (Stage.ACCEPTED, 0, 60, 30),
+    ],
+)
+def test_what_was_never_tried_gets_a_try_after_a_start_if_it_is_a_day_old_at_most(
+    stage: Stage, attempts: int, age: float, expires: float
+) -> None:
+    due = NOW.steady - age
+    dispatch = replace(DISPATCH, due=due, expires=due + 30)
+    before = replace(at(stage), dispatch=dispatch, attempts=attempts)
+    assert EVENTS["after_start"](before).expires == due + expires
+
+
+def test_the_try_after_a_start_is_one() -> None:
+    due = NOW.steady - 60
+    dispatch = replace(DISPATCH, due=due, expires=due + 30)
+    after = EVENTS["after_start"](replace(at(Stage.WAITING), dispatch=dispatch))
+    assert EVENTS["submitted"](after).expires == dispatch.expires
+
+
+def test_a_try_after_a_start_makes_no_message_expire_before_its_time() -> None:
+    dispatch = replace(DISPATCH, due=NOW.steady, expires=NOW.steady + 2 * DAY)
+    after = EVENTS["after_start"](replace(at(Stage.WAITING), dispatch=dispatch))
+    assert after.expires == dispatch.expires
 
 
 def test_a_message_that_never_arrived_is_sent_again_at_once() -> None:

@@ -273,13 +273,13 @@ async def test_one_of_an_account_that_is_away_cannot_be_cancelled_now(
 async def test_without_delivery_reports_it_can_be_stopped_until_its_time(
     harness: Harness, later: float
 ) -> None:
-    await harness.attach(KEEPS, delivery_reports=DeliveryReports.OFF)
+    account = await harness.attach(KEEPS, delivery_reports=DeliveryReports.OFF)
     first, second = await harness.send(KEEPS, NUMBER, OTHER, send_at=later)
-    await harness.messenger.tidy_up(KEEPS)
+    await harness.messenger.attach(account)
     await cancel(harness, first)
     assert await is_cancelled(harness, first)
     harness.time.pass_by(2 * HOUR)
-    await harness.messenger.tidy_up(KEEPS)
+    await harness.messenger.attach(account)
     assert (await harness.latest(second)).stage is Stage.CLOSED
     assert not harness.requests(KEEPS, Operation.STATUS)
 

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from custom_components.sms_italia.messaging import Message, Stage
+from custom_components.sms_italia.messaging import DayChanged, Message, Stage
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
 from ..fake import ONE, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Lost, Operation
@@ -163,17 +163,30 @@ async def test_what_a_removed_account_has_on_the_wire_for_others_is_uncertain_to
     assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
 
 
+# Another day
+
+
+async def test_another_day_is_an_event_and_tidies_up(harness: Harness) -> None:
+    await harness.attach(KEY)
+    await harness.one(KEY)
+    harness.time.pass_by(5 * DAYS)
+    # Whoever is attached makes the outbox look at the clock.
+    await harness.attach(WATCHED)
+    await until(lambda: DayChanged(account=KEY) in harness.events)
+    await until(lambda: not harness.messenger.open_messages(KEY))
+
+
 # By age
 
 
 async def test_a_message_for_later_grows_old_from_its_time_on(harness: Harness) -> None:
-    await harness.attach(KEY)
+    account = await harness.attach(KEY)
     later = harness.time.now() + 10 * DAYS
     (message,) = await harness.send(KEY, send_at=later)
     harness.time.pass_by(12 * DAYS)
-    await harness.messenger.tidy_up(KEY)
+    await harness.messenger.attach(account)
     assert (await harness.latest(message)).stage is Stage.ACCEPTED
     harness.time.pass_by(2 * DAYS)
-    await harness.messenger.tidy_up(KEY)
+    await harness.messenger.attach(account)
     kept = await harness.latest(message)
     assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ...providers import ErrorKind, NotSent
 from ..account import Accounts
-from ..alarm import Tasks
+from ..alarm import ClockWatch, Tasks
 from ..clock import Clock
 from ..health import HealthRegistry, Prober, Timing, Turns
 from ..ledger import Ledger
@@ -27,6 +27,7 @@ class DeliveryContext:
     events: Events
     clock: Clock
     timing: Timing
+    watch: ClockWatch
     tasks: Tasks = field(default_factory=Tasks)
     in_progress: dict[int, asyncio.Event] = field(default_factory=dict)
     health: HealthRegistry = field(init=False)

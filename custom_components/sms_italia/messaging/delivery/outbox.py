@@ -92,7 +92,7 @@ class Outbox:
         return [
             one
             for one in self._open.waiting
-            if now < one.dispatch.expires
+            if now < one.expires
             and one.dispatch.account in self._accounts
             and self._is_idle(one)
         ]
@@ -137,7 +137,7 @@ class Outbox:
         for message in route.messages:
             known = self._open.get(message.id)
             if known is not None and known.stage is Stage.WAITING:
-                self._alarm.set(min(known.attempt_at or 0, known.dispatch.expires))
+                self._alarm.set(min(known.attempt_at or 0, known.expires))
         for account_id in route.recovered():
             self._on_health(account_id)
 
@@ -162,6 +162,8 @@ class Outbox:
 
     def _ring(self) -> None:
         """Let expire what has expired, and send what is due."""
+        # Otherwise what is for later could leave by a clock that was just set.
+        self._context.watch.look()
         self._expire()
         now = self._clock.now()
         self._start(one for one in self._ready() if (one.attempt_at or 0) <= now)
@@ -173,7 +175,7 @@ class Outbox:
         late = [
             expired(one, now)
             for one in self._open.waiting
-            if now.steady >= one.dispatch.expires and self._is_idle(one)
+            if now.steady >= one.expires and self._is_idle(one)
         ]
         if late:
             self._context.tasks.spawn(self._open.change(late), "expiry", eager=True)
@@ -187,7 +189,7 @@ class Outbox:
         moments = [
             moment
             for one in self._open.waiting
-            for moment in (one.attempt_at or 0, one.dispatch.expires)
+            for moment in (one.attempt_at or 0, one.expires)
             if moment > now
         ]
         if moments:

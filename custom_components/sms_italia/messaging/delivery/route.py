@@ -189,5 +189,5 @@ class Route:
         if one.retry_at is None or not may_wait:
             return refused(one.message, refusal, one.refused_by, now)
         waiting = requeued(one.message, refusal, one.refused_by, one.retry_at, now)
-        is_over = now.steady >= self._dispatch.expires
+        is_over = now.steady >= waiting.expires
         return expired(waiting, now) if is_over else waiting

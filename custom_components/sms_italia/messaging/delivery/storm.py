@@ -7,6 +7,7 @@ joined share the status of the message that carries them.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 import heapq
 
 from ...providers import Channel, Mode
@@ -130,14 +131,14 @@ class StormBrake:
         """Return a new message as one that is held until its number's are released."""
         now = self._clock.now()
         others = self._open.held(message.dispatch.account, message.number)
-        moment = now + min(self._window, (message.dispatch.expires - now) / 2)
+        moment = now + min(self._window, (message.expires - now) / 2)
         return held(message, min([moment, *(one.attempt_at or 0 for one in others)]))
 
     def _put_off(self, account: str, number: str, not_before: float = 0) -> None:
         """Set when something must be done with what is held for a number."""
         waiting = self._open.held(account, number)
         if waiting:
-            moments = [one.dispatch.expires for one in waiting]
+            moments = [one.expires for one in waiting]
             if account in self._accounts:
                 moments += (max(one.attempt_at or 0, not_before) for one in waiting)
             heapq.heappush(self._queue, (min(moments), account, number))
@@ -171,11 +172,7 @@ class StormBrake:
         """Close what may not be sent any more."""
         now = self._clock.moment()
         await self._open.change(
-            [
-                expired(one, now)
-                for one in messages
-                if now.steady >= one.dispatch.expires
-            ]
+            [expired(one, now) for one in messages if now.steady >= one.expires]
         )
 
     def _joined(self, account: Account, messages: Sequence[Message]) -> Message:
@@ -208,7 +205,11 @@ class StormBrake:
             route=newest.dispatch.route,
             options=_joined_options([one.dispatch.options for one in messages]),
         )
-        return new_message(dispatch, next(ids), newest.number, newest.recipient, now)
+        carrying = new_message(
+            dispatch, next(ids), newest.number, newest.recipient, now
+        )
+        first_tries = [one.first_try_until for one in messages if one.first_try_until]
+        return replace(carrying, first_try_until=min(first_tries, default=None))
 
 
 def join_texts(heading: str, texts: Sequence[str], most_parts: int) -> PreparedText:

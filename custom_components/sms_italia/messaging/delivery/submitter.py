@@ -144,7 +144,7 @@ class Submitter:
         """Return whether messages can still be sent here; if not, they say why."""
         now = self._context.clock.now()
         is_there = self._context.accounts.get(self._account.id) is self._account
-        if is_there and now < self._dispatch.expires:
+        if is_there and any(now < one.message.expires for one in batch):
             return True
         refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="not_loaded")
         for one in batch:

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from urllib.parse import quote
 
+from ..clock import ClockReading
 from . import queries, rows
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
@@ -90,6 +91,7 @@ class LedgerFile:
         return Opened(
             open_messages=queries.read_open(self.database),
             totals=queries.read_totals(self.database, today),
+            clock=queries.read_clock(self.database),
             trouble=trouble,
         )
 
@@ -175,18 +177,24 @@ class LedgerFile:
             self._database.close()
             self._database = None
 
-    def commit(self, entries: Sequence[Entry]) -> list[Exception | None]:
-        """Commit entries together; one that cannot be written stops no other.
+    def commit(
+        self, entries: Sequence[Entry], reading: ClockReading
+    ) -> list[Exception | None]:
+        """Commit entries together, with what the clock shows.
+
+        One that cannot be written stops no other.
 
         Returns for each what kept it from being written, None if nothing did.
         """
         try:
             with self._transaction() as database:
                 rows.write(database, entries)
+                if any(entries):
+                    rows.keep_clock(database, reading)
         except _UNWRITABLE as err:
             if len(entries) == 1 or is_damage(err):
                 return [err] * len(entries)
-            return [self.commit([entry])[0] for entry in entries]
+            return [self.commit([entry], reading)[0] for entry in entries]
         return [None] * len(entries)
 
     @contextmanager
@@ -201,6 +209,11 @@ class LedgerFile:
             with suppress(sqlite3.Error):
                 database.execute("ROLLBACK")
             raise
+
+    def keep_clock(self, reading: ClockReading) -> None:
+        """Keep what the clock shows."""
+        with self._transaction() as database:
+            rows.keep_clock(database, reading)
 
     def keep_identity(self, account: str, identity: str) -> None:
         """Keep who an account is at its provider."""

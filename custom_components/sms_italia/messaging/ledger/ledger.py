@@ -15,6 +15,7 @@ import logging
 from pathlib import Path
 import sqlite3
 
+from ..clock import Clock
 from ..model import DayTotal, Message
 from . import queries
 from .file import (
@@ -76,8 +77,17 @@ class Ledger:
     turns out to be damaged is set aside, and a new one begun.
     """
 
-    def __init__(self, path: Path, on_trouble: Callable[[LedgerTrouble], None]) -> None:
-        """Use the file at `path`; nothing is opened yet."""
+    def __init__(
+        self,
+        path: Path,
+        on_trouble: Callable[[LedgerTrouble], None],
+        clock: Clock,
+    ) -> None:
+        """Use the file at `path`; nothing is opened yet.
+
+        `clock` goes on from where it was at the last commit when the file is opened.
+        """
+        self._clock = clock
         self._file = LedgerFile(path)
         self._reader = LedgerReader(path)
         self._on_trouble = on_trouble
@@ -112,6 +122,8 @@ class Ledger:
         opened = await self._write(lambda: self._file.open(today))
         if opened.trouble is not None:
             self._on_trouble(opened.trouble)
+        if opened.clock is not None:
+            self._clock.resume(opened.clock)
         return self._unwritten.completed(opened, today)
 
     async def close(self) -> None:
@@ -247,8 +259,16 @@ class Ledger:
         except sqlite3.Error as err:
             _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
 
+    async def keep_clock(self) -> None:
+        """Keep what the clock shows, for the next start."""
+        reading = self._clock.reading()
+        try:
+            await self._write(lambda: self._file.keep_clock(reading))
+        except sqlite3.Error as err:
+            _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
+
     async def trim(self, account: str, before: float) -> None:
-        """Forget the closed messages of an account that are older than `before`.
+        """Forget the closed messages of an account that were due before `before`.
 
         What cannot be forgotten today is tried again another day.
         """
@@ -385,7 +405,8 @@ class Ledger:
         """Commit entries, after what could not be written before."""
         late = self._unwritten.take() if self._unwritten else None
         together = [*([] if late is None else [late]), *entries]
-        errors = await self._write(lambda: self._file.commit(together))
+        reading = self._clock.reading()
+        errors = await self._write(lambda: self._file.commit(together, reading))
         if late is not None or self._is_failing or any(errors):
             self._take_stock(together, errors)
 

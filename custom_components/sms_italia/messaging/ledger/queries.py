@@ -8,6 +8,7 @@ from decimal import Decimal
 import sqlite3
 
 from ...providers import Picture
+from ..clock import ClockReading, Moment
 from ..model import DayTotal, Message
 from .records import Found, Query
 from .rows import MESSAGES, Column, euro, messages_of
@@ -42,6 +43,15 @@ def read_open(database: sqlite3.Connection) -> tuple[Message, ...]:
         "WHERE stage <> 'closed'"
     ).fetchall()
     return tuple(messages_of(rows, pictures))
+
+
+def read_clock(database: sqlite3.Connection) -> ClockReading | None:
+    """Return what the clock showed at the last commit, None if there was none."""
+    row = database.execute("SELECT * FROM clock").fetchone()
+    if row is None:
+        return None
+    moment = Moment(steady=float(row["steady"]), wall=float(row["wall"]))
+    return ClockReading(clock=row["clock"], moment=moment)
 
 
 def read_message(database: sqlite3.Connection, message_id: int) -> Message | None:
@@ -169,9 +179,12 @@ def knows_reference(database: sqlite3.Connection, reference: str) -> bool:
 def old_dispatches(
     database: sqlite3.Connection, account: str, before: float
 ) -> list[int]:
-    """Return the dispatches of an account older than `before` that have ended."""
+    """Return the dispatches of an account that have ended.
+
+    Only those that were due before `before` (steady time).
+    """
     rows = database.execute(
-        "SELECT dispatch FROM dispatches d WHERE account = ? AND created < ? "
+        "SELECT dispatch FROM dispatches d WHERE account = ? AND due < ? "
         "AND NOT EXISTS (SELECT 1 FROM messages "
         "WHERE dispatch = d.dispatch AND stage <> 'closed')",
         (account, before),

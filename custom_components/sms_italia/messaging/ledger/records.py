@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from ...providers import Status
+from ..clock import ClockReading
 from ..model import DayTotal, Message
 
 
@@ -40,6 +41,10 @@ class Entry:
     messages: Sequence[Message] = ()
     submissions: Sequence[SubmissionIntent] = ()
     spent: Sequence[Spent] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to record."""
+        return bool(self.messages or self.submissions or self.spent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +93,15 @@ class LedgerTrouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """What the ledger held when it was opened, and what was wrong with it."""
+    """What the ledger held when it was opened, and what was wrong with it.
+
+    `clock` is the reading of the last commit, None if there was none.
+    """
 
     open_messages: tuple[Message, ...]
     totals: dict[str, DayTotal]
     trouble: LedgerTrouble | None
+    clock: ClockReading | None = field(default=None, compare=False)
 
 
 class LedgerError(Exception):

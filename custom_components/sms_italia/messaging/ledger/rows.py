@@ -16,6 +16,7 @@ from ...providers import (
     Picture,
     Status,
 )
+from ..clock import ClockReading
 from ..model import DayTotal, Dispatch, Message, SendOptions, Stage
 from .records import Entry, SubmissionIntent
 
@@ -32,6 +33,11 @@ _DROP_PICTURE = """
 DELETE FROM pictures WHERE dispatch = :dispatch AND NOT EXISTS (
     SELECT 1 FROM messages WHERE dispatch = :dispatch AND stage <> 'closed'
 )
+"""
+_KEEP_CLOCK = """
+INSERT INTO clock (rowid, clock, steady, wall) VALUES (1, ?, ?, ?)
+ON CONFLICT DO UPDATE
+SET clock = excluded.clock, steady = excluded.steady, wall = excluded.wall
 """
 _FIXED = frozenset({"id", "dispatch", "number", "recipient"})
 """Columns of a message that never change: their indexes need not be written again."""
@@ -55,7 +61,7 @@ def write(database: sqlite3.Connection, entries: Sequence[Entry]) -> None:
             total = spent.get((one.day, one.account), DayTotal())
             spent[one.day, one.account] = total.plus(one.parts, one.cost)
     intents = [intent for entry in entries for intent in entry.submissions]
-    _put(database, "dispatches", map(_dispatch_row, dispatches.values()))
+    _put(database, "dispatches", map(_dispatch_row, dispatches.values()), _reschedule)
     _put(database, "messages", map(_message_row, messages.values()), _replace)
     _put(database, "submissions", map(_submission_row, intents))
     _put(database, "totals", map(_spent_row, spent.items()), _add)
@@ -74,6 +80,14 @@ def _replace(names: Collection[str]) -> str:
     """Return how to bring a message up to date, as SQL."""
     new = (f"{name} = excluded.{name}" for name in names if name not in _FIXED)
     return f"UPDATE SET {', '.join(new)}"
+
+
+def _reschedule(_names: Collection[str]) -> str:
+    """Return how to bring a dispatch up to date, as SQL: nothing else ever changes."""
+    return (
+        "UPDATE SET due = excluded.due, expires = excluded.expires "
+        "WHERE due <> excluded.due OR expires <> excluded.expires"
+    )
 
 
 def _add(_names: Collection[str]) -> str:
@@ -217,6 +231,12 @@ def keep_identity(database: sqlite3.Connection, account: str, identity: str) -> 
     database.execute(
         "INSERT OR REPLACE INTO identities VALUES (?, ?)", (account, identity)
     )
+
+
+def keep_clock(database: sqlite3.Connection, reading: ClockReading) -> None:
+    """Keep what the clock shows, in the place of what it showed before."""
+    moment = reading.moment
+    database.execute(_KEEP_CLOCK, (reading.clock, moment.steady, moment.wall))
 
 
 def messages_of(

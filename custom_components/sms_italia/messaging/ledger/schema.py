@@ -80,6 +80,11 @@ CREATE TABLE totals (
     cost INTEGER NOT NULL,
     PRIMARY KEY (day, account)
 ) WITHOUT ROWID;
+CREATE TABLE clock (
+    clock TEXT NOT NULL,
+    steady REAL NOT NULL,
+    wall REAL NOT NULL
+);
 CREATE TABLE identities (
     account TEXT PRIMARY KEY,
     identity TEXT NOT NULL

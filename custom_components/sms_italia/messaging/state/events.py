@@ -71,6 +71,13 @@ class HttpsRequired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayChanged:
+    """It is another day for an account: midnight came, or the wall clock was set."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRequested:
     """A provider asks an account to wait for longer than messages wait for it."""
 
@@ -86,6 +93,7 @@ type Event = (
     | CredentialsRefused
     | HttpsRequired
     | WaitRequested
+    | DayChanged
 )
 type Listener = Callable[[Event], None]
 

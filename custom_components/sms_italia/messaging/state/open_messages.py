@@ -348,7 +348,7 @@ class OpenMessages:
 
 
 def _growing_ids(clock: Clock) -> Iterator[int]:
-    """Return IDs that grow with time: milliseconds, then a counter."""
+    """Return IDs that grow with steady time: milliseconds, then a counter."""
     last = 0
     while True:
         last = max(last + 1, int(clock.now() * 1000) << 20)

@@ -23,7 +23,7 @@ from ...providers import (
 )
 from ..account import Account
 from ..clock import Moment
-from ..model import Message, Stage
+from ..model import Dispatch, Message, Stage
 
 FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
     Stage.WAITING: frozenset({Stage.WAITING, Stage.SUBMITTING, Stage.CLOSED}),
@@ -45,6 +45,8 @@ FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
     Stage.CLOSED: frozenset(),
 }
 """The stages that a message may have next."""
+
+_DAY = 86_400
 
 _RANK = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2}
 
@@ -73,7 +75,13 @@ def _next(message: Message, **changes: Any) -> Message:  # noqa: ANN401 - as rep
 
 def _at(message: Message, now: Moment, **changes: Any) -> Message:  # noqa: ANN401 - as replace
     """Return a message after one more transition, which happens now."""
-    return _next(message, updated=now.wall, changed_at=now.steady, **changes)
+    return replace(
+        message,
+        revision=message.revision + 1,
+        updated=now.wall,
+        changed_at=now.steady,
+        **changes,
+    )
 
 
 def held(message: Message, until: float) -> Message:
@@ -269,15 +277,49 @@ def _with_refusal(
 
 def scheduled(message: Message, now: Moment) -> Message:
     """Return a message that waits here for its own moment."""
+    dispatch = _by_wall_time(message.dispatch, now)
     return _at(
         message,
         now,
+        dispatch=dispatch,
         status=Status.QUEUED,
         stage=Stage.WAITING,
         submission=None,
         detail="scheduled",
-        attempt_at=message.dispatch.due,
+        attempt_at=dispatch.due,
     )
+
+
+def rescheduled(message: Message, now: Moment) -> Message:
+    """Return a message for later after the wall clock was set, which it follows."""
+    dispatch = _by_wall_time(message.dispatch, now)
+    waits_for_it = message.attempt_at == message.dispatch.due
+    attempt_at = dispatch.due if waits_for_it else message.attempt_at
+    return _next(message, dispatch=dispatch, attempt_at=attempt_at)
+
+
+def _by_wall_time(dispatch: Dispatch, now: Moment) -> Dispatch:
+    """Return a dispatch for later that is due when the wall clock shows `send_at`.
+
+    At once if it shows more. It expires as long after that as before.
+    """
+    send_at = dispatch.options.send_at
+    if send_at is None:
+        return dispatch
+    due = now.steady + max(0, send_at - now.wall)
+    return replace(dispatch, due=due, expires=dispatch.expires - dispatch.due + due)
+
+
+def after_start(message: Message, now: Moment) -> Message:
+    """Return an open message as it is when the messenger starts.
+
+    One that was never tried gets a try, if it is at most a day old.
+    """
+    is_untried = not message.attempts and message.stage in {Stage.WAITING, Stage.HELD}
+    until = message.dispatch.due + _DAY
+    if not is_untried or now.steady > until:
+        return message
+    return _next(message, first_try_until=until)
 
 
 def never_arrived(message: Message, now: Moment) -> Message:

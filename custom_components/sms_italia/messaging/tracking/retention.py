@@ -3,7 +3,8 @@
 from ..account import Account
 from ..delivery import DeliveryContext
 from ..model import Message, Stage
-from ..state.transitions import given_up, no_longer_tracked
+from ..state import DayChanged
+from ..state.transitions import given_up, no_longer_tracked, rescheduled
 
 _AT_PROVIDER = frozenset({Stage.ACCEPTED, Stage.IN_DOUBT})
 
@@ -18,6 +19,33 @@ class Retention:
         self._ledger = context.ledger
         self._clock = context.clock
         self._timing = context.timing
+        context.watch.subscribe(self._on_clock_set, self._on_next_day)
+
+    def reschedule(self, since: float) -> None:
+        """Let messages for later, which were so at `since`, follow the wall clock.
+
+        What is on the wire has gone there by the clock as it was.
+        """
+        now = self._clock.moment()
+        self._open.note(
+            [
+                rescheduled(message, now)
+                for message in self._open
+                if message.dispatch.is_early(since)
+                and message.stage is not Stage.SUBMITTING
+            ]
+        )
+
+    def _on_clock_set(self, since: float) -> None:
+        """Follow the clock, with which the next start compares its own."""
+        self.reschedule(since)
+        self._context.tasks.spawn(self._ledger.keep_clock(), "clock")
+
+    def _on_next_day(self) -> None:
+        """Say so, and do what is due once a day."""
+        for account in self._context.accounts.values():
+            self._context.events.publish(DayChanged(account=account.id))
+            self._context.tasks.spawn(self.tidy_up(account), "tidying up")
 
     async def recognize(self, account: Account) -> None:
         """Close what an account submitted if it is another customer than it was.
@@ -81,7 +109,7 @@ class Retention:
                 if self._is_hopeless(account, message, now.steady)
             ]
         )
-        before = now.wall - account.options.history_days * 86_400
+        before = now.steady - account.options.history_days * 86_400
         await self._ledger.trim(account.id, before)
 
     def _is_hopeless(self, account: Account, message: Message, now: float) -> bool:

@@ -129,13 +129,17 @@ class Tracker:
         self._alarm.stop()
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
-        """Begin to follow the messages that this account accepted just now, or may."""
+        """Begin to follow the messages that this account accepted just now, or may.
+
+        Anew, where one waits at the provider for another moment than before.
+        """
         self._follow(
             [
                 change.after
                 for change in changes
                 if change.before is None
                 or change.before.stage is not change.after.stage
+                or change.before.dispatch.due != change.after.dispatch.due
             ]
         )
 
@@ -350,7 +354,8 @@ class Tracker:
         """Return what the provider finds of a submission, by one of its messages."""
         channel = message.dispatch.options.channel
         # The user may have given the same name to a message of long ago.
-        oldest = message.dispatch.created - _DAY
+        asked_at = min(message.dispatch.due, message.changed_at)
+        oldest = self._clock.wall_of(asked_at) - _DAY
         return [
             report
             for report in await self._account.client.lookup(reference, channel)
