@@ -173,6 +173,8 @@ class Submitter:
         try:
             async with self._context.slot(self._account.id):
                 reference = await self._new_reference()
+                # It may have been replaced while a slot was waited for.
+                self._account = self._attached
                 # From here until the intent is recorded nothing else runs.
                 batch = [one for one in batch if self._is_current(one.message)]
                 if not batch or not self._is_asked_now(batch):
@@ -207,6 +209,11 @@ class Submitter:
         for one in duplicates:
             one.message = replace(one.message, parts=prepared.parts)
         return text
+
+    @property
+    def _attached(self) -> Account:
+        """The account as it is attached now; other credentials may have come."""
+        return self._context.accounts.get(self._account.id, self._account)
 
     def _paused_until(self) -> float | None:
         """Return when the account may be asked again, None if it may be now."""
@@ -346,7 +353,8 @@ class Submitter:
                     unanswered=one.unanswered_before,
                     parts=self._dispatch.parts,
                 )
-        self._context.health.learn(self._account.id, result, outcomes)
+        if self._attached is self._account:
+            self._context.health.learn(self._account.id, result, outcomes)
         whole = result.refusal
         if whole and whole.kind is ErrorKind.RECIPIENT and len(batch) > 1:
             # One bad number got all refused, and nothing was sent: split them.
@@ -408,7 +416,7 @@ class Submitter:
                 return uncertain(one.message, account, outcome, now)
             case NotSent(kind=kind):
                 retry_at = None
-                if time_may_help(kind):
+                if time_may_help(kind) or self._attached is not account:
                     retry_at = self._context.health.open_until(account.id) or now
                 one.refused(account.id, outcome, retry_at)
         return None
