@@ -39,7 +39,10 @@ from custom_components.sms_italia.providers import (
 )
 from simulator import Fault, Simulator
 
-from .accounts import Accounts, as_input, secrets_of, settings_for
+from .accounts import Accounts, arrived, as_input, secrets_of, settings_for, until
+from .states import send
+
+ANNA = "+393331234567"
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
 
@@ -489,8 +492,8 @@ async def test_the_unique_id_follows_a_new_token(
 async def test_an_account_that_was_only_locked_comes_back_unchanged(
     hass: HomeAssistant, simulator: Simulator, accounts: Accounts, key: str
 ) -> None:
-    """With secrets left empty the stored ones are tried, and the entry reloads."""
-    entry = accounts.add(key)
+    """With secrets left empty the stored ones are tried, and what waits is sent."""
+    entry = await accounts.set_up(key, title="Casa")
     data = settings_of(entry)
     fields = credential_fields(key)
     shown = {
@@ -498,12 +501,30 @@ async def test_an_account_that_was_only_locked_comes_back_unchanged(
         for name, value in settings_for(simulator, key).items()
         if name not in secrets_of(key)
     }
+    simulator.inject(key, Fault.THROTTLED_BARE, operation="send")
+    await send(hass, entry, ANNA)
+    assert arrived(simulator) == []
 
     form = await entry.start_reauth_flow(hass)
     result = await submit(hass, form, key, shown, fields)
 
     assert result["reason"] == "reauth_successful"
     assert settings_of(entry) == data
+    await until(lambda: arrived(simulator) == [(ANNA, "Prova")])
+
+
+async def test_credentials_that_are_accepted_end_the_question_for_them(
+    hass: HomeAssistant, simulator: Simulator, accounts: Accounts
+) -> None:
+    """Those of the settings' form too."""
+    entry = await accounts.set_up("smshosting")
+    await entry.start_reauth_flow(hass)
+
+    form = await entry.start_reconfigure_flow(hass)
+    settings = settings_for(simulator, "smshosting")
+    await submit(hass, form, "smshosting", settings)
+
+    assert hass.config_entries.flow.async_progress() == []
     assert entry.state is ConfigEntryState.LOADED
 
 
@@ -532,7 +553,7 @@ async def test_credentials_of_another_account_are_refused(
 async def test_settings_change_without_typing_the_secret_again(
     hass: HomeAssistant, accounts: Accounts, key: str
 ) -> None:
-    """Reconfiguration shows everything but the secrets and reloads the account."""
+    """Reconfiguration shows everything but the secrets."""
     entry = await accounts.set_up(key)
     old = settings_of(entry)
 

@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.sms_italia.coordinator import AccountCoordinator
+from custom_components.sms_italia.messaging import HttpsRequired
 from custom_components.sms_italia.providers import (
     PROVIDERS,
     Credit,
@@ -373,3 +374,46 @@ async def test_many_messages_cause_few_questions(
     credit = coordinator_of(account).data
     assert credit is not None
     assert credit.balance == simulator.account("smshosting").credit
+
+
+# An account that changes
+
+
+async def test_only_another_address_is_not_known_to_demand_https(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Nor if it does not answer yet."""
+    account = await accounts.set_up("smshosting")
+    coordinator = coordinator_of(account)
+    coordinator.handle_event(HttpsRequired(account=account.entry_id))
+    simulator.inject("smshosting", Fault.SERVER_ERROR_EMPTY, 10)
+
+    hass.config_entries.async_update_entry(account, title="Casa")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert coordinator.requires_https
+    assert coordinator.name == "Casa"
+
+    data = {**account.data, "url": f"{account.data['url']}/v2"}
+    hass.config_entries.async_update_entry(account, data=data)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not coordinator.requires_https
+
+
+@pytest.mark.parametrize("is_another", [False, True])
+async def test_another_customer_does_not_have_the_credit_of_the_first(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    is_another: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    account = await accounts.set_up("smshosting")
+    simulator.inject("smshosting", Fault.SERVER_ERROR_EMPTY, 10)
+
+    hass.config_entries.async_update_entry(
+        account,
+        unique_id="another" if is_another else account.unique_id,
+        data={**account.data, "sender": "Nonna"},
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert (coordinator_of(account).data is None) is is_another

@@ -7,7 +7,6 @@ import json
 import logging
 from pathlib import Path
 import threading
-from types import MappingProxyType
 from typing import Any
 
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
@@ -15,7 +14,6 @@ from homeassistant.config_entries import (
     SOURCE_REAUTH,
     ConfigEntryDisabler,
     ConfigEntryState,
-    ConfigSubentry,
 )
 from homeassistant.const import (
     EVENT_CALL_SERVICE,
@@ -37,13 +35,11 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components import sms_italia
+from custom_components.sms_italia import account_setup
 from custom_components.sms_italia.const import (
     CONF_BUNDLE_AFTER,
-    CONF_DAILY_LIMIT,
-    CONF_NUMBERS,
     CONF_PROVIDER,
     DOMAIN,
-    SUBENTRY_TYPE_RECIPIENT,
 )
 from custom_components.sms_italia.messaging import (
     PhoneNumber,
@@ -234,67 +230,7 @@ async def test_wrong_credentials_are_noticed_by_a_message(
     assert reauth_flows(hass, account) == 1
 
 
-# Recipients
-
-
-async def test_recipients_come_and_go_with_their_subentries(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """Entities and devices too, without a restart."""
-    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    bruno = ConfigSubentry(
-        subentry_id="bruno",
-        subentry_type=SUBENTRY_TYPE_RECIPIENT,
-        title="Bruno",
-        unique_id=None,
-        data=MappingProxyType({CONF_NUMBERS: [BRUNO]}),
-    )
-
-    hass.config_entries.async_add_subentry(account, bruno)
-    await hass.async_block_till_done()
-    await send(hass, "notify.bruno")
-    assert arrived(simulator) == [(BRUNO, "Prova")]
-    assert state_of(hass, "sensor.bruno_last_delivery_status") == "queued"
-
-    hass.config_entries.async_remove_subentry(account, "anna")
-    await hass.async_block_till_done()
-    assert state_of(hass, "notify.anna") is None
-    assert state_of(hass, "sensor.anna_last_delivery_status") is None
-    registered = er.async_entries_for_config_entry(er.async_get(hass), account.entry_id)
-    assert "anna" not in {entity.config_subentry_id for entity in registered}
-    devices = dr.async_entries_for_config_entry(dr.async_get(hass), account.entry_id)
-    assert {device.name for device in devices} == {"Smshosting", "Bruno"}
-
-
-async def test_changed_numbers_are_used_at_once(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """The same entity, other numbers."""
-    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-
-    hass.config_entries.async_update_subentry(
-        account, account.subentries["anna"], data={CONF_NUMBERS: [BRUNO, CARLA]}
-    )
-    await hass.async_block_till_done()
-    await send(hass, "notify.anna")
-
-    assert sorted(arrived(simulator)) == [(CARLA, "Prova"), (BRUNO, "Prova")]
-
-
-async def test_changed_options_are_used_at_once(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """The account is reloaded by itself."""
-    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    await send(hass, "notify.anna")
-
-    hass.config_entries.async_update_entry(account, options={CONF_DAILY_LIMIT: 1})
-    await hass.async_block_till_done()
-    with pytest.raises(HomeAssistantError) as caught:
-        await send(hass, "notify.anna")
-
-    assert caught.value.translation_key == "daily_limit"
-    assert len(arrived(simulator)) == 1
+# Joined messages
 
 
 @pytest.mark.parametrize("language", HEADINGS)
@@ -418,7 +354,7 @@ async def test_what_is_ready_to_be_sent_when_a_reload_begins_waits_for_its_end(
         await ready.wait()
         return await async_get_translations(*args)
 
-    monkeypatch.setattr(sms_italia, "async_get_translations", slowly)
+    monkeypatch.setattr(account_setup, "async_get_translations", slowly)
     reload = hass.async_create_task(hass.config_entries.async_reload(account.entry_id))
     await until(lambda: account.state is ConfigEntryState.SETUP_IN_PROGRESS)
     sending = hass.async_create_task(

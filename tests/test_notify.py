@@ -309,6 +309,21 @@ async def test_the_action_comes_and_goes_with_the_account(
     assert not hass.services.has_service(NOTIFY_DOMAIN, "smshosting")
 
 
+async def test_a_recipient_is_there_although_the_provider_is_not(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Home Assistant skips an entity that is unavailable, with success."""
+    account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
+    simulator.inject("smshosting", Fault.SERVER_ERROR_EMPTY, 10, operation="credit")
+
+    await account.runtime_data.coordinator.async_refresh()
+
+    assert not account.runtime_data.coordinator.last_update_success
+    state = hass.states.get("notify.anna")
+    assert state is not None
+    assert state.state == STATE_UNKNOWN
+
+
 async def test_the_action_is_renamed_with_the_account(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:

@@ -129,7 +129,7 @@ PROVED_BY = {
     "repair-issues": (
         "test_repairs.test_low_credit_is_an_issue_until_the_account_is_topped_up"
     ),
-    "stale-devices": ("test_init.test_recipients_come_and_go_with_their_subentries"),
+    "stale-devices": ("test_changes.test_recipients_come_and_go_with_their_subentries"),
 }
 """The tests of other rooms that prove a rule."""
 

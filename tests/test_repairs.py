@@ -373,11 +373,14 @@ async def test_the_limit_can_be_raised_in_the_issue(
 async def test_raising_the_limit_in_the_options_ends_the_issue(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
-    """Not so if something else changed."""
+    """Not so if something else changed; then it has the new title."""
     account = await exceed(hass, accounts)
 
     assert await hass.config_entries.async_reload(account.entry_id)
     assert "daily_limit_reached" in issues(hass)
+    hass.config_entries.async_update_entry(account, title="Casa mia")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (await shown(hass, "daily_limit_reached", "init"))[0].startswith("Casa mia:")
     hass.config_entries.async_update_entry(account, options={CONF_DAILY_LIMIT: 10})
     await hass.async_block_till_done(wait_background_tasks=True)
 

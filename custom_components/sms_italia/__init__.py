@@ -5,16 +5,16 @@ from pathlib import Path
 
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
 from homeassistant.core import Event, HomeAssistant
-from homeassistant.helpers import config_validation as cv, device_registry as dr
-from homeassistant.helpers.device_registry import DeviceEntryType
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.storage import STORAGE_DIR
-from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
 
 from .account_setup import create_account
+from .changes import AccountChanges
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
+from .entity import async_name_devices
 from .messaging import Clock, Messenger, Timing
 from .reloads import async_will_be_loaded
 from .repairs import (
@@ -63,25 +63,28 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     The first request comes after the set-up: an account that waited for its provider
     would be missing while the connection is down and an alarm must be queued.
     """
-    texts = await async_get_translations(hass, hass.config.language, "common", {DOMAIN})
     messenger = hass.data[MESSENGER]
     webhook = DeliveryWebhook(hass, entry, messenger)
     webhook.async_setup()
-    account = await create_account(
-        hass, entry, webhook, texts[f"component.{DOMAIN}.common.bundle_heading"]
-    )
+    changes = AccountChanges(hass, entry)
+
+    async def take_up_changes(
+        _hass: HomeAssistant, _entry: SmsItaliaConfigEntry
+    ) -> None:
+        await changes.async_take_up()
+
+    # Now, so that no change is missed while the account is set up.
+    entry.async_on_unload(entry.add_update_listener(take_up_changes))
+    account = await create_account(hass, entry, webhook)
     coordinator = AccountCoordinator(hass, entry, account)
     entry.runtime_data = AccountRuntime(
-        account=account, messenger=messenger, coordinator=coordinator, webhook=webhook
+        account=account,
+        messenger=messenger,
+        coordinator=coordinator,
+        webhook=webhook,
+        changes=changes,
     )
-    dr.async_get(hass).async_get_or_create(
-        config_entry_id=entry.entry_id,
-        identifiers={(DOMAIN, entry.entry_id)},
-        entry_type=DeviceEntryType.SERVICE,
-        manufacturer=account.provider.manufacturer,
-        name=entry.title,
-        configuration_url=account.provider.console_url,
-    )
+    async_name_devices(hass, entry)
     entry.async_on_unload(
         messenger.events.listen(entry.entry_id, coordinator.handle_event)
     )
@@ -95,13 +98,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     entry.async_create_background_task(
         hass, coordinator.async_refresh(), f"{DOMAIN} first refresh"
     )
-    entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
-
-
-async def _async_reload(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Reload an account whose settings, options or recipients changed."""
-    hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> bool:

@@ -9,6 +9,7 @@ import aiohttp
 from homeassistant.const import EVENT_HOMEASSISTANT_CLOSE
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util.hass_dict import HassKey
 
 from .const import (
@@ -63,15 +64,11 @@ _CHANNEL = "channel"
 
 
 async def create_account(
-    hass: HomeAssistant,
-    entry: SmsItaliaConfigEntry,
-    webhook: DeliveryWebhook,
-    bundle_heading: str,
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, webhook: DeliveryWebhook
 ) -> Account:
-    """Return the account of a config entry.
-
-    `bundle_heading` is the first line of joined messages, with a `{count}` in it.
-    """
+    """Return the account of a config entry."""
+    texts = await async_get_translations(hass, hass.config.language, "common", {DOMAIN})
+    bundle_heading = texts[f"component.{DOMAIN}.common.bundle_heading"]
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
     options = read_options(entry.options, default_country(hass))
     wants_callbacks = (

@@ -10,8 +10,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
-from .entity import RecipientEntity
+from .const import DOMAIN
+from .entity import RecipientEntity, async_add_recipients
 from .messaging import SendRequest
 from .runtime import SmsItaliaConfigEntry
 from .sending import raise_unless_accepted, send
@@ -29,11 +29,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the buttons of the recipients."""
-    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
-        async_add_entities(
-            [SendTestButton(hass, entry, subentry)],
-            config_subentry_id=subentry.subentry_id,
-        )
+    async_add_recipients(hass, entry, async_add_entities, SendTestButton)
 
 
 class SendTestButton(RecipientEntity, ButtonEntity):

@@ -5,7 +5,9 @@ from functools import partialmethod
 from typing import Any, override
 
 from homeassistant.config_entries import (
+    SOURCE_REAUTH,
     SOURCE_USER,
+    ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryFlow,
@@ -139,7 +141,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             # The entry holds more than the settings, such as the webhook's ID.
             rest = {key: value for key, value in entry.data.items() if key not in keys}
             data = {**rest, **settings}
-            will_reload = entry.update_listeners and data != entry.data
+            is_changed = data != entry.data
             result = self.async_update_and_abort(
                 entry,
                 unique_id=self.unique_id,
@@ -147,10 +149,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 # Core's own texts do not exist in every language.
                 reason=f"{self.source}_successful",
             )
-            if not will_reload:
-                # The update listener reloads only a loaded entry that changed, but
-                # this one may be waiting for its provider to accept it again.
-                self.hass.config_entries.async_schedule_reload(entry.entry_id)
+            self._async_accepted(entry, is_changed=is_changed)
             return result
 
         return await self._async_account_step(
@@ -164,6 +163,16 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             user_input,
             change,
         )
+
+    @callback
+    def _async_accepted(self, entry: SmsItaliaConfigEntry, *, is_changed: bool) -> None:
+        """Let an account go on whose provider has accepted the credentials."""
+        if entry.state is ConfigEntryState.LOADED and not is_changed:
+            # There is no change to take up, but messages may wait for this.
+            self.hass.async_create_task(entry.runtime_data.changes.async_take_up())
+        for flow in entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
+            if flow["flow_id"] != self.flow_id:
+                self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     async def _async_account_step(
         self,

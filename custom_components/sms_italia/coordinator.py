@@ -6,6 +6,7 @@ from decimal import Decimal
 import logging
 from typing import TYPE_CHECKING, override
 
+from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
@@ -57,7 +58,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     If the provider does not report the credit on request, or not to this account, only
     the credentials are checked. The credit is then what the responses to sends report;
     None before the first one. The Push plan takes a request of its own: at most one an
-    hour, and only for accounts that use Push.
+    hour, and only for accounts that use Push. The listeners are also notified when the
+    account itself has changed.
     """
 
     config_entry: SmsItaliaConfigEntry
@@ -83,6 +85,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self._follows_push = account.channel is not Channel.SMS
         self._push_checked: datetime | None = None
         self._requires_https = False
+        self._url: str = entry.data[CONF_URL]
         self.data = None
 
     @property
@@ -169,6 +172,19 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         return replace(
             checked, push_left=self.data.push_left, push_plan=self.data.push_plan
         )
+
+    @callback
+    def async_take_up(self, account: Account) -> None:
+        """Go on with an account that has changed, and ask its provider soon."""
+        if account.identity != self._account.identity:
+            self.data = self._push_checked = None
+        if (url := self.config_entry.data[CONF_URL]) != self._url:
+            self._url, self._requires_https = url, False
+        self._account = account
+        self._follows_push = self._follows_push or account.channel is not Channel.SMS
+        self.name = account.name
+        self.async_update_listeners()
+        self._refresh_soon()
 
     @callback
     def follow_push(self) -> None:

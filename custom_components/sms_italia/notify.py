@@ -17,8 +17,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import slugify
 
-from .const import SUBENTRY_TYPE_RECIPIENT
-from .entity import RecipientEntity
+from .entity import RecipientEntity, async_add_recipients
 from .messaging import BadTarget, SendRequest, Target, join_title
 from .runtime import SmsItaliaConfigEntry
 from .sending import named_targets, raise_unless_accepted, read_options, send
@@ -36,16 +35,19 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the recipients' entities and the account's action."""
-    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
-        async_add_entities(
-            [RecipientNotifyEntity(hass, entry, subentry)],
-            config_subentry_id=subentry.subentry_id,
-        )
+    async_add_recipients(hass, entry, async_add_entities, RecipientNotifyEntity)
     service = AccountNotificationService(entry)
     name = slugify(entry.title)
     await service.async_setup(hass, name, name)
     await service.async_register_services()
     entry.async_on_unload(service.async_unregister_services)
+
+    @callback
+    def follow_title() -> None:
+        hass.async_create_task(service.async_follow_title())
+
+    coordinator = entry.runtime_data.coordinator
+    entry.async_on_unload(coordinator.async_add_listener(follow_title))
 
 
 class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
@@ -101,6 +103,14 @@ class AccountNotificationService(BaseNotificationService):
                 self._service_name,
             )
         await super().async_register_services()
+
+    async def async_follow_title(self) -> None:
+        """Rename the action if the account has another title now."""
+        name = slugify(self._entry.title)
+        if name != self._service_name:
+            await self.async_unregister_services()
+            self._service_name = name
+            await self.async_register_services()
 
     @override
     async def async_unregister_services(self) -> None:

@@ -1,18 +1,13 @@
 """Accounts that are being loaded or reloaded."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import ATTR_CONFIG_ENTRY_ID
-from homeassistant.core import CoreState, HomeAssistant, ServiceCall, callback
-from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.target import (
-    TargetSelection,
-    async_extract_referenced_entity_ids,
-)
+from homeassistant.core import CoreState, HomeAssistant, callback
 
-from .const import DOMAIN
+from .runtime import SmsItaliaConfigEntry
 
 _RELOAD_TIMEOUT = 60
 """Seconds that an action waits for accounts that are being loaded."""
@@ -39,29 +34,12 @@ def async_will_be_loaded(hass: HomeAssistant, entry_id: str) -> bool:
             return False
 
 
-async def async_wait_for_reloads(call: ServiceCall) -> None:
-    """Wait for the accounts of a call that are being loaded, at most a minute.
-
-    They are those of the entities that the call targets, and the one that it names, or
-    the only one.
-    """
-    hass = call.hass
-    entries = hass.config_entries.async_entries(DOMAIN)
-    # Home Assistant holds the lock during the whole reload.
-    if not any(entry.setup_lock.locked() for entry in entries):
-        return
-    selected = async_extract_referenced_entity_ids(hass, TargetSelection(call.data))
-    registry = er.async_get(hass)
-    needed = {
-        entity.config_entry_id
-        for entity_id in selected.referenced | selected.indirectly_referenced
-        if (entity := registry.async_get(entity_id)) is not None
-    }
-    needed.add(call.data.get(ATTR_CONFIG_ENTRY_ID))
+async def async_wait_for_reloads(entries: Iterable[SmsItaliaConfigEntry]) -> None:
+    """Wait for those accounts that are being reloaded, at most a minute."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_RELOAD_TIMEOUT):
             for entry in entries:
-                is_needed = entry.entry_id in needed or len(entries) == 1
-                if is_needed and entry.setup_lock.locked():
+                if entry.state is not ConfigEntryState.LOADED:
+                    # Home Assistant holds the lock during the whole reload.
                     async with entry.setup_lock:
                         pass

@@ -68,7 +68,7 @@ class _FixFlow(RepairsFlow):
         data: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> RepairsFlowResult:
-        """Change the account, which reloads it, and close the issue."""
+        """Change the account, and close the issue."""
         self.hass.config_entries.async_update_entry(
             entry,
             data=entry.data if data is None else data,
@@ -226,16 +226,16 @@ def async_report_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> 
 @callback
 def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
     """Keep the issues of a loaded account up to date until it is unloaded."""
-    runtime = entry.runtime_data
-    async_check_settings(hass, entry, runtime.account)
+    coordinator = entry.runtime_data.coordinator
+    async_check_settings(hass, entry, entry.runtime_data.account)
 
     @callback
     def check_credit() -> None:
-        async_check_credit(hass, entry, runtime.account, runtime.coordinator.data)
+        async_check_credit(hass, entry, entry.runtime_data.account, coordinator.data)
 
     @callback
     def check_https() -> None:
-        is_due = runtime.coordinator.requires_https
+        is_due = coordinator.requires_https
         _set_issue(hass, entry, HTTPS_REQUIRED, is_due=is_due)
 
     # The restored credit came before the listener.
@@ -248,10 +248,10 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
         if isinstance(event, DayChanged):
             async_clear_daily_limit(hass, entry)
 
-    entry.async_on_unload(runtime.coordinator.async_add_listener(check_credit))
-    entry.async_on_unload(runtime.coordinator.async_add_listener(check_https))
+    entry.async_on_unload(coordinator.async_add_listener(check_credit))
+    entry.async_on_unload(coordinator.async_add_listener(check_https))
     entry.async_on_unload(
-        runtime.messenger.events.listen(runtime.account.id, handle_event)
+        entry.runtime_data.messenger.events.listen(entry.entry_id, handle_event)
     )
 
 
@@ -270,6 +270,9 @@ def async_check_settings(
     limit = {"limit": str(account.options.daily_limit)}
     if issue and not limit.items() <= (issue.translation_placeholders or {}).items():
         async_clear_daily_limit(hass, entry)
+    elif issue:
+        # The account may have another title.
+        async_report_daily_limit(hass, entry, account)
     missing = [
         fallback
         for fallback in account.options.fallback

@@ -17,9 +17,9 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
+from .const import DOMAIN
 from .coordinator import CREDIT_FEATURES, AccountCoordinator
-from .entity import AccountEntity, unique_id_of
+from .entity import AccountEntity, async_add_recipients, unique_id_of
 from .providers import Credit, Feature, PushPlan
 from .runtime import SmsItaliaConfigEntry
 from .sensor_delivery import AccountDeliverySensor, RecipientDeliverySensor
@@ -94,11 +94,7 @@ async def async_setup_entry(
         )
     if PUSH_LEFT.features & features:
         _add_push_left(hass, entry, async_add_entities)
-    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
-        async_add_entities(
-            [RecipientDeliverySensor(hass, entry, subentry)],
-            config_subentry_id=subentry.subentry_id,
-        )
+    async_add_recipients(hass, entry, async_add_entities, RecipientDeliverySensor)
 
 
 class CreditSensor(AccountEntity, CoordinatorEntity[AccountCoordinator], RestoreSensor):

@@ -46,6 +46,7 @@ class DeliveryWebhook:
         self._entry = entry
         self._messenger = messenger
         self._address: str | None = None
+        self._title = entry.title
         self._searches = 0
         self.heard = 0
         self.ignored = 0
@@ -75,14 +76,7 @@ class DeliveryWebhook:
                 entry,
                 data={**entry.data, CONF_WEBHOOK_ID: webhook.async_generate_id()},
             )
-        webhook.async_register(
-            hass,
-            DOMAIN,
-            entry.title,
-            self._id,
-            self._handle,
-            allowed_methods=["GET", "POST"],
-        )
+        self._register()
         entry.async_on_unload(self._unregister)
         entry.async_on_unload(
             hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._core_config_changed)
@@ -161,6 +155,25 @@ class DeliveryWebhook:
             self.heard += 1
         else:
             self.ignored += 1
+
+    @callback
+    def async_follow_title(self) -> None:
+        """Name the webhook after the account, if that has another title now."""
+        if self._entry.title != self._title:
+            self._unregister()
+            self._register()
+
+    @callback
+    def _register(self) -> None:
+        self._title = self._entry.title
+        webhook.async_register(
+            self._hass,
+            DOMAIN,
+            self._title,
+            self._id,
+            self._handle,
+            allowed_methods=["GET", "POST"],
+        )
 
     @callback
     def _unregister(self) -> None:

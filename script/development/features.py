@@ -28,7 +28,7 @@ SCHEDULED_TEXT = "Promemoria di domani"
 FAILOVER_TEXT = "La linea del fornitore non c'è"
 TEXTS = (COSTLY, CHEAP, PICTURE_TEXT, SCHEDULED_TEXT, FAILOVER_TEXT)
 
-_RELOAD_SECONDS = 30
+_CHANGE_SECONDS = 30
 
 _BRUNO = RECIPIENTS_BY_PROVIDER["smshosting"].number
 
@@ -122,14 +122,14 @@ class Features:
         second = self._account("transactionale")
         asked = len(self.simulator.requests.of(first.provider))
 
-        async def is_back() -> bool | None:
+        async def is_taken_up() -> bool | None:
             news = self.simulator.requests.of(first.provider)[asked:]
             return any(request.status for request in news) or None
 
         await change_options(
             self.client, first.entry_id, "reliability", fallback=[second.entry_id]
         )
-        await until(is_back, _RELOAD_SECONDS, f"{first.title} is loaded again")
+        await until(is_taken_up, _CHANGE_SECONDS, f"{first.title} has changed")
         await self.simulator.ports.close(first.provider)
         try:
             what = f"a failover, {first.title} was cut off"

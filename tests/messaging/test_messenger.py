@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from custom_components.sms_italia.messaging import (
+    AccountOptions,
     BadTarget,
     CreditReported,
     DayTotal,
@@ -31,7 +32,7 @@ from custom_components.sms_italia.messaging import (
 from custom_components.sms_italia.messaging.ledger import LedgerClosedError
 from custom_components.sms_italia.providers import Encoding, ErrorKind, Status
 
-from .fake import MANY, ONE, REFERENCE, Lost
+from .fake import MANY, ONE, PRESETS, REFERENCE, Lost
 from .helpers import (
     NUMBER,
     OTHER,
@@ -556,6 +557,39 @@ async def test_after_the_last_account_went_another_one_may_come(
     second = await harness.one(KEY, OTHER)
     assert [one.id for one in await harness.found()] == [first.id, second.id]
     assert harness.messenger.totals.spent_today(KEY).parts == 2
+
+
+# An account that is replaced
+
+
+async def test_an_account_that_is_replaced_sends_meanwhile(harness: Harness) -> None:
+    """And with its new options from then on."""
+    account = await harness.attach(KEY)
+    changed = replace(account, options=AccountOptions(max_parts=1))
+    replacing = asyncio.create_task(harness.messenger.attach(changed))
+    await asyncio.sleep(0)
+    assert not replacing.done()
+    assert (await harness.one(KEY)).stage is Stage.ACCEPTED
+    await replacing
+    with pytest.raises(RequestRefusedError, match=Refusal.TOO_MANY_PARTS):
+        await harness.one(KEY, text="x" * 200)
+
+
+async def test_nothing_leaves_while_an_account_becomes_another_customers(
+    harness: Harness,
+) -> None:
+    """The first one could not be asked about it any more."""
+    account = await harness.attach(KEY, identity="first")
+    harness.expected.add(KEY)
+    first = harness.client(KEY)
+    second = PRESETS[KEY]("second", harness.calls)
+    changed = replace(account, identity="second", client=second)
+    replacing = asyncio.create_task(harness.messenger.attach(changed))
+    await asyncio.sleep(0)
+    assert not replacing.done()
+    await harness.one(KEY)
+    await replacing
+    assert (len(first.accepted), len(second.accepted)) == (0, 1)
 
 
 # An account that is being loaded again

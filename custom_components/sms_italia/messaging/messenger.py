@@ -75,22 +75,26 @@ class Messenger:
         self._is_running = False
 
     async def attach(self, account: Account) -> None:
-        """Add an account; the first one opens the ledger.
+        """Add an account, or replace it; the first one opens the ledger.
 
-        If its identity is another than it was, what it submitted before can be asked
-        about no more, and is uncertain.
+        One that is replaced sends meanwhile, unless its identity is another than it
+        was: what it submitted before can then be asked about no more, and is uncertain.
         """
         async with self._lock:
             self._stop_closing()
             if not self._is_running:
                 await self._start()
-            self._remove(account.id)
+            known = self._accounts.get(account.id)
+            if known is not None and known.identity != account.identity:
+                # Nothing more leaves by what is another customer's now.
+                self._remove(account.id)
             await self._retention.recognize(account)
             # Whatever kept it from working may have been fixed.
             self._context.health.forget(account.id)
+            self._stop_tracking(account.id)
             self._accounts.attach(account)
-            await self._retention.tidy_up(account)
             self._trackers[account.id] = Tracker(account, self._context)
+            await self._retention.tidy_up(account)
             self._storm.attach(account.id)
             self._context.wake(account.id)
             self._outbox.attached(account.id)
@@ -115,6 +119,9 @@ class Messenger:
 
     def _remove(self, account_id: str) -> None:
         self._accounts.detach(account_id)
+        self._stop_tracking(account_id)
+
+    def _stop_tracking(self, account_id: str) -> None:
         if (tracker := self._trackers.pop(account_id, None)) is not None:
             tracker.stop()
 

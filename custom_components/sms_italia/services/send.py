@@ -5,22 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from homeassistant.components.notify import (
-    ATTR_MESSAGE,
-    ATTR_TITLE,
-    DOMAIN as NOTIFY_DOMAIN,
-)
+from homeassistant.components.notify import ATTR_MESSAGE, ATTR_TITLE
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.entity_platform import async_get_platforms
 from homeassistant.helpers.service import async_get_config_entry
-from homeassistant.helpers.target import (
-    TargetSelection,
-    async_extract_referenced_entity_ids,
-)
 from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
@@ -39,7 +30,6 @@ from ..messaging import (
 )
 from ..notify import RecipientNotifyEntity
 from ..providers import Status
-from ..reloads import async_wait_for_reloads
 from ..runtime import SmsItaliaConfigEntry
 from ..sending import (
     ATTR_GROUP,
@@ -51,6 +41,7 @@ from ..sending import (
     read_options,
     send,
 )
+from .recipients import TargetedRecipients, async_find_recipients
 from .responses import MESSAGE_KEYS, message_responses
 
 ATTR_NUMBERS = "numbers"
@@ -82,17 +73,18 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     """Send to numbers and groups through an account, to recipients through theirs.
 
     Returns, if asked to, `messages` and `credit` (euro; only if one account sent).
-    Raises a translated HomeAssistantError if no account accepted or queued a message.
+    Raises a translated HomeAssistantError if no account accepted or queued a message,
+    or if a recipient's entity is not loaded; all others are sent to before.
     """
     hass = call.hass
-    await async_wait_for_reloads(call)
-    entities = _notify_entities(call)
-    shares = await _shares(call, entities)
+    recipients = await async_find_recipients(call)
+    shares = await _shares(call, recipients)
     results = await _submit_all(hass, shares)
     errors = [error for result in results if (error := _error_of(hass, result))]
     if len(errors) == len(results):
         raise errors[0]
-    _record_notifications(entities, results)
+    _record_notifications(recipients.entities, results)
+    recipients.raise_for_missing()
     if not call.return_response:
         return None
     messages: list[JsonValueType] = []
@@ -105,9 +97,12 @@ async def async_estimate(call: ServiceCall) -> ServiceResponse:
     """Return parts, encoding and cost (euro) of a text without sending it.
 
     Without a target, the cost is that of one SMS. Raises ServiceValidationError for
-    recipients of several accounts: each has its own options and prices.
+    recipients of several accounts, each of which has its own options and prices, and a
+    translated HomeAssistantError for a recipient whose entity is not loaded.
     """
-    targets = await _targets(call, _notify_entities(call), needs_target=False)
+    recipients = await async_find_recipients(call)
+    recipients.raise_for_missing()
+    targets = await _targets(call, recipients, needs_target=False)
     if len(targets) > 1:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="several_accounts"
@@ -149,15 +144,13 @@ def _request(
     )
 
 
-async def _shares(
-    call: ServiceCall, entities: Sequence[RecipientNotifyEntity]
-) -> list[_Share]:
+async def _shares(call: ServiceCall, recipients: TargetedRecipients) -> list[_Share]:
     """Return what a call sends through each account; groups are those of one account.
 
     Raises a translated HomeAssistantError for a call without a target, an account that
     is not loaded, or fields that are not valid.
     """
-    targets = await _targets(call, entities, needs_target=True)
+    targets = await _targets(call, recipients, needs_target=True)
     options = await _options(call)
     owner = _entry(call) if options.groups else None
     without_groups = replace(options, groups=())
@@ -177,7 +170,7 @@ async def _shares(
 
 async def _targets(
     call: ServiceCall,
-    entities: Sequence[RecipientNotifyEntity],
+    recipients: TargetedRecipients,
     *,
     needs_target: bool,
 ) -> list[tuple[SmsItaliaConfigEntry, list[Target | BadTarget]]]:
@@ -188,13 +181,20 @@ async def _targets(
     """
     hass, numbers = call.hass, call.data[ATTR_NUMBERS]
     targets: dict[str, tuple[SmsItaliaConfigEntry, list[Target | BadTarget]]] = {}
-    if numbers or call.data.get(ATTR_GROUP) or not (needs_target or entities):
+    if (
+        numbers
+        or call.data.get(ATTR_GROUP)
+        or not (needs_target or recipients.entities)
+    ):
         entry = _entry(call)
         targets[entry.entry_id] = (entry, await named_targets(hass, entry, numbers))
-    for entity in entities:
+    for entity in recipients.entities:
         _, of_account = targets.setdefault(entity.entry.entry_id, (entity.entry, []))
-        of_account += entity.entry.runtime_data.account.recipients[entity.recipient]
+        recipients_now = entity.entry.runtime_data.account.recipients
+        # It may have been removed just now.
+        of_account += recipients_now.get(entity.recipient, ())
     if not targets:
+        recipients.raise_for_missing()
         raise refusal_error(RequestRefusedError(Refusal.NO_TARGETS))
     return list(targets.values())
 
@@ -205,33 +205,6 @@ def _entry(call: ServiceCall) -> SmsItaliaConfigEntry:
         call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
     )
     return entry
-
-
-def _notify_entities(call: ServiceCall) -> list[RecipientNotifyEntity]:
-    """Return the recipients' entities that a call targets.
-
-    Raises ServiceValidationError for an entity that is named and is not a recipient's.
-    """
-    selection = TargetSelection(call.data)
-    if not selection.has_any_target:
-        return []
-    selected = async_extract_referenced_entity_ids(call.hass, selection)
-    ours = {
-        entity_id: entity
-        for platform in async_get_platforms(call.hass, DOMAIN)
-        if platform.domain == NOTIFY_DOMAIN
-        for entity_id, entity in platform.entities.items()
-        if isinstance(entity, RecipientNotifyEntity)
-    }
-    for entity_id in sorted(selected.referenced):
-        if entity_id not in ours:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="not_a_recipient",
-                translation_placeholders={"entity": entity_id},
-            )
-    wanted = selected.referenced | selected.indirectly_referenced
-    return [entity for entity_id, entity in ours.items() if entity_id in wanted]
 
 
 async def _submit_all(hass: HomeAssistant, shares: Sequence[_Share]) -> list[_Result]:

@@ -9,6 +9,7 @@ import pytest
 
 from custom_components.sms_italia.messaging import (
     Account,
+    CredentialsRefused,
     CreditChanged,
     DayTotal,
     Message,
@@ -31,7 +32,17 @@ from custom_components.sms_italia.providers import (
     Submission,
 )
 
-from ..fake import MANY, ONE, PLAIN, REFERENCE, THROTTLED, Lost, Operation
+from ..fake import (
+    MANY,
+    ONE,
+    PLAIN,
+    PRESETS,
+    REFERENCE,
+    THROTTLED,
+    FakeClient,
+    Lost,
+    Operation,
+)
 from ..helpers import (
     NUMBER,
     OTHER,
@@ -634,3 +645,43 @@ async def test_what_changed_while_it_waited_for_a_slot_is_not_in_the_request(
     messages = await asyncio.gather(*sends)
     assert messages[-1].error is ErrorKind.CANCELLED
     assert harness.requests(KEY) == 32
+
+
+# Other credentials meanwhile
+
+
+def other_client(harness: Harness) -> FakeClient:
+    """Return what sends with other credentials."""
+    return PRESETS[KEY]("other", harness.calls)
+
+
+async def test_what_waited_for_a_slot_leaves_with_the_credentials_of_then(
+    harness: Harness,
+) -> None:
+    account = await harness.attach(KEY, line=harness.line)
+    harness.line.hold_answers()
+    sends = [asyncio.create_task(harness.one(KEY, to)) for to in numbers(33)]
+    await until(lambda: harness.requests(KEY) == 32)
+    other = other_client(harness)
+    await harness.messenger.attach(replace(account, client=other))
+    harness.line.release_answers()
+    await asyncio.gather(*sends)
+    assert (harness.requests(KEY), len(other.accepted)) == (32, 1)
+
+
+async def test_a_refusal_of_credentials_that_are_gone_says_nothing_of_the_new_ones(
+    harness: Harness,
+) -> None:
+    """The message is tried with them at once, and nobody is asked to sign in again."""
+    account = await harness.attach(KEY, line=harness.line, refusing=ErrorKind.AUTH)
+    harness.line.hold_answers()
+    sending = asyncio.create_task(harness.one(KEY))
+    await until(lambda: harness.requests(KEY) == 1)
+    other = other_client(harness)
+    await harness.messenger.attach(replace(account, client=other))
+    harness.line.release_answers()
+    message = await sending
+    assert message.stage is Stage.WAITING
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+    assert len(other.accepted) == 1
+    assert not any(isinstance(event, CredentialsRefused) for event in harness.events)

@@ -1,0 +1,50 @@
+"""Takes up what changes about a loaded account."""
+
+from dataclasses import replace
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+
+from .account_setup import create_account
+from .entity import async_name_devices
+from .repairs import async_check_settings
+from .runtime import SmsItaliaConfigEntry
+
+
+class AccountChanges:
+    """Takes up the changed settings, options, recipients and title of an account.
+
+    The account stays loaded: Home Assistant skips an entity that is missing, with
+    success, and an alarm to it would be lost.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+        """Set up what takes up the changes of an account."""
+        self._hass = hass
+        self._entry = entry
+        self._is_due = False
+
+    async def async_take_up(self) -> None:
+        """Take up how the account is now; of many changes, the last ones count.
+
+        What waits for the account is tried at once, also if nothing has changed.
+        """
+        if self._is_due:
+            return
+        self._is_due = True
+        # Home Assistant holds the lock while it sets up, unloads or removes an account.
+        async with self._entry.setup_lock:
+            self._is_due = False
+            if self._entry.state is ConfigEntryState.LOADED:
+                await self._take_up()
+
+    async def _take_up(self) -> None:
+        """Replace the loaded account by what its entry says now."""
+        hass, entry, runtime = self._hass, self._entry, self._entry.runtime_data
+        account = await create_account(hass, entry, runtime.webhook)
+        await runtime.messenger.attach(account)
+        entry.runtime_data = replace(runtime, account=account)
+        async_name_devices(hass, entry)
+        runtime.webhook.async_follow_title()
+        async_check_settings(hass, entry, account)
+        runtime.coordinator.async_take_up(account)

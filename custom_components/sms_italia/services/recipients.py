@@ -1,0 +1,92 @@
+"""The recipients that a call of an action targets."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_platform import async_get_platforms
+from homeassistant.helpers.target import (
+    TargetSelection,
+    async_extract_referenced_entity_ids,
+)
+
+from ..const import DOMAIN
+from ..notify import RecipientNotifyEntity
+from ..reloads import async_wait_for_reloads
+from ..runtime import SmsItaliaConfigEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetedRecipients:
+    """The entities of recipients, and the IDs of those that are not loaded."""
+
+    entities: Sequence[RecipientNotifyEntity]
+    missing: Sequence[str]
+
+    def raise_for_missing(self) -> None:
+        """Raise a translated HomeAssistantError if an entity is not loaded."""
+        if self.missing:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="recipient_not_loaded",
+                translation_placeholders={"entities": ", ".join(self.missing)},
+            )
+
+
+async def async_find_recipients(call: ServiceCall) -> TargetedRecipients:
+    """Return the recipients that a call targets; waits for accounts being reloaded.
+
+    An entity that is disabled is missing only if it is named itself. Raises
+    ServiceValidationError for an entity that is named and is not a recipient's.
+    """
+    hass, selection = call.hass, TargetSelection(call.data)
+    selected = async_extract_referenced_entity_ids(hass, selection)
+    registry = er.async_get(hass)
+    registered = {
+        entity_id: entity
+        for entity_id in selected.referenced | selected.indirectly_referenced
+        if (entity := registry.async_get(entity_id)) is not None
+        and (entity.domain, entity.platform) == (NOTIFY_DOMAIN, DOMAIN)
+    }
+    if strangers := selected.referenced - registered.keys():
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="not_a_recipient",
+            translation_placeholders={"entity": min(strangers)},
+        )
+    await async_wait_for_reloads(_accounts(call, registered.values()))
+    loaded = _loaded_entities(hass)
+    return TargetedRecipients(
+        entities=[one for one_id, one in loaded.items() if one_id in registered],
+        missing=[
+            entity_id
+            for entity_id, entity in sorted(registered.items())
+            if entity_id not in loaded
+            and (entity_id in selected.referenced or not entity.disabled)
+        ],
+    )
+
+
+def _accounts(
+    call: ServiceCall, entities: Iterable[er.RegistryEntry]
+) -> list[SmsItaliaConfigEntry]:
+    """Return the accounts of entities, and the named or only one of a call."""
+    entries = call.hass.config_entries.async_entries(DOMAIN)
+    needed = {entity.config_entry_id for entity in entities}
+    needed.add(call.data.get(ATTR_CONFIG_ENTRY_ID))
+    return [one for one in entries if one.entry_id in needed or len(entries) == 1]
+
+
+def _loaded_entities(hass: HomeAssistant) -> dict[str, RecipientNotifyEntity]:
+    """Return the notify entities of all recipients by their IDs."""
+    return {
+        entity_id: entity
+        for platform in async_get_platforms(hass, DOMAIN)
+        if platform.domain == NOTIFY_DOMAIN
+        for entity_id, entity in platform.entities.items()
+        if isinstance(entity, RecipientNotifyEntity)
+    }
