@@ -16,7 +16,7 @@ from yarl import URL
 
 from ..decoding import Json, decode_json, salvage_id
 from ..errors import NotAcceptedError, OutcomeUnknownError
-from ..http_status import Origin, Purpose, refuse_http_error
+from ..http_status import Origin, Purpose, doubt_beside_id, refuse_http_error
 from ..model import ErrorKind
 from ..parsing import as_code, as_decimal, as_identifier, as_object
 from ..transport import MAX_ANSWER_BYTES, SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
@@ -232,11 +232,13 @@ def accepted_body(reply: Reply, purpose: Purpose) -> Mapping[str, Json]:
     """Return the object of a 2xx answer; raise the error of any other.
 
     An `error` beside the id of a shipment is not raised: that answer says both that
-    something was taken and that it was not. So does a refusal by status with such an
-    id, which is a doubt, unless the status proves it whoever answers. Raises
-    NotAcceptedError and OutcomeUnknownError.
+    something was taken and that it was not. Raises NotAcceptedError and
+    OutcomeUnknownError.
     """
     answer, body, error = reply.answer, reply.body, reply.error
+    if purpose is Purpose.SEND:
+        for name in (QUEUE_ID, BATCH_ID):
+            doubt_beside_id(answer, reply.origin, reply.shipment_id(name))
     if reply.origin is Origin.FOREIGN:
         refuse_http_error(answer, Origin.FOREIGN, purpose)
     has_shipment = any(_identifier(body.get(name)) for name in (QUEUE_ID, BATCH_ID))
@@ -247,8 +249,6 @@ def accepted_body(reply: Reply, purpose: Purpose) -> Mapping[str, Json]:
     except NotAcceptedError as err:
         if err.kind not in {ErrorKind.REFUSED, ErrorKind.CREDIT}:
             raise
-        if has_shipment:
-            raise OutcomeUnknownError(err.detail) from None
         raise NotAcceptedError(
             kind or err.kind, err.detail, retry_after=err.retry_after
         ) from None
