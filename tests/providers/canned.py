@@ -1,11 +1,12 @@
 """A server that gives the answers that a test prepares."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 import json
 from types import TracebackType
-from typing import Self
+from typing import Self, override
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -45,35 +46,29 @@ class _Answer:
     headers: Mapping[str, str]
 
 
-class Canned:
-    """Gives the prepared answers in turn; the last one for all that come after."""
+async def seen_of(request: web.Request) -> Seen:
+    """Return a request as tests look at it."""
+    return Seen(
+        method=request.method,
+        path=request.path,
+        query=dict(request.query),
+        raw_query=request.rel_url.raw_query_string,
+        headers=request.headers,
+        body=(await request.read()).decode("utf-8", "replace"),
+    )
+
+
+class Listener(ABC):
+    """A server on a free port of this machine; `url` is its address."""
 
     def __init__(self) -> None:
-        """Start without any answer."""
-        self.seen: list[Seen] = []
+        """Listen to nothing yet."""
         self.url = ""
-        self._answers: deque[_Answer] = deque()
         self._runner: web.AppRunner | None = None
 
-    def answer(
-        self,
-        body: Json | bytes = b"",
-        *,
-        status: int = 200,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Prepare one more answer: bytes as they are, anything else as JSON."""
-        raw = (
-            body
-            if isinstance(body, bytes)
-            else json.dumps(body, default=float).encode()
-        )
-        self._answers.append(_Answer(status=status, body=raw, headers=headers or {}))
-
-    def clear(self) -> None:
-        """Forget what came and what was prepared."""
-        self.seen.clear()
-        self._answers.clear()
+    @abstractmethod
+    async def _serve(self, request: web.Request) -> web.Response:
+        """Answer a request."""
 
     async def __aenter__(self) -> Self:
         """Listen on a free port."""
@@ -95,18 +90,40 @@ class Canned:
         if self._runner is not None:
             await self._runner.cleanup()
 
+
+class Canned(Listener):
+    """Gives the prepared answers in turn; the last one for all that come after."""
+
+    def __init__(self) -> None:
+        """Start without any answer."""
+        super().__init__()
+        self.seen: list[Seen] = []
+        self._answers: deque[_Answer] = deque()
+
+    def answer(
+        self,
+        body: Json | bytes = b"",
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare one more answer: bytes as they are, anything else as JSON."""
+        raw = (
+            body
+            if isinstance(body, bytes)
+            else json.dumps(body, default=float).encode()
+        )
+        self._answers.append(_Answer(status=status, body=raw, headers=headers or {}))
+
+    def clear(self) -> None:
+        """Forget what came and what was prepared."""
+        self.seen.clear()
+        self._answers.clear()
+
+    @override
     async def _serve(self, request: web.Request) -> web.Response:
         """Note the request and give the next answer."""
-        self.seen.append(
-            Seen(
-                method=request.method,
-                path=request.path,
-                query=dict(request.query),
-                raw_query=request.rel_url.raw_query_string,
-                headers=request.headers,
-                body=(await request.read()).decode("utf-8", "replace"),
-            )
-        )
+        self.seen.append(await seen_of(request))
         answer = self._answers[0]
         if len(self._answers) > 1:
             self._answers.popleft()

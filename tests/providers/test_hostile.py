@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 import json
+import time
 
 import aiohttp
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -21,9 +22,21 @@ from custom_components.sms_italia.providers.model import (
     Uncertain,
 )
 from custom_components.sms_italia.providers.registry import PROVIDERS
+from custom_components.sms_italia.providers.transport import (
+    MAX_ANSWER_BYTES,
+    SHORT_ANSWER_BYTES,
+)
 
 from .canned import Canned
-from .helpers import KEYS, NUMBER, OTHER_NUMBER, PICTURE, client_at, submission
+from .helpers import (
+    KEYS,
+    NUMBER,
+    OTHER_NUMBER,
+    PICTURE,
+    QUADRATIC,
+    client_at,
+    submission,
+)
 
 NAMES = st.sampled_from(
     [
@@ -190,6 +203,73 @@ async def ask_everything(
         assert (await client.create_invitation(NUMBER)).number == NUMBER
     with suppress(ProviderError):
         await client.lookup("riferimento-1", Channel.PUSH)
+
+
+ROW: Json = {
+    "id": 7,
+    "to": NUMBER[1:],
+    "status": "DELIVERED",
+    "receiver": NUMBER,
+    "delivery_status": "DELIVERED",
+}
+REPEATED: dict[str, str | list[Json]] = {
+    "letter": "a",
+    "comma": "BAD_X,",
+    "digit": "1",
+    "word": ["phone"],
+    "empty": [{}],
+    "nested": [[["x"]]],
+    "row": [ROW],
+}
+"""What a long value is made of."""
+
+
+def long_value(name: str, size: int) -> Json:
+    """Return a value of about so many bytes in JSON."""
+    if name == "keys":
+        return {f"k{number}": ["x"] for number in range(size // 18)}
+    value = REPEATED[name]
+    length = len(value) if isinstance(value, str) else len(json.dumps(value))
+    return value * (size // length)
+
+
+@pytest.mark.parametrize("name", [*REPEATED, "keys"])
+@pytest.mark.parametrize(
+    ("key", "field", "status", "size"),
+    [
+        ("smsviainternet", "deliveries", 200, MAX_ANSWER_BYTES),
+        ("smsviainternet", "wallets", 200, SHORT_ANSWER_BYTES),
+        ("smsviainternet", "error", 400, SHORT_ANSWER_BYTES),
+        ("smshosting", "sms", 200, MAX_ANSWER_BYTES),
+        ("smshosting", "smsList", 200, MAX_ANSWER_BYTES),
+        ("smshosting", "errorMsg", 400, MAX_ANSWER_BYTES),
+        ("smshosting", "credit", 200, SHORT_ANSWER_BYTES),
+        ("transactionale", "errors", 400, 4 * SHORT_ANSWER_BYTES),
+        ("transactionale", "phone", 400, 4 * SHORT_ANSWER_BYTES),
+        ("transactionale", "id", 200, 4 * SHORT_ANSWER_BYTES),
+    ],
+)
+async def test_a_well_formed_answer_up_to_its_bound_is_read_in_linear_time(  # noqa: PLR0913, PLR0917 - what it is made of
+    key: str,
+    field: str,
+    status: int,
+    size: int,
+    name: str,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    """What cannot be decoded never reaches the readers behind the decoder."""
+    body = json.dumps({field: long_value(name, size - 200), "count": 0}).encode()
+    assert size * 3 // 4 < len(body) <= size
+    canned.answer(body, status=status)
+    client = client_at(key, session, canned.url)
+
+    begun = time.process_time()
+    await ask_everything(key, canned, session)
+    client.parse_report(body)
+    client.parse_refusal(body, "riferimento-1")
+
+    assert time.process_time() - begun < QUADRATIC
 
 
 async def test_an_id_that_is_a_number_is_not_shown_in_a_doubt(

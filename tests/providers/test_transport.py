@@ -347,12 +347,8 @@ async def test_an_id_that_arrived_before_the_waiting_ended_is_kept(
     assert doubt.value.provider_id == "123"
 
 
-LONG_PAGE = b'<!doctype html><script>{"id": 123, "x": 1}</script>' + b"x" * 70_000
-"""A page may have what looks like an ID."""
-
-
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 429, 500, 503])
-@pytest.mark.parametrize("body", [LONG_PAGE, b"x" * 70_000, b'{"id": 0, "x": "' * 5000])
+@pytest.mark.parametrize("body", [b"x" * 70_000, b'{"id": 7, "x": "' * 5000])
 async def test_of_a_long_answer_that_is_no_success_the_beginning_is_enough(
     status: int, body: bytes, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
@@ -371,8 +367,8 @@ async def test_of_a_long_answer_that_is_no_success_the_beginning_is_enough(
     assert read.body == body[:SHORT_ANSWER_BYTES]
 
 
-@pytest.mark.parametrize("status", [200, 201, 302, 400, 422, 500])
-async def test_an_id_in_a_long_answer_is_a_doubt_whatever_the_status(
+@pytest.mark.parametrize("status", [200, 201])
+async def test_an_id_in_a_long_answer_of_success_is_kept(
     status: int, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     canned.answer(b'{"id": 123, "x": "' + b"x" * SHORT_ANSWER_BYTES, status=status)

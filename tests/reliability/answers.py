@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 import json
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
+from typing import override
 
 from aiohttp import web
 
 from simulator import Operation
 
-from ..providers.canned import Seen
+from ..providers.canned import Listener, Seen, seen_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def _operation(seen: Seen) -> Operation:
     return Operation.STATUS if is_message else Operation.OTHER
 
 
-class Answers:
+class Answers(Listener):
     """The answers to each question, and the requests that came.
 
     Those to one question are given in turn, the last one from then on. Without any, a
@@ -129,11 +129,10 @@ class Answers:
 
     def __init__(self, key: str) -> None:
         """Answer in the place of a provider."""
-        self.url = ""
+        super().__init__()
         self._key = key
         self._seen: list[tuple[Operation, Seen]] = []
         self._written: defaultdict[Operation, deque[Written]] = defaultdict(deque)
-        self._runner: web.AppRunner | None = None
 
     def write(self, operation: Operation, *replies: Written) -> None:
         """Replace the answers to a question."""
@@ -143,36 +142,10 @@ class Answers:
         """Return the requests with a question, oldest first."""
         return [seen for asked, seen in self._seen if asked is operation]
 
-    async def __aenter__(self) -> Self:
-        """Listen on a free port."""
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-
+    @override
     async def _serve(self, request: web.Request) -> web.Response:
         """Note a request and answer it."""
-        seen = Seen(
-            method=request.method,
-            path=request.path,
-            query=dict(request.query),
-            raw_query=request.rel_url.raw_query_string,
-            headers=request.headers,
-            body=(await request.read()).decode("utf-8", "replace"),
-        )
+        seen = await seen_of(request)
         operation = _operation(seen)
         self._seen.append((operation, seen))
         reply = self._reply(operation, seen)

@@ -189,13 +189,15 @@ decimal digits; an option that is left out has its default.
 """
 
 
-def confirmed[Client: ProviderClient, **Asked, Told](
-    question: Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]],
-) -> Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Told]]:
+def confirmed[Client: ProviderClient, **Asked, Answered](
+    question: Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Answered]],
+) -> Callable[Concatenate[Client, Asked], Coroutine[Any, Any, Answered]]:
     """Return a client's question that blames the credentials only if the login does."""
 
     @wraps(question)
-    async def ask(client: Client, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Told:
+    async def ask(
+        client: Client, /, *args: Asked.args, **kwargs: Asked.kwargs
+    ) -> Answered:
         try:
             return await question(client, *args, **kwargs)
         except NotAcceptedError as err:

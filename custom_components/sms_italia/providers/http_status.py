@@ -10,6 +10,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 
+from .decoding import is_page
 from .errors import NotAcceptedError, OutcomeUnknownError, UnconfirmedAuthError
 from .model import Cause, ErrorKind
 from .transport import Answer, Redirect
@@ -92,6 +93,21 @@ def refuse_http_error(
     if is_not_reached:
         raise NotAcceptedError(ErrorKind.UNAVAILABLE, detail)
     raise OutcomeUnknownError(detail)
+
+
+def doubt_beside_id(answer: Answer, origin: Origin, provider_id: str | None) -> None:
+    """Raise the doubt about a send whose answer has the ID of a message and no 2xx.
+
+    An ID says that the message was taken: whatever the status, and whether the rest
+    can be read or not, that is never "not sent". In a web page nothing is an ID.
+    """
+    if provider_id is None or answer.is_success:
+        return
+    text = answer.text()
+    # JSON that cannot be read may have a tag too: in the text of the message.
+    if origin is Origin.FOREIGN and text.startswith("<") and is_page(text):
+        return
+    raise OutcomeUnknownError(f"http_{answer.status}", provider_id=provider_id)
 
 
 def _requires_https(answer: Answer) -> bool:

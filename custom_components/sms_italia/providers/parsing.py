@@ -69,6 +69,12 @@ def as_identifier(value: Json) -> str | None:
             return None
 
 
+def as_message_id(value: Json) -> str | None:
+    """Return a message's ID, which is a number however it comes."""
+    found = as_identifier(value)
+    return found if found and found.isascii() and found.isdecimal() else None
+
+
 def as_code(value: Json) -> str | None:
     """Return a provider's error code, status or field name, fit for a `detail`."""
     code = as_identifier(value)

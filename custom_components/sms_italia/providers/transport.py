@@ -14,7 +14,7 @@ from uuid import uuid4
 import aiohttp
 from yarl import URL
 
-from .decoding import Json, decode_json, decode_text, is_page
+from .decoding import Json, decode_json, decode_text
 from .errors import NotAcceptedError, OutcomeUnknownError
 from .model import ErrorKind
 
@@ -203,23 +203,10 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
         found = find_id(decode_text(bytes(received))) if find_id and received else None
         raise OutcomeUnknownError(type(err).__name__, provider_id=found) from None
-    if len(received) > max_bytes:
-        _refuse_too_long(answer, find_id)
-    return answer
-
-
-def _refuse_too_long(
-    answer: Answer, find_id: Callable[[str], str | None] | None
-) -> None:
-    """Raise the doubt about the beginning of an answer; return if its status decides.
-
-    A status other than 2xx decides unless the ID of a message stands beside it, which
-    in a web page is none.
-    """
-    text = answer.text()
-    found = find_id(text) if find_id else None
-    if answer.is_success or (found is not None and not is_page(text)):
+    if answer.is_success and len(received) > max_bytes:
+        found = find_id(answer.text()) if find_id else None
         raise OutcomeUnknownError("answer_too_long", provider_id=found)
+    return answer
 
 
 def _prepare(  # noqa: PLR0913 - the parts of an HTTP request

@@ -75,13 +75,18 @@ def decode_xml(text: str, root: str) -> Json:
     if not 0 <= start < end:
         raise ValueError("no XML")
     end += len(f"</{root}>")
-    before = _DECLARATION.sub("", text[:start])
-    if not may_surround(before, text[end:]):
+    if not begins_as_xml(text, root) or not may_surround("", text[end:]):
         raise ValueError("a web page")
     try:
         return _Reader().read(text[start:end])
     except expat.ExpatError:
         raise ValueError("no XML") from None
+
+
+def begins_as_xml(text: str, root: str) -> bool:
+    """Return whether a text begins as the element `root`, whole or broken."""
+    start = text.find(f"<{root}")
+    return start >= 0 and may_surround(_DECLARATION.sub("", text[:start]), "")
 
 
 def rows_in(body: Mapping[str, Json], name: str) -> list[Json] | None:

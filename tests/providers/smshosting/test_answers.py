@@ -365,9 +365,10 @@ async def test_an_acceptance_is_read_as_if_it_were_clean(
         (b"[" + CLEAN + b"]", 200),
         (CLEAN, 500),
         (CLEAN[:-2], 503),
+        (CLEAN[:-2], 400),
         (CLEAN + b" " * 1024 * 1024, 200),
     ],
-    ids=["cut", "more", "list", "own_500", "cut_503", "too_long"],
+    ids=["cut", "more", "list", "own_500", "cut_503", "cut_400", "too_long"],
 )
 async def test_an_id_in_an_answer_that_proves_nothing_is_kept(
     body: bytes, status: int, canned: Canned, session: aiohttp.ClientSession

@@ -335,11 +335,10 @@ async def test_a_refusal_under_http_200_is_a_refusal(
 
 
 @pytest.mark.parametrize("code", ["BAD_TO", "NO_CREDIT", "GENERIC_ERROR"])
-@pytest.mark.parametrize("status", [200, 400])
 async def test_an_error_beside_a_message_that_was_taken_refuses_only_the_others(
-    code: str, status: int, canned: Canned, session: aiohttp.ClientSession
+    code: str, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
-    canned.answer({**sent(result()), "errorMsg": code}, status=status)
+    canned.answer({**sent(result()), "errorMsg": code})
 
     answer = await client_at(KEY, session, canned.url).send(
         submission(NUMBER, OTHER_NUMBER)
@@ -350,6 +349,28 @@ async def test_an_error_beside_a_message_that_was_taken_refuses_only_the_others(
         OTHER_NUMBER: Uncertain(detail="no_result"),
     }
     assert answer.refusal is None
+
+
+@pytest.mark.parametrize("rows", [[], [result(), result(status="NOT_INSERTED")]])
+@pytest.mark.parametrize("code", [None, "NO_CREDIT"])
+@pytest.mark.parametrize("status", [302, 400, 429, 500])
+async def test_messages_that_were_taken_are_in_doubt_with_a_code_of_no_success(
+    status: int,
+    code: str | None,
+    rows: list[dict[str, Json]],
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    body: Json = {**sent(*rows), "smsInserted": 1, "errorMsg": code}
+    canned.answer(body, status=status)
+
+    answer = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, OTHER_NUMBER)
+    )
+
+    doubt = Uncertain(detail=f"http_{status}")
+    assert answer.outcomes == {NUMBER: doubt, OTHER_NUMBER: doubt}
+    assert answer.doubt == doubt
 
 
 @pytest.mark.parametrize("count", ["smsInserted", "pushInserted"])

@@ -248,8 +248,8 @@ async def test_a_number_of_the_table_without_an_id_says_why_nothing_was_sent(
         (PAGE | {"queue_id": int(QUEUE)}, 200, ACCEPTED),
         (PAGE, 400, Uncertain(detail="http_400", provider_id=QUEUE)),
         (PAGE, 500, Uncertain(detail="http_500", provider_id=QUEUE)),
-        (PAGE | {"error": 10}, 403, Uncertain(detail="10", provider_id=QUEUE)),
-        (PAGE | {"error": 10}, 503, Uncertain(detail="10", provider_id=QUEUE)),
+        (PAGE | {"error": 10}, 403, Uncertain(detail="http_403", provider_id=QUEUE)),
+        (PAGE | {"error": 10}, 503, Uncertain(detail="http_503", provider_id=QUEUE)),
         (
             PAGE | {"error": "no"},
             200,
@@ -275,7 +275,7 @@ async def test_an_own_answer_is_read_by_its_error_its_id_and_its_status(
     assert len(canned.seen) == 1
 
 
-@pytest.mark.parametrize("body", [{"error": 12}, {"credit": 1}, PAGE])
+@pytest.mark.parametrize("body", [{"error": 12}, {"credit": 1}])
 @pytest.mark.parametrize("status", ANY)
 async def test_some_statuses_count_whoever_answers(
     body: Json, status: int, canned: Canned, session: aiohttp.ClientSession

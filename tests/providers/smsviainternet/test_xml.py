@@ -198,3 +198,33 @@ async def test_an_error_number_is_read_out_of_xml_too(
     outcome = only(await client_of(simulator, KEY, session).send(submission()))
 
     assert outcome == NotSent(kind=ErrorKind.CREDIT, detail="10")
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 503])
+@pytest.mark.parametrize(
+    "before", ["", '<?xml version="1.0"?>', "<br />\n<b>Warning</b>: x in <b>y</b>\n"]
+)
+@pytest.mark.parametrize("after", ["", "<cred", "</response", "</response></html>"])
+async def test_broken_xml_with_an_id_is_a_doubt_with_it(
+    before: str, after: str, status: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    """As the same answer whole: its own tags make no web page of it."""
+    body = f"{before}<response><queue_id>7</queue_id>{after}"
+    canned.answer(body.encode(), status=status)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert isinstance(outcome, Uncertain)
+    assert outcome.provider_id == "7"
+
+
+@pytest.mark.parametrize("before", ["<html><body>", "<!doctype html>", "<div>"])
+async def test_xml_within_a_page_shows_no_id(
+    before: str, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    body = f"{before}<response><queue_id>7</queue_id>"
+    canned.answer(body.encode(), status=403)
+
+    outcome = only(await client_at(KEY, session, canned.url).send(submission()))
+
+    assert outcome == NotSent(kind=ErrorKind.UNAVAILABLE, detail="http_403")

@@ -159,6 +159,18 @@ async def test_any_2xx_with_an_id_is_accepted(
             Uncertain(detail="errors", provider_id="123"),
         ),
         ({"id": 123}, 500, Uncertain(detail="http_500", provider_id="123")),
+        ({"id": "123"}, 429, Uncertain(detail="http_429", provider_id="123")),
+        # Words, and a number that is not the message's.
+        (
+            {"id": "forbidden", "message": "No"},
+            403,
+            NotSent(kind=ErrorKind.REFUSED, detail="http_403"),
+        ),
+        (
+            {"errors": {"phone": ["x"]}, "request": {"id": 5}},
+            400,
+            NotSent(kind=ErrorKind.RECIPIENT, detail="phone"),
+        ),
         ({}, 200, Uncertain(detail="foreign_answer")),
         ([], 200, Uncertain(detail="foreign_answer")),
         (b"", 204, Uncertain(detail="foreign_answer")),

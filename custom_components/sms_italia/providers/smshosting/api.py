@@ -12,9 +12,9 @@ from yarl import URL
 
 from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
-from ..http_status import Origin, Purpose, refuse_http_error
+from ..http_status import Origin, Purpose, doubt_beside_id, refuse_http_error
 from ..model import Cause, ErrorKind
-from ..parsing import as_code, as_count, as_identifier, as_list, as_object
+from ..parsing import as_code, as_count, as_list, as_object
 from ..transport import MAX_ANSWER_BYTES, Answer, Timeouts, Upload, exchange
 
 REFUSALS: Mapping[str, ErrorKind] = MappingProxyType(
@@ -126,20 +126,28 @@ class Api:
 
 
 def accepted_object(
-    answer: Answer, purpose: Purpose, shape: frozenset[str]
+    answer: Answer,
+    purpose: Purpose,
+    shape: frozenset[str],
+    find_id: Callable[[str], str | None] | None = None,
 ) -> dict[str, Json]:
     """Return the JSON object of a 2xx answer; raise the error of any other.
 
     The provider's own is an object with `errorMsg` or with a field of `shape`, which
     are those of the documented success. Raises as `refuse_http_error`. An error beside
-    messages that were taken does not hold for all of them: their rows decide.
+    messages that were taken does not hold for all of them: with a 2xx their rows
+    decide, with any other status it is a doubt. So is the ID of a message that
+    `find_id` finds in what is not the provider's own.
     """
     body = as_object(_decoded(answer))
     has_shape = not shape.isdisjoint(body)
     origin = Origin.OWN if has_shape or "errorMsg" in body else Origin.FOREIGN
-    is_readable = not answer.is_server_error
-    if purpose is Purpose.SEND and is_readable and _has_accepted_any(body):
-        return body
+    if purpose is Purpose.SEND and _has_accepted_any(body):
+        if answer.is_success:
+            return body
+        raise OutcomeUnknownError(f"http_{answer.status}")
+    if find_id and origin is Origin.FOREIGN:
+        doubt_beside_id(answer, origin, find_id(answer.text()))
     code = _refuse(answer, body, origin, purpose)
     if not has_shape:
         raise OutcomeUnknownError(code or "no_result")
@@ -218,9 +226,3 @@ def _has_accepted_any(body: Mapping[str, Json]) -> bool:
     rows = [as_object(item) for item in as_list(body.get("sms"))]
     counts = [as_count(body.get(name)) for name in ("smsInserted", "pushInserted")]
     return any(row.get("status") == "INSERTED" for row in rows) or any(counts)
-
-
-def as_message_id(value: Json) -> str | None:
-    """Return a message's ID, which is a number however it comes."""
-    found = as_identifier(value)
-    return found if found and found.isascii() and found.isdecimal() else None

@@ -46,14 +46,13 @@ from ..model import (
     Status,
     Submission,
 )
-from ..parsing import as_count, as_euro, as_number, as_object
+from ..parsing import as_count, as_euro, as_message_id, as_number, as_object
 from ..transport import SHORT_ANSWER_BYTES, Timeouts
 from .api import (
     Api,
     Login,
     accepted_list,
     accepted_object,
-    as_message_id,
     is_unknown_id,
 )
 from .forms import sending_fields, sms_fields

@@ -4,12 +4,11 @@ Facts: docs/development/provider-apis/smshosting.md 2.3.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 
 from ..decoding import Json, decode_json, decode_text, salvage_id
 from ..errors import OutcomeUnknownError
-from ..http_status import REDIRECTED, Purpose
+from ..http_status import Purpose
 from ..model import (
     Accepted,
     Cause,
@@ -28,11 +27,12 @@ from ..parsing import (
     as_count,
     as_identifier,
     as_list,
+    as_message_id,
     as_number,
     as_object,
 )
 from ..transport import Answer
-from .api import REFUSALS, accepted_object, as_message_id
+from .api import REFUSALS, accepted_object
 
 NOT_INSERTED: Mapping[str, ErrorKind] = MappingProxyType(
     {
@@ -77,27 +77,27 @@ def read_send(
     """Return the result of a send by SMS or Push; raise ProviderError for the whole.
 
     HTTP 200 proves nothing: the row of a number does. What cannot be read but shows the
-    ID of the one message is a doubt that its reports settle.
+    ID of a message is a doubt, which its reports settle if it was the only one.
     """
     try:
-        body = accepted_object(answer, Purpose.SEND, _SHAPE)
+        body = accepted_object(answer, Purpose.SEND, _SHAPE, find_id)
     except OutcomeUnknownError as err:
-        provider_id = _salvaged_id(submission, answer.text())
-        if provider_id is None or err.detail == REDIRECTED:
-            raise
+        provider_id = id_finder(submission)(answer.text())
         raise OutcomeUnknownError(err.detail, provider_id=provider_id) from None
     return _parse_send(submission, body, channel, mode)
 
 
 def id_finder(submission: Submission) -> Callable[[str], str | None]:
-    """Return what finds the ID in what arrived of an answer that broke off."""
-    return partial(_salvaged_id, submission)
+    """Return what finds the ID in an answer that cannot be read.
+
+    Of several messages it finds none: whose it is cannot be known.
+    """
+    is_one = len(submission.recipients) == 1 and not submission.groups
+    return find_id if is_one else lambda _text: None
 
 
-def _salvaged_id(submission: Submission, text: str) -> str | None:
-    """Return the ID in what was to be the answer about one message."""
-    if len(submission.recipients) != 1 or submission.groups:
-        return None
+def find_id(text: str) -> str | None:
+    """Return the ID of a message in what was to be the answer to a send."""
     if not any(f'"{name}"' in text for name in _SHAPE):
         return None
     return as_message_id(salvage_id(text, "id"))

@@ -29,6 +29,7 @@ from ..parsing import (
     as_code,
     as_count,
     as_identifier,
+    as_message_id,
     as_moment,
     as_number,
     as_object,
@@ -38,7 +39,6 @@ from ..transport import Answer
 from .api import (
     Api,
     accepted_object,
-    as_message_id,
     has_error_code,
     is_unknown_id,
 )

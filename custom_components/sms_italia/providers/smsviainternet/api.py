@@ -16,11 +16,11 @@ from yarl import URL
 
 from ..decoding import Json, decode_json, salvage_id
 from ..errors import NotAcceptedError, OutcomeUnknownError
-from ..http_status import Origin, Purpose, refuse_http_error
+from ..http_status import Origin, Purpose, doubt_beside_id, refuse_http_error
 from ..model import ErrorKind
 from ..parsing import as_code, as_decimal, as_identifier, as_object
 from ..transport import MAX_ANSWER_BYTES, SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
-from ..xml_answers import decode_xml, rows_in
+from ..xml_answers import begins_as_xml, decode_xml, rows_in
 
 _INTERNAL = 999
 """An internal error, which does not prove that nothing was sent."""
@@ -48,6 +48,8 @@ _NUMBERS = REFUSALS.keys() | {0, _INTERNAL}
 
 QUEUE_ID = "queue_id"
 BATCH_ID = "sending_batch_id"
+_ROOT = "response"
+"""The root element of its XML."""
 """The fields of a shipment's id: in the answer to a send, and to a batch."""
 
 _OWN_FIELDS = frozenset({QUEUE_ID, BATCH_ID, "credit", "deliveries", "wallets"})
@@ -223,7 +225,7 @@ def read(answer: Answer) -> Reply:
     with suppress(ValueError):
         return Reply(answer=answer, text=text, body=as_object(decode_json(text)))
     with suppress(ValueError):
-        body = as_object(decode_xml(text, "response"))
+        body = as_object(decode_xml(text, _ROOT))
         return Reply(answer=answer, text=text, body=body, is_xml=True)
     return Reply(answer=answer, text=text, body={})
 
@@ -232,11 +234,16 @@ def accepted_body(reply: Reply, purpose: Purpose) -> Mapping[str, Json]:
     """Return the object of a 2xx answer; raise the error of any other.
 
     An `error` beside the id of a shipment is not raised: that answer says both that
-    something was taken and that it was not. So does a refusal by status with such an
-    id, which is a doubt, unless the status proves it whoever answers. Raises
-    NotAcceptedError and OutcomeUnknownError.
+    something was taken and that it was not. Raises NotAcceptedError and
+    OutcomeUnknownError.
     """
     answer, body, error = reply.answer, reply.body, reply.error
+    if purpose is Purpose.SEND:
+        # Broken XML has tags, and is no page for that.
+        is_document = begins_as_xml(reply.text, _ROOT)
+        origin = Origin.OWN if is_document else reply.origin
+        for name in (QUEUE_ID, BATCH_ID):
+            doubt_beside_id(answer, origin, reply.shipment_id(name))
     if reply.origin is Origin.FOREIGN:
         refuse_http_error(answer, Origin.FOREIGN, purpose)
     has_shipment = any(_identifier(body.get(name)) for name in (QUEUE_ID, BATCH_ID))
@@ -247,8 +254,6 @@ def accepted_body(reply: Reply, purpose: Purpose) -> Mapping[str, Json]:
     except NotAcceptedError as err:
         if err.kind not in {ErrorKind.REFUSED, ErrorKind.CREDIT}:
             raise
-        if has_shipment:
-            raise OutcomeUnknownError(err.detail) from None
         raise NotAcceptedError(
             kind or err.kind, err.detail, retry_after=err.retry_after
         ) from None

@@ -11,7 +11,7 @@ from ..decoding import Json, salvage_id
 from ..errors import NotAcceptedError, OutcomeUnknownError
 from ..http_status import Origin, Purpose, refuse_http_error
 from ..model import ErrorKind
-from ..parsing import as_code, as_identifier, as_object
+from ..parsing import as_code, as_identifier, as_message_id, as_object
 from ..transport import Answer
 
 FIELDS: Mapping[str, ErrorKind] = MappingProxyType(
@@ -110,9 +110,8 @@ def read(answer: Answer) -> Reply:
 
 
 def find_id(text: str) -> str | None:
-    """Return the ID of a message in what cannot be read, which is an integer."""
-    found = salvage_id(text, "id")
-    return found if found and found.isascii() and found.isdecimal() else None
+    """Return the ID of a message in what cannot be read."""
+    return as_message_id(salvage_id(text, "id"))
 
 
 def refuse(answer: Answer, reply: Reply, purpose: Purpose) -> None:

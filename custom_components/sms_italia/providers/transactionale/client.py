@@ -27,7 +27,7 @@ from ..client import (
 )
 from ..decoding import Json
 from ..errors import OutcomeUnknownError
-from ..http_status import Origin, Purpose, refuse_http_error
+from ..http_status import Origin, Purpose, doubt_beside_id, refuse_http_error
 from ..model import (
     Accepted,
     MessageRef,
@@ -36,7 +36,7 @@ from ..model import (
     Status,
     Submission,
 )
-from ..parsing import as_identifier, as_moment, as_number, as_object
+from ..parsing import as_identifier, as_message_id, as_moment, as_number, as_object
 from ..transport import SHORT_ANSWER_BYTES, Answer, Timeouts, exchange
 from .api import Login, Reply, find_id, read, refuse
 
@@ -179,6 +179,8 @@ class TransactionaleClient(ProviderClient):
         answer = await self._post(self._message(submission), _MAX_ANSWER_BYTES)
         reply = read(answer)
         provider_id = reply.provider_id
+        # A word is an error's, not a message's.
+        doubt_beside_id(answer, reply.origin, as_message_id(provider_id))
         try:
             refuse(answer, reply, Purpose.SEND)
         except OutcomeUnknownError as err:
