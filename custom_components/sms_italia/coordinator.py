@@ -22,6 +22,7 @@ from .messaging import (
     HttpsRequired,
     MessagesChanged,
     TotalsChanged,
+    UndeliveredChanged,
 )
 from .providers import (
     Cause,
@@ -187,7 +188,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 ):
                     self.follow_push()
                     self._refresh_soon()
-            case TotalsChanged():
+            case TotalsChanged() | UndeliveredChanged():
                 pass
 
     @callback

@@ -15,7 +15,7 @@ from .compose import (
 )
 from .delivery import Timing
 from .errors import Refusal, RequestRefusedError
-from .ledger import Found, LedgerTrouble, LedgerUnreadableError, Query
+from .ledger import Found, LedgerError, LedgerTrouble, LedgerUnreadableError, Query
 from .messenger import Messenger
 from .model import (
     BadTarget,
@@ -41,6 +41,7 @@ from .state import (
     HttpsRequired,
     MessagesChanged,
     TotalsChanged,
+    UndeliveredChanged,
 )
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Event",
     "Found",
     "HttpsRequired",
+    "LedgerError",
     "LedgerTrouble",
     "LedgerUnreadableError",
     "Message",
@@ -77,6 +79,7 @@ __all__ = [
     "TextEstimate",
     "Timing",
     "TotalsChanged",
+    "UndeliveredChanged",
     "country_of",
     "group_address",
     "join_title",

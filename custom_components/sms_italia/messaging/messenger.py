@@ -9,7 +9,12 @@ from pathlib import Path
 from .account import Account, Accounts
 from .alarm import Tasks
 from .clock import Clock
-from .compose import create_dispatch, estimate_request, prices_by_country
+from .compose import (
+    create_dispatch,
+    estimate_request,
+    prices_by_country,
+    request_again,
+)
 from .delivery import (
     AccountHealth,
     DeliveryContext,
@@ -23,7 +28,7 @@ from .ledger import Ledger, LedgerTrouble
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
 from .state.transitions import interrupted
-from .tracking import Cancellation, Retention, Tracker
+from .tracking import Cancellation, Retention, Tracker, Undelivered
 
 _SHUTDOWN_TIMEOUT = 40
 """Seconds that requests on the wire get to end when everything stops.
@@ -39,7 +44,8 @@ class Messenger:
     """Sends messages for all accounts and follows them to their end.
 
     Made once; runs from the first `attach` to the last `detach`. `events` notifies the
-    rooms, `totals` says what accounts spent, `ledger` finds messages.
+    rooms, `totals` says what accounts spent, `ledger` finds messages, `undelivered` has
+    those that nobody knows of.
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class Messenger:
         self._storm = StormBrake(self._context, self._outbox)
         self._failover = Failover(self._context, self._outbox)
         self._retention = Retention(self._context)
+        self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
         self._lock = asyncio.Lock()
@@ -191,13 +198,32 @@ class Messenger:
             self._open.add(messages)
             # Not awaited itself: a caller that is cancelled must not take it along.
             task = self._tasks.spawn(self._outbox.deliver(messages), "send", eager=True)
-            await asyncio.wait([task])
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                self.undelivered.answered(latest.values())
+                raise
             if task.cancelled():
                 # Everything stops; what waited for its turn is sent after the restart.
                 await self._open.record(messages)
             else:
                 task.result()
             return tuple(latest.values())
+
+    async def resend(self, message_id: int) -> tuple[Message, ...]:
+        """Send a message again, as a new one; return what `send` does.
+
+        The old one is no longer listed as undelivered. Raises RequestRefusedError as
+        `send` does, or if the message is not known, and LedgerUnreadableError.
+        """
+        message = await self.message(message_id)
+        if message is None:
+            raise RequestRefusedError(
+                Refusal.UNKNOWN_MESSAGE, {"message_id": f"{message_id:016x}"}
+            )
+        sent = await self.send(await request_again(message))
+        await self.undelivered.mark_seen([message])
+        return sent
 
     async def estimate(self, request: SendRequest) -> TextEstimate:
         """Return what a request would take, sending nothing.
@@ -296,5 +322,6 @@ class Messenger:
     def _stop_alarms(self) -> None:
         self._outbox.stop()
         self._storm.stop()
+        self.undelivered.stop()
         for tracker in self._trackers.values():
             tracker.stop()

@@ -22,6 +22,9 @@ MIN_DIGITS = 8
 """Digits of the shortest phone number; below are only service numbers."""
 
 
+_UNDELIVERED = frozenset({Status.FAILED, Status.EXPIRED, Status.UNCERTAIN})
+
+
 class TextEncoding(StrEnum):
     """What the user wants done with a text before it is sent."""
 
@@ -220,6 +223,18 @@ class Message:
     def shown_number(self) -> str:
         """The number as anybody may see it: masked; a group by its ID."""
         return mask_number(self.number) if self.group is None else self.number
+
+    @property
+    def is_undelivered(self) -> bool:
+        """Whether somebody must know that it did not, or may not, arrive.
+
+        Of joined messages it is the one that carries them.
+        """
+        return (
+            self.status in _UNDELIVERED
+            and self.error is not ErrorKind.CANCELLED
+            and self.joined_in is None
+        )
 
     @property
     def public_id(self) -> str:

@@ -46,10 +46,10 @@ from ..sending import (
     EXTRA_FIELDS,
     EXTRA_KEYS,
     PRICE_FIELDS,
+    SendingCall,
     account_title,
     named_targets,
     read_options,
-    send,
 )
 from .responses import MESSAGE_KEYS, message_responses
 
@@ -85,13 +85,14 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     Raises a translated HomeAssistantError if no account accepted or queued a message.
     """
     hass = call.hass
-    await async_wait_for_reloads(call)
-    entities = _notify_entities(call)
-    shares = await _shares(call, entities)
-    results = await _submit_all(hass, shares)
-    errors = [error for result in results if (error := _error_of(hass, result))]
-    if len(errors) == len(results):
-        raise errors[0]
+    with SendingCall(hass, call.context, _named_entry(call)) as sending:
+        await async_wait_for_reloads(call)
+        entities = _notify_entities(call)
+        shares = await _shares(call, entities)
+        results = await _submit_all(sending, shares)
+        errors = [error for result in results if (error := _error_of(hass, result))]
+        if len(errors) == len(results):
+            raise errors[0]
     _record_notifications(entities, results)
     if not call.return_response:
         return None
@@ -207,6 +208,14 @@ def _entry(call: ServiceCall) -> SmsItaliaConfigEntry:
     return entry
 
 
+def _named_entry(call: ServiceCall) -> SmsItaliaConfigEntry | None:
+    """Return the account that a call names, or the only one; None if there is none."""
+    try:
+        return _entry(call)
+    except HomeAssistantError:
+        return None
+
+
 def _notify_entities(call: ServiceCall) -> list[RecipientNotifyEntity]:
     """Return the recipients' entities that a call targets.
 
@@ -234,11 +243,11 @@ def _notify_entities(call: ServiceCall) -> list[RecipientNotifyEntity]:
     return [entity for entity_id, entity in ours.items() if entity_id in wanted]
 
 
-async def _submit_all(hass: HomeAssistant, shares: Sequence[_Share]) -> list[_Result]:
+async def _submit_all(sending: SendingCall, shares: Sequence[_Share]) -> list[_Result]:
     """Send all shares at the same time; an account that refuses stops no other."""
     results: list[_Result] = []
     for result in await asyncio.gather(
-        *(send(hass, share.entry, share.request) for share in shares),
+        *(sending.send(share.entry, share.request) for share in shares),
         return_exceptions=True,
     ):
         match result:

@@ -36,7 +36,8 @@ class Timing:
     spread by up to a fifth so that accounts do not come back in step. A status
     request comes after `first_poll`, then whenever half a message's age has passed
     again, at least every `longest_poll`, until `give_up`. A submission that a
-    provider does not know `never_came` seconds after it was made never arrived.
+    provider does not know `never_came` seconds after it was made never arrived. What is
+    still uncertain after `report_doubt` is reported to the user.
     Messages to one number within `storm` are counted together; what is too much is
     held as long.
     """
@@ -47,6 +48,7 @@ class Timing:
     first_poll_if_pushed: float = 60
     longest_poll: float = 3600
     never_came: float = 120
+    report_doubt: float = 60
     give_up: float = 72 * 3600
     storm: float = 60
 

@@ -207,6 +207,11 @@ class LedgerFile:
         with self._transaction() as database:
             rows.keep_identity(database, account, identity)
 
+    def mark_seen(self, messages: Sequence[int]) -> None:
+        """Keep that somebody has seen the status that messages have now."""
+        with self._transaction() as database:
+            rows.mark_seen(database, messages)
+
     def forget_dispatches(self, dispatches: Sequence[int]) -> None:
         """Forget dispatches and all that belongs to them."""
         with self._transaction() as database:

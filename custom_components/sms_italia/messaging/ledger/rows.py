@@ -212,6 +212,13 @@ def forget_account(database: sqlite3.Connection, account: str) -> None:
         database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
 
 
+def mark_seen(database: sqlite3.Connection, messages: Iterable[int]) -> None:
+    """Keep that somebody has seen the status that messages have now."""
+    database.executemany(
+        "UPDATE messages SET seen = status WHERE id = ?", [(id_,) for id_ in messages]
+    )
+
+
 def keep_identity(database: sqlite3.Connection, account: str, identity: str) -> None:
     """Keep who an account is at its provider."""
     database.execute(

@@ -9,6 +9,7 @@ from .events import (
     HttpsRequired,
     MessagesChanged,
     TotalsChanged,
+    UndeliveredChanged,
 )
 from .open_messages import Change, OpenMessages
 from .totals import DailyTotals
@@ -25,4 +26,5 @@ __all__ = [
     "MessagesChanged",
     "OpenMessages",
     "TotalsChanged",
+    "UndeliveredChanged",
 ]

@@ -70,6 +70,13 @@ class HttpsRequired:
     account: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndeliveredChanged:
+    """Messages of an account were not delivered, or somebody has seen that."""
+
+    account: str
+
+
 type Event = (
     MessagesChanged
     | TotalsChanged
@@ -77,6 +84,7 @@ type Event = (
     | CreditChanged
     | CredentialsRefused
     | HttpsRequired
+    | UndeliveredChanged
 )
 type Listener = Callable[[Event], None]
 

@@ -216,6 +216,10 @@ class OpenMessages:
         finally:
             del self._watched[dispatch_id]
 
+    def is_watched(self, message: Message) -> bool:
+        """Return whether a caller waits for what its dispatch leads to."""
+        return message.dispatch.id in self._watched
+
     def _put(
         self,
         messages: Sequence[Message],

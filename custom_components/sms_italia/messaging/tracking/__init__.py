@@ -3,5 +3,6 @@
 from .cancellation import Cancellation
 from .retention import Retention
 from .tracker import Tracker
+from .undelivered import Undelivered
 
-__all__ = ["Cancellation", "Retention", "Tracker"]
+__all__ = ["Cancellation", "Retention", "Tracker", "Undelivered"]
