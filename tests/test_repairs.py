@@ -349,7 +349,7 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
     assert issues(hass) == {}
 
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo")
+        await send(hass, account, "Uno di troppo", user="persona")
     title, description = await shown(hass, "daily_limit_reached", "init")
     assert title == "Casa mia: the daily limit is reached"
     assert "because Casa mia has used up its 2 parts of today" in description

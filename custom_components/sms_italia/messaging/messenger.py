@@ -18,7 +18,6 @@ from .compose import (
 from .delivery import (
     AccountHealth,
     DeliveryContext,
-    Failover,
     Outbox,
     StormBrake,
     Timing,
@@ -81,7 +80,6 @@ class Messenger:
         )
         self._outbox = Outbox(self._context)
         self._storm = StormBrake(self._context, self._outbox)
-        self._failover = Failover(self._context, self._outbox)
         self._retention = Retention(self._context)
         self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}

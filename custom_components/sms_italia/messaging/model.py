@@ -22,6 +22,9 @@ MIN_DIGITS = 8
 """Digits of the shortest phone number; below are only service numbers."""
 
 
+FAILOVER = 3600
+"""Seconds after its end in which a message may go on after a failed delivery."""
+
 _UNDELIVERED = frozenset({Status.FAILED, Status.EXPIRED, Status.UNCERTAIN})
 
 
@@ -187,8 +190,10 @@ class Message:
     counts the submissions that it was part of.
     `joined_in` is the ID of the message that carries it together with others.
     `unanswered` are the accounts that were sent the text and did not say whether they
-    accepted it; an account stays in it when it turns out not to have. `revision` counts
-    its transitions: a change computed from an older state is dropped.
+    accepted it; an account stays in it when it turns out not to have.
+    `failed_over_from` is the account after which it goes on, since its delivery failed
+    there. `revision` counts its transitions: a change computed from an older state is
+    dropped.
     """
 
     id: int
@@ -211,6 +216,7 @@ class Message:
     type: MessageType | None = None
     joined_in: int | None = None
     unanswered: tuple[str, ...] = ()
+    failed_over_from: str | None = None
     revision: int = field(default=0, compare=False, repr=False)
 
     @property
@@ -223,6 +229,12 @@ class Message:
     def shown_number(self) -> str:
         """The number as anybody may see it: masked; a group by its ID."""
         return mask_number(self.number) if self.group is None else self.number
+
+    @property
+    def expires(self) -> float:
+        """The steady time after which it is not sent any more."""
+        extra = 0 if self.failed_over_from is None else FAILOVER
+        return self.dispatch.expires + extra
 
     @property
     def is_undelivered(self) -> bool:

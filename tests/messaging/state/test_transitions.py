@@ -120,6 +120,7 @@ EVENTS: Mapping[str, Callable[[Message], Message]] = {
             one, a_report(Status.UNCERTAIN, is_last=True), NOW
         )
     ),
+    "failed_over": lambda one: transitions.failed_over(one, NOW),
     "no_longer_tracked": transitions.no_longer_tracked,
     "given_up": lambda one: transitions.given_up(one, NOW),
     "divided": lambda one: transitions.divided(one, [MEMBER], NOW),
@@ -153,6 +154,7 @@ cancelled            closed      closed   closed  closed      closed    closed  
 reported             -           -        -       accepted    accepted  accepted  -
 reported at the end  closed      closed   closed  closed      closed    closed    -
 reported for the last time closed closed  closed  closed      closed    closed    -
+failed_over          waiting     waiting  -       waiting     waiting   waiting   -
 no_longer_tracked    closed      closed   closed  closed      closed    closed    -
 given_up             closed      closed   closed  closed      closed    closed    -
 divided              closed      closed   closed  closed      -         closed    -
@@ -603,6 +605,31 @@ def test_a_message_that_never_arrived_is_sent_again_at_once() -> None:
         "attempt_at": NOW.steady,
         **CHANGED,
     }
+
+
+def test_a_message_that_failed_over_waits_for_the_accounts_behind() -> None:
+    """With the cost of the first one, until another accepts it."""
+    before = at(Stage.CLOSED)
+    assert changes(before, EVENTS["failed_over"](before)) == {
+        "status": Status.QUEUED,
+        "stage": Stage.WAITING,
+        "failed_over_from": "riserva",
+        "submission": None,
+        "provider_id": None,
+        "parts": DISPATCH.parts,
+        "type": None,
+        "attempt_at": NOW.steady,
+        **CHANGED,
+    }
+
+
+def test_an_accepted_message_waits_again_once_and_for_a_failover_alone() -> None:
+    before = at(Stage.ACCEPTED)
+    waiting = replace(before, stage=Stage.WAITING, status=Status.QUEUED)
+    assert not may_follow(before, waiting)
+    again = replace(waiting, failed_over_from="riserva")
+    assert may_follow(before, again)
+    assert not may_follow(replace(before, failed_over_from="casa"), again)
 
 
 def test_an_expired_message_keeps_the_error_that_it_waited_for() -> None:

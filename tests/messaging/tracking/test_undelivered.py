@@ -210,10 +210,13 @@ async def test_a_doubt_that_was_seen_is_listed_again_when_it_failed(
 async def test_joined_messages_are_listed_as_the_one_that_carried_them(
     harness: Harness,
 ) -> None:
-    harness.use(timing=replace(QUICK, storm=0.05))
+    harness.use(timing=replace(QUICK, storm=600))
     await harness.attach(MANY, bundle_after=1)
     for text in ("Uno", "Due", "Tre"):
         await harness.one(MANY, text=text)
+    harness.time.pass_by(600)
+    # Whoever is attached looks what is due.
+    await harness.messenger.attach(harness.account(MANY, bundle_after=1))
     await until(lambda: len(harness.accepted(MANY)) == 2)
     harness.client(MANY).report(Status.FAILED)
     await until(lambda: not harness.messenger.open_messages(MANY))

@@ -114,7 +114,7 @@ class Outbox:
 
     def _due(self, message: Message) -> float:
         """Return when something must be done with a waiting message."""
-        expires = message.dispatch.expires
+        expires = message.expires
         if message.dispatch.account not in self._accounts or not self._is_idle(message):
             return expires
         return min(message.attempt_at or 0, expires)
@@ -148,7 +148,7 @@ class Outbox:
             [
                 expired(one, now)
                 for one in self._open.waiting
-                if now.steady >= one.dispatch.expires
+                if now.steady >= one.expires
             ]
         )
         await self._deliver_in_order(self._ready(now.steady, everything=is_hurried))

@@ -143,6 +143,11 @@ class Route:
         """
         if one.is_final:
             return False
+        failed_at = one.message.failed_over_from
+        if failed_at and account_id not in accounts_after(
+            self._dispatch.route, failed_at
+        ):
+            return False
         if account_id in one.message.unanswered:
             # It may have been sent there, and was resent in spite of that.
             behind = accounts_after(self._dispatch.route, account_id)
@@ -194,6 +199,4 @@ class Route:
         if one.retry_at is None or not may_wait:
             return refused(one.message, refusal, one.refused_by, now)
         waiting = requeued(one.message, refusal, one.refused_by, one.retry_at, now)
-        return (
-            expired(waiting, now) if now.steady >= self._dispatch.expires else waiting
-        )
+        return expired(waiting, now) if now.steady >= waiting.expires else waiting

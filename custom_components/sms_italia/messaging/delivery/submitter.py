@@ -178,7 +178,7 @@ class Submitter:
         now = self._context.clock.now()
         if (
             self._paused_until() is not None
-            or now >= self._dispatch.expires
+            or now >= max(one.message.expires for one in batch)
             or self._account.id not in self._context.accounts
         ):
             refusal = NotSent(kind=ErrorKind.UNAVAILABLE)

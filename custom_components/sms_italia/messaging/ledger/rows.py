@@ -196,6 +196,7 @@ def _message_row(message: Message) -> Row:
         "type": message.type,
         "joined_in": message.joined_in,
         "unanswered": " ".join(message.unanswered) or None,
+        "failed_over_from": message.failed_over_from,
     }
 
 
@@ -285,4 +286,5 @@ def _message(row: sqlite3.Row, dispatch: Dispatch) -> Message:
         type=None if type_ is None else MessageType(type_),
         joined_in=row["joined_in"],
         unanswered=tuple((row["unanswered"] or "").split()),
+        failed_over_from=row["failed_over_from"],
     )

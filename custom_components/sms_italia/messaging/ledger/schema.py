@@ -53,6 +53,7 @@ CREATE TABLE messages (
     type TEXT,
     joined_in INTEGER,
     unanswered TEXT,
+    failed_over_from TEXT,
     seen TEXT
 );
 CREATE INDEX messages_by_dispatch ON messages (dispatch);

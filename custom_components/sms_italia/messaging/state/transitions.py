@@ -38,7 +38,7 @@ FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
             Stage.CLOSED,
         }
     ),
-    Stage.ACCEPTED: frozenset({Stage.ACCEPTED, Stage.CLOSED}),
+    Stage.ACCEPTED: frozenset({Stage.ACCEPTED, Stage.WAITING, Stage.CLOSED}),
     Stage.IN_DOUBT: frozenset(
         {Stage.IN_DOUBT, Stage.WAITING, Stage.ACCEPTED, Stage.CLOSED}
     ),
@@ -55,7 +55,7 @@ def may_follow(old: Message, new: Message) -> bool:
     A change from two or more transitions ago is dropped: of two who settle a doubt at
     the same time, the second must not undo what followed the first. Once a provider has
     accepted a message, its status only moves forward: queued, sent, uncertain, then one
-    of the final three.
+    of the final three. It waits again only for a failover, which it has once.
     """
     if new.revision < old.revision or new.stage not in FOLLOWING[old.stage]:
         return False
@@ -63,6 +63,8 @@ def may_follow(old: Message, new: Message) -> bool:
         return new.status is old.status
     if old.stage is not Stage.ACCEPTED or new.status.is_final:
         return True
+    if new.stage is Stage.WAITING:
+        return old.failed_over_from is None and new.failed_over_from is not None
     return _RANK[new.status] >= _RANK[old.status]
 
 
@@ -351,6 +353,25 @@ def reported(message: Message, report: Report, now: Moment) -> Message:
         error=None if was_sent else message.error,
         detail=report.detail,
         type=type_,
+    )
+
+
+def failed_over(failed: Message, now: Moment) -> Message:
+    """Return a message that a report closed as failed, on to the accounts behind.
+
+    It has the cost (euro) of the account where it failed until another accepts it.
+    """
+    return _at(
+        failed,
+        now,
+        status=Status.QUEUED,
+        stage=Stage.WAITING,
+        failed_over_from=failed.last_account,
+        submission=None,
+        provider_id=None,
+        parts=failed.dispatch.parts,
+        type=None,
+        attempt_at=now.steady,
     )
 
 

@@ -25,6 +25,7 @@ from ..delivery import DeliveryContext, settle_group
 from ..model import Message, Stage
 from ..state import Change, CredentialsRefused
 from ..state.transitions import cancelled, given_up, never_arrived, reported
+from .failover import Failover
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Tracker:
         self._clock = context.clock
         self._timing = context.timing
         self._tasks = context.tasks
+        self._failover = Failover(context)
         self._due: dict[int, float] = {}
         self._reported_early: set[str] = set()
         self._hinted: dict[str, float] = {}
@@ -100,7 +102,7 @@ class Tracker:
         """
         for message in self._open.of_submission(submission):
             if message.last_account == self._account.id and _is_about(report, message):
-                await self._change([reported(message, report, self._clock.moment())])
+                await self._change([self._reported(message, report)])
                 return True
         return False
 
@@ -307,7 +309,7 @@ class Tracker:
         is_missing = elapsed >= self._timing.never_came
         unsent: list[Message] = []
         for chunk in batched(messages, _CHUNK, strict=False):
-            changed: list[Message] = []
+            changed: list[Message | None] = []
             for asked in chunk:
                 message = self._open.get(asked.id)
                 if message is None or not _is_in(message, reference):
@@ -316,7 +318,7 @@ class Tracker:
                 if message.group is not None and reports:
                     await self._divide_group(message, reports)
                 elif (report := found.get(message.number)) is not None:
-                    changed.append(reported(message, report, self._clock.moment()))
+                    changed.append(self._reported(message, report))
                 elif message.stage is Stage.IN_DOUBT and is_missing:
                     unsent.append(message)
             await self._change(changed)
@@ -368,22 +370,26 @@ class Tracker:
 
         In chunks, so that a long answer does not hold up everything else.
         """
-        for chunk in batched(reports, _CHUNK, strict=False):
-            now = self._clock.moment()
+        for chunk in batched(_first_ends(reports), _CHUNK, strict=False):
             await self._change(
                 [
-                    reported(message, report, now)
+                    self._reported(message, report)
                     for report in chunk
-                    if (message := self._open.by_ref(self._account.id, report.ref))
+                    for message in self._open.by_ref(self._account.id, report.ref)
                 ]
             )
 
-    async def _change(self, messages: Sequence[Message]) -> None:
+    def _reported(self, message: Message, report: Report) -> Message | None:
+        """Return a message as a report leaves it, None if it has to be asked again."""
+        return self._failover.after(reported(message, report, self._clock.moment()))
+
+    async def _change(self, messages: Sequence[Message | None]) -> None:
         """Record the messages of which something is new."""
         news = [
             after
             for after in messages
-            if (before := self._open.get(after.id)) is not None
+            if after is not None
+            and (before := self._open.get(after.id)) is not None
             and replace(after, updated=before.updated, changed_at=before.changed_at)
             != before
         ]
@@ -411,6 +417,19 @@ def _never_arrived(message: Message, now: Moment) -> Message:
     if message.error is ErrorKind.CANCELLED:
         return cancelled(message, now)
     return never_arrived(message, now)
+
+
+def _first_ends(reports: Iterable[Report]) -> list[Report]:
+    """Return one report for each message: the first final one, else the last.
+
+    An answer may list a message twice, which must not count as two reports.
+    """
+    chosen: dict[MessageRef, Report] = {}
+    for report in reports:
+        known = chosen.get(report.ref)
+        if known is None or not known.status.is_final:
+            chosen[report.ref] = report
+    return list(chosen.values())
 
 
 def _is_about(report: Report, message: Message) -> bool:

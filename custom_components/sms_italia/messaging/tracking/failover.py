@@ -1,0 +1,50 @@
+"""After a failed delivery report: the same message, by the next accounts."""
+
+from ...providers import ErrorKind, Status
+from ..delivery import DeliveryContext, accounts_after
+from ..model import FAILOVER, Message
+from ..state.transitions import failed_over
+
+
+class Failover:
+    """Decides whether a message whose delivery failed goes on along its route.
+
+    If the user chose that, once a message, and until an hour after it would have
+    expired: docs/development/decisions.md 1.
+    """
+
+    def __init__(self, context: DeliveryContext) -> None:
+        """Look at the attached accounts."""
+        self._accounts = context.accounts
+        self._clock = context.clock
+
+    def after(self, failed: Message) -> Message | None:
+        """Return a message that a report closed as failed: perhaps queued again.
+
+        None if that cannot be decided yet: the account that was asked is being loaded.
+        What the user cancelled stays as it is.
+        """
+        is_over = (
+            failed.status is not Status.FAILED
+            or failed.error is ErrorKind.CANCELLED
+            or failed.failed_over_from is not None
+        )
+        if is_over or not self._is_in_time(failed) or not self._has_next(failed):
+            return failed
+        account = self._accounts.get(failed.dispatch.account)
+        if account is None:
+            is_expected = self._accounts.is_expected(failed.dispatch.account)
+            return None if is_expected else failed
+        if not account.options.failover_on_failed_delivery:
+            return failed
+        return failed_over(failed, self._clock.moment())
+
+    def _is_in_time(self, message: Message) -> bool:
+        return self._clock.now() < message.dispatch.expires + FAILOVER
+
+    def _has_next(self, message: Message) -> bool:
+        """Return whether an account of the route comes after the one that failed."""
+        return any(
+            account in self._accounts or self._accounts.is_expected(account)
+            for account in accounts_after(message.dispatch.route, message.last_account)
+        )
