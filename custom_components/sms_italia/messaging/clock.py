@@ -60,9 +60,9 @@ class Clock:
         return Moment(steady=self.now(), wall=self.wall())
 
     def local_time(self) -> str:
-        """Return the local time as HH:MM."""
+        """Return the local time as HH:MM:SS."""
         moment = datetime.fromtimestamp(self.wall(), self.timezone())
-        return moment.strftime("%H:%M")
+        return moment.strftime("%H:%M:%S")
 
     def today(self) -> str:
         """Return the local date as YYYY-MM-DD."""

@@ -84,6 +84,7 @@ class Messenger:
         self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
+        self._health.subscribe(self._look_up_doubts)
         self._lock = asyncio.Lock()
         self._closing: asyncio.TimerHandle | None = None
         self._end: asyncio.Task[None] | None = None
@@ -287,6 +288,11 @@ class Messenger:
         account = self._accounts.get(account_id)
         if account is not None:
             await self._retention.tidy_up(account)
+
+    def _look_up_doubts(self) -> None:
+        """Let the trackers ask about doubts: an account answers again."""
+        for tracker in self._trackers.values():
+            tracker.look_up_doubts()
 
     async def _start(self) -> None:
         """Open the ledger and take over what was open when it was closed."""

@@ -191,6 +191,7 @@ class Message:
     `joined_in` is the ID of the message that carries it together with others.
     `unanswered` are the accounts that were sent the text and did not say whether they
     accepted it; an account stays in it when it turns out not to have.
+    `marked_text` is what is sent of it since its own text was refused as a repeat.
     `failed_over_from` is the account after which it goes on, since its delivery failed
     there. `revision` counts its transitions: a change computed from an older state is
     dropped.
@@ -217,6 +218,7 @@ class Message:
     joined_in: int | None = None
     unanswered: tuple[str, ...] = ()
     failed_over_from: str | None = None
+    marked_text: str | None = field(default=None, repr=False)
     revision: int = field(default=0, compare=False, repr=False)
 
     @property
@@ -229,6 +231,11 @@ class Message:
     def shown_number(self) -> str:
         """The number as anybody may see it: masked; a group by its ID."""
         return mask_number(self.number) if self.group is None else self.number
+
+    @property
+    def text(self) -> str:
+        """The text that is sent."""
+        return self.marked_text or self.dispatch.text
 
     @property
     def expires(self) -> float:

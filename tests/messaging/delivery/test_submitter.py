@@ -504,13 +504,13 @@ async def test_a_repeat_that_takes_one_more_part_must_be_within_the_daily_limit(
     assert harness.requests(SMSH) == requests
 
 
-async def test_a_repeat_that_is_refused_again_has_the_parts_of_its_own_text(
+async def test_a_repeat_that_is_refused_again_has_the_parts_of_its_marked_text(
     harness: Harness,
 ) -> None:
     await harness.attach(SMSH, refusing=ErrorKind.DUPLICATE)
     message = await harness.one(SMSH, text="x" * 158)
-    assert [len(one.text) for one in harness.client(SMSH).submissions] == [158, 164]
-    assert (message.status, message.parts) == (Status.FAILED, 1)
+    assert [len(one.text) for one in harness.client(SMSH).submissions] == [158, 167]
+    assert (message.status, message.parts) == (Status.FAILED, 2)
     assert message.error is ErrorKind.DUPLICATE
 
 

@@ -257,8 +257,8 @@ async def test_a_clock_that_goes_far_back_finds_the_totals_in_the_ledger(
 @pytest.mark.parametrize(
     ("zone", "day", "time"),
     [
-        (lambda: timezone(timedelta(hours=13)), "2026-11-15", "01:00"),
-        (lambda: timezone(timedelta(hours=-12)), TODAY, "00:00"),
+        (lambda: timezone(timedelta(hours=13)), "2026-11-15", "01:00:00"),
+        (lambda: timezone(timedelta(hours=-12)), TODAY, "00:00:00"),
     ],
 )
 async def test_midnight_is_where_the_user_lives(

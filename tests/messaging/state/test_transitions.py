@@ -397,10 +397,12 @@ def test_an_account_that_gets_the_text_again_is_unanswered_once() -> None:
     assert again.submission == "again"
 
 
-def test_an_account_that_gets_another_text_cannot_have_the_messages_own() -> None:
+def test_a_text_that_is_not_its_own_stays_with_a_message() -> None:
     before = at(Stage.WAITING)
-    after = transitions.submitted(before, TRACKED, "ref", f"{TEXT} 12:00", NOW)
-    assert after.unanswered == before.unanswered
+    marked = transitions.submitted(before, TRACKED, "ref", f"{TEXT} 12:00:00", NOW)
+    assert marked.text == f"{TEXT} 12:00:00"
+    again = transitions.submitted(marked, TRACKED, "again", marked.text, NOW)
+    assert again.text == marked.text
 
 
 def test_an_accepted_message_has_the_parts_and_the_cost_of_its_provider() -> None:

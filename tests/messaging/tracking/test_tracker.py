@@ -404,6 +404,62 @@ async def test_an_account_that_may_have_sent_it_is_not_asked_when_a_later_one_di
     assert harness.arrived(MANY) == [(NUMBER, TEXT)]
 
 
+async def test_a_large_submission_is_given_longer_to_arrive(harness: Harness) -> None:
+    harness.client(REFERENCE).reply(Lost.REQUEST)
+    await harness.attach(REFERENCE)
+    messages = await harness.send(REFERENCE, *numbers(11))
+    harness.time.pass_by(harness.timing.never_came)
+    asked = harness.requests(REFERENCE, Operation.STATUS)
+    await until(lambda: harness.requests(REFERENCE, Operation.STATUS) >= asked + 4)
+    assert harness.requests(REFERENCE) == 1
+    harness.time.pass_by(harness.timing.never_came_bulk)
+    await harness.until_kept(messages[-1], stage=Stage.ACCEPTED)
+    assert harness.requests(REFERENCE) == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "pause"),
+    [(1, 3), (10, 5), (600, 15), (1800, 15), (3600, 30), (86_400, 720)],
+)
+def test_a_doubt_is_looked_up_again_soon_however_old_it_is(
+    age: float, pause: float
+) -> None:
+    """The line may come back at any moment."""
+    assert Timing().next_look_up(age) == pause
+
+
+async def test_a_doubt_is_looked_up_as_soon_as_the_account_accepts_again(
+    harness: Harness,
+) -> None:
+    pauses = replace(STILL, first_pause=0.01, longest_pause=0.01, longest_look_up=HOUR)
+    harness.use(timing=pauses)
+    await harness.attach(REFERENCE)
+    harness.client(REFERENCE).reply(Lost.ANSWER)
+    message = await harness.one(REFERENCE)
+    await asyncio.sleep(0.02)
+    assert (await harness.latest(message)).stage is Stage.IN_DOUBT
+    await harness.one(REFERENCE, OTHER)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
+async def test_a_doubt_is_looked_up_as_soon_as_the_account_answers_a_question(
+    harness: Harness,
+) -> None:
+    harness.use(timing=STILL)
+    await harness.attach(REFERENCE)
+    other = await harness.one(REFERENCE, OTHER)
+    harness.client(REFERENCE).reply(Lost.ANSWER)
+    message = await harness.one(REFERENCE)
+    harness.client(REFERENCE).reply(Lost.REQUEST, of=Operation.STATUS)
+    asked = partial(harness.requests, REFERENCE, Operation.STATUS)
+    await harness.messenger.callback(REFERENCE, message.submission or "", b"")
+    await until(lambda: asked() == 1)
+    await asyncio.sleep(0.02)
+    assert (await harness.latest(message)).stage is Stage.IN_DOUBT
+    await harness.messenger.callback(REFERENCE, other.submission or "", b"")
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
 async def test_a_clock_that_is_set_does_not_settle_a_doubt(harness: Harness) -> None:
     """Right after a start without a clock of its own, hours may seem to pass."""
     harness.client(REFERENCE).reply(Lost.REQUEST)
@@ -665,7 +721,7 @@ async def test_a_group_in_doubt_that_never_came_is_sent_again(
     harness.client(REFERENCE).reply(Lost.REQUEST)
     await harness.attach(REFERENCE)
     (message,) = await harness.send(REFERENCE, groups=("12",))
-    harness.time.pass_by(harness.timing.never_came)
+    harness.time.pass_by(harness.timing.never_came_bulk)
     await harness.until_kept(message, stage=Stage.CLOSED)
     assert [to for to, _ in harness.arrived(REFERENCE)] == group
     assert harness.requests(REFERENCE) == 2

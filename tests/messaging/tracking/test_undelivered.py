@@ -8,7 +8,9 @@ import logging
 import pytest
 
 from custom_components.sms_italia.messaging import (
+    BadTarget,
     Message,
+    NumberProblem,
     RequestRefusedError,
     UndeliveredChanged,
 )
@@ -128,7 +130,7 @@ async def test_what_the_user_cancelled_is_not_reported(harness: Harness) -> None
     assert not reports(harness)
 
 
-async def test_what_fails_while_the_caller_waits_is_reported_if_the_caller_is_not_told(
+async def test_what_fails_while_the_caller_waits_is_reported_if_it_is_not_raised(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.use(timing=STILL)
@@ -162,18 +164,22 @@ async def test_what_was_refused_to_a_person_is_not_reported_after_a_restart_eith
     assert not warnings(caplog)
 
 
-async def test_a_caller_that_goes_away_is_not_told(harness: Harness) -> None:
+async def test_what_a_caller_that_goes_away_does_not_see_is_reported(
+    harness: Harness,
+) -> None:
     harness.use(timing=STILL)
+    await harness.attach(PLAIN)
     harness.client(PLAIN).line.hold_answers()
-    account = await harness.attach(PLAIN)
-    sending = asyncio.create_task(harness.send(PLAIN, NUMBER, LANDLINE))
-    await until(lambda: harness.requests(PLAIN) == 2)
+    bad = BadTarget(given="+39899123456", problem=NumberProblem.PREMIUM)
+    sending = asyncio.create_task(harness.send(PLAIN, NUMBER, bad))
+    await until(lambda: harness.requests(PLAIN))
+    assert not reports(harness)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    account.client.line.release_answers()  # type: ignore[attr-defined]
     await until(lambda: reports(harness))
-    assert await listed(harness, PLAIN) == [(LANDLINE, Status.FAILED)]
+    harness.client(PLAIN).line.release_answers()
+    assert await listed(harness, PLAIN) == [("+39899123456", Status.FAILED)]
 
 
 async def test_the_list_survives_a_restart_until_it_is_seen(harness: Harness) -> None:

@@ -45,6 +45,11 @@ class Pending:
     is_duplicate: bool = False
     unanswered_before: tuple[str, ...] = ()
 
+    @property
+    def may_be_marked(self) -> bool:
+        """Return whether it was refused as a repeat, and is sent marked, once."""
+        return self.is_duplicate and self.message.marked_text is None
+
     def refused(
         self, account_id: str, refusal: NotSent, retry_at: float | None = None
     ) -> None:
@@ -184,7 +189,7 @@ class Settlement:
             other.id != message.id
             and other.provider_id is not None
             and other.last_account == self.account.id
-            and other.dispatch.text == message.dispatch.text
+            and other.text == message.text
             and other.dispatch.options.sender == message.dispatch.options.sender
         )
 

@@ -1,7 +1,7 @@
 """When a message that was refused may be sent again.
 
 The other cases are decided where they come up: `Settlement._settled` and
-`Route._may_go_to` (uncertain), `Tracker._look_up` (never arrived), `tracking/failover.py`
+`Route._may_go_to` (uncertain), `Tracker._look_up` (never arrived), `failover.py`
 (reported as failed), `Submitter.repeat_text` (duplicate). All rules and their reasons:
 docs/development/decisions.md 1.
 """

@@ -70,9 +70,9 @@ class Route:
                         left = await submitter.submit(batches[0])
                     else:
                         left = await self._submit_all(submitter, batches)
-                    duplicates = [one for one in left if one.is_duplicate]
+                    duplicates = [one for one in left if one.may_be_marked]
                     if (text := submitter.repeat_text(duplicates)) is not None:
-                        left = [one for one in left if not one.is_duplicate]
+                        left = [one for one in left if not one.may_be_marked]
                         left += await self._submit_all(
                             submitter, submitter.batches(duplicates), text
                         )

@@ -107,12 +107,22 @@ class Submitter:
         return False
 
     def batches(self, pending: Sequence[Pending]) -> list[tuple[Pending, ...]]:
-        """Return the messages in as few requests as possible, each group in its own."""
-        numbers = [one for one in pending if one.message.group is None]
+        """Return the messages in as few requests as possible: each has one text.
+
+        Each group has its own.
+        """
+        numbers: dict[str, list[Pending]] = {}
         groups = [one for one in pending if one.message.group is not None]
+        for one in pending:
+            if one.message.group is None:
+                numbers.setdefault(one.message.text, []).append(one)
         size = self._account.provider.capabilities.recipients_per_submission
         return [
-            *batched(numbers, size, strict=False),
+            *(
+                batch
+                for of_text in numbers.values()
+                for batch in batched(of_text, size, strict=False)
+            ),
             *batched(groups, 1, strict=False),
         ]
 
@@ -121,10 +131,10 @@ class Submitter:
     ) -> list[Pending]:
         """Make one request; return the messages that may go on along their route.
 
-        `text` is another one than that of the dispatch. Raises nothing but
+        `text` is another one than that of the messages. Raises nothing but
         CancelledError: after a fault of ours, what was on its way is in doubt.
         """
-        text = text or self._dispatch.text
+        text = text or batch[0].message.text
         try:
             async with self._context.slot(self._account.id):
                 reference = await self._new_reference()
@@ -298,11 +308,7 @@ class Submitter:
         outcomes = [outcome_of(one.message, result) for one in batch]
         for one, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NotSent):
-                one.message = replace(
-                    one.message,
-                    unanswered=one.unanswered_before,
-                    parts=self._dispatch.parts,
-                )
+                one.message = replace(one.message, unanswered=one.unanswered_before)
         self._context.health.learn(self._account.id, result, outcomes)
         whole = result.refusal
         if whole and whole.kind is ErrorKind.RECIPIENT and len(batch) > 1:

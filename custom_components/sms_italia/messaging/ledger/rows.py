@@ -197,6 +197,7 @@ def _message_row(message: Message) -> Row:
         "joined_in": message.joined_in,
         "unanswered": " ".join(message.unanswered) or None,
         "failed_over_from": message.failed_over_from,
+        "marked_text": message.marked_text,
     }
 
 
@@ -287,4 +288,5 @@ def _message(row: sqlite3.Row, dispatch: Dispatch) -> Message:
         joined_in=row["joined_in"],
         unanswered=tuple((row["unanswered"] or "").split()),
         failed_over_from=row["failed_over_from"],
+        marked_text=row["marked_text"],
     )

@@ -54,6 +54,7 @@ CREATE TABLE messages (
     joined_in INTEGER,
     unanswered TEXT,
     failed_over_from TEXT,
+    marked_text TEXT,
     seen TEXT
 );
 CREATE INDEX messages_by_dispatch ON messages (dispatch);

@@ -127,10 +127,11 @@ def submitted(
 ) -> Message:
     """Return a message of which a request with this text is about to be made.
 
-    If no answer comes, the account may have its text, unless that was another one.
+    A text that is not its own stays with it. If no answer comes, the account may have
+    the text.
     """
     unanswered = message.unanswered
-    if text == message.dispatch.text and account.id not in unanswered:
+    if account.id not in unanswered:
         unanswered = (*unanswered, account.id)
     return _at(
         message,
@@ -142,6 +143,7 @@ def submitted(
         attempt_at=None,
         attempts=message.attempts + 1,
         unanswered=unanswered,
+        marked_text=None if text == message.dispatch.text else text,
     )
 
 

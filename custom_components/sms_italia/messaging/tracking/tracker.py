@@ -35,6 +35,9 @@ _QUESTIONS_AT_ONCE = 4
 _CHUNK = 100
 """Reports recorded at once."""
 
+_MOST_IN_SMALL = 10
+"""Messages of a submission that a provider has taken in within seconds."""
+
 _DAY = 86_400
 
 
@@ -61,6 +64,7 @@ class Tracker:
         self._alarm = Alarm(self._clock, self._begin)
         self._round: asyncio.Task[None] | None = None
         self._is_stopped = False
+        self._is_answering = True
         self._unsubscribe = self._open.subscribe(
             self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT
         )
@@ -106,6 +110,22 @@ class Tracker:
                 return True
         return False
 
+    def look_up_doubts(self) -> None:
+        """Ask about all doubts now: the account answers again."""
+        now = self._clock.now()
+        for message in self._open:
+            is_ours = message.last_account == self._account.id
+            is_later = self._due.get(message.id, now) > now
+            if is_ours and is_later and _is_looked_up(message):
+                self._set_due(message.id, now)
+        self._set_alarm()
+
+    def _answered(self) -> None:
+        """Note that the provider answers; the first time after it did not, ask."""
+        if not self._is_answering:
+            self._is_answering = True
+            self.look_up_doubts()
+
     def stop(self) -> None:
         """Ask no more; a request that is on the wire is finished."""
         if self._is_stopped:
@@ -138,7 +158,7 @@ class Tracker:
             if message.last_account != self._account.id or not self._follows(message):
                 continue
             if message.stage is Stage.IN_DOUBT and message.submission is not None:
-                self._doubted.setdefault(message.submission, self._clock.now())
+                self._doubted.setdefault(message.submission, self._never_came(message))
             if message.submission in self._reported_early:
                 self._set_due(message.id, now)
             else:
@@ -147,6 +167,14 @@ class Tracker:
         if self._reported_early:
             self._reported_early.difference_update(one.submission for one in messages)
         self._set_alarm()
+
+    def _never_came(self, message: Message) -> float:
+        """Return when what is not found of a submission in doubt never came."""
+        together = len(self._open.of_submission(message.submission or ""))
+        is_bulk = together > _MOST_IN_SMALL or message.group is not None
+        timing = self._timing
+        pause = timing.never_came_bulk if is_bulk else timing.never_came
+        return self._clock.now() + pause
 
     def _follows(self, message: Message) -> bool:
         """Return whether the provider is still to be asked about a message."""
@@ -184,11 +212,13 @@ class Tracker:
         is_pushed = self._account.callback_url("") is not None
         for message in messages:
             begin = _asked_from(message)
-            pause = self._timing.next_poll(
-                max(0, now - begin),
+            age = max(0, now - begin)
+            if _is_looked_up(message):
+                pause = self._timing.next_look_up(age)
+            else:
                 # No delivery of a Push is pushed to us.
-                is_pushed=is_pushed and message.type is not MessageType.PUSH,
-            )
+                is_sms = message.type is not MessageType.PUSH
+                pause = self._timing.next_poll(age, is_pushed=is_pushed and is_sms)
             self._set_due(message.id, max(now, begin) + pause)
 
     def _set_due(self, message_id: int, moment: float) -> None:
@@ -263,7 +293,9 @@ class Tracker:
         async with limit:
             try:
                 await question
+                self._answered()
             except ProviderError as err:
+                self._is_answering = False
                 _LOGGER.debug("%s did not report delivery: %s", account.name, err)
                 if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
                     self._events.publish(CredentialsRefused(account=account.id))
@@ -303,10 +335,9 @@ class Tracker:
         Of one in doubt, what arrived is accepted like any other message, and what did
         not by the time that it must have was not sent, and goes back into the outbox.
         """
-        elapsed = self._clock.now() - self._doubted.get(reference, inf)
+        is_missing = self._clock.now() >= self._doubted.get(reference, inf)
         reports = await self._found_reports(reference, messages[0])
         found = {report.ref.recipient: report for report in reports}
-        is_missing = elapsed >= self._timing.never_came
         unsent: list[Message] = []
         for chunk in batched(messages, _CHUNK, strict=False):
             changed: list[Message | None] = []
@@ -441,6 +472,11 @@ def _is_about(report: Report, message: Message) -> bool:
     is_there = message.stage in {Stage.ACCEPTED, Stage.IN_DOUBT}
     is_known = message.provider_id in {None, report.ref.provider_id}
     return is_there and is_known and message.number == report.ref.recipient
+
+
+def _is_looked_up(message: Message) -> bool:
+    """Return whether a message is in doubt, and found by our reference alone."""
+    return message.stage is Stage.IN_DOUBT and message.provider_id is None
 
 
 def _is_in(message: Message, reference: str) -> bool:
