@@ -213,6 +213,18 @@ async def test_a_doubt_that_was_seen_is_listed_again_when_it_failed(
     assert await listed(harness, REFERENCE) == [(NUMBER, Status.FAILED)]
 
 
+async def test_only_the_status_that_was_seen_is_no_longer_listed(
+    harness: Harness,
+) -> None:
+    """The end may come while a person looks at the doubt."""
+    harness.use(timing=QUICK)
+    message = await reported_as_failed(harness)
+    failed = await harness.until_kept(message, status=Status.FAILED)
+    doubt = replace(failed, status=Status.UNCERTAIN)
+    await harness.messenger.undelivered.mark_seen([doubt])
+    assert await listed(harness) == [(NUMBER, Status.FAILED)]
+
+
 async def test_joined_messages_are_listed_as_the_one_that_carried_them(
     harness: Harness,
 ) -> None:

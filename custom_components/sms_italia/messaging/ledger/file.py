@@ -11,6 +11,7 @@ import sqlite3
 import time
 from urllib.parse import quote
 
+from ..model import Message
 from . import queries, rows
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
@@ -207,8 +208,8 @@ class LedgerFile:
         with self._transaction() as database:
             rows.keep_identity(database, account, identity)
 
-    def mark_seen(self, messages: Sequence[int]) -> None:
-        """Keep that somebody has seen the status that messages have now."""
+    def mark_seen(self, messages: Sequence[Message]) -> None:
+        """Keep that somebody has seen messages with the status that they have here."""
         with self._transaction() as database:
             rows.mark_seen(database, messages)
 

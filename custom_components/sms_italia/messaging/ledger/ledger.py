@@ -179,8 +179,8 @@ class Ledger:
             lambda one: queries.read_undelivered(one, account, except_for, limit)
         )
 
-    async def mark_seen(self, messages: Sequence[int]) -> None:
-        """Keep that somebody has seen the status that messages have now."""
+    async def mark_seen(self, messages: Sequence[Message]) -> None:
+        """Keep that somebody has seen messages with the status that they have here."""
         await self.flush()
         try:
             await self._write(lambda: self._file.mark_seen(messages))

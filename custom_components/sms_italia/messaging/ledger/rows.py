@@ -214,10 +214,11 @@ def forget_account(database: sqlite3.Connection, account: str) -> None:
         database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
 
 
-def mark_seen(database: sqlite3.Connection, messages: Iterable[int]) -> None:
-    """Keep that somebody has seen the status that messages have now."""
+def mark_seen(database: sqlite3.Connection, messages: Iterable[Message]) -> None:
+    """Keep that somebody has seen messages with the status that they have here."""
     database.executemany(
-        "UPDATE messages SET seen = status WHERE id = ?", [(id_,) for id_ in messages]
+        "UPDATE messages SET seen = ? WHERE id = ?",
+        [(one.status, one.id) for one in messages],
     )
 
 

@@ -60,10 +60,15 @@ class Undelivered:
             self._tasks.spawn(self.mark_seen(seen), "seen")
 
     async def mark_seen(self, messages: Sequence[Message]) -> None:
-        """Take messages off the list: somebody has seen them."""
+        """Take messages off the list: somebody has seen them as they are here.
+
+        One that has another status meanwhile stays listed.
+        """
+        if not messages:
+            return
         for message in messages:
             self._doubts.pop(message.id, None)
-        await self._ledger.mark_seen([one.id for one in messages])
+        await self._ledger.mark_seen(messages)
         for account in {one.dispatch.account for one in messages}:
             self._events.publish(UndeliveredChanged(account=account))
 
