@@ -14,6 +14,7 @@ from custom_components.sms_italia.const import CONF_FALLBACK
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, until
+from .states import call
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -87,6 +88,20 @@ async def test_an_uncertain_message_fires_an_event(
     simulator.move(simulator.messages[0].id, "delivered")
     await until(lambda: len(events) > 1)
     assert events == [("uncertain", "Anna"), ("delivered", "Anna")]
+
+
+async def test_a_cancelled_message_fires_an_event_of_its_own(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The user's own doing is no failure."""
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    simulator.inject("smshosting", Fault.THROTTLED)
+    await send(hass, "anna")
+    events = follow(hass)
+    (message,) = (await call(hass, "find_messages"))["messages"]
+    await call(hass, "cancel", message_id=message["id"])
+    await until(lambda: events)
+    assert events == [("cancelled", "Anna")]
 
 
 async def test_a_status_changed_while_the_account_was_unloaded_fires_an_event_later(

@@ -51,7 +51,7 @@ from custom_components.sms_italia.messaging import (
 )
 from custom_components.sms_italia.providers import PROVIDERS, FieldKind
 from custom_components.sms_italia.runtime import MESSENGER
-from custom_components.sms_italia.sending import send as send_request
+from custom_components.sms_italia.sending import SendingCall
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, as_input, settings_for, until
@@ -358,8 +358,7 @@ async def test_what_is_ready_to_be_sent_when_a_reload_begins_waits_for_its_end(
     reload = hass.async_create_task(hass.config_entries.async_reload(account.entry_id))
     await until(lambda: account.state is ConfigEntryState.SETUP_IN_PROGRESS)
     sending = hass.async_create_task(
-        send_request(
-            hass,
+        SendingCall(hass, None, account).send(
             account,
             SendRequest(account=account.entry_id, targets=(anna,), text="Prova"),
         )

@@ -1,5 +1,6 @@
 """Repair issues come, can be fixed, and go away by themselves."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from http import HTTPStatus
@@ -10,7 +11,7 @@ from typing import Any
 
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.storage import STORAGE_DIR
@@ -29,11 +30,13 @@ from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
     CONF_FALLBACK,
     CONF_LOW_CREDIT,
+    CONF_RETRY_FOR,
     DOMAIN,
 )
 from custom_components.sms_italia.messaging import HttpsRequired
 from custom_components.sms_italia.providers import PROVIDERS
 from custom_components.sms_italia.repairs import async_report_daily_limit
+from custom_components.sms_italia.undelivered import REFUSED_CALLS, RefusedCalls
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
@@ -49,15 +52,36 @@ ASKED = ("smshosting", "inviosmart")
 
 
 async def send(
-    hass: HomeAssistant, account: MockConfigEntry, text: str = "Allarme"
+    hass: HomeAssistant,
+    account: MockConfigEntry,
+    text: str = "Allarme",
+    user: str | None = None,
 ) -> None:
-    """Send to one number, and wait for what follows at once."""
+    """Send to one number, and wait for what follows at once.
+
+    `user` is the ID of the person who does it, None for an automation.
+    """
     await hass.services.async_call(
         NOTIFY_DOMAIN,
         slugify(account.title),
         {"message": text, "target": [ANNA]},
         blocking=True,
+        context=Context(user_id=user),
     )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def send_refused(
+    hass: HomeAssistant,
+    account: MockConfigEntry,
+    text: str = "Allarme",
+    user: str | None = None,
+) -> None:
+    """Send what is refused, and wait for what follows at once."""
+    with pytest.raises(HomeAssistantError):
+        await send(hass, account, text, user)
+    # Listeners are notified two rounds of the event loop later.
+    await asyncio.sleep(0.01)
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
@@ -133,7 +157,8 @@ class FixDialog:
         texts = await async_get_translations(self._hass, "en", "issues", {DOMAIN})
         for part in _parts(step):
             text = texts[f"component.{DOMAIN}.issues.{self._key}.fix_flow.{part}"]
-            assert set(re.findall(r"{(\w+)}", text)) <= self._placeholders
+            known = self._placeholders | set(step.get("description_placeholders") or {})
+            assert set(re.findall(r"{(\w+)}", text)) <= known
         return step
 
 
@@ -326,7 +351,7 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
     assert issues(hass) == {}
 
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo")
+        await send(hass, account, "Uno di troppo", user="persona")
     title, description = await shown(hass, "daily_limit_reached", "init")
     assert title == "Casa mia: the daily limit is reached"
     assert "would exceed the 2 parts that Casa mia may use today" in description
@@ -338,11 +363,11 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
 
 
 async def exceed(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
-    """Set up an account with a limit of one part and ask it for two."""
+    """Set up an account with a limit of one part, where a person asks for two."""
     account = await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 1})
     await send(hass, account)
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo")
+        await send(hass, account, "Uno di troppo", user="persona")
     return account
 
 
@@ -397,7 +422,7 @@ async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     left = await dialog.choose("leave_it")
     assert (left["type"], left["reason"]) == ("abort", "left_until_midnight")
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Ancora uno di troppo")
+        await send(hass, account, "Ancora uno di troppo", user="persona")
     assert issues(hass)["daily_limit_reached"].dismissed_version
     assert account.options == {CONF_DAILY_LIMIT: 1}
 
@@ -405,7 +430,7 @@ async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     assert issues(hass) == {}
     await send(hass, account)
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo anche domani")
+        await send(hass, account, "Uno di troppo anche domani", user="persona")
     assert not issues(hass)["daily_limit_reached"].dismissed_version
 
 
@@ -782,6 +807,7 @@ async def test_with_an_account_go_all_its_issues(
         "daily_limit_reached",
         "fallback_missing",
         "clear_text_address",
+        "undelivered",
     }
 
     await hass.config_entries.async_remove(account.entry_id)
@@ -789,6 +815,214 @@ async def test_with_an_account_go_all_its_issues(
 
     (left,) = ir.async_get(hass).issues.values()
     assert left.issue_id == f"low_credit_{other.entry_id}"
+
+
+# What was not delivered
+
+
+async def fail(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, **options: object
+) -> MockConfigEntry:
+    """Set up an account, and let a message to its recipient Anna fail later."""
+    account = await accounts.set_up(
+        "smshosting",
+        title="Casa mia",
+        recipients={"Anna": [ANNA]},
+        options={CONF_LOW_CREDIT: 0, **options},
+    )
+    await send(hass, account, "Allarme segreto")
+    simulator.move(simulator.messages[0].id, "sent")
+    simulator.move(simulator.messages[0].id, "failed")
+    await until(lambda: "undelivered" in issues(hass))
+    return account
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_failed_message_is_an_issue_that_sends_it_again(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
+) -> None:
+    """Only the dialog, which is for administrators, says whose it was and why."""
+    await fail(hass, accounts, simulator)
+    issue = issues(hass)["undelivered"]
+    assert issue.translation_placeholders == {"account": "Casa mia", "count": "1"}
+    assert set(issue.data or {}) == {"account"}
+
+    menu = await dialog.open("undelivered")
+    assert menu["menu_options"] == ["send_again", "dismiss"]
+    assert menu["description_placeholders"] == {"list": "- Anna, ***567: Failed"}
+    done = await dialog.choose("send_again")
+
+    assert done["type"] == "create_entry"
+    assert issues(hass) == {}
+    # The provider takes the same text once a day: the time goes behind it.
+    first, again = arrived(simulator)
+    assert again[0] == ANNA
+    assert again[1].startswith(first[1])
+
+
+@pytest.mark.usefixtures("quick")
+async def test_an_undelivered_message_can_be_dismissed_for_good(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
+) -> None:
+    account = await fail(hass, accounts, simulator)
+    await dialog.open("undelivered")
+    assert (await dialog.choose("dismiss"))["type"] == "create_entry"
+    assert issues(hass) == {}
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert issues(hass) == {}
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_was_not_delivered_is_an_issue_again_after_a_restart(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    account = await fail(hass, accounts, simulator)
+    assert await hass.config_entries.async_unload(account.entry_id)
+    ir.async_delete_issue(hass, DOMAIN, issues(hass)["undelivered"].issue_id)
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert "undelivered" in issues(hass)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_cannot_be_sent_again_stays_an_issue(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
+) -> None:
+    await fail(hass, accounts, simulator, **{CONF_DAILY_LIMIT: 1})
+    await dialog.open("undelivered")
+    stays = await dialog.choose("send_again")
+    assert (stays["type"], stays["reason"]) == ("abort", "not_all_sent")
+    assert "undelivered" in issues(hass)
+    assert len(arrived(simulator)) == 1
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_list_is_for_administrators_alone(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    hass_client: ClientSessionGenerator,
+    hass_read_only_access_token: str,
+) -> None:
+    await fail(hass, accounts, simulator)
+    assert await async_setup_component(hass, REPAIRS_DOMAIN, {})
+    client = await hass_client(hass_read_only_access_token)
+    body = {"handler": DOMAIN, "issue_id": issues(hass)["undelivered"].issue_id}
+    answered = await client.post("/api/repairs/issues/fix", json=body)
+    assert answered.status == HTTPStatus.UNAUTHORIZED
+
+
+async def test_equal_refusals_of_an_automation_are_one_issue_with_a_count(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    dialog: FixDialog,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """They were refused before a message existed."""
+    account = await accounts.set_up("smshosting", title="Casa mia")
+    for _ in range(2):
+        await send_refused(hass, account, " ")
+    assert caplog.text.count("Casa mia: a call was refused (empty_text)") == 2
+    placeholders = issues(hass)["undelivered"].translation_placeholders
+    assert placeholders == {"account": "Casa mia", "count": "2"}
+
+    menu = await dialog.open("undelivered")
+    assert menu["menu_options"] == ["dismiss"]
+    assert menu["description_placeholders"] == {
+        "list": "- 2: There is no text to send. Enter a message."
+    }
+    await dialog.choose("dismiss")
+    assert issues(hass) == {}
+
+
+async def test_a_refusal_that_a_person_sees_is_no_issue(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Neither before a message exists, nor when the provider refuses it."""
+    account = await accounts.set_up(
+        "inviosmart", options={CONF_LOW_CREDIT: 0, CONF_RETRY_FOR: 0}
+    )
+    await send_refused(hass, account, " ", user="persona")
+    simulator.set_credit("inviosmart", 0)
+    await send_refused(hass, account, user="persona")
+    assert issues(hass) == {}
+
+
+async def test_a_refusal_by_the_provider_that_no_person_sees_is_an_issue(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
+) -> None:
+    account = await accounts.set_up(
+        "inviosmart", options={CONF_LOW_CREDIT: 0, CONF_RETRY_FOR: 0}
+    )
+    simulator.set_credit("inviosmart", 0)
+    await send_refused(hass, account)
+    menu = await dialog.open("undelivered")
+    assert menu["description_placeholders"] == {
+        "list": "- ***567: Failed, Not enough credit"
+    }
+
+
+async def test_what_a_person_is_not_refused_is_an_issue(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Of several numbers one was accepted, so that the call is no error."""
+    account = await accounts.set_up("smshosting")
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        slugify(account.title),
+        {"message": "Allarme", "target": [ANNA, "899123456"]},
+        blocking=True,
+        context=Context(user_id="persona"),
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    placeholders = issues(hass)["undelivered"].translation_placeholders
+    assert placeholders == {"account": "Smshosting", "count": "1"}
+
+
+async def test_a_refused_call_that_names_no_account_is_an_issue_as_well(
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
+) -> None:
+    await accounts.set_up("smshosting")
+    await accounts.set_up("inviosmart")
+    with pytest.raises(HomeAssistantError):
+        await call(hass, "send_sms", message="Allarme", numbers=[ANNA])
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert issues(hass)["undelivered"].translation_placeholders == {
+        "account": "SMS Italia",
+        "count": "1",
+    }
+    await dialog.open("undelivered")
+    await dialog.choose("dismiss")
+    assert issues(hass) == {}
+
+
+async def test_refused_calls_are_kept_over_a_restart(
+    hass: HomeAssistant, accounts: Accounts, hass_storage: dict[str, Any]
+) -> None:
+    account = await accounts.set_up("smshosting")
+    await send_refused(hass, account, " ")
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert f"{DOMAIN}.refused_calls" in hass_storage
+    again = RefusedCalls(hass)
+    await again.async_load()
+    assert again.of(account.entry_id) == hass.data[REFUSED_CALLS].of(account.entry_id)
+    assert again.of(account.entry_id)["empty_text"].count == 1
+
+
+async def test_an_ignored_issue_comes_back_when_there_is_more(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    account = await accounts.set_up("smshosting")
+    await send_refused(hass, account, " ")
+    issue_id = issues(hass)["undelivered"].issue_id
+    ir.async_ignore_issue(hass, DOMAIN, issue_id, ignore=True)
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert issues(hass)["undelivered"].dismissed_version
+    await send_refused(hass, account, " ")
+    assert not issues(hass)["undelivered"].dismissed_version
 
 
 # The ledger

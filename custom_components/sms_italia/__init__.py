@@ -25,6 +25,7 @@ from .repairs import (
 )
 from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
 from .services import async_setup_services
+from .undelivered import REFUSED_CALLS, RefusedCalls
 from .webhook import DeliveryWebhook, async_remove_cloudhook
 
 PLATFORMS = [
@@ -48,6 +49,8 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         is_expected=partial(async_will_be_loaded, hass),
     )
     hass.data[MESSENGER] = messenger
+    hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)
+    await refused_calls.async_load()
 
     async def close(_event: Event) -> None:
         await messenger.close()

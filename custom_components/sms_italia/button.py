@@ -14,7 +14,7 @@ from .const import DOMAIN
 from .entity import RecipientEntity, async_add_recipients
 from .messaging import SendRequest
 from .runtime import SmsItaliaConfigEntry
-from .sending import raise_unless_accepted, send
+from .sending import SendingCall, raise_unless_accepted
 
 # The messenger limits the parallel requests.
 PARALLEL_UPDATES = 0
@@ -60,7 +60,8 @@ class SendTestButton(RecipientEntity, ButtonEntity):
             targets=self.entry.runtime_data.account.recipients[self.recipient],
             text=await self._text(),
         )
-        raise_unless_accepted(self.hass, await send(self.hass, self.entry, request))
+        with SendingCall(self.hass, self._context, self.entry) as call:
+            raise_unless_accepted(self.hass, await call.send(self.entry, request))
 
     async def _text(self) -> str:
         """Return the text in the language of Home Assistant.

@@ -24,6 +24,7 @@ from .messaging import (
     MessagesChanged,
     Target,
     TotalsChanged,
+    UndeliveredChanged,
     WaitRequested,
 )
 from .providers import (
@@ -219,7 +220,9 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 ):
                     self.follow_push()
                     self._refresh_soon()
-            case TotalsChanged() | DayChanged() | WaitRequested():
+            case (
+                TotalsChanged() | DayChanged() | WaitRequested() | UndeliveredChanged()
+            ):
                 pass
 
     @callback

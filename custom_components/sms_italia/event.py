@@ -9,12 +9,13 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import AccountEntity
 from .messaging import Event, Message, MessagesChanged
-from .providers import Status
+from .providers import ErrorKind, Status
 from .runtime import SmsItaliaConfigEntry
 
 PARALLEL_UPDATES = 0
 
-_TYPES = (Status.DELIVERED, Status.FAILED, Status.EXPIRED, Status.UNCERTAIN)
+_CANCELLED = "cancelled"
+_STATUSES = (Status.DELIVERED, Status.FAILED, Status.EXPIRED, Status.UNCERTAIN)
 
 
 async def async_setup_entry(
@@ -27,9 +28,9 @@ async def async_setup_entry(
 
 
 class DeliveryEvent(AccountEntity, EventEntity):
-    """Fires when a message is delivered, fails, expires, or becomes uncertain."""
+    """Fires when a message has a final status, is cancelled, or becomes uncertain."""
 
-    _attr_event_types = [status.value for status in _TYPES]  # noqa: RUF012 - as in the base class
+    _attr_event_types = [*(status.value for status in _STATUSES), _CANCELLED]  # noqa: RUF012 - as in the base class
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
         """Set up the event entity of an account."""
@@ -53,8 +54,8 @@ class DeliveryEvent(AccountEntity, EventEntity):
     def _trigger_events(self, messages: Iterable[Message]) -> None:
         """Fire an event for each message with a final or uncertain status."""
         for message in messages:
-            if message.status in _TYPES:
-                self._trigger_event(message.status, self._attributes(message))
+            if (event_type := _event_type(message)) is not None:
+                self._trigger_event(event_type, self._attributes(message))
                 self.async_write_ha_state()
 
     def _attributes(self, message: Message) -> dict[str, str | int | float | None]:
@@ -70,3 +71,13 @@ class DeliveryEvent(AccountEntity, EventEntity):
             "cost": None if message.cost is None else float(message.cost),
             "error": message.error.value if message.error else None,
         }
+
+
+def _event_type(message: Message) -> str | None:
+    """Return the type of the event for a message's status, None if there is none.
+
+    What the user cancelled is no failure.
+    """
+    if message.status is Status.FAILED and message.error is ErrorKind.CANCELLED:
+        return _CANCELLED
+    return message.status.value if message.status in _STATUSES else None

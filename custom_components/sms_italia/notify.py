@@ -1,10 +1,12 @@
 """The notify entities of recipients, and the legacy notify action of an account."""
 
+from collections.abc import Mapping
 import logging
 from typing import Any, override
 
 from homeassistant.components.notify import (
     ATTR_DATA,
+    ATTR_MESSAGE,
     ATTR_TARGET,
     ATTR_TITLE,
     DOMAIN as NOTIFY_DOMAIN,
@@ -13,14 +15,19 @@ from homeassistant.components.notify import (
     NotifyEntityFeature,
 )
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant, ServiceCall, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import slugify
 
 from .entity import RecipientEntity, async_add_recipients
 from .messaging import BadTarget, SendRequest, Target, join_title
 from .runtime import SmsItaliaConfigEntry
-from .sending import named_targets, raise_unless_accepted, read_options, send
+from .sending import (
+    SendingCall,
+    named_targets,
+    raise_unless_accepted,
+    read_options,
+)
 
 # The messenger limits the parallel requests; an alert to four people must not wait for
 # three timeouts first.
@@ -73,7 +80,8 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
             targets=self.entry.runtime_data.account.recipients[self.recipient],
             text=join_title(title, message) if title else message,
         )
-        raise_unless_accepted(self.hass, await send(self.hass, self.entry, request))
+        with SendingCall(self.hass, self._context, self.entry) as call:
+            raise_unless_accepted(self.hass, await call.send(self.entry, request))
 
     @callback
     def record_notification(self) -> None:
@@ -121,24 +129,32 @@ class AccountNotificationService(BaseNotificationService):
             await super().async_unregister_services()
 
     @override
-    async def async_send_message(self, message: str, **kwargs: Any) -> None:
-        """Send to the targets; without targets and groups, to all recipients.
+    async def _async_notify_message_service(self, service: ServiceCall) -> None:
+        """Send for a call; the base class would not say who makes it.
 
         Raises a translated HomeAssistantError if no message was accepted.
         """
+        with SendingCall(self.hass, service.context, self._entry) as call:
+            request = await self._request(service.data)
+            raise_unless_accepted(self.hass, await call.send(self._entry, request))
+
+    async def _request(self, data: Mapping[str, Any]) -> SendRequest:
+        """Return the request of a call with these fields.
+
+        To the targets; without targets and groups, to all recipients.
+        """
         entry = self._entry
-        options = await read_options(self.hass, kwargs.get(ATTR_DATA) or {})
-        names = kwargs.get(ATTR_TARGET)
+        options = await read_options(self.hass, data.get(ATTR_DATA) or {})
+        names = data.get(ATTR_TARGET)
         targets: list[Target | BadTarget] = []
         if names is not None:
             targets = await named_targets(self.hass, entry, names)
         elif not options.groups:
             for of_recipient in entry.runtime_data.account.recipients.values():
                 targets += of_recipient
-        request = SendRequest(
+        return SendRequest(
             account=entry.entry_id,
             targets=tuple(targets),
-            text=join_title(kwargs.get(ATTR_TITLE), message),
+            text=join_title(data.get(ATTR_TITLE), data[ATTR_MESSAGE]),
             options=options,
         )
-        raise_unless_accepted(self.hass, await send(self.hass, entry, request))

@@ -1,7 +1,9 @@
 """Repair issues of accounts and of the ledger, and the flows that fix them."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+import logging
 from math import floor
 from typing import Any
 
@@ -12,6 +14,7 @@ from homeassistant.components.repairs import (
 )
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 import voluptuous as vol
 from yarl import URL
@@ -26,21 +29,40 @@ from .const import (
 )
 from .flows.account import async_check_credentials, encrypted_addresses
 from .flows.selectors import whole_number
-from .messaging import Account, AccountOptions, DayChanged, Event, LedgerTrouble
+from .messaging import (
+    Account,
+    AccountOptions,
+    DayChanged,
+    Event,
+    Found,
+    LedgerError,
+    LedgerTrouble,
+    Message,
+    RequestRefusedError,
+    UndeliveredChanged,
+)
 from .providers import PROVIDERS, Credit
-from .runtime import SmsItaliaConfigEntry
+from .runtime import MESSENGER, SmsItaliaConfigEntry
+from .undelivered import REFUSED_CALLS, RefusedByReason, async_list_text
+
+_LOGGER = logging.getLogger(__name__)
+
+_NO_ACCOUNT = "SMS Italia"
+"""The title of what names no account."""
 
 LOW_CREDIT = "low_credit"
 DAILY_LIMIT_REACHED = "daily_limit_reached"
 FALLBACK_MISSING = "fallback_missing"
 CLEAR_TEXT_ADDRESS = "clear_text_address"
 HTTPS_REQUIRED = "https_required"
+UNDELIVERED = "undelivered"
 _ACCOUNT_ISSUES = (
     LOW_CREDIT,
     DAILY_LIMIT_REACHED,
     FALLBACK_MISSING,
     CLEAR_TEXT_ADDRESS,
     HTTPS_REQUIRED,
+    UNDELIVERED,
 )
 
 _DATA_ACCOUNT = "account"
@@ -190,11 +212,67 @@ class _ClearTextFixFlow(_HttpsFixFlow):
         return self._ignore("kept")
 
 
+class _UndeliveredFixFlow(_FixFlow):
+    """Lists what was not delivered; sends it again, or dismisses it."""
+
+    def __init__(self) -> None:
+        """Start with nothing listed."""
+        self._messages: Sequence[Message] = ()
+        self._refused: RefusedByReason = {}
+
+    @property
+    def _account(self) -> str:
+        return str((self.data or {})[_DATA_ACCOUNT])
+
+    async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
+        """List the messages and let the user choose."""
+        self._messages = (await _undelivered(self.hass, self._account)).messages
+        self._refused = self.hass.data[REFUSED_CALLS].of(self._account)
+        listed = await async_list_text(self.hass, self._messages, self._refused)
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["send_again", "dismiss"] if self._messages else ["dismiss"],
+            description_placeholders={"list": listed},
+        )
+
+    async def async_step_send_again(
+        self, _user_input: _Input = None
+    ) -> RepairsFlowResult:
+        """Send the messages again, as new ones; what is refused stays listed."""
+        self._forget_refused()
+        messenger = self.hass.data[MESSENGER]
+        results = await asyncio.gather(
+            *(messenger.resend(message.id) for message in self._messages),
+            return_exceptions=True,
+        )
+        for result in results:
+            match result:
+                case RequestRefusedError() | LedgerError():
+                    pass
+                case BaseException():
+                    raise result
+                case _:
+                    messenger.undelivered.answered(result)
+        if (await _undelivered(self.hass, self._account)).total:
+            return self.async_abort(reason="not_all_sent")
+        return self.async_create_entry(data={})
+
+    async def async_step_dismiss(self, _user_input: _Input = None) -> RepairsFlowResult:
+        """Take what was listed off the list."""
+        self._forget_refused()
+        await self.hass.data[MESSENGER].undelivered.mark_seen(self._messages)
+        return self.async_create_entry(data={})
+
+    def _forget_refused(self) -> None:
+        self.hass.data[REFUSED_CALLS].async_remove(self._account, self._refused)
+
+
 _FIX_FLOWS: Mapping[str, type[_FixFlow]] = {
     DAILY_LIMIT_REACHED: _DailyLimitFixFlow,
     FALLBACK_MISSING: _FallbackFixFlow,
     CLEAR_TEXT_ADDRESS: _ClearTextFixFlow,
     HTTPS_REQUIRED: _HttpsRequiredFixFlow,
+    UNDELIVERED: _UndeliveredFixFlow,
 }
 
 
@@ -224,6 +302,67 @@ def async_report_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> 
 
 
 @callback
+def async_report_refused_call(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry | None, err: HomeAssistantError
+) -> None:
+    """Report a call that was refused before a message existed, to whom nobody saw.
+
+    `entry` is None for one that names no account.
+    """
+    _LOGGER.warning(
+        "%s: a call was refused (%s)",
+        entry.title if entry else _NO_ACCOUNT,
+        err.translation_key,
+    )
+    account = entry.entry_id if entry else ""
+    hass.data[REFUSED_CALLS].async_add(account, err)
+    hass.async_create_background_task(
+        async_check_undelivered(hass, account), f"{DOMAIN} undelivered"
+    )
+
+
+async def async_check_undelivered(hass: HomeAssistant, account: str) -> None:
+    """Create or delete the issue of what an account did not deliver.
+
+    One that was ignored comes back when there is more than before. It says how much
+    there is and no more, since everybody can read it.
+    """
+    refused = hass.data[REFUSED_CALLS].of(account)
+    calls = sum(call.count for call in refused.values())
+    count = calls + (await _undelivered(hass, account)).total
+    issue_id = f"{UNDELIVERED}_{account}"
+    if not count:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        return
+    known = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+    before = ((known and known.translation_placeholders) or {}).get("count")
+    if before is not None and int(before) < count:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+    entry = hass.config_entries.async_get_entry(account)
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        data={_DATA_ACCOUNT: account},
+        is_fixable=True,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key=UNDELIVERED,
+        translation_placeholders={
+            "account": entry.title if entry else _NO_ACCOUNT,
+            "count": str(count),
+        },
+    )
+
+
+async def _undelivered(hass: HomeAssistant, account: str) -> Found:
+    """Return the undelivered messages of an account; none if the ledger is closed."""
+    try:
+        return await hass.data[MESSENGER].undelivered.of(account)
+    except LedgerError:
+        return Found(messages=(), total=0)
+
+
+@callback
 def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
     """Keep the issues of a loaded account up to date until it is unloaded."""
     coordinator = entry.runtime_data.coordinator
@@ -245,9 +384,22 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
 
     @callback
     def handle_event(event: Event) -> None:
-        if isinstance(event, DayChanged):
-            async_clear_daily_limit(hass, entry)
+        match event:
+            case DayChanged():
+                async_clear_daily_limit(hass, entry)
+            case UndeliveredChanged():
+                check_undelivered()
+            case _:
+                pass
 
+    @callback
+    def check_undelivered() -> None:
+        entry.async_create_background_task(
+            hass, async_check_undelivered(hass, entry.entry_id), f"{DOMAIN} undelivered"
+        )
+
+    # What came while nobody listened stands in the ledger.
+    check_undelivered()
     entry.async_on_unload(coordinator.async_add_listener(check_credit))
     entry.async_on_unload(coordinator.async_add_listener(check_https))
     entry.async_on_unload(
@@ -334,6 +486,7 @@ def async_clear_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
     """Delete all issues of an account that is removed."""
     for key in _ACCOUNT_ISSUES:
         _set_issue(hass, entry, key, is_due=False)
+    hass.data[REFUSED_CALLS].async_forget(entry.entry_id)
 
 
 def _issue_id(key: str, entry: SmsItaliaConfigEntry) -> str:

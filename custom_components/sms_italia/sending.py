@@ -1,12 +1,14 @@
 """The one way of every send, from what was asked for to an account."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import VolDictType
 from homeassistant.util import dt as dt_util
@@ -30,7 +32,7 @@ from .messaging import (
 )
 from .pictures import read_picture
 from .providers import Channel, Mode
-from .repairs import async_report_daily_limit
+from .repairs import async_report_daily_limit, async_report_refused_call
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 ATTR_SENDER = "sender"
@@ -169,21 +171,65 @@ async def named_targets(
     return found
 
 
-async def send(
-    hass: HomeAssistant, entry: SmsItaliaConfigEntry, request: SendRequest
-) -> tuple[Message, ...]:
-    """Send through an account; return the messages, also if none was accepted.
+@dataclass(slots=True)
+class SendingCall:
+    """One call that sends: nothing of what it is refused ends in silence.
 
-    Waits for an account that is being reloaded. Raises a translated HomeAssistantError
-    if the request is refused as a whole.
+    What is raised to a person is known to that person. Everything else that was refused
+    or not delivered is reported when the call ends. `context` is that of the call;
+    `entry` is the account that it is made to, None if it names none.
     """
-    try:
-        return await hass.data[MESSENGER].send(request)
-    except RequestRefusedError as err:
-        if err.reason is Refusal.DAILY_LIMIT:
-            # Only a loaded account has a limit, so its runtime data is there.
-            async_report_daily_limit(hass, entry, entry.runtime_data.account)
-        raise refusal_error(err) from None
+
+    hass: HomeAssistant
+    context: Context | None
+    entry: SmsItaliaConfigEntry | None
+    _messages: list[Message] = field(default_factory=list, init=False)
+    _refused: list[tuple[SmsItaliaConfigEntry, HomeAssistantError]] = field(
+        default_factory=list, init=False
+    )
+
+    def __enter__(self) -> Self:
+        """Return the call."""
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        err: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Report what the caller does not know; raises nothing."""
+        refusal = err if isinstance(err, HomeAssistantError) else None
+        has_user = self.context is not None and self.context.user_id is not None
+        undelivered = self.hass.data[MESSENGER].undelivered
+        if refusal is not None and has_user:
+            undelivered.refused(self._messages)
+            return
+        undelivered.answered(self._messages)
+        for entry, error in self._refused:
+            async_report_refused_call(self.hass, entry, error)
+        if refusal is not None and not self._messages and not self._refused:
+            async_report_refused_call(self.hass, self.entry, refusal)
+
+    async def send(
+        self, entry: SmsItaliaConfigEntry, request: SendRequest
+    ) -> tuple[Message, ...]:
+        """Send through an account; return the messages, also if none was accepted.
+
+        Waits for an account that is being reloaded. Raises a translated
+        HomeAssistantError if the request is refused as a whole.
+        """
+        try:
+            messages = await self.hass.data[MESSENGER].send(request)
+        except RequestRefusedError as err:
+            if err.reason is Refusal.DAILY_LIMIT:
+                # Only a loaded account has a limit, so its runtime data is there.
+                async_report_daily_limit(self.hass, entry, entry.runtime_data.account)
+            refusal = refusal_error(err)
+            self._refused.append((entry, refusal))
+            raise refusal from None
+        self._messages += messages
+        return messages
 
 
 def raise_unless_accepted(hass: HomeAssistant, messages: Sequence[Message]) -> None:

@@ -245,7 +245,7 @@ def test_a_message_for_later_leaves_once_when_the_wall_clock_shows_its_time(
     time = JumpingTime(jumps)
     shown = [
         moment
-        for moment in range(5 * HOUR)
+        for moment in range(5 * HOUR - NOTICED - 1)
         if all(time.wall(moment + more) >= NOON + send_at for more in range(NOTICED))
     ]
     sent = [
@@ -253,7 +253,8 @@ def test_a_message_for_later_leaves_once_when_the_wall_clock_shows_its_time(
         for operation, moment in course(for_later(send_at), *jumps)
         if operation == Operation.SEND
     ]
-    assert len(sent) == bool(shown)
+    # It may also leave in the last minute, which nobody looks at.
+    assert bool(shown) <= len(sent) <= 1
     for moment in sent:
         assert time.wall(moment) >= NOON + send_at - 0.001
-        assert moment <= shown[0] + NOTICED + 1
+        assert not shown or moment <= shown[0] + NOTICED + 1

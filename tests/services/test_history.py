@@ -223,7 +223,7 @@ async def test_without_a_loaded_account_nothing_can_be_found_or_stopped(
 async def test_a_message_that_we_hold_is_stopped(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """It is failed because it was cancelled, and the event says so."""
+    """Its status is failed; the event says that it was cancelled."""
     await accounts.set_up("inviosmart")
     sent = await send(hass, "Domani", send_at=LATER)
 
@@ -235,7 +235,7 @@ async def test_a_message_that_we_hold_is_stopped(
     assert (answer["status"], answer["error"]) == ("failed", "cancelled")
     event = hass.states.get("event.inviosmart_delivery")
     assert event is not None
-    assert event.attributes["event_type"] == "failed"
+    assert event.attributes["event_type"] == "cancelled"
     assert event.attributes["error"] == "cancelled"
     assert len(simulator.messages) == 0
 

@@ -15,7 +15,7 @@ from .compose import (
 )
 from .errors import Refusal, RequestRefusedError
 from .health import Timing
-from .ledger import Found, LedgerTrouble, LedgerUnreadableError, Query
+from .ledger import Found, LedgerError, LedgerTrouble, LedgerUnreadableError, Query
 from .messenger import Messenger
 from .model import (
     BadTarget,
@@ -42,6 +42,7 @@ from .state import (
     HttpsRequired,
     MessagesChanged,
     TotalsChanged,
+    UndeliveredChanged,
     WaitRequested,
 )
 
@@ -60,6 +61,7 @@ __all__ = [
     "Event",
     "Found",
     "HttpsRequired",
+    "LedgerError",
     "LedgerTrouble",
     "LedgerUnreadableError",
     "Message",
@@ -80,6 +82,7 @@ __all__ = [
     "TextEstimate",
     "Timing",
     "TotalsChanged",
+    "UndeliveredChanged",
     "WaitRequested",
     "country_of",
     "group_address",

@@ -90,9 +90,9 @@ class Clock:
         return steady - self.now() + self.wall()
 
     def local_time(self) -> str:
-        """Return the local time as HH:MM."""
+        """Return the local time as HH:MM:SS."""
         moment = datetime.fromtimestamp(self.wall(), self.timezone())
-        return moment.strftime("%H:%M")
+        return moment.strftime("%H:%M:%S")
 
     def today(self) -> str:
         """Return the local date as YYYY-MM-DD."""

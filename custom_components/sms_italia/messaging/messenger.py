@@ -9,15 +9,21 @@ from pathlib import Path
 from .account import Account, Accounts
 from .alarm import ClockWatch
 from .clock import Clock
-from .compose import DailyLimits, create_dispatch, estimate_request, prices_by_country
+from .compose import (
+    DailyLimits,
+    create_dispatch,
+    estimate_request,
+    prices_by_country,
+    request_again,
+)
 from .delivery import DeliveryContext, Outbox, StormBrake
 from .errors import Refusal, RequestRefusedError
-from .health import Timing
+from .health import ANSWERING, Timing
 from .ledger import Ledger, LedgerTrouble
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted
-from .tracking import Cancellation, Failover, Retention, Tracker
+from .tracking import Cancellation, Retention, Tracker, Undelivered
 
 _CLOSE_DELAY = 10
 """Seconds that all stays open after the last account, if it is to come back."""
@@ -27,7 +33,8 @@ class Messenger:
     """Sends messages for all accounts and follows them to their end.
 
     Made once; runs from the first `attach` to the last `detach`. `events` notifies the
-    rooms, `totals` says what accounts spent, `ledger` finds messages.
+    rooms, `totals` says what accounts spent, `ledger` finds messages, `undelivered` has
+    those that nobody knows of.
     """
 
     def __init__(
@@ -65,10 +72,11 @@ class Messenger:
         self._tasks = self._context.tasks
         self._outbox = Outbox(self._context)
         self._storm = StormBrake(self._context, self._outbox)
-        self._failover = Failover(self._context, self._outbox)
         self._retention = Retention(self._context)
+        self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
+        self._context.health.subscribe(self._look_up_doubts)
         self._lock = asyncio.Lock()
         self._closing: asyncio.TimerHandle | None = None
         self._end: asyncio.Task[None] | None = None
@@ -188,13 +196,32 @@ class Messenger:
             self._open.add(messages)
             # Not awaited itself: a caller that is cancelled must not take it along.
             task = self._outbox.deliver(messages)
-            await asyncio.wait([task], timeout=self._timing.answer)
+            try:
+                await asyncio.wait([task], timeout=self._timing.answer)
+            except asyncio.CancelledError:
+                self.undelivered.answered(latest.values())
+                raise
             if task.cancelled() or not task.done():
                 # It waits for its turn, or everything stops: it is sent in any case.
                 await self._open.record(messages)
             else:
                 task.result()
             return tuple(latest.values())
+
+    async def resend(self, message_id: int) -> tuple[Message, ...]:
+        """Send a message again, as a new one; return what `send` does.
+
+        The old one is no longer listed as undelivered. Raises RequestRefusedError as
+        `send` does, or if the message is not known, and LedgerUnreadableError.
+        """
+        message = await self.message(message_id)
+        if message is None:
+            raise RequestRefusedError(
+                Refusal.UNKNOWN_MESSAGE, {"message_id": f"{message_id:016x}"}
+            )
+        sent = await self.send(await request_again(message))
+        await self.undelivered.mark_seen([message])
+        return sent
 
     async def estimate(self, request: SendRequest) -> TextEstimate:
         """Return what a request would take, sending nothing.
@@ -243,6 +270,12 @@ class Messenger:
         tracker = self._trackers.get(account_id)
         return tracker is not None and await tracker.called_back(submission, body)
 
+    def _look_up_doubts(self, account_id: str) -> None:
+        """Let an account's tracker ask about doubts as soon as the account answers."""
+        condition = self._context.health.of(account_id).condition
+        if condition in ANSWERING and account_id in self._trackers:
+            self._trackers[account_id].look_up_doubts()
+
     async def _start(self) -> None:
         """Open the ledger and take over what was open when it was closed."""
         opened = await self.ledger.open(self._clock.today())
@@ -280,5 +313,6 @@ class Messenger:
         self._outbox.stop()
         self._context.stop()
         self._storm.stop()
+        self.undelivered.stop()
         for tracker in self._trackers.values():
             tracker.stop()

@@ -22,6 +22,12 @@ MIN_DIGITS = 8
 """Digits of the shortest phone number; below are only service numbers."""
 
 
+FAILOVER = 3600
+"""Seconds after its end in which a message may go on after a failed delivery."""
+
+_UNDELIVERED = frozenset({Status.FAILED, Status.EXPIRED, Status.UNCERTAIN})
+
+
 class TextEncoding(StrEnum):
     """What the user wants done with a text before it is sent."""
 
@@ -185,8 +191,11 @@ class Message:
     where one that was never tried gets a try after a start, though it has expired.
     `joined_in` is the ID of the message that carries it together with others.
     `unanswered` are the accounts that were sent the text and did not say whether they
-    accepted it; an account stays in it when it turns out not to have. `revision` counts
-    its transitions: a change computed from an older state is dropped.
+    accepted it; an account stays in it when it turns out not to have.
+    `marked_text` is what is sent of it since its own text was refused as a repeat.
+    `failed_over_from` is the account after which it goes on, since its delivery failed
+    there. `revision` counts its transitions: a change computed from an older state is
+    dropped.
     """
 
     id: int
@@ -209,15 +218,10 @@ class Message:
     type: MessageType | None = None
     joined_in: int | None = None
     unanswered: tuple[str, ...] = ()
+    failed_over_from: str | None = None
+    marked_text: str | None = field(default=None, repr=False)
     first_try_until: float | None = field(default=None, compare=False)
     revision: int = field(default=0, compare=False, repr=False)
-
-    @property
-    def expires(self) -> float:
-        """When (steady time) it is sent no more."""
-        if self.attempts or self.first_try_until is None:
-            return self.dispatch.expires
-        return max(self.dispatch.expires, self.first_try_until)
 
     @property
     def group(self) -> str | None:
@@ -229,6 +233,32 @@ class Message:
     def shown_number(self) -> str:
         """The number as anybody may see it: masked; a group by its ID."""
         return mask_number(self.number) if self.group is None else self.number
+
+    @property
+    def text(self) -> str:
+        """The text that is sent."""
+        return self.marked_text or self.dispatch.text
+
+    @property
+    def expires(self) -> float:
+        """The steady time after which it is not sent any more."""
+        if self.failed_over_from is not None:
+            return self.dispatch.expires + FAILOVER
+        if self.attempts or self.first_try_until is None:
+            return self.dispatch.expires
+        return max(self.dispatch.expires, self.first_try_until)
+
+    @property
+    def is_undelivered(self) -> bool:
+        """Whether somebody must know that it did not, or may not, arrive.
+
+        Of joined messages it is the one that carries them.
+        """
+        return (
+            self.status in _UNDELIVERED
+            and self.error is not ErrorKind.CANCELLED
+            and self.joined_in is None
+        )
 
     @property
     def public_id(self) -> str:

@@ -70,7 +70,7 @@ def history_response(hass: HomeAssistant, message: Message) -> JsonObjectType:
     """Return a message of the history: its text and its times as well."""
     return {
         **message_response(hass, message),
-        "message": message.dispatch.text,
+        "message": message.text,
         "created": _local_time(message.dispatch.created),
         "updated": _local_time(message.updated),
     }

@@ -36,10 +36,10 @@ from ..sending import (
     EXTRA_FIELDS,
     EXTRA_KEYS,
     PRICE_FIELDS,
+    SendingCall,
     account_title,
     named_targets,
     read_options,
-    send,
 )
 from .recipients import TargetedRecipients, async_find_recipients
 from .responses import MESSAGE_KEYS, message_responses
@@ -77,14 +77,16 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     or if a recipient's entity is not loaded; all others are sent to before.
     """
     hass = call.hass
-    recipients = await async_find_recipients(call)
-    shares = await _shares(call, recipients)
-    results = await _submit_all(hass, shares)
-    errors = [error for result in results if (error := _error_of(hass, result))]
-    if len(errors) == len(results):
-        raise errors[0]
+    with SendingCall(hass, call.context, _named_entry(call)) as sending:
+        recipients = await async_find_recipients(call)
+        shares = await _shares(call, recipients)
+        results = await _submit_all(sending, shares)
+        errors = [error for result in results if (error := _error_of(hass, result))]
+        if len(errors) == len(results):
+            raise errors[0]
     _record_notifications(recipients.entities, results)
-    recipients.raise_for_missing()
+    with SendingCall(hass, call.context, _named_entry(call)):
+        recipients.raise_for_missing()
     if not call.return_response:
         return None
     messages: list[JsonValueType] = []
@@ -207,11 +209,19 @@ def _entry(call: ServiceCall) -> SmsItaliaConfigEntry:
     return entry
 
 
-async def _submit_all(hass: HomeAssistant, shares: Sequence[_Share]) -> list[_Result]:
+def _named_entry(call: ServiceCall) -> SmsItaliaConfigEntry | None:
+    """Return the account that a call names, or the only one; None if there is none."""
+    try:
+        return _entry(call)
+    except HomeAssistantError:
+        return None
+
+
+async def _submit_all(sending: SendingCall, shares: Sequence[_Share]) -> list[_Result]:
     """Send all shares at the same time; an account that refuses stops no other."""
     results: list[_Result] = []
     for result in await asyncio.gather(
-        *(send(hass, share.entry, share.request) for share in shares),
+        *(sending.send(share.entry, share.request) for share in shares),
         return_exceptions=True,
     ):
         match result:

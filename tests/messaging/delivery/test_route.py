@@ -581,7 +581,23 @@ async def test_an_alarm_that_repeats_goes_out_again_with_the_time_behind_it(
     (_, first), (_, second) = harness.arrived(REFERENCE)
     assert first == TEXT
     assert second.startswith(f"{TEXT} ")
-    assert len(second) == len(TEXT) + len(" 14:05")
+    assert len(second) == len(TEXT) + len(" 14:05:09")
+
+
+async def test_a_repeat_is_marked_once_and_goes_on_with_the_marked_text(
+    harness: Harness,
+) -> None:
+    await harness.attach(PLAIN)
+    await harness.attach(
+        REFERENCE, refusing=ErrorKind.DUPLICATE, fallback=(MANY, PLAIN)
+    )
+    await harness.attach(MANY, refusing=ErrorKind.DUPLICATE)
+    message = await harness.one(REFERENCE)
+    texts = [one.text for one in harness.client(REFERENCE).submissions]
+    assert texts == [TEXT, message.text]
+    assert [one.text for one in harness.client(MANY).submissions] == [message.text]
+    assert harness.arrived(PLAIN) == [(NUMBER, message.text)]
+    assert (await harness.latest(message)).text == message.text != TEXT
 
 
 async def test_only_the_repeats_of_a_dispatch_get_the_time_behind_them(

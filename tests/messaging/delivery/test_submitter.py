@@ -41,7 +41,6 @@ from ..fake import (
     THROTTLED,
     FakeClient,
     Lost,
-    Operation,
 )
 from ..helpers import (
     NUMBER,
@@ -327,31 +326,29 @@ async def test_what_a_provider_accepts_without_an_id_counts(harness: Harness) ->
 
 @pytest.fixture
 def _believing(harness: Harness) -> None:
-    """Believe a provider that a request in doubt never came; ask only on a hint."""
+    """Believe a provider that a request in doubt never came, as soon as it answers."""
     harness.use(
         timing=replace(
-            TIMING, first_poll=3600, longest_poll=3600, never_came=0, idle_probe=0.01
+            TIMING,
+            first_poll=120,
+            longest_look_up=120,
+            never_came=0,
         )
     )
 
 
 async def doubt(harness: Harness, **options: object) -> tuple[Account, Message]:
-    """Attach an account and send; the request does not arrive in time.
-
-    The account has answered a probe since.
-    """
+    """Attach an account and send; the request does not arrive in time."""
     harness.client(SMSH).reply(Lost.REQUEST)
     account = await harness.attach(SMSH, **options)
     message = await harness.one(SMSH)
     assert message.stage is Stage.IN_DOUBT
-    await until(lambda: harness.requests(SMSH, Operation.PROBE))
     return account, message
 
 
-async def settle(harness: Harness, message: Message) -> None:
-    """Have the provider asked about a message in doubt; it knows of none."""
-    assert message.submission is not None
-    assert await harness.messenger.callback(SMSH, message.submission, b"")
+def settle(harness: Harness) -> None:
+    """Let the provider answer a probe, then what it knows of the doubt: nothing."""
+    harness.time.pass_by(harness.timing.longest_look_up)
 
 
 async def arrive_late(account: Account) -> None:
@@ -374,7 +371,7 @@ async def test_a_duplicate_of_a_request_in_doubt_is_not_sent_with_the_time_behin
     await harness.attach(KEY)
     account, message = await doubt(harness, fallback=(KEY,))
     await arrive_late(account)
-    await settle(harness, message)
+    settle(harness)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
     assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert kept.error is None
@@ -392,7 +389,7 @@ async def test_a_doubt_is_remembered_through_a_restart_and_a_refusal(
     harness.use()
     harness.client(SMSH).reply(THROTTLED)
     await harness.attach(SMSH)
-    await settle(harness, message)
+    settle(harness)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
     assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert [text for _, text in harness.arrived(SMSH)] == [TEXT]
@@ -418,7 +415,7 @@ async def test_a_request_that_a_crash_cut_off_may_have_come_as_well(
     await arrive_late(account)
     harness.use(ledger=crashed)
     await harness.attach(SMSH)
-    await settle(harness, message)
+    settle(harness)
     kept = await harness.until_kept(message, stage=Stage.CLOSED)
     assert (kept.status, kept.detail) == (Status.SENT, "duplicate_of_doubt")
     assert [text for _, text in harness.arrived(SMSH)] == [known.text]
@@ -432,7 +429,7 @@ async def test_an_alarm_that_repeats_is_repeated_after_a_doubt_too(
     await harness.attach(SMSH)
     await harness.one(SMSH)
     _, second = await doubt(harness)
-    await settle(harness, second)
+    settle(harness)
     taken = await harness.until_kept(second, stage=Stage.ACCEPTED)
     assert taken.error is None
     (_, text), (_, again) = harness.arrived(SMSH)
@@ -448,7 +445,7 @@ async def test_an_alarm_of_another_sender_is_no_reason_for_a_duplicate(
     await harness.send(SMSH, NUMBER, sender="Cantina")
     account, second = await doubt(harness)
     await arrive_late(account)
-    await settle(harness, second)
+    settle(harness)
     kept = await harness.until_kept(second, stage=Stage.CLOSED)
     assert kept.detail == "duplicate_of_doubt"
 
@@ -467,7 +464,7 @@ async def test_a_doubt_about_a_repeat_says_nothing_of_its_plain_text(
     harness.line.release_answers()
     message = await send
     assert (message.stage, harness.requests(SMSH)) == (Stage.IN_DOUBT, 3)
-    await settle(harness, message)
+    settle(harness)
     await harness.until_kept(message, stage=Stage.ACCEPTED)
     (_, text), (_, again) = harness.arrived(SMSH)
     assert text == TEXT
@@ -517,13 +514,13 @@ async def test_a_repeat_that_takes_one_more_part_must_be_within_the_daily_limit(
     assert harness.requests(SMSH) == requests
 
 
-async def test_a_repeat_that_is_refused_again_has_the_parts_of_its_own_text(
+async def test_a_repeat_that_is_refused_again_has_the_parts_of_its_marked_text(
     harness: Harness,
 ) -> None:
     await harness.attach(SMSH, refusing=ErrorKind.DUPLICATE)
     message = await harness.one(SMSH, text="x" * 158)
-    assert [len(one.text) for one in harness.client(SMSH).submissions] == [158, 164]
-    assert (message.status, message.parts) == (Status.FAILED, 1)
+    assert [len(one.text) for one in harness.client(SMSH).submissions] == [158, 167]
+    assert (message.status, message.parts) == (Status.FAILED, 2)
     assert message.error is ErrorKind.DUPLICATE
 
 

@@ -185,14 +185,14 @@ async def test_a_message_is_found_by_what_it_is_known_by_until_it_is_closed(
 ) -> None:
     message = await desk.accepted(submission="uno")
     ref = MessageRef("1", NUMBER)
-    assert desk.open.by_ref("casa", ref) == message
-    assert desk.open.by_ref("riserva", ref) is None
-    assert desk.open.by_ref("casa", MessageRef("1", OTHER)) is None
+    assert desk.open.by_ref("casa", ref) == (message,)
+    assert desk.open.by_ref("riserva", ref) == ()
+    assert desk.open.by_ref("casa", MessageRef("1", OTHER)) == ()
     assert desk.open.of_submission("uno") == [message]
     await desk.open.change(
         [replace(message, stage=Stage.CLOSED, status=Status.DELIVERED)]
     )
-    assert desk.open.by_ref("casa", ref) is None
+    assert desk.open.by_ref("casa", ref) == ()
     assert desk.open.of_submission("uno") == []
 
 
@@ -562,6 +562,17 @@ async def test_whoever_watches_sees_what_was_joined_and_follows(desk: Desk) -> N
         assert carrying.id not in latest
 
 
+async def test_messages_with_one_id_are_both_found_by_it(desk: Desk) -> None:
+    first = await desk.accepted()
+    second = await desk.accepted()
+    ref = MessageRef("1", NUMBER)
+    assert desk.open.by_ref("casa", ref) == (first, second)
+    await desk.open.change(
+        [replace(second, stage=Stage.CLOSED, status=Status.DELIVERED)]
+    )
+    assert desk.open.by_ref("casa", ref) == (first,)
+
+
 # Forgetting
 
 
@@ -573,7 +584,7 @@ async def test_after_clearing_nothing_is_left_but_what_was_spent(desk: Desk) -> 
     assert list(desk.open) == []
     assert desk.open.waiting == tuple(desk.open.waiting_for(NUMBER)) == ()
     assert desk.open.held("casa", NUMBER) == ()
-    assert desk.open.by_ref("casa", MessageRef("1", NUMBER)) is None
+    assert desk.open.by_ref("casa", MessageRef("1", NUMBER)) == ()
     assert desk.open.committed_parts("casa") == 1
 
 
@@ -870,7 +881,7 @@ def compare(desk: Desk, model: Model) -> None:
         ref = MessageRef(f"id-{one.id}", one.number)
         for account in ("casa", "riserva"):
             known = is_open and one.provider_id and one.last_account == account
-            assert desk.open.by_ref(account, ref) == (one if known else None)
+            assert desk.open.by_ref(account, ref) == ((one,) if known else ())
         reference = f"ref-{one.dispatch.id}"
         assert desk.open.of_submission(reference) == [
             other for other in everything if other.submission == reference

@@ -16,6 +16,7 @@ from custom_components.sms_italia.messaging.state import (
     Events,
     TotalsChanged,
 )
+from custom_components.sms_italia.messaging.state.transitions import failed_over
 from custom_components.sms_italia.providers import Status
 
 from ..helpers import OTHER
@@ -105,6 +106,37 @@ async def test_what_was_never_sent_is_taken_back_from_the_day_it_was_counted(
     assert desk.totals.spent_today("casa").parts == 0
     totals = await desk.ledger.totals_between("casa", TODAY, "2026-11-15")
     assert totals == {TODAY: DayTotal()}
+
+
+async def test_what_failed_after_it_was_accepted_was_spent_wherever_it_goes_on(
+    desk: Desk,
+) -> None:
+    """With the cost that the report of the failure has."""
+    message = await desk.accepted()
+    failed = replace(
+        message, stage=Stage.CLOSED, status=Status.FAILED, cost=Decimal("0.05")
+    )
+    waiting = failed_over(failed, desk.clock.moment())
+    await desk.open.change([waiting])
+    spent = DayTotal(parts=1, cost=Decimal("0.05"))
+    assert desk.totals.spent_today("casa") == spent
+    await desk.open.change(
+        [replace(waiting, stage=Stage.SUBMITTING, last_account="riserva")]
+    )
+    await desk.open.change(
+        [
+            replace(
+                waiting,
+                stage=Stage.ACCEPTED,
+                last_account="riserva",
+                provider_id="2",
+                cost=Decimal("0.07"),
+            )
+        ]
+    )
+    assert desk.totals.spent_today("casa") == spent
+    elsewhere = DayTotal(parts=1, cost=Decimal("0.07"))
+    assert desk.totals.spent_today("riserva") == elsewhere
 
 
 async def test_what_is_accepted_counts_before_its_id_is_known(desk: Desk) -> None:
@@ -225,8 +257,8 @@ async def test_a_clock_that_goes_far_back_finds_the_totals_in_the_ledger(
 @pytest.mark.parametrize(
     ("zone", "day", "time"),
     [
-        (lambda: timezone(timedelta(hours=13)), "2026-11-15", "01:00"),
-        (lambda: timezone(timedelta(hours=-12)), TODAY, "00:00"),
+        (lambda: timezone(timedelta(hours=13)), "2026-11-15", "01:00:00"),
+        (lambda: timezone(timedelta(hours=-12)), TODAY, "00:00:00"),
     ],
 )
 async def test_midnight_is_where_the_user_lives(

@@ -128,6 +128,7 @@ EVENTS: Mapping[str, Callable[[Message], Message]] = {
             one, a_report(Status.UNCERTAIN, is_last=True), NOW
         )
     ),
+    "failed_over": lambda one: transitions.failed_over(one, NOW),
     "no_longer_tracked": transitions.no_longer_tracked,
     "given_up": lambda one: transitions.given_up(one, NOW),
     "divided": lambda one: transitions.divided(one, [MEMBER], NOW),
@@ -163,6 +164,7 @@ cancelled            closed      closed   closed  closed      closed    closed  
 reported             -           -        -       accepted    accepted  accepted  -
 reported at the end  closed      closed   closed  closed      closed    closed    -
 reported for the last time closed closed  closed  closed      closed    closed    -
+failed_over          waiting     waiting  -       waiting     waiting   waiting   -
 no_longer_tracked    closed      closed   closed  closed      closed    closed    -
 given_up             closed      closed   closed  closed      closed    closed    -
 divided              closed      closed   closed  closed      -         closed    -
@@ -405,10 +407,12 @@ def test_an_account_that_gets_the_text_again_is_unanswered_once() -> None:
     assert again.submission == "again"
 
 
-def test_an_account_that_gets_another_text_cannot_have_the_messages_own() -> None:
+def test_a_text_that_is_not_its_own_stays_with_a_message() -> None:
     before = at(Stage.WAITING)
-    after = transitions.submitted(before, TRACKED, "ref", f"{TEXT} 12:00", NOW)
-    assert after.unanswered == before.unanswered
+    marked = transitions.submitted(before, TRACKED, "ref", f"{TEXT} 12:00:00", NOW)
+    assert marked.text == f"{TEXT} 12:00:00"
+    again = transitions.submitted(marked, TRACKED, "again", marked.text, NOW)
+    assert again.text == marked.text
 
 
 def test_an_accepted_message_has_the_parts_and_the_cost_of_its_provider() -> None:
@@ -674,6 +678,31 @@ def test_a_message_that_never_arrived_is_sent_again_at_once() -> None:
         "attempt_at": NOW.steady,
         **CHANGED,
     }
+
+
+def test_a_message_that_failed_over_waits_for_the_accounts_behind() -> None:
+    """With the cost of the first one, until another accepts it."""
+    before = at(Stage.CLOSED)
+    assert changes(before, EVENTS["failed_over"](before)) == {
+        "status": Status.QUEUED,
+        "stage": Stage.WAITING,
+        "failed_over_from": "riserva",
+        "submission": None,
+        "provider_id": None,
+        "parts": DISPATCH.parts,
+        "type": None,
+        "attempt_at": NOW.steady,
+        **CHANGED,
+    }
+
+
+def test_an_accepted_message_waits_again_for_a_failover_alone() -> None:
+    before = at(Stage.ACCEPTED)
+    waiting = replace(before, stage=Stage.WAITING, status=Status.QUEUED)
+    assert not may_follow(before, waiting)
+    again = replace(waiting, failed_over_from="riserva")
+    assert may_follow(before, again)
+    assert not may_follow(replace(before, failed_over_from="riserva"), again)
 
 
 def test_an_expired_message_keeps_the_error_that_it_waited_for() -> None:

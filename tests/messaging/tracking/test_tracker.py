@@ -405,6 +405,62 @@ async def test_an_account_that_may_have_sent_it_is_not_asked_when_a_later_one_di
     assert harness.arrived(MANY) == [(NUMBER, TEXT)]
 
 
+async def test_a_large_submission_is_given_longer_to_arrive(harness: Harness) -> None:
+    harness.client(REFERENCE).reply(Lost.REQUEST)
+    await harness.attach(REFERENCE)
+    messages = await harness.send(REFERENCE, *numbers(11))
+    harness.time.pass_by(harness.timing.never_came)
+    asked = harness.requests(REFERENCE, Operation.STATUS)
+    await until(lambda: harness.requests(REFERENCE, Operation.STATUS) >= asked + 4)
+    assert harness.requests(REFERENCE) == 1
+    harness.time.pass_by(harness.timing.never_came_bulk)
+    await harness.until_kept(messages[-1], stage=Stage.ACCEPTED)
+    assert harness.requests(REFERENCE) == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "pause"),
+    [(1, 3), (10, 5), (600, 15), (1800, 15), (3600, 30), (86_400, 720)],
+)
+def test_a_doubt_is_looked_up_again_soon_however_old_it_is(
+    age: float, pause: float
+) -> None:
+    """The line may come back at any moment."""
+    assert Timing().next_look_up(age) == pause
+
+
+async def test_a_doubt_is_looked_up_as_soon_as_the_account_accepts_again(
+    harness: Harness,
+) -> None:
+    pauses = replace(STILL, first_pause=0.01, longest_pause=0.01, longest_look_up=HOUR)
+    harness.use(timing=pauses)
+    await harness.attach(REFERENCE)
+    harness.client(REFERENCE).reply(Lost.ANSWER)
+    message = await harness.one(REFERENCE)
+    await asyncio.sleep(0.02)
+    assert (await harness.latest(message)).stage is Stage.IN_DOUBT
+    await harness.one(REFERENCE, OTHER)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
+async def test_a_doubt_is_looked_up_as_soon_as_the_account_answers_a_question(
+    harness: Harness,
+) -> None:
+    harness.use(timing=STILL)
+    await harness.attach(REFERENCE)
+    other = await harness.one(REFERENCE, OTHER)
+    harness.client(REFERENCE).reply(Lost.ANSWER)
+    message = await harness.one(REFERENCE)
+    harness.client(REFERENCE).reply(Lost.REQUEST, of=Operation.STATUS)
+    asked = partial(harness.requests, REFERENCE, Operation.STATUS)
+    await harness.messenger.callback(REFERENCE, message.submission or "", b"")
+    await until(lambda: asked() == 1)
+    await asyncio.sleep(0.02)
+    assert (await harness.latest(message)).stage is Stage.IN_DOUBT
+    await harness.messenger.callback(REFERENCE, other.submission or "", b"")
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
 async def test_a_clock_that_is_set_does_not_settle_a_doubt(harness: Harness) -> None:
     """Right after a start without a clock of its own, hours may seem to pass."""
     harness.client(REFERENCE).reply(Lost.REQUEST)
@@ -666,7 +722,7 @@ async def test_a_group_in_doubt_that_never_came_is_sent_again(
     harness.client(REFERENCE).reply(Lost.REQUEST)
     await harness.attach(REFERENCE)
     (message,) = await harness.send(REFERENCE, groups=("12",))
-    harness.time.pass_by(harness.timing.never_came)
+    harness.time.pass_by(harness.timing.never_came_bulk)
     await harness.until_kept(message, stage=Stage.CLOSED)
     assert [to for to, _ in harness.arrived(REFERENCE)] == group
     assert harness.requests(REFERENCE) == 2
@@ -812,9 +868,8 @@ async def test_a_callback_that_refuses_a_submission_lets_the_route_go_on(
     assert await harness.latest(message) == message
     assert await harness.messenger.callback(REFERENCE, str(message.submission), body)
 
-    refused = await harness.latest(message)
-    assert (refused.status, refused.error) == (Status.FAILED, ErrorKind.CREDIT)
-    await until(lambda: harness.accepted(ONE))
+    kept = await harness.until_kept(message, stage=Stage.ACCEPTED, last_account=ONE)
+    assert (kept.error, kept.failed_over_from) == (None, REFERENCE)
     assert len(harness.accepted(ONE)) == 1
 
 
@@ -955,92 +1010,6 @@ async def test_where_the_provider_reports_by_itself_asking_is_the_safety_net(
     assert not harness.requests(ONE, Operation.STATUS)
     (submission,) = harness.client(ONE).submissions
     assert submission.callback_url == address.format(submission.reference)
-
-
-# After a failed delivery
-
-
-async def test_a_failed_delivery_goes_out_again_through_the_fallback_if_wanted(
-    harness: Harness,
-) -> None:
-    await harness.attach(REFERENCE)
-    await harness.attach(
-        ONE,
-        fallback=(REFERENCE,),
-        failover_on_failed_delivery=True,
-    )
-    message = await harness.one(ONE)
-    harness.client(ONE).report(Status.FAILED)
-    await until(lambda: harness.accepted(REFERENCE))
-    await harness.until_kept(message, status=Status.FAILED)
-    assert harness.arrived(REFERENCE) == [(NUMBER, TEXT)]
-    harness.client(REFERENCE).report(Status.FAILED)
-    await until(lambda: not harness.messenger.open_messages(ONE))
-    _, again = await harness.found()
-    kept = await harness.until_kept(again, status=Status.FAILED)
-    assert kept.last_account == REFERENCE
-    assert len(harness.accepted(ONE)) == len(harness.accepted(REFERENCE)) == 1
-
-
-async def test_a_doubt_that_ends_as_a_failed_delivery_goes_out_again_as_well(
-    harness: Harness,
-) -> None:
-    harness.client(REFERENCE).reply(Lost.ANSWER)
-    harness.client(REFERENCE).reply(Lost.REQUEST, of=Operation.STATUS)
-    await harness.attach(ONE)
-    await harness.attach(REFERENCE, fallback=(ONE,), failover_on_failed_delivery=True)
-    message = await harness.one(REFERENCE)
-    harness.client(REFERENCE).report(Status.FAILED)
-    await harness.until_kept(message, status=Status.FAILED)
-    await until(lambda: harness.accepted(ONE))
-    assert harness.arrived(ONE) == [(NUMBER, TEXT)]
-    assert len(harness.accepted(REFERENCE)) == 1
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"failover_on_failed_delivery": False, "fallback": (REFERENCE,)},
-        {"failover_on_failed_delivery": True, "fallback": ()},
-    ],
-)
-async def test_a_failed_delivery_is_the_end_otherwise(
-    harness: Harness, options: dict[str, object]
-) -> None:
-    await harness.attach(REFERENCE)
-    await harness.attach(ONE, **options)
-    message = await harness.one(ONE)
-    harness.client(ONE).report(Status.FAILED)
-    await harness.until_kept(message, status=Status.FAILED)
-    assert len(await harness.found()) == 1
-    assert not harness.client(REFERENCE).calls
-
-
-async def test_a_failed_delivery_that_is_reported_too_late_is_the_end(
-    harness: Harness,
-) -> None:
-    await harness.attach(REFERENCE)
-    await harness.attach(
-        ONE,
-        fallback=(REFERENCE,),
-        failover_on_failed_delivery=True,
-    )
-    message = await harness.one(ONE)
-    harness.time.pass_by(2 * HOUR)
-    harness.client(ONE).report(Status.FAILED)
-    await harness.until_kept(message, status=Status.FAILED)
-    assert len(await harness.found()) == 1
-    assert not harness.client(REFERENCE).calls
-
-
-async def test_what_is_refused_at_once_is_no_failed_delivery(harness: Harness) -> None:
-    """The fallback was asked when it was sent, and is not asked again."""
-    await harness.attach(REFERENCE, fallback=(MANY,), failover_on_failed_delivery=True)
-    await harness.attach(MANY)
-    message = await harness.one(REFERENCE, LANDLINE)
-    assert message.status is Status.FAILED
-    await asyncio.sleep(0.05)
-    assert harness.requests(MANY) == 1
 
 
 async def test_a_tracker_that_was_stopped_is_forgotten(harness: Harness) -> None:

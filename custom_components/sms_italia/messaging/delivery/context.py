@@ -101,6 +101,12 @@ class Pending:
     is_duplicate: bool = False
     unanswered_before: tuple[str, ...] = ()
 
+    @property
+    def may_be_marked(self) -> bool:
+        """Whether it was refused as a repeat, and is sent marked, once."""
+        is_open = self.is_duplicate and not self.is_settled
+        return is_open and self.message.marked_text is None
+
     def refused(
         self, account_id: str, refusal: NotSent, retry_at: float | None = None
     ) -> None:

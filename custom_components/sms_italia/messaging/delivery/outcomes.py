@@ -113,7 +113,7 @@ class Settlement:
             case Again.NEVER:
                 return None
             case Again.SIGNED_IN:
-                return message.dispatch.expires
+                return message.expires
             case Again.AFTER_A_PAUSE:
                 return max(wait_until, now + timing.no_credit)
             case Again.WAIT_OVER:
@@ -167,7 +167,7 @@ class Settlement:
             other.id != message.id
             and other.provider_id is not None
             and other.last_account == self.account.id
-            and other.dispatch.text == message.dispatch.text
+            and other.text == message.text
             and other.dispatch.options.sender == message.dispatch.options.sender
         )
 

@@ -140,6 +140,11 @@ class Choice:
         """
         if one.is_settled or account_id in one.asked:
             return False
+        failed_at = one.message.failed_over_from
+        if failed_at and account_id not in accounts_after(
+            self.dispatch.route, failed_at
+        ):
+            return False
         if account_id in one.message.unanswered:
             # It may have been sent there, and was resent in spite of that.
             behind = accounts_after(self.dispatch.route, account_id)

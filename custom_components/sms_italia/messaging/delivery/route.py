@@ -7,7 +7,7 @@ import logging
 
 from ...providers import ErrorKind, Feature, NotSent
 from ..account import Account
-from ..health import MOST_IN_SMALL, AccountHealth, Condition, Rank
+from ..health import ANSWERING, MOST_IN_SMALL, AccountHealth, Rank
 from ..model import Message
 from ..state.transitions import (
     expired,
@@ -27,8 +27,6 @@ _SOON = 120
 
 When the request arrives, or by the provider's clock, its time might be past.
 """
-
-_RECOVERED = frozenset({Condition.HEALTHY, Condition.BEHIND, Condition.ADMITTING})
 
 
 class Route:
@@ -54,7 +52,7 @@ class Route:
             account_id
             for account_id, asked in self._asked.items()
             if health.of(account_id) is not asked
-            or (account_id in waited_for and asked.condition in _RECOVERED)
+            or (account_id in waited_for and asked.condition in ANSWERING)
         ]
 
     async def run(self) -> None:
@@ -101,8 +99,13 @@ class Route:
             one.is_duplicate = False
         self._asked[account_id] = self._context.health.of(account_id)
         account = self._context.accounts.get(account_id)
-        if account is None or self._is_too_long(account):
+        if account is None:
             self._pass_over(account_id, pending)
+            return
+        too_long = [one for one in pending if self._is_too_long(one, account)]
+        self._pass_over(account_id, too_long)
+        pending = [one for one in pending if one not in too_long]
+        if not pending:
             return
         submitter = Submitter(
             self._context,
@@ -116,7 +119,7 @@ class Route:
             await submitter.submit(batches[0])
         else:
             await self._submit_all(submitter, batches)
-        duplicates = [one for one in pending if one.is_duplicate and not one.is_settled]
+        duplicates = [one for one in pending if one.may_be_marked]
         if (text := submitter.repeat_text(duplicates)) is not None:
             await self._submit_all(submitter, submitter.batches(duplicates), text)
 
@@ -139,10 +142,10 @@ class Route:
             )
         )
 
-    def _is_too_long(self, account: Account) -> bool:
+    def _is_too_long(self, one: Pending, account: Account) -> bool:
         """Return whether a fallback may not send a text of so many parts."""
         is_fallback = account.id != self._dispatch.account
-        return is_fallback and self._dispatch.parts > account.max_parts
+        return is_fallback and one.message.parts > account.max_parts
 
     def _pass_over(self, account_id: str, pending: Sequence[Pending]) -> None:
         """Go past an account that cannot send; one that is being loaded may later."""
@@ -189,5 +192,4 @@ class Route:
         if one.retry_at is None or not may_wait:
             return refused(one.message, refusal, one.refused_by, now)
         waiting = requeued(one.message, refusal, one.refused_by, one.retry_at, now)
-        is_over = now.steady >= waiting.expires
-        return expired(waiting, now) if is_over else waiting
+        return expired(waiting, now) if now.steady >= waiting.expires else waiting

@@ -50,12 +50,22 @@ class Submitter:
         self._turns = context.turns(account.id)
 
     def batches(self, pending: Sequence[Pending]) -> list[tuple[Pending, ...]]:
-        """Return the messages in as few requests as possible, each group in its own."""
-        numbers = [one for one in pending if one.message.group is None]
+        """Return the messages in as few requests as possible: each has one text.
+
+        Each group has its own.
+        """
+        numbers: dict[str, list[Pending]] = {}
         groups = [one for one in pending if one.message.group is not None]
+        for one in pending:
+            if one.message.group is None:
+                numbers.setdefault(one.message.text, []).append(one)
         size = self._account.provider.capabilities.recipients_per_submission
         return [
-            *batched(numbers, size, strict=False),
+            *(
+                batch
+                for of_text in numbers.values()
+                for batch in batched(of_text, size, strict=False)
+            ),
             *batched(groups, 1, strict=False),
         ]
 
@@ -76,10 +86,10 @@ class Submitter:
     async def submit(self, batch: Sequence[Pending], text: str | None = None) -> None:
         """Make one request for messages when it is their turn, and settle them.
 
-        `text` is another one than that of the dispatch. Raises nothing but
+        `text` is another one than that of the messages. Raises nothing but
         CancelledError: after a fault of ours, what was on its way is in doubt.
         """
-        text = text or self._dispatch.text
+        text = text or batch[0].message.text
         try:
             with self._turns.join(self._rank, _lines(batch)) as turn:
                 if not await self._is_admitted(turn, batch):
@@ -229,11 +239,7 @@ class Submitter:
         self._learn_pace(outcomes)
         for one, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NotSent):
-                one.message = replace(
-                    one.message,
-                    unanswered=one.unanswered_before,
-                    parts=self._dispatch.parts,
-                )
+                one.message = replace(one.message, unanswered=one.unanswered_before)
         whole = result.refusal
         if whole and whole.kind is ErrorKind.RECIPIENT and len(batch) > 1:
             # One bad number got all refused, and nothing was sent: split them.

@@ -64,6 +64,9 @@ class Admission(StrEnum):
 UP = frozenset({Condition.HEALTHY, Condition.BEHIND})
 """The conditions in which an account is no longer suspect."""
 
+ANSWERING = UP | {Condition.ADMITTING}
+"""The conditions in which an account answers, as far as anybody knows."""
+
 SUSPECT = frozenset({Condition.ADMITTING, Condition.UNREACHABLE, Condition.UNANSWERED})
 
 type _Cells = Mapping[tuple[Condition, OpenRequest, Need], Admission]

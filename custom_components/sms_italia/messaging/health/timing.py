@@ -21,11 +21,12 @@ class Timing:
     latest, and what is on the wire gets `stop` to end when everything stops.
 
     A status request comes after `first_poll`, then whenever half a message's age has
-    passed again, at least every `longest_poll`, until `give_up`. A submission that a
-    provider does not know `never_came` seconds after it was made never arrived; one
-    that the provider works on after it has answered, `never_came_in_bulk`. Messages
-    to one number within `storm` are counted together; what is too much is held as
-    long.
+    passed again, at least every `longest_poll`, until `give_up`. A submission in doubt
+    is looked up every `longest_look_up` at least, as long as its provider does not
+    answer; rarer after half an hour. One that a provider does not know `never_came`
+    seconds after it ended (`never_came_bulk` for a large one) never arrived. What is
+    still uncertain after `report_doubt` is reported to the user. Messages to one number
+    within `storm` are counted together; what is too much is held as long.
     """
 
     unanswered: float = 5
@@ -44,8 +45,10 @@ class Timing:
     first_poll: float = 3
     first_poll_if_pushed: float = 60
     longest_poll: float = 3600
+    longest_look_up: float = 15
     never_came: float = 120
-    never_came_in_bulk: float = 1800
+    never_came_bulk: float = 1800
+    report_doubt: float = 60
     give_up: float = 72 * 3600
     storm: float = 60
 
@@ -56,6 +59,11 @@ class Timing:
         """
         first = self.first_poll_if_pushed if is_pushed else self.first_poll
         return min(max(age / 2, first), self.longest_poll)
+
+    def next_look_up(self, age: float) -> float:
+        """Return the seconds to wait before looking up a doubt of this age."""
+        longest = max(self.longest_look_up, age / 120)
+        return min(max(age / 2, self.first_poll), longest, self.longest_poll)
 
     def next_attempt(self, age: float) -> float:
         """Return the seconds until a message of this age is tried again."""

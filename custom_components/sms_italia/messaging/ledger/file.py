@@ -12,6 +12,7 @@ import time
 from urllib.parse import quote
 
 from ..clock import ClockReading
+from ..model import Message
 from . import queries, rows
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
@@ -219,6 +220,11 @@ class LedgerFile:
         """Keep who an account is at its provider."""
         with self._transaction() as database:
             rows.keep_identity(database, account, identity)
+
+    def mark_seen(self, messages: Sequence[Message]) -> None:
+        """Keep that somebody has seen messages with the status that they have here."""
+        with self._transaction() as database:
+            rows.mark_seen(database, messages)
 
     def forget_dispatches(self, dispatches: Sequence[int]) -> None:
         """Forget dispatches and all that belongs to them."""

@@ -5,7 +5,7 @@ the same time is committed together; while one commit runs, the next ones gather
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -178,6 +178,26 @@ class Ledger:
         Raises LedgerUnreadableError.
         """
         return await self._read(lambda one: queries.read_message(one, message_id))
+
+    async def undelivered(
+        self, account: str, except_for: Collection[int], limit: int
+    ) -> Found:
+        """Return the newest undelivered messages of an account that nobody has seen.
+
+        `except_for` are IDs of messages that are left out. Raises
+        LedgerUnreadableError.
+        """
+        return await self._read(
+            lambda one: queries.read_undelivered(one, account, except_for, limit)
+        )
+
+    async def mark_seen(self, messages: Sequence[Message]) -> None:
+        """Keep that somebody has seen messages with the status that they have here."""
+        await self.flush()
+        try:
+            await self._write(lambda: self._file.mark_seen(messages))
+        except sqlite3.Error as err:
+            _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
 
     async def latest(
         self, account: str, recipient: str | None = None

@@ -3,8 +3,9 @@
 Everything here is blocking, and works on a connection of whoever calls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
+import json
 import sqlite3
 
 from ...providers import Picture
@@ -92,6 +93,30 @@ def find(database: sqlite3.Connection, query: Query) -> Found:
         f"SELECT * FROM {MESSAGES} WHERE {where} "  # noqa: S608 - values are bound
         "ORDER BY id DESC LIMIT :limit OFFSET :offset",
         {**values, "limit": query.limit, "offset": query.offset},
+    ).fetchall()
+    return Found(messages=tuple(messages_of(rows)), total=int(total))
+
+
+def read_undelivered(
+    database: sqlite3.Connection, account: str, except_for: Collection[int], limit: int
+) -> Found:
+    """Return the newest undelivered messages of an account that nobody has seen.
+
+    `except_for` are IDs of messages that are left out.
+    """
+    where = (
+        "status IN ('failed', 'expired', 'uncertain') AND status IS NOT seen "
+        "AND error IS NOT 'cancelled' AND joined_in IS NULL AND account = :account "
+        "AND id NOT IN (SELECT value FROM json_each(:except_for))"
+    )
+    values = {"account": account, "except_for": json.dumps(list(except_for))}
+    (total,) = database.execute(
+        f"SELECT count(*) FROM {MESSAGES} WHERE {where}",  # noqa: S608 - values are bound
+        values,
+    ).fetchone()
+    rows = database.execute(
+        f"SELECT * FROM {MESSAGES} WHERE {where} ORDER BY id DESC LIMIT :limit",  # noqa: S608 - values are bound
+        {**values, "limit": limit},
     ).fetchall()
     return Found(messages=tuple(messages_of(rows)), total=int(total))
 

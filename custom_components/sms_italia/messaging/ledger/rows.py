@@ -210,6 +210,8 @@ def _message_row(message: Message) -> Row:
         "type": message.type,
         "joined_in": message.joined_in,
         "unanswered": " ".join(message.unanswered) or None,
+        "failed_over_from": message.failed_over_from,
+        "marked_text": message.marked_text,
     }
 
 
@@ -224,6 +226,14 @@ def forget_account(database: sqlite3.Connection, account: str) -> None:
     """Forget what an account spent, and that it submitted messages of others."""
     for table in ("submissions", "totals", "identities"):
         database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
+
+
+def mark_seen(database: sqlite3.Connection, messages: Iterable[Message]) -> None:
+    """Keep that somebody has seen messages with the status that they have here."""
+    database.executemany(
+        "UPDATE messages SET seen = ? WHERE id = ?",
+        [(one.status, one.id) for one in messages],
+    )
 
 
 def keep_identity(database: sqlite3.Connection, account: str, identity: str) -> None:
@@ -298,4 +308,6 @@ def _message(row: sqlite3.Row, dispatch: Dispatch) -> Message:
         type=None if type_ is None else MessageType(type_),
         joined_in=row["joined_in"],
         unanswered=tuple((row["unanswered"] or "").split()),
+        failed_over_from=row["failed_over_from"],
+        marked_text=row["marked_text"],
     )

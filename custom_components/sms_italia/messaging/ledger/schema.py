@@ -52,13 +52,18 @@ CREATE TABLE messages (
     attempt_at REAL,
     type TEXT,
     joined_in INTEGER,
-    unanswered TEXT
+    unanswered TEXT,
+    failed_over_from TEXT,
+    marked_text TEXT,
+    seen TEXT
 );
 CREATE INDEX messages_by_dispatch ON messages (dispatch);
 CREATE INDEX messages_by_number ON messages (number);
 CREATE INDEX messages_by_recipient ON messages (recipient, dispatch)
     WHERE recipient IS NOT NULL;
 CREATE INDEX messages_open ON messages (dispatch) WHERE stage <> 'closed';
+CREATE INDEX messages_undelivered ON messages (dispatch)
+    WHERE status IN ('failed', 'expired', 'uncertain');
 
 CREATE TABLE pictures (
     dispatch INTEGER PRIMARY KEY,

@@ -10,6 +10,7 @@ from .events import (
     HttpsRequired,
     MessagesChanged,
     TotalsChanged,
+    UndeliveredChanged,
     WaitRequested,
 )
 from .open_messages import Change, OpenMessages
@@ -28,5 +29,6 @@ __all__ = [
     "MessagesChanged",
     "OpenMessages",
     "TotalsChanged",
+    "UndeliveredChanged",
     "WaitRequested",
 ]

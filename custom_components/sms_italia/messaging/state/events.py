@@ -78,6 +78,13 @@ class DayChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UndeliveredChanged:
+    """Messages of an account were not delivered, or somebody has seen that."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRequested:
     """A provider asks an account to wait for longer than messages wait for it."""
 
@@ -94,6 +101,7 @@ type Event = (
     | HttpsRequired
     | WaitRequested
     | DayChanged
+    | UndeliveredChanged
 )
 type Listener = Callable[[Event], None]
 

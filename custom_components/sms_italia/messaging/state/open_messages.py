@@ -40,7 +40,7 @@ class OpenMessages:
         self._totals = totals
         self._events = events
         self._open: dict[int, Message] = {}
-        self._by_ref: dict[tuple[str | None, str, str], int] = {}
+        self._by_ref: _Index[tuple[str | None, str, str]] = _Index()
         self._by_submission: _Index[str] = _Index()
         self._waiting: dict[int, Message] = {}
         self._waiting_by_number: _Index[str] = _Index()
@@ -111,10 +111,12 @@ class OpenMessages:
         """Return a message that is still open."""
         return self._open.get(message_id)
 
-    def by_ref(self, account_id: str, ref: MessageRef) -> Message | None:
-        """Return the open message that an account's provider knows by this ref."""
-        message_id = self._by_ref.get((account_id, ref.provider_id, ref.recipient))
-        return None if message_id is None else self._open[message_id]
+    def by_ref(self, account_id: str, ref: MessageRef) -> tuple[Message, ...]:
+        """Return the open messages that an account's provider knows by this ref.
+
+        It is one, unless the provider gave an ID twice.
+        """
+        return self._by_ref[account_id, ref.provider_id, ref.recipient]
 
     def of_submission(self, reference: str) -> list[Message]:
         """Return the open messages of a submission."""
@@ -215,6 +217,10 @@ class OpenMessages:
             yield self._watched[dispatch_id]
         finally:
             del self._watched[dispatch_id]
+
+    def is_watched(self, message: Message) -> bool:
+        """Return whether a caller waits for what its dispatch leads to."""
+        return message.dispatch.id in self._watched
 
     def _put(
         self,
@@ -318,9 +324,7 @@ class OpenMessages:
         for account in _accounts_to_charge(message):
             self._unsent_parts[account] += message.parts
         if message.provider_id is not None:
-            self._by_ref[message.last_account, message.provider_id, message.number] = (
-                message.id
-            )
+            self._by_ref.add(_ref_of(message, message.provider_id), message)
         if message.submission is not None:
             self._by_submission.add(message.submission, message)
 
@@ -330,9 +334,7 @@ class OpenMessages:
         for account in _accounts_to_charge(message):
             self._unsent_parts[account] -= message.parts
         if message.provider_id is not None:
-            self._by_ref.pop(
-                (message.last_account, message.provider_id, message.number), None
-            )
+            self._by_ref.remove(_ref_of(message, message.provider_id), message)
         if message.submission is not None:
             self._by_submission.remove(message.submission, message)
         match message.stage:
@@ -353,6 +355,11 @@ def _growing_ids(clock: Clock) -> Iterator[int]:
     while True:
         last = max(last + 1, int(clock.now() * 1000) << 20)
         yield last
+
+
+def _ref_of(message: Message, provider_id: str) -> tuple[str | None, str, str]:
+    """Return what a message's provider knows it by."""
+    return message.last_account, provider_id, message.number
 
 
 def _shown(message: Message) -> tuple[object, ...]:

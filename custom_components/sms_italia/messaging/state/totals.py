@@ -65,12 +65,16 @@ class DailyTotals:
 
         for old, new in changes:
             before, after = _charged_account(old), _charged_account(new)
+            if before is not None and _has_failed_over(old, new):
+                # What it cost there was spent, and it may cost more elsewhere.
+                add(self._day, before, 0, _cost(new) - _cost(old))
+                continue
             # A correction counts today; what turns out not to be spent never did.
             day = self._day if before == after else self._clock.day_of(old.updated)
             if before is not None:
-                add(day, before, -old.parts, -(old.cost or Decimal(0)))
+                add(day, before, -old.parts, -_cost(old))
             if after is not None:
-                add(self._day, after, new.parts, new.cost or Decimal(0))
+                add(self._day, after, new.parts, _cost(new))
         spent = [
             Spent(day=day, account=account, parts=total.parts, cost=total.cost)
             for (day, account), total in sums.items()
@@ -159,6 +163,15 @@ class DailyTotals:
             Spent(day=day, account=account, parts=total.parts, cost=total.cost)
             for account, total in reading.result().items()
         )
+
+
+def _cost(message: Message) -> Decimal:
+    return message.cost or Decimal(0)
+
+
+def _has_failed_over(old: Message, new: Message) -> bool:
+    """Return whether a message goes on, whose delivery failed after it was sent."""
+    return new.failed_over_from != old.failed_over_from and new.error is None
 
 
 def _charged_account(message: Message) -> str | None:

@@ -38,7 +38,7 @@ FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
             Stage.CLOSED,
         }
     ),
-    Stage.ACCEPTED: frozenset({Stage.ACCEPTED, Stage.CLOSED}),
+    Stage.ACCEPTED: frozenset({Stage.ACCEPTED, Stage.WAITING, Stage.CLOSED}),
     Stage.IN_DOUBT: frozenset(
         {Stage.IN_DOUBT, Stage.WAITING, Stage.ACCEPTED, Stage.CLOSED}
     ),
@@ -57,7 +57,8 @@ def may_follow(old: Message, new: Message) -> bool:
     A change from two or more transitions ago is dropped: of two who settle a doubt at
     the same time, the second must not undo what followed the first. Once a provider has
     accepted a message, its status only moves forward: queued, sent, uncertain, then one
-    of the final three.
+    of the final three. It waits again only for a failover, which
+    it has once at each account.
     """
     if new.revision < old.revision or new.stage not in FOLLOWING[old.stage]:
         return False
@@ -65,6 +66,8 @@ def may_follow(old: Message, new: Message) -> bool:
         return new.status is old.status
     if old.stage is not Stage.ACCEPTED or new.status.is_final:
         return True
+    if new.stage is Stage.WAITING:
+        return old.failed_over_from != new.failed_over_from
     return _RANK[new.status] >= _RANK[old.status]
 
 
@@ -133,10 +136,11 @@ def submitted(
 ) -> Message:
     """Return a message of which a request with this text is about to be made.
 
-    If no answer comes, the account may have its text, unless that was another one.
+    A text that is not its own stays with it. If no answer comes, the account may have
+    the text.
     """
     unanswered = message.unanswered
-    if text == message.dispatch.text and account.id not in unanswered:
+    if account.id not in unanswered:
         unanswered = (*unanswered, account.id)
     return _at(
         message,
@@ -148,6 +152,7 @@ def submitted(
         attempt_at=None,
         attempts=message.attempts + 1,
         unanswered=unanswered,
+        marked_text=None if text == message.dispatch.text else text,
     )
 
 
@@ -402,6 +407,25 @@ def _moment_of(message: Message, report: Report, now: float) -> float:
     """Return when a report's status was reached; its clock is not ours."""
     at = now if report.at is None else report.at.timestamp()
     return min(max(at, message.dispatch.created), now)
+
+
+def failed_over(failed: Message, now: Moment) -> Message:
+    """Return a message that a report closed as failed, on to the accounts behind.
+
+    It has the cost (euro) of the account where it failed until another accepts it.
+    """
+    return _at(
+        failed,
+        now,
+        status=Status.QUEUED,
+        stage=Stage.WAITING,
+        failed_over_from=failed.last_account,
+        submission=None,
+        provider_id=None,
+        parts=failed.dispatch.parts,
+        type=None,
+        attempt_at=now.steady,
+    )
 
 
 def no_longer_tracked(message: Message) -> Message:

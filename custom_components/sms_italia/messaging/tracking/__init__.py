@@ -1,8 +1,8 @@
 """After a message was accepted: its delivery, its cancellation, its end."""
 
 from .cancellation import Cancellation
-from .failover import Failover
 from .retention import Retention
 from .tracker import Tracker
+from .undelivered import Undelivered
 
-__all__ = ["Cancellation", "Failover", "Retention", "Tracker"]
+__all__ = ["Cancellation", "Retention", "Tracker", "Undelivered"]

@@ -1,68 +1,53 @@
-"""After an account had accepted a message: once more, by the next accounts."""
-
-from collections.abc import Sequence
-from dataclasses import replace
+"""After an account had accepted a message: the same one, by the next accounts."""
 
 from ...providers import ErrorKind, Status
-from ..compose import has_room, new_message
-from ..delivery import DeliveryContext, Outbox, accounts_after
-from ..errors import RequestRefusedError
-from ..model import Message, Stage
-from ..state import Change
+from ..delivery import DeliveryContext, accounts_after
+from ..model import FAILOVER, Message
+from ..state.transitions import failed_over
 
 
 class Failover:
-    """Sends again what a provider did not send after all.
+    """Decides whether a message that an account had accepted goes on along its route.
 
-    And what a report called failed, if the user chose that.
+    What the provider refused after all does; what a report called failed does once, if
+    the user chose that. Until an hour after it would have expired:
+    docs/development/decisions.md 1.
     """
 
-    def __init__(self, context: DeliveryContext, outbox: Outbox) -> None:
-        """Follow the messages that are closed."""
-        self._context = context
-        self._outbox = outbox
-        context.open_messages.subscribe(self._on_closed, Stage.CLOSED)
+    def __init__(self, context: DeliveryContext) -> None:
+        """Look at the attached accounts."""
+        self._accounts = context.accounts
+        self._clock = context.clock
 
-    def _on_closed(self, changes: Sequence[Change]) -> None:
-        """Begin for each that a provider had accepted; not for what was cancelled."""
-        for change in changes:
-            message = change.after
-            route = accounts_after(message.dispatch.route, message.last_account)
-            if _has_failed_there(change) and route:
-                self._context.tasks.spawn(self._send_again(message, route), "failover")
+    def after(self, failed: Message) -> Message | None:
+        """Return a message that a report or a refusal closed: perhaps queued again.
 
-    async def _send_again(self, message: Message, route: Sequence[str]) -> None:
-        """Send a failed message as a new one, by the accounts of a route."""
-        try:
-            account = await self._context.accounts.wait_for(message.dispatch.account)
-        except RequestRefusedError:
-            return
-        now = self._context.clock.moment()
-        # An error is a refusal: nothing left.
-        is_refused = message.error is not None
-        is_wanted = is_refused or account.options.failover_on_failed_delivery
-        route = [one for one in route if self._has_room(one, message.dispatch.parts)]
-        if not is_wanted or not route or now.steady >= message.dispatch.expires:
-            return
-        ids = self._context.open_messages.ids
-        dispatch = replace(message.dispatch, id=next(ids), route=tuple(route))
-        again = new_message(dispatch, next(ids), message.number, message.recipient, now)
-        self._context.open_messages.add([again])
-        self._outbox.deliver([again])
+        None if that cannot be decided yet: the account that was asked is being loaded.
+        What the user cancelled stays as it is.
+        """
+        # An error is a refusal: nothing was sent, so going on costs nothing.
+        is_refused = failed.error is not None
+        is_over = (
+            failed.status is not Status.FAILED
+            or failed.error is ErrorKind.CANCELLED
+            or (failed.failed_over_from is not None and not is_refused)
+        )
+        if is_over or not self._is_in_time(failed) or not self._has_next(failed):
+            return failed
+        account = self._accounts.get(failed.dispatch.account)
+        if account is None:
+            is_expected = self._accounts.is_expected(failed.dispatch.account)
+            return None if is_expected else failed
+        if not is_refused and not account.options.failover_on_failed_delivery:
+            return failed
+        return failed_over(failed, self._clock.moment())
 
-    def _has_room(self, account_id: str, parts: int) -> bool:
-        """Return whether an account may send so many parts more today."""
-        account = self._context.accounts.get(account_id)
-        committed = self._context.open_messages.committed_parts(account_id)
-        return account is None or has_room(account, committed, parts)
+    def _is_in_time(self, message: Message) -> bool:
+        return self._clock.now() < message.dispatch.expires + FAILOVER
 
-
-def _has_failed_there(change: Change) -> bool:
-    """Return whether a provider had accepted a message, or may have, and it failed."""
-    before, after = change.before, change.after
-    return (
-        before is not None
-        and before.stage in {Stage.ACCEPTED, Stage.IN_DOUBT}
-        and after.status is Status.FAILED
-        and after.error is not ErrorKind.CANCELLED
-    )
+    def _has_next(self, message: Message) -> bool:
+        """Return whether an account of the route comes after the one that failed."""
+        return any(
+            account in self._accounts or self._accounts.is_expected(account)
+            for account in accounts_after(message.dispatch.route, message.last_account)
+        )

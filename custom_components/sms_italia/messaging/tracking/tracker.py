@@ -25,6 +25,7 @@ from ..delivery import DeliveryContext, settle_group
 from ..model import Message, Stage
 from ..state import Change, CredentialsRefused
 from ..state.transitions import cancelled, given_up, never_arrived, refused, reported
+from .failover import Failover
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ _QUESTIONS_AT_ONCE = 4
 
 _CHUNK = 100
 """Reports recorded at once."""
+
+_MOST_IN_SMALL = 10
+"""Messages of a submission that a provider has taken in within seconds."""
 
 _DAY = 86_400
 
@@ -51,6 +55,7 @@ class Tracker:
         self._clock = context.clock
         self._timing = context.timing
         self._tasks = context.tasks
+        self._failover = Failover(context)
         self._due: dict[int, float] = {}
         self._reported_early: set[str] = set()
         self._hinted: dict[str, float] = {}
@@ -59,6 +64,7 @@ class Tracker:
         self._alarm = Alarm(self._clock, self._begin)
         self._round: asyncio.Task[None] | None = None
         self._is_stopped = False
+        self._is_answering = True
         self._unsubscribe = self._open.subscribe(
             self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT
         )
@@ -106,14 +112,31 @@ class Tracker:
             for message in self._open.of_submission(submission)
             if message.last_account == self._account.id and _is_in(message, submission)
         ]
-        changed: list[Message] = []
+        changed: list[Message | None] = []
         if refusal := client.parse_refusal(body, submission):
-            changed = [refused(one, refusal, self._account.id, now) for one in there]
+            unsent = (refused(one, refusal, self._account.id, now) for one in there)
+            changed = [self._failover.after(one) for one in unsent]
         elif report := client.parse_report(body):
             about = (one for one in there if _is_about(report, one))
-            changed = [reported(one, report, now) for one in about][:1]
+            changed = [self._reported(one, report) for one in about][:1]
         await self._change(changed)
-        return bool(changed) or self.hurry(submission)
+        return any(changed) or self.hurry(submission)
+
+    def look_up_doubts(self) -> None:
+        """Ask about all doubts now: the account answers again."""
+        now = self._clock.now()
+        for message in self._open:
+            is_ours = message.last_account == self._account.id
+            is_later = self._due.get(message.id, now) > now
+            if is_ours and is_later and _is_looked_up(message):
+                self._set_due(message.id, now)
+        self._set_alarm()
+
+    def _answered(self) -> None:
+        """Note that the provider answers; the first time after it did not, ask."""
+        if not self._is_answering:
+            self._is_answering = True
+            self.look_up_doubts()
 
     def stop(self) -> None:
         """Ask no more; a request that is on the wire is finished."""
@@ -151,7 +174,7 @@ class Tracker:
             if message.last_account != self._account.id or not self._follows(message):
                 continue
             if message.stage is Stage.IN_DOUBT and message.submission is not None:
-                self._doubted.setdefault(message.submission, self._clock.now())
+                self._doubted.setdefault(message.submission, self._never_came(message))
             if message.submission in self._reported_early:
                 self._set_due(message.id, now)
             else:
@@ -160,6 +183,14 @@ class Tracker:
         if self._reported_early:
             self._reported_early.difference_update(one.submission for one in messages)
         self._set_alarm()
+
+    def _never_came(self, message: Message) -> float:
+        """Return when what is not found of a submission in doubt never came."""
+        together = len(self._open.of_submission(message.submission or ""))
+        is_bulk = together > _MOST_IN_SMALL or message.group is not None
+        timing = self._timing
+        pause = timing.never_came_bulk if is_bulk else timing.never_came
+        return self._clock.now() + pause
 
     def _follows(self, message: Message) -> bool:
         """Return whether the provider is still to be asked about a message."""
@@ -197,11 +228,13 @@ class Tracker:
         is_pushed = self._account.callback_url("") is not None
         for message in messages:
             begin = _asked_from(message)
-            pause = self._timing.next_poll(
-                max(0, now - begin),
+            age = max(0, now - begin)
+            if _is_looked_up(message):
+                pause = self._timing.next_look_up(age)
+            else:
                 # No delivery of a Push is pushed to us.
-                is_pushed=is_pushed and message.type is not MessageType.PUSH,
-            )
+                is_sms = message.type is not MessageType.PUSH
+                pause = self._timing.next_poll(age, is_pushed=is_pushed and is_sms)
             self._set_due(message.id, max(now, begin) + pause)
 
     def _set_due(self, message_id: int, moment: float) -> None:
@@ -276,7 +309,9 @@ class Tracker:
         async with limit:
             try:
                 await question
+                self._answered()
             except ProviderError as err:
+                self._is_answering = False
                 _LOGGER.debug("%s did not report delivery: %s", account.name, err)
                 if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
                     self._events.publish(CredentialsRefused(account=account.id))
@@ -316,13 +351,12 @@ class Tracker:
         Of one in doubt, what arrived is accepted like any other message, and what did
         not by the time that it must have was not sent, and goes back into the outbox.
         """
-        elapsed = self._clock.now() - self._doubted.get(reference, inf)
+        is_missing = self._clock.now() >= self._doubted.get(reference, inf)
         reports = await self._found_reports(reference, messages[0])
         found = {report.ref.recipient: report for report in reports}
-        is_missing = elapsed >= self._timing.never_came
         unsent: list[Message] = []
         for chunk in batched(messages, _CHUNK, strict=False):
-            changed: list[Message] = []
+            changed: list[Message | None] = []
             for asked in chunk:
                 message = self._open.get(asked.id)
                 if message is None or not _is_in(message, reference):
@@ -331,7 +365,7 @@ class Tracker:
                 if message.group is not None and reports:
                     await self._divide_group(message, reports)
                 elif (report := found.get(message.number)) is not None:
-                    changed.append(reported(message, report, self._clock.moment()))
+                    changed.append(self._reported(message, report))
                 elif message.stage is Stage.IN_DOUBT and is_missing:
                     unsent.append(message)
             await self._change(changed)
@@ -384,22 +418,26 @@ class Tracker:
 
         In chunks, so that a long answer does not hold up everything else.
         """
-        for chunk in batched(reports, _CHUNK, strict=False):
-            now = self._clock.moment()
+        for chunk in batched(_first_ends(reports), _CHUNK, strict=False):
             await self._change(
                 [
-                    reported(message, report, now)
+                    self._reported(message, report)
                     for report in chunk
-                    if (message := self._open.by_ref(self._account.id, report.ref))
+                    for message in self._open.by_ref(self._account.id, report.ref)
                 ]
             )
 
-    async def _change(self, messages: Sequence[Message]) -> None:
+    def _reported(self, message: Message, report: Report) -> Message | None:
+        """Return a message as a report leaves it, None if it has to be asked again."""
+        return self._failover.after(reported(message, report, self._clock.moment()))
+
+    async def _change(self, messages: Sequence[Message | None]) -> None:
         """Record the messages of which something is new."""
         news = [
             after
             for after in messages
-            if (before := self._open.get(after.id)) is not None
+            if after is not None
+            and (before := self._open.get(after.id)) is not None
             and replace(after, updated=before.updated, changed_at=before.changed_at)
             != before
         ]
@@ -429,6 +467,19 @@ def _never_arrived(message: Message, now: Moment) -> Message:
     return never_arrived(message, now)
 
 
+def _first_ends(reports: Iterable[Report]) -> list[Report]:
+    """Return one report for each message: the first final one, else the last.
+
+    An answer may list a message twice, which must not count as two reports.
+    """
+    chosen: dict[MessageRef, Report] = {}
+    for report in reports:
+        known = chosen.get(report.ref)
+        if known is None or not known.status.is_final:
+            chosen[report.ref] = report
+    return list(chosen.values())
+
+
 def _is_about(report: Report, message: Message) -> bool:
     """Return whether a report is about a message of the submission that it came for.
 
@@ -438,6 +489,11 @@ def _is_about(report: Report, message: Message) -> bool:
     is_there = message.stage in {Stage.ACCEPTED, Stage.IN_DOUBT}
     is_known = message.provider_id in {None, report.ref.provider_id}
     return is_there and is_known and message.number == report.ref.recipient
+
+
+def _is_looked_up(message: Message) -> bool:
+    """Return whether a message is in doubt, and found by our reference alone."""
+    return message.stage is Stage.IN_DOUBT and message.provider_id is None
 
 
 def _is_in(message: Message, reference: str) -> bool:

@@ -1,0 +1,146 @@
+"""Calls that were refused without a person who saw it, and how both lists read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+import logging
+from typing import Any
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.storage import Store
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN
+from .messaging import Message
+
+_LOGGER = logging.getLogger(__name__)
+
+_VERSION = 1
+_SAVE_DELAY = 1
+"""Seconds; an `alert` that repeats is refused again and again."""
+
+_MOST_LINES = 20
+
+_NO_REASON = "unknown"
+"""The reason of an error that has no sentence of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedCall:
+    """Equal calls that were refused; `placeholders` are those of the last one."""
+
+    count: int
+    placeholders: Mapping[str, str]
+
+
+type RefusedByReason = Mapping[str, RefusedCall]
+"""Refused calls by the translation key of their error."""
+
+
+class RefusedCalls:
+    """The refused calls of each account that nobody has seen, kept on disk.
+
+    Those that name no account are kept under "".
+    """
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Start without any; `async_load` takes over what is on disk."""
+        self._store: Store[dict[str, dict[str, dict[str, Any]]]] = Store(
+            hass, _VERSION, f"{DOMAIN}.refused_calls"
+        )
+        self._calls: dict[str, dict[str, RefusedCall]] = {}
+
+    async def async_load(self) -> None:
+        """Take over what was kept before a restart."""
+        kept = await self._store.async_load() or {}
+        self._calls = {
+            account: {reason: RefusedCall(**call) for reason, call in calls.items()}
+            for account, calls in kept.items()
+        }
+
+    def of(self, account: str) -> RefusedByReason:
+        """Return the refused calls of an account."""
+        return dict(self._calls.get(account, {}))
+
+    @callback
+    def async_add(self, account: str, err: HomeAssistantError) -> None:
+        """Count a call that an account refused."""
+        reason = err.translation_key or _NO_REASON
+        calls = self._calls.setdefault(account, {})
+        known = calls.get(reason)
+        calls[reason] = RefusedCall(
+            count=1 + (known.count if known else 0),
+            placeholders=dict(err.translation_placeholders or {}),
+        )
+        self._async_save()
+
+    @callback
+    def async_remove(self, account: str, seen: RefusedByReason) -> None:
+        """Forget refused calls that somebody has seen; later ones stay."""
+        left: dict[str, RefusedCall] = {}
+        for reason, call in self.of(account).items():
+            count = call.count - (seen[reason].count if reason in seen else 0)
+            if count > 0:
+                left[reason] = RefusedCall(count=count, placeholders=call.placeholders)
+        self._calls[account] = left
+        self._async_save()
+
+    @callback
+    def async_forget(self, account: str) -> None:
+        """Forget the refused calls of an account that is removed."""
+        if self._calls.pop(account, None) is not None:
+            self._async_save()
+
+    @callback
+    def _async_save(self) -> None:
+        self._store.async_delay_save(self._as_data, _SAVE_DELAY)
+
+    def _as_data(self) -> dict[str, dict[str, dict[str, Any]]]:
+        return {
+            account: {reason: asdict(call) for reason, call in calls.items()}
+            for account, calls in self._calls.items()
+            if calls
+        }
+
+
+REFUSED_CALLS: HassKey[RefusedCalls] = HassKey(f"{DOMAIN}_refused_calls")
+
+
+async def async_list_text(
+    hass: HomeAssistant, messages: Sequence[Message], refused: RefusedByReason
+) -> str:
+    """Return undelivered messages and refused calls as a list, a line each.
+
+    It names recipients and reasons: for administrators alone.
+    """
+    language = hass.config.language
+    words = await async_get_translations(hass, language, "entity", {DOMAIN})
+    sentences = await async_get_translations(hass, language, "exceptions", {DOMAIN})
+    lines = [
+        f"{call.count}: {_sentence(sentences, reason, call)}"
+        for reason, call in refused.items()
+    ]
+    lines += [_line(hass, words, message) for message in messages]
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[:_MOST_LINES], f"… (+{len(lines) - _MOST_LINES})"]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _sentence(sentences: Mapping[str, str], reason: str, call: RefusedCall) -> str:
+    """Return the sentence of a refusal, or its key where it has none of ours."""
+    sentence = sentences.get(f"component.{DOMAIN}.exceptions.{reason}.message")
+    return reason if sentence is None else sentence.format_map(call.placeholders)
+
+
+def _line(hass: HomeAssistant, words: Mapping[str, str], message: Message) -> str:
+    """Return whom a message was for, its status and the reason."""
+    entry = hass.config_entries.async_get_entry(message.dispatch.account)
+    recipient = entry.subentries.get(message.recipient or "") if entry else None
+    number = message.shown_number
+    whom = f"{recipient.title}, {number}" if recipient else number
+    prefix = f"component.{DOMAIN}.entity.event.delivery.state_attributes"
+    status = words[f"{prefix}.event_type.state.{message.status}"]
+    if message.error is None:
+        return f"{whom}: {status}"
+    return f"{whom}: {status}, {words[f'{prefix}.error.state.{message.error}']}"

@@ -1,0 +1,275 @@
+"""What was not delivered is reported once, and listed until somebody has seen it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+import logging
+
+import pytest
+
+from custom_components.sms_italia.messaging import (
+    BadTarget,
+    Message,
+    NumberProblem,
+    RequestRefusedError,
+    UndeliveredChanged,
+)
+from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
+
+from ..fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, Lost, Operation
+from ..helpers import NUMBER, OTHER, STILL, TEXT, Harness, until
+
+QUICK = replace(STILL, first_poll=0.01, longest_poll=0.02, report_doubt=0.1)
+"""Asks often, and takes a doubt for one that lasts soon."""
+
+type Ending = Callable[[Harness], Awaitable[Message]]
+
+
+async def listed(harness: Harness, account: str = ONE) -> list[tuple[str, Status]]:
+    """Return number and status of an account's undelivered messages, newest first."""
+    found = await harness.messenger.undelivered.of(account)
+    assert found.total == len(found.messages)
+    return [(one.number, one.status) for one in found.messages]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the warnings in the log."""
+    return [
+        one.getMessage() for one in caplog.records if one.levelno == logging.WARNING
+    ]
+
+
+def reports(harness: Harness) -> int:
+    """Return how often listeners were notified of undelivered messages."""
+    return sum(isinstance(one, UndeliveredChanged) for one in harness.events)
+
+
+async def refused_while_waiting(harness: Harness) -> Message:
+    """Let a message fail that had been answered as queued."""
+    harness.client(ONE).reply(NotSent(kind=ErrorKind.UNAVAILABLE))
+    harness.client(ONE).refuse(ErrorKind.SENDER)
+    await harness.attach(ONE)
+    message = await harness.one(ONE)
+    assert message.status is Status.QUEUED
+    await harness.messenger.attach(harness.account(ONE))
+    return message
+
+
+async def expired(harness: Harness) -> Message:
+    """Let a message wait for too long."""
+    harness.client(ONE).always(NotSent(kind=ErrorKind.UNAVAILABLE))
+    await harness.attach(ONE, retry_for=5)
+    message = await harness.one(ONE)
+    harness.time.pass_by(10)
+    await harness.messenger.attach(harness.account(ONE, retry_for=5))
+    return message
+
+
+async def reported_as_failed(harness: Harness) -> Message:
+    """Let an accepted message fail."""
+    await harness.attach(ONE)
+    message = await harness.one(ONE)
+    harness.client(ONE).report(Status.FAILED)
+    return message
+
+
+async def uncertain(harness: Harness) -> Message:
+    """Let nobody know whether a message was accepted."""
+    harness.client(ONE).reply(Lost.ANSWER)
+    await harness.attach(ONE)
+    return await harness.one(ONE)
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "reason"),
+    [
+        (refused_while_waiting, Status.FAILED, "sender"),
+        (expired, Status.EXPIRED, "unavailable"),
+        (reported_as_failed, Status.FAILED, "no reason reported"),
+        (uncertain, Status.UNCERTAIN, "no_answer"),
+    ],
+)
+async def test_what_was_not_delivered_is_reported_once_and_listed(
+    harness: Harness,
+    caplog: pytest.LogCaptureFixture,
+    end: Ending,
+    status: Status,
+    reason: str,
+) -> None:
+    """With the account, a masked number and the reason, and without the text."""
+    harness.use(timing=QUICK)
+    message = await end(harness)
+    await until(lambda: reports(harness))
+    await harness.until_kept(message, status=status)
+    assert await listed(harness) == [(NUMBER, status)]
+    assert warnings(caplog) == [f"One: the message to ***567 is {status} ({reason})"]
+    assert TEXT not in caplog.text
+
+
+async def test_a_doubt_that_ends_soon_is_not_reported(harness: Harness) -> None:
+    harness.use(timing=replace(QUICK, report_doubt=3600))
+    harness.client(REFERENCE).reply(Lost.ANSWER)
+    await harness.attach(REFERENCE)
+    message = await harness.one(REFERENCE)
+    assert message.status is Status.UNCERTAIN
+    assert await listed(harness, REFERENCE) == []
+    harness.client(REFERENCE).deliver()
+    await harness.until_kept(message, status=Status.DELIVERED)
+    assert await listed(harness, REFERENCE) == []
+    assert not reports(harness)
+
+
+async def test_what_the_user_cancelled_is_not_reported(harness: Harness) -> None:
+    harness.use(timing=STILL)
+    harness.client(ONE).always(NotSent(kind=ErrorKind.UNAVAILABLE))
+    await harness.attach(ONE)
+    message = await harness.one(ONE)
+    await harness.messenger.cancel(message.id)
+    await harness.until_kept(message, status=Status.FAILED)
+    assert await listed(harness) == []
+    assert not reports(harness)
+
+
+async def test_what_fails_while_the_caller_waits_is_reported_if_it_is_not_raised(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.use(timing=STILL)
+    await harness.attach(REFERENCE)
+    messages = await harness.send(REFERENCE, NUMBER, LANDLINE)
+    assert [one.status for one in messages] == [Status.QUEUED, Status.FAILED]
+    assert not warnings(caplog)
+    harness.messenger.undelivered.answered(messages)
+    await until(lambda: reports(harness))
+    assert warnings(caplog) == [
+        "Reference: the message to ***678 is failed (recipient)"
+    ]
+    assert await listed(harness, REFERENCE) == [(LANDLINE, Status.FAILED)]
+
+
+async def test_what_was_refused_to_a_person_is_not_reported_after_a_restart_either(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.use(timing=QUICK)
+    await harness.attach(ONE)
+    message = await harness.one(ONE, LANDLINE)
+    doubt = await uncertain(harness)
+    harness.messenger.undelivered.refused([message, doubt])
+    await until(lambda: reports(harness))
+    assert await listed(harness) == []
+    await harness.messenger.close()
+    harness.use()
+    await harness.attach(ONE)
+    await asyncio.sleep(2 * QUICK.report_doubt)
+    assert await listed(harness) == []
+    assert not warnings(caplog)
+
+
+async def test_what_a_caller_that_goes_away_does_not_see_is_reported(
+    harness: Harness,
+) -> None:
+    harness.use(timing=STILL)
+    await harness.attach(PLAIN)
+    harness.client(PLAIN).line.hold_answers()
+    bad = BadTarget(given="+39899123456", problem=NumberProblem.PREMIUM)
+    sending = asyncio.create_task(harness.send(PLAIN, NUMBER, bad))
+    await until(lambda: harness.requests(PLAIN))
+    assert not reports(harness)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await until(lambda: reports(harness))
+    harness.client(PLAIN).line.release_answers()
+    assert await listed(harness, PLAIN) == [("+39899123456", Status.FAILED)]
+
+
+async def test_the_list_survives_a_restart_until_it_is_seen(harness: Harness) -> None:
+    harness.use(timing=QUICK)
+    message = await reported_as_failed(harness)
+    await harness.until_kept(message, status=Status.FAILED)
+    await harness.messenger.close()
+    harness.use()
+    await harness.attach(ONE)
+    found = await harness.messenger.undelivered.of(ONE)
+    assert [one.id for one in found.messages] == [message.id]
+    await harness.messenger.undelivered.mark_seen(found.messages)
+    await harness.messenger.close()
+    harness.use()
+    await harness.attach(ONE)
+    assert await listed(harness) == []
+
+
+async def test_a_doubt_that_was_seen_is_listed_again_when_it_failed(
+    harness: Harness,
+) -> None:
+    harness.use(timing=QUICK)
+    harness.client(REFERENCE).reply(Lost.ANSWER)
+    harness.client(REFERENCE).reply(Lost.REQUEST, of=Operation.STATUS, times=3)
+    await harness.attach(REFERENCE)
+    message = await harness.one(REFERENCE)
+    await harness.messenger.undelivered.mark_seen([message])
+    assert await listed(harness, REFERENCE) == []
+    harness.client(REFERENCE).report(Status.FAILED)
+    await harness.until_kept(message, status=Status.FAILED)
+    assert await listed(harness, REFERENCE) == [(NUMBER, Status.FAILED)]
+
+
+async def test_only_the_status_that_was_seen_is_no_longer_listed(
+    harness: Harness,
+) -> None:
+    """The end may come while a person looks at the doubt."""
+    harness.use(timing=QUICK)
+    message = await reported_as_failed(harness)
+    failed = await harness.until_kept(message, status=Status.FAILED)
+    doubt = replace(failed, status=Status.UNCERTAIN)
+    await harness.messenger.undelivered.mark_seen([doubt])
+    assert await listed(harness) == [(NUMBER, Status.FAILED)]
+
+
+async def test_joined_messages_are_listed_as_the_one_that_carried_them(
+    harness: Harness,
+) -> None:
+    harness.use(timing=replace(QUICK, storm=600))
+    await harness.attach(MANY, bundle_after=1)
+    for text in ("Uno", "Due", "Tre"):
+        await harness.one(MANY, text=text)
+    harness.time.pass_by(600)
+    # Whoever is attached looks what is due.
+    await harness.messenger.attach(harness.account(MANY, bundle_after=1))
+    await until(lambda: len(harness.accepted(MANY)) == 2)
+    harness.client(MANY).report(Status.FAILED)
+    await until(lambda: not harness.messenger.open_messages(MANY))
+    assert await listed(harness, MANY) == [(NUMBER, Status.FAILED)] * 2
+
+
+async def test_each_account_has_its_own_list(harness: Harness) -> None:
+    harness.use(timing=QUICK)
+    await harness.attach(REFERENCE)
+    message = await reported_as_failed(harness)
+    await harness.until_kept(message, status=Status.FAILED)
+    assert await listed(harness, REFERENCE) == []
+
+
+async def test_a_message_sent_again_is_a_new_one_and_no_longer_listed(
+    harness: Harness,
+) -> None:
+    harness.use(timing=QUICK)
+    message = await reported_as_failed(harness)
+    await harness.until_kept(message, status=Status.FAILED)
+    (again,) = await harness.messenger.resend(message.id)
+    assert again.id != message.id
+    assert again.status is Status.QUEUED
+    assert harness.arrived(ONE) == [(NUMBER, TEXT)] * 2
+    assert await listed(harness) == []
+
+
+async def test_what_is_refused_when_it_is_sent_again_stays_listed(
+    harness: Harness,
+) -> None:
+    harness.use(timing=QUICK)
+    await harness.attach(ONE, daily_limit=1)
+    message = await harness.one(ONE, OTHER)
+    harness.client(ONE).report(Status.FAILED)
+    await harness.until_kept(message, status=Status.FAILED)
+    with pytest.raises(RequestRefusedError):
+        await harness.messenger.resend(message.id)
+    assert await listed(harness) == [(OTHER, Status.FAILED)]
