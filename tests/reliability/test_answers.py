@@ -551,10 +551,9 @@ async def test_a_callback_that_refuses_a_bulk_lets_its_messages_go_on(  # noqa: 
     await until(lambda: simulator.messages)
 
     assert simulator.messages[0].to == NUMBER
-    found = await call(hass, "find_messages", status="failed")
-    assert [(one["id"], one["error"]) for one in found["messages"]] == [
-        (sent["id"], "credit")
-    ]
+    (found,) = (await call(hass, "find_messages"))["messages"]
+    assert (found["id"], found["account"]) == (sent["id"], other.title)
+    assert found["error"] is None
     assert len(answers.asked(Operation.SEND)) == 1
 
 
