@@ -9,6 +9,7 @@ import re
 import sqlite3
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
 from homeassistant.core import Context, HomeAssistant
@@ -33,7 +34,7 @@ from custom_components.sms_italia.const import (
     CONF_RETRY_FOR,
     DOMAIN,
 )
-from custom_components.sms_italia.messaging import HttpsRequired
+from custom_components.sms_italia.messaging import HttpsRequired, WaitRequested
 from custom_components.sms_italia.providers import PROVIDERS
 from custom_components.sms_italia.repairs import async_report_daily_limit
 from custom_components.sms_italia.undelivered import REFUSED_CALLS, RefusedCalls
@@ -498,6 +499,27 @@ async def test_a_missing_fallback_can_be_removed_from_the_list(
     assert issues(hass) == {}
     assert account.options == {CONF_FALLBACK: [ids[1], ids[0]], CONF_LOW_CREDIT: 1}
     assert account.runtime_data.account.route == (account.entry_id, ids[1], ids[0])
+
+
+async def test_the_issue_of_a_provider_that_asks_to_wait_ends_with_the_last_wait(
+    hass: HomeAssistant, accounts: Accounts, freezer: FrozenDateTimeFactory
+) -> None:
+    account = await accounts.set_up("smshosting")
+    events = account.runtime_data.messenger.events
+    for seconds in (600, 3601):
+        events.publish(WaitRequested(account=account.entry_id, seconds=seconds))
+        await hass.async_block_till_done()
+    for pause, is_there in ((3600, True), (2, False)):
+        issue = issues(hass).get("provider_wait")
+        assert issue is not None
+        assert issue.translation_placeholders == {
+            "account": account.title,
+            "minutes": "61",
+        }
+        freezer.tick(pause)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
+        assert ("provider_wait" in issues(hass)) is is_there
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 import logging
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 from homeassistant.components.repairs import (
@@ -13,9 +14,10 @@ from homeassistant.components.repairs import (
     RepairsFlowResult,
 )
 from homeassistant.const import CONF_URL
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_call_later
 import voluptuous as vol
 from yarl import URL
 
@@ -40,6 +42,7 @@ from .messaging import (
     Message,
     RequestRefusedError,
     UndeliveredChanged,
+    WaitRequested,
 )
 from .providers import PROVIDERS, Credit
 from .runtime import MESSENGER, SmsItaliaConfigEntry
@@ -56,6 +59,7 @@ FALLBACK_MISSING = "fallback_missing"
 CLEAR_TEXT_ADDRESS = "clear_text_address"
 HTTPS_REQUIRED = "https_required"
 UNDELIVERED = "undelivered"
+PROVIDER_WAIT = "provider_wait"
 _ACCOUNT_ISSUES = (
     LOW_CREDIT,
     DAILY_LIMIT_REACHED,
@@ -63,6 +67,7 @@ _ACCOUNT_ISSUES = (
     CLEAR_TEXT_ADDRESS,
     HTTPS_REQUIRED,
     UNDELIVERED,
+    PROVIDER_WAIT,
 )
 
 _DATA_ACCOUNT = "account"
@@ -362,6 +367,37 @@ async def _undelivered(hass: HomeAssistant, account: str) -> Found:
         return Found(messages=(), total=0)
 
 
+class _WaitIssue:
+    """The issue of a provider that asks an account to wait for long."""
+
+    def __init__(self, hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+        """Start without one."""
+        self._hass = hass
+        self._entry = entry
+        self._cancel: CALLBACK_TYPE | None = None
+
+    @callback
+    def async_create(self, seconds: float) -> None:
+        """Create the issue until so many seconds are over."""
+        self.async_delete()
+        minutes = str(ceil(seconds / 60))
+        _set_issue(self._hass, self._entry, PROVIDER_WAIT, is_due=True, minutes=minutes)
+        self._cancel = async_call_later(self._hass, seconds, self._end)
+
+    @callback
+    def async_delete(self) -> None:
+        """Delete the issue."""
+        if self._cancel is not None:
+            self._cancel()
+            self._cancel = None
+        _set_issue(self._hass, self._entry, PROVIDER_WAIT, is_due=False)
+
+    @callback
+    def _end(self, _now: datetime) -> None:
+        self._cancel = None
+        self.async_delete()
+
+
 @callback
 def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
     """Keep the issues of a loaded account up to date until it is unloaded."""
@@ -382,6 +418,9 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
     # The address of before a reload may have been another one.
     check_https()
 
+    wait_issue = _WaitIssue(hass, entry)
+    entry.async_on_unload(wait_issue.async_delete)
+
     @callback
     def handle_event(event: Event) -> None:
         match event:
@@ -389,6 +428,8 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
                 async_clear_daily_limit(hass, entry)
             case UndeliveredChanged():
                 check_undelivered()
+            case WaitRequested(seconds=seconds):
+                wait_issue.async_create(seconds)
             case _:
                 pass
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 import json
 import time
 from typing import Any
@@ -15,6 +16,7 @@ from homeassistant.const import CONF_WEBHOOK_ID, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -258,7 +260,12 @@ async def test_a_send_that_a_page_answers_is_tried_again(
 async def test_a_provider_that_asks_to_wait_for_a_day_is_tried_long_before(
     user: User, answers: Answers, key: str
 ) -> None:
-    """After five minutes at the latest, and at once after a reload."""
+    """After five minutes at the latest, and at once after a reload.
+
+    Meanwhile an issue says what the provider asks.
+    """
+    issue_id = f"provider_wait_{user.account.entry_id}"
+    find_issue = partial(ir.async_get(user.hass).async_get_issue, DOMAIN, issue_id)
     answers.write(Operation.SEND, BUSY)
     waiting = await user.send()
     assert (waiting["status"], waiting["error"]) == ("queued", "throttled")
@@ -267,10 +274,18 @@ async def test_a_provider_that_asks_to_wait_for_a_day_is_tried_long_before(
     )
     assert message.attempt_at is not None
     assert message.attempt_at <= time.time() + LONGEST_WAIT.total_seconds()
+    await until(find_issue)
+    issue = find_issue()
+    assert issue is not None
+    assert issue.translation_placeholders == {
+        "account": user.account.title,
+        "minutes": "1440",
+    }
 
     answers.write(Operation.SEND, ACCEPTED[key])
     assert await user.hass.config_entries.async_reload(user.account.entry_id)
     await until(lambda: len(answers.asked(Operation.SEND)) > 1)
+    assert find_issue() is None
 
 
 @EACH_PROVIDER

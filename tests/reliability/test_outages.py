@@ -96,7 +96,7 @@ async def statuses(hass: HomeAssistant) -> list[str]:
 
 async def until_statuses(hass: HomeAssistant, expected: list[str]) -> None:
     """Wait until the messages in the ledger, newest first, have these statuses."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await statuses(hass) != expected:  # noqa: ASYNC110 - the ledger has no event
             await asyncio.sleep(0.01)
 
