@@ -135,6 +135,10 @@ class Controls:
         """Return the faults that have not happened yet."""
         return self._faults.waiting(self.known(provider))
 
+    def clear_faults(self) -> None:
+        """Forget the faults that have not happened yet."""
+        self._faults.clear()
+
     def process(self) -> None:
         """Carry out the sends that slow processing has deferred."""
         self._store.process()

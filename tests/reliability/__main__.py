@@ -1,24 +1,53 @@
-"""Runs the fault matrix and writes docs/reliability.md; run by script/reliability."""
+"""Tries all faults and outages, writes docs/reliability.md; see script/reliability."""
 
 import asyncio
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 import sys
 import tempfile
 
+from custom_components.sms_italia.providers import PROVIDERS
+
 from .matrix import run
+from .outage import OUTAGES, Courses, run_all
 from .page import PAGE, write
+
+ANSWER_SECONDS = 11
+"""In which an action is answered, with a second for a busy machine."""
+LEFT_SECONDS = 21
+"""In which all has left after an outage, with a second for a busy machine."""
+
+
+async def measure(folder: Path) -> int:
+    """Try everything and write the page; return the exit code."""
+    matrix = await run(folder / "matrix")
+    courses = await run_all(folder / "outages", [*product(PROVIDERS, OUTAGES)])
+    faults = [*matrix.faults, *_faults(courses)]
+    if faults:
+        print(*faults, sep="\n")  # noqa: T201 - run by script/reliability
+        return 1
+    write(matrix, courses)
+    print(f"Written: {PAGE}")  # noqa: T201 - run by script/reliability
+    return 0
+
+
+def _faults(courses: Courses) -> Iterator[str]:
+    """Yield what must not be in the courses of outages."""
+    for (provider, outage, _), course in courses.items():
+        what = f"{provider}, {outage.name}"
+        if course.lost or course.twice:
+            yield f"{what}: lost {course.lost}, twice {course.twice}"
+        if max(course.first.answered, course.second.answered) > ANSWER_SECONDS:
+            yield f"{what}: an action was answered too late"
+        if course.left > LEFT_SECONDS:
+            yield f"{what}: sent {course.left:.0f} seconds after the outage"
 
 
 def main() -> int:
     """Return the exit code: 1 if a check failed."""
     with tempfile.TemporaryDirectory() as folder:
-        matrix = asyncio.run(run(Path(folder)))
-    if matrix.faults:
-        print(*matrix.faults, sep="\n")  # noqa: T201 - run by script/reliability
-        return 1
-    write(matrix)
-    print(f"Written: {PAGE}")  # noqa: T201 - run by script/reliability
-    return 0
+        return asyncio.run(measure(Path(folder)))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from custom_components.sms_italia.providers import PROVIDERS, ErrorKind
 from simulator import Fault
 
+from . import times
 from .matrix import (
     LOGIN_PROVED,
     TROUBLES,
@@ -18,6 +19,7 @@ from .matrix import (
     Trouble,
     Unreachable,
 )
+from .outage import Courses
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
@@ -100,7 +102,7 @@ an SMS. The table shows the result of the question with the fault.
 
 
 def page(matrix: Matrix) -> str:
-    """Return the page in Markdown."""
+    """Return the page in Markdown, up to what is measured."""
     return "\n".join((_INTRODUCTION, *tables(matrix)))
 
 
@@ -117,10 +119,10 @@ def tables(matrix: Matrix) -> Iterator[str]:
     yield ""
 
 
-def write(matrix: Matrix) -> None:
+def write(matrix: Matrix, courses: Courses) -> None:
     """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(matrix), "utf-8")
+    PAGE.write_text("\n".join((page(matrix), times.section(courses))), "utf-8")
 
 
 def _table[Cell](table: Table[Cell], words: Callable[[Cell], str]) -> Iterator[str]:

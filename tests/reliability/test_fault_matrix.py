@@ -57,5 +57,5 @@ async def test_nothing_is_sent_twice_lost_silently_or_given_a_wrong_status(
 
 
 async def test_the_page_for_users_shows_what_was_found(matrix: Matrix) -> None:
-    """script/reliability writes it."""
-    assert PAGE.read_text("utf-8") == page(matrix)
+    """script/reliability writes it, with what it measured of outages at its end."""
+    assert PAGE.read_text("utf-8").startswith(page(matrix))

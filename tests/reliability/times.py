@@ -1,0 +1,60 @@
+"""The part of the page for users about outages, as they were measured."""
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+from .outage import ALARMS, OUTAGES, Course, Courses, Outage
+
+INTRODUCTION = f"""\
+## While a provider is out of reach
+
+{ALARMS} alarms, one every 4 seconds, while the outage lasts, and as many two minutes
+later; then it ends. Measured with every provider over TLS; the table shows the worst of
+the four. An action is answered after 10 seconds at the latest; the sending goes on.
+
+What is "in doubt" may have arrived and is not sent again. With a fallback account, two
+alarms at most are: those that were on their way before anybody could know. Without one,
+later alarms wait for the account to answer a harmless question, a minute at most; then
+each is tried all the same, and may be in doubt as well.
+"""
+
+_HEAD = (
+    "| Outage | Fallback account | Action answers within | First storm: arrived, in "
+    "doubt, waiting | Second storm | Sent after the end within |"
+)
+
+
+def section(courses: Courses) -> str:
+    """Return the section in Markdown."""
+    return "\n".join((INTRODUCTION, *_rows(courses), ""))
+
+
+def _rows(courses: Courses) -> Iterator[str]:
+    yield _HEAD
+    yield f"| {' | '.join(['---'] * 6)} |"
+    for outage in OUTAGES:
+        for has_fallback in (True, False):
+            of_all = [
+                course
+                for (_, where, with_one), course in courses.items()
+                if (where, with_one) == (outage, has_fallback)
+            ]
+            yield _row(outage, of_all, has_fallback=has_fallback)
+
+
+def _row(outage: Outage, courses: Sequence[Course], *, has_fallback: bool) -> str:
+    """Return the worst of all providers."""
+    storms = [one for course in courses for one in (course.first, course.second)]
+    cells = [
+        str(outage),
+        "yes" if has_fallback else "no",
+        f"{ceil(max(one.answered for one in storms))} s",
+    ]
+    for name in ("first", "second"):
+        of_name = [getattr(course, name) for course in courses]
+        arrived = min(one.arrived for one in of_name)
+        in_doubt = max(one.in_doubt for one in of_name)
+        cells.append(f"{arrived}, {in_doubt}, {ALARMS - arrived - in_doubt}")
+    left = max(course.left for course in courses)
+    cells.append("-" if has_fallback else f"{ceil(left)} s")
+    return f"| {' | '.join(cells)} |"
