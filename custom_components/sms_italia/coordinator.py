@@ -119,7 +119,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         """Return the translated error of a question that was not answered."""
         key, placeholders = provider_error_key(err), {"account": self._account.name}
         refusal = err if isinstance(err, NotAcceptedError) else None
-        if refusal is not None and refusal.kind is ErrorKind.AUTH:
+        is_refused = refusal is not None and refusal.kind is ErrorKind.AUTH
+        if is_refused and self._is_current:
             return ConfigEntryAuthFailed(
                 translation_domain=DOMAIN,
                 translation_key=key,
@@ -194,12 +195,18 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
 
     @callback
     def _ask_for_credentials(self) -> None:
-        """Start reauth, unless the refused credentials have just been replaced.
-
-        A request with the old ones may be on the wire until the account is reloaded.
-        """
-        if self._settings == dict(self.config_entry.data):
+        """Start reauth, unless the refused credentials have just been replaced."""
+        if self._is_current:
             self.config_entry.async_start_reauth(self.hass)
+
+    @property
+    def _is_current(self) -> bool:
+        """Return whether the account has the settings that are stored.
+
+        If not, it is about to be reloaded; requests with the old ones may be on the
+        wire until then.
+        """
+        return self._settings == dict(self.config_entry.data)
 
     @callback
     def _refresh_soon(self) -> None:

@@ -18,8 +18,8 @@ _LOGGER = logging.getLogger(__name__)
 class Prober:
     """Probes each suspect account, often while messages wait for it.
 
-    Whatever the provider answers in its own words,
-    a refusal too, shows that the line is there.
+    Whatever the provider answers in its own words, a refusal too, shows that the line
+    is there.
     """
 
     def __init__(  # noqa: PLR0913 - what a probe depends on
@@ -121,7 +121,8 @@ class Prober:
             return False
         except NotAcceptedError as err:
             is_own = err.cause is not Cause.UNCONFIRMED
-            if is_own and err.kind is ErrorKind.AUTH:
+            is_current = self._accounts.get(account.id) is account
+            if is_own and is_current and err.kind is ErrorKind.AUTH:
                 self._on_credentials_refused(account.id)
             return is_own and err.kind is not ErrorKind.UNAVAILABLE
         return True
