@@ -139,7 +139,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         if err.cause is Cause.HTTPS_REQUIRED:
             self._note_https(is_required=True)
         if err.kind is ErrorKind.AUTH:
-            self.config_entry.async_start_reauth(self.hass)
+            self._ask_for_credentials()
 
     def _failure(self, err: ProviderError) -> UpdateFailed:
         """Return the translated error of a question that was not answered."""
@@ -229,7 +229,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     def _ask_for_credentials(self) -> None:
         """Start reauth, unless the refused credentials have just been replaced.
 
-        A request with the old ones may be on the wire until the account is reloaded.
+        A request with the old ones may still be on the wire.
         """
         if self._settings == dict(self.config_entry.data):
             self.config_entry.async_start_reauth(self.hass)

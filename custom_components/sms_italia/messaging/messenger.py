@@ -113,6 +113,8 @@ class Messenger:
         Not at once if it is to come back: what is on the wire can end meanwhile.
         """
         async with self._lock:
+            # What is pending is news of this account, not of the one that may follow.
+            self.events.flush()
             self._remove(account_id)
             self._context.wake(account_id)
             self.events.keep_missed(account_id)

@@ -23,8 +23,8 @@ _LOGGER = logging.getLogger(__name__)
 class Prober:
     """Probes each suspect account, often while messages wait for it.
 
-    Whatever the provider answers in its own words,
-    a refusal too, shows that the line is there.
+    Whatever the provider answers in its own words, a refusal too, shows that the line
+    is there.
     """
 
     def __init__(  # noqa: PLR0913 - what a probe depends on
@@ -125,7 +125,8 @@ class Prober:
         except OutcomeUnknownError, UnconfirmedAuthError:
             return False
         except NotAcceptedError as err:
-            if err.kind is ErrorKind.AUTH:
+            is_current = self._accounts.get(account.id) is account
+            if is_current and err.kind is ErrorKind.AUTH:
                 self._on_credentials_refused(account.id)
             return err.kind is not ErrorKind.UNAVAILABLE
         return True

@@ -313,7 +313,10 @@ class Tracker:
             except ProviderError as err:
                 self._is_answering = False
                 _LOGGER.debug("%s did not report delivery: %s", account.name, err)
-                if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
+                is_refused = isinstance(err, NotAcceptedError) and (
+                    err.kind is ErrorKind.AUTH
+                )
+                if is_refused and not self._is_stopped:
                     self._events.publish(CredentialsRefused(account=account.id))
             except Exception as err:  # noqa: BLE001 - it must not stop the others
                 # The exception itself may carry what must not be logged.
