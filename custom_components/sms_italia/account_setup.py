@@ -64,9 +64,12 @@ _CHANNEL = "channel"
 
 
 async def create_account(
-    hass: HomeAssistant, entry: SmsItaliaConfigEntry, webhook: DeliveryWebhook
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    webhook: DeliveryWebhook,
+    client: ProviderClient | None = None,
 ) -> Account:
-    """Return the account of a config entry."""
+    """Return the account of a config entry, with a new client unless one is given."""
     texts = await async_get_translations(hass, hass.config.language, "common", {DOMAIN})
     bundle_heading = texts[f"component.{DOMAIN}.common.bundle_heading"]
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
@@ -85,7 +88,7 @@ async def create_account(
         id=entry.entry_id,
         name=entry.title,
         provider=provider,
-        client=create_client(hass, provider, entry.data, entry.options),
+        client=client or create_client(hass, provider, entry.data, entry.options),
         sender=entry.data.get("sender"),
         options=options,
         recipients=recipients,

@@ -5,8 +5,10 @@ from dataclasses import replace
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 
-from .account_setup import create_account
+from .account_setup import create_account, read_settings
+from .const import CONF_PROVIDER
 from .entity import async_name_devices
+from .providers import PROVIDERS, Settings
 from .repairs import async_check_settings
 from .runtime import SmsItaliaConfigEntry
 
@@ -23,12 +25,10 @@ class AccountChanges:
         self._hass = hass
         self._entry = entry
         self._is_due = False
+        self._settings: Settings | None = self._read_settings()
 
     async def async_take_up(self) -> None:
-        """Take up how the account is now; of many changes, the last ones count.
-
-        What waits for the account is tried at once, also if nothing has changed.
-        """
+        """Take up how the account is now; of many changes, the last ones count."""
         if self._is_due:
             return
         self._is_due = True
@@ -38,13 +38,30 @@ class AccountChanges:
             if self._entry.state is ConfigEntryState.LOADED:
                 await self._take_up()
 
+    async def async_begin_anew(self) -> None:
+        """Take up the account with a new client: its credentials were accepted.
+
+        What waits for it is tried at once.
+        """
+        self._settings = None
+        await self.async_take_up()
+
     async def _take_up(self) -> None:
         """Replace the loaded account by what its entry says now."""
         hass, entry, runtime = self._hass, self._entry, self._entry.runtime_data
-        account = await create_account(hass, entry, runtime.webhook)
+        settings = self._read_settings()
+        # What is known of the client's requests holds as long as the client does.
+        client = runtime.account.client if settings == self._settings else None
+        self._settings = settings
+        account = await create_account(hass, entry, runtime.webhook, client)
         await runtime.messenger.attach(account)
         entry.runtime_data = replace(runtime, account=account)
         async_name_devices(hass, entry)
         runtime.webhook.async_follow_title()
         async_check_settings(hass, entry, account)
         runtime.coordinator.async_take_up(account)
+
+    def _read_settings(self) -> Settings:
+        """Return the settings of the account's client."""
+        provider = PROVIDERS[self._entry.data[CONF_PROVIDER]]
+        return read_settings(provider, self._entry.data, self._entry.options)

@@ -169,7 +169,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         """Let an account go on whose provider has accepted the credentials."""
         if entry.state is ConfigEntryState.LOADED and not is_changed:
             # There is no change to take up, but messages may wait for this.
-            self.hass.async_create_task(entry.runtime_data.changes.async_take_up())
+            self.hass.async_create_task(entry.runtime_data.changes.async_begin_anew())
         for flow in entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
             if flow["flow_id"] != self.flow_id:
                 self.hass.config_entries.flow.async_abort(flow["flow_id"])

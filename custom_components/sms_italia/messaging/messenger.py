@@ -97,8 +97,9 @@ class Messenger:
                 # Nothing more leaves by what is another customer's now.
                 self._remove(account.id)
             await self._retention.recognize(account)
-            # Whatever kept it from working may have been fixed.
-            self._context.health.forget(account.id)
+            if known is None or known.client is not account.client:
+                # Whatever kept it from working may have been fixed.
+                self._context.health.forget(account.id)
             self._stop_tracking(account.id)
             self._accounts.attach(account)
             self._trackers[account.id] = Tracker(account, self._context)

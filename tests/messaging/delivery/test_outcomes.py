@@ -132,7 +132,6 @@ async def test_no_fault_of_the_ledger_changes_what_was_accepted(
         context=replace(context, ledger=closed),
         account=account,
         requested=account,
-        numbers=frozenset({NUMBER, OTHER}),
     )
     on_the_wire = {"stage": Stage.SUBMITTING, "unanswered": ("casa",)}
     repeat, new = messages = [

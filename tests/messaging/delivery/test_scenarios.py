@@ -1,6 +1,7 @@
 """Alarms while a provider fails: how many arrive, and when, with the real waits."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..fake import (
     MANY,
     ONE,
     PLAIN,
+    PRESETS,
     REFERENCE,
     THROTTLED,
     Late,
@@ -298,9 +300,10 @@ def test_what_an_account_refuses_waits_for_credit_or_for_new_credentials(
         assert harness.requests(ONE) == 3
         await asyncio.sleep(2)
         assert len(harness.accepted(ONE)) == (3 if wait else 0)
-        await harness.attach(ONE)
+        new = PRESETS[ONE]("new", harness.calls)
+        await harness.messenger.attach(replace(harness.account(ONE), client=new))
         await asyncio.sleep(1)
-        assert len(harness.accepted(ONE)) == 3
+        assert len(harness.accepted(ONE)) + len(new.accepted) == 3
 
     run(tmp_path, scenario)
 

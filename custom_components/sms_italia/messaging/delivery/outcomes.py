@@ -1,7 +1,7 @@
 """What an account answered of the messages of one request, and their next state."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...providers import (
@@ -38,14 +38,12 @@ _REPEATED_WITHIN = 86_400
 class Settlement:
     """Gives the messages of a request to `account` what it answered of each.
 
-    `requested` is the account that was asked to send. `numbers` have messages of their
-    own in the dispatch.
+    `requested` is the account that was asked to send.
     """
 
     context: DeliveryContext
     account: Account
     requested: Account
-    numbers: frozenset[str]
 
     async def apply(
         self, batch: Sequence[Pending], outcomes: Sequence[Outcome], result: SendResult
@@ -75,17 +73,6 @@ class Settlement:
         for one in arrived:
             one.is_settled = True
         await self._record([arrived_before(one.message, now) for one in arrived])
-
-    def without_own_numbers(self, result: SendResult) -> SendResult:
-        """Return a result without numbers of a group that have their own message."""
-        if not result.group_outcomes:
-            return result
-        others = {
-            number: outcome
-            for number, outcome in result.group_outcomes.items()
-            if number not in self.numbers
-        }
-        return replace(result, group_outcomes=others)
 
     def _settled(
         self, one: Pending, outcome: Outcome, mode: Mode | None
@@ -197,6 +184,18 @@ def outcome_of(message: Message, result: SendResult) -> Outcome:
 def outcomes_of(batch: Sequence[Pending], result: SendResult) -> list[Outcome]:
     """Return what an answer says of each message of a request."""
     return [outcome_of(one.message, result) for one in batch]
+
+
+def without_own_numbers(result: SendResult, numbers: Collection[str]) -> SendResult:
+    """Return a result without numbers of a group that have their own message."""
+    if not result.group_outcomes:
+        return result
+    others = {
+        number: outcome
+        for number, outcome in result.group_outcomes.items()
+        if number not in numbers
+    }
+    return replace(result, group_outcomes=others)
 
 
 def publish_news(

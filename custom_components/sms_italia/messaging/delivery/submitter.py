@@ -8,12 +8,12 @@ import logging
 
 from ...providers import Accepted, ErrorKind, NotSent, Outcome, SendResult, Uncertain
 from ..account import Account
-from ..health import Admission, Condition, Rank, Turn
+from ..health import AccountHealth, Admission, Condition, Rank, Turn
 from ..ledger import SubmissionIntent
 from ..model import Message, Stage
 from ..state.transitions import requeued, submitted
 from .context import DeliveryContext, Pending
-from .outcomes import Settlement, outcomes_of, publish_news
+from .outcomes import Settlement, outcomes_of, publish_news, without_own_numbers
 from .retry_rules import Choice
 from .submission import marked_text, new_reference, new_submission, parts_of
 
@@ -38,16 +38,15 @@ class Submitter:
         self._dispatch = choice.dispatch
         self._requested = choice.requested
         self._account = account
+        self._numbers = numbers
         self._rank = rank
-        self._settlement = Settlement(
-            context=context,
-            account=account,
-            requested=choice.requested,
-            numbers=numbers,
-        )
         self._open = context.open_messages
-        self._health = context.health.of(account.id)
         self._turns = context.turns(account.id)
+
+    @property
+    def _health(self) -> AccountHealth:
+        """The health of the account, which begins anew with other credentials."""
+        return self._context.health.of(self._account.id)
 
     def batches(self, pending: Sequence[Pending]) -> list[tuple[Pending, ...]]:
         """Return the messages in as few requests as possible: each has one text.
@@ -94,9 +93,11 @@ class Submitter:
             with self._turns.join(self._rank, _lines(batch)) as turn:
                 if not await self._is_admitted(turn, batch):
                     return
-                with self._health.sending() as sending:
+                account = self._account
+                health = self._context.health.of(account.id)
+                with health.sending() as sending:
                     reference = await new_reference(
-                        self._context, self._dispatch, self._account
+                        self._context, self._dispatch, account
                     )
                     # From here until the intent is recorded nothing else runs.
                     batch = self._wanted(batch)
@@ -106,19 +107,19 @@ class Submitter:
                     await self._open.change([one.message for one in batch], [intent])
                     sending.begin()
                     self._turns.begin(turn)
-                    result = await self._account.client.send(
+                    result = await account.client.send(
                         new_submission(
                             [one.message for one in batch],
                             reference,
                             text,
-                            account=self._account,
+                            account=account,
                             requested=self._requested,
                             now=self._context.clock.now(),
                         )
                     )
-                    result = self._settlement.without_own_numbers(result)
+                    result = without_own_numbers(result, self._numbers)
                     sending.outcomes = outcomes_of(batch, result)
-            await self._settle(batch, result, text)
+            await self._settle(batch, result, text, account)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(batch))
             await asyncio.shield(self._doubt(batch, "interrupted"))
@@ -153,8 +154,10 @@ class Submitter:
     def _is_worth_it(self, batch: Sequence[Pending]) -> bool:
         """Return whether messages can still be sent here; if not, they say why."""
         now = self._context.clock.now()
-        is_there = self._context.accounts.get(self._account.id) is self._account
-        if is_there and any(now < one.message.expires for one in batch):
+        account = self._context.accounts.get(self._account.id)
+        if account and any(now < one.message.expires for one in batch):
+            # It may have been replaced while they waited for their turn.
+            self._account = account
             return True
         refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="not_loaded")
         for one in batch:
@@ -231,11 +234,15 @@ class Submitter:
         )
 
     async def _settle(
-        self, batch: Sequence[Pending], result: SendResult, text: str
+        self,
+        batch: Sequence[Pending],
+        result: SendResult,
+        text: str,
+        account: Account,
     ) -> None:
-        """Apply an answer: what is not settled may go on along its route."""
+        """Apply the answer of `account`; what is not settled may go on."""
         outcomes = outcomes_of(batch, result)
-        publish_news(self._context, self._account, result, outcomes)
+        publish_news(self._context, account, result, outcomes)
         self._learn_pace(outcomes)
         for one, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NotSent):
@@ -247,7 +254,10 @@ class Submitter:
             await self.submit(batch[:half], text)
             await self.submit(batch[half:], text)
         else:
-            await self._settlement.apply(batch, outcomes, result)
+            settlement = Settlement(
+                context=self._context, account=account, requested=self._requested
+            )
+            await settlement.apply(batch, outcomes, result)
 
     def _learn_pace(self, outcomes: Sequence[Outcome]) -> None:
         """Draw from an answer how fast the provider accepts a bulk."""
@@ -296,7 +306,7 @@ class Submitter:
         doubt = Uncertain(detail=detail)
         outcomes = {one.message.number: doubt for one in on_the_wire}
         result = SendResult(outcomes=outcomes, doubt=doubt)
-        await self._settle(on_the_wire, result, self._dispatch.text)
+        await self._settle(on_the_wire, result, self._dispatch.text, self._account)
 
 
 def _lines(batch: Sequence[Pending]) -> list[str]:
