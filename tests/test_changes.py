@@ -238,16 +238,37 @@ async def test_devices_follow_the_titles(
 # Changes while alarms go out
 
 
+KEYS = {
+    "smsviainternet": "api_token",
+    "smshosting": "auth_secret",
+    "transactionale": "api_key",
+    "inviosmart": "password",
+}
+"""What each provider's user may change there."""
+
+
 def changes_of(
-    hass: HomeAssistant, account: MockConfigEntry, urls: Sequence[str]
+    hass: HomeAssistant,
+    account: MockConfigEntry,
+    simulator: Simulator,
+    urls: Sequence[str],
 ) -> list[Change]:
     """Return all that a user may change, each as a change and its reverse."""
-    entries, fields = hass.config_entries, PROVIDERS[account.data["provider"]].fields
+    entries, provider = hass.config_entries, account.data["provider"]
+    fields = PROVIDERS[provider].fields
 
     def settings(**changed: str) -> Change:
         return lambda: entries.async_update_entry(
             account, data={**account.data, **changed}
         )
+
+    def new_key(value: str) -> Change:
+        def change() -> None:
+            # The provider refuses the old one from now on.
+            simulator.set_credentials(provider, **{KEYS[provider]: value})
+            settings(**{KEYS[provider]: value})()
+
+        return change
 
     def options(**changed: Any) -> Change:  # noqa: ANN401 - options have several types
         return lambda: entries.async_update_entry(account, options=changed)
@@ -266,11 +287,13 @@ def changes_of(
         lambda: entries.async_add_subentry(account, recipient("Bruno", BRUNO)),
         title("Casa"),
         rename_anna("Anna Rossi"),
+        new_key("chiave-nuova-0123456789"),
         options(daily_limit=0, delivery_reports="poll"),
         settings(url=urls[1], sender="Casa"),
         lambda: entries.async_remove_subentry(account, "bruno"),
         title("Casa mia"),
         rename_anna("Anna"),
+        new_key("chiave-vecchia-0123456789"),
     ]
     if any(field.key == "api_token" for field in fields):
         # These credentials are accepted, but need not be there.
@@ -288,7 +311,9 @@ async def test_no_alarm_is_lost_or_sent_twice_while_everything_changes(
             key, recipients={"Anna": [ANNA]}, options={CONF_DAILY_LIMIT: 0}
         )
         absences = Absences(hass)
-        changes = changes_of(hass, account, [line.url(key), simulator.url(key)])
+        changes = changes_of(
+            hass, account, simulator, [line.url(key), simulator.url(key)]
+        )
         alarms = [f"Allarme {index}" for index in range(ALARMS)]
         sending: list[asyncio.Task[None]] = []
         for index, alarm in enumerate(alarms):
@@ -298,8 +323,10 @@ async def test_no_alarm_is_lost_or_sent_twice_while_everything_changes(
             await asyncio.sleep(0.003)
         await asyncio.gather(*sending)
         await hass.async_block_till_done(wait_background_tasks=True)
+        await until(lambda: len(arrived(simulator)) >= ALARMS)
 
     assert sorted(text for _, text in arrived(simulator)) == sorted(alarms)
+    assert not hass.config_entries.flow.async_progress()
     assert [one for one in absences.seen if one != "notify.bruno"] == []
     assert account.state is ConfigEntryState.LOADED
 
