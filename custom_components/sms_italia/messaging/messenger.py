@@ -1,7 +1,7 @@
 """The facade of the messaging layer, and the owner of all that runs behind it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,12 @@ from pathlib import Path
 from .account import Account, Accounts
 from .alarm import Tasks
 from .clock import Clock
-from .compose import create_dispatch, estimate_request, prices_by_country
+from .compose import (
+    create_dispatch,
+    estimate_request,
+    prices_by_country,
+    request_again,
+)
 from .delivery import (
     AccountHealth,
     DeliveryContext,
@@ -19,10 +24,10 @@ from .delivery import (
     Timing,
 )
 from .errors import Refusal, RequestRefusedError
-from .ledger import Ledger, LedgerTrouble
+from .ledger import Entry, Ledger, LedgerTrouble, Opened
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
-from .state.transitions import interrupted
+from .state.transitions import RESTORED, given_up, interrupted, restored, shared
 from .tracking import Cancellation, Retention, Tracker
 
 _SHUTDOWN_TIMEOUT = 40
@@ -42,21 +47,25 @@ class Messenger:
     rooms, `totals` says what accounts spent, `ledger` finds messages.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it depends on
         self,
         ledger_path: Path,
         clock: Clock,
         timing: Timing,
         on_ledger_trouble: Callable[[LedgerTrouble], None],
         *,
+        ledger_mark: Path | None = None,
         is_expected: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Set up the parts; no file is touched and no task runs yet.
 
-        `is_expected` returns whether an account that is not attached is being loaded.
+        `ledger_mark` is a file that no backup holds: without one, a ledger that comes
+        from a backup is taken for our own. `is_expected` returns whether an account
+        that is not attached is being loaded.
         """
         self.events = Events()
-        self.ledger = Ledger(ledger_path, on_ledger_trouble)
+        self.ledger = Ledger(ledger_path, on_ledger_trouble, mark=ledger_mark)
+        self._on_ledger_trouble = on_ledger_trouble
         self.totals = DailyTotals(self.ledger, clock, self.events)
         self._clock = clock
         self._accounts = Accounts(is_expected)
@@ -199,6 +208,27 @@ class Messenger:
                 task.result()
             return tuple(latest.values())
 
+    async def resend_restored(self) -> None:
+        """Send what waited in a backup that was put back, as new messages.
+
+        What is refused stays as it is.
+        """
+        sending = [self._resend(message) for message in self._undecided()]
+        results = await asyncio.gather(*sending, return_exceptions=True)
+        for result in results:
+            if not isinstance(result, RequestRefusedError | None):
+                raise result
+
+    async def _resend(self, message: Message) -> None:
+        """Send a message in doubt again, as a new one, and close it."""
+        await self.send(await request_again(message))
+        await self._open.change([given_up(message, self._clock.now())])
+
+    async def leave_restored(self) -> None:
+        """Close what waited in a backup that was put back; it stays uncertain."""
+        now = self._clock.now()
+        await self._open.change([given_up(one, now) for one in self._undecided()])
+
     async def estimate(self, request: SendRequest) -> TextEstimate:
         """Return what a request would take, sending nothing.
 
@@ -266,18 +296,48 @@ class Messenger:
 
     async def _start(self) -> None:
         """Open the ledger and take over what was open when it was closed."""
-        opened = await self.ledger.open(self._clock.today())
+        today = self._clock.today()
+        opened = await self.ledger.open(today, partial(self._opened_late, today))
         self._is_running = True
         self.totals.load(opened.totals)
-        self._open.load(opened.open_messages)
+        await self._take_over(opened)
+
+    def _opened_late(self, day: str, opened: Opened) -> None:
+        """Take over what was open in a ledger that could not be opened at first."""
+        if not self._is_running:
+            return
+        self.totals.add_late(day, opened.totals)
+        self._tasks.spawn(self._take_over(opened), "ledger", eager=True)
+        for account_id in self._trackers:
+            self._storm.attach(account_id)
+        self._outbox.hurry()
+
+    async def _take_over(self, opened: Opened) -> None:
+        """Take over what was open when the ledger was closed, or copied."""
         now = self._clock.now()
+        in_doubt = _restored(opened.open_messages, now) if opened.is_restored else {}
+        self._open.load(in_doubt.get(one.id, one) for one in opened.open_messages)
         await self._open.change(
             [
                 interrupted(message, now)
                 for message in self._open
                 if message.stage is Stage.SUBMITTING
+                and message.id not in self._context.in_progress
             ]
         )
+        if in_doubt:
+            await self.ledger.record(Entry(messages=tuple(in_doubt.values())))
+        await self.ledger.renew_mark()
+        if self._undecided():
+            self._on_ledger_trouble(LedgerTrouble.RESTORED)
+
+    def _undecided(self) -> list[Message]:
+        """Return what waited in a backup that was put back, and still is in doubt."""
+        return [
+            one
+            for one in self._open
+            if one.detail == RESTORED and one.stage is Stage.IN_DOUBT
+        ]
 
     async def _stop(self) -> None:
         """End what runs, give requests on the wire a moment, close the ledger."""
@@ -298,3 +358,15 @@ class Messenger:
         self._storm.stop()
         for tracker in self._trackers.values():
             tracker.stop()
+
+
+def _restored(messages: Sequence[Message], now: float) -> dict[int, Message]:
+    """Return by ID what waits in a backup that was put back, as it is from now on."""
+    waiting = {Stage.WAITING, Stage.HELD}
+    in_doubt = {one.id: restored(one, now) for one in messages if one.stage in waiting}
+    joined = {
+        one.id: shared(one, carrying)
+        for one in messages
+        if one.joined_in is not None and (carrying := in_doubt.get(one.joined_in))
+    }
+    return in_doubt | joined

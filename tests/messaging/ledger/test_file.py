@@ -171,8 +171,6 @@ async def test_without_a_folder_to_write_to_the_ledger_is_kept_in_memory(
     assert {record.levelname for record in caplog.records} == {"ERROR"}
     await shelf.add(1)
     assert await shelf.ids() == [1]
-    opened = await shelf.reopen()
-    assert opened.open_messages == ()
     await shelf.ledger.close()
     assert in_the_way.read_text() == "no folder"
 
@@ -258,7 +256,7 @@ def assert_is_older(path: Path) -> None:
 
 def open_with(path: Path, *steps: str) -> tuple[Opened, int]:
     """Open a file with these steps from version to version; return the version too."""
-    ledger = LedgerFile(path, dict(enumerate(steps)))
+    ledger = LedgerFile(path, migrations=dict(enumerate(steps)))
     opened = ledger.open(TODAY)
     (version,) = ledger.database.execute("PRAGMA user_version").fetchone()
     ledger.close()
@@ -341,7 +339,7 @@ from pathlib import Path
 from custom_components.sms_italia.messaging.ledger.file import LedgerFile
 
 _, path, step = sys.argv
-LedgerFile(Path(path), {0: step}).open("2026-11-14")
+LedgerFile(Path(path), migrations={0: step}).open("2026-11-14")
 """
 
 

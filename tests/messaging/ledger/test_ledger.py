@@ -563,6 +563,7 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
         "submissions": 150,
         "totals": 1,
         "identities": 0,
+        "properties": 1,
     }
     assert "via" not in str(left)
 

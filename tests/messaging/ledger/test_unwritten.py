@@ -49,7 +49,7 @@ async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_late
     with full_disk(64 * 1024):
         for number in range(2, 6):
             await shelf.add(number, text=LONG)
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert shelf.troubles == [LedgerTrouble.UNRECORDED]
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
     assert await shelf.ids() == [1]
     await shelf.add(6)
@@ -62,8 +62,8 @@ async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_late
     assert shelf.trouble() is None
     with full_disk(16 * 1024):
         await shelf.add(7, text=LONG)
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE] * 2
-    assert shelf.trouble() is LedgerTrouble.UNWRITABLE
+    assert shelf.troubles == [LedgerTrouble.UNRECORDED] * 2
+    assert shelf.trouble() is LedgerTrouble.UNRECORDED
 
 
 async def test_the_changes_of_a_message_that_was_not_on_disk_are_not_lost(
@@ -107,7 +107,7 @@ async def test_what_is_written_late_does_not_undo_what_came_after_it(
     with full_disk(1024):
         await shelf.add(2, text=LONG)
         small = await shelf.add(3)
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert shelf.troubles == [LedgerTrouble.UNRECORDED]
     assert await shelf.ids() == [1]
     accepted = replace(small, stage=Stage.ACCEPTED, status=Status.SENT)
     with full_disk(64 * 1024):

@@ -100,6 +100,7 @@ EVENTS: Mapping[str, Callable[[Message], Message]] = {
     "uncertain for ever": lambda one: transitions.uncertain(one, TRACKED, DOUBT, NOW),
     "still_in_doubt": lambda one: transitions.still_in_doubt(one, at(Stage.IN_DOUBT)),
     "interrupted": lambda one: transitions.interrupted(one, NOW),
+    "restored": lambda one: transitions.restored(one, NOW),
     "arrived_before": lambda one: transitions.arrived_before(one, NOW),
     "refused": lambda one: transitions.refused(one, REFUSAL, "mare", NOW),
     "requeued": lambda one: transitions.requeued(one, REFUSAL, "mare", 9.0, NOW),
@@ -139,6 +140,7 @@ uncertain            -           -        -       in_doubt    -         in_doubt
 uncertain for ever   closed      closed   closed  closed      closed    closed    -
 still_in_doubt       -           -        -       in_doubt    -         in_doubt  -
 interrupted          -           -        -       in_doubt    -         in_doubt  -
+restored             -           -        -       in_doubt    -         in_doubt  -
 arrived_before       closed      closed   closed  closed      closed    closed    -
 refused              closed      closed   closed  closed      closed    closed    -
 requeued             waiting     waiting  -       waiting     -         waiting   -
@@ -247,6 +249,7 @@ def test_the_diagram_has_the_arrows_of_the_code_and_every_line_is_one() -> None:
         ("[*]", "waiting", "new_message"),
         ("[*]", "held", "held"),
         ("[*]", "closed", "refused_message"),
+        ("[*]", "in_doubt", "restored"),
         ("closed", "[*]", ""),
     ]
     new = new_message(DISPATCH, 1, NUMBER, None)
@@ -255,6 +258,7 @@ def test_the_diagram_has_the_arrows_of_the_code_and_every_line_is_one() -> None:
     target = BadTarget(given="zia", problem=NumberProblem.INVALID)
     refused = refused_message(DISPATCH, 1, (target, Refusal.INVALID_NUMBER))
     assert refused.stage is Stage.CLOSED
+    assert EVENTS["restored"](new).stage is Stage.IN_DOUBT
 
 
 def test_the_names_in_the_diagram_are_of_functions_that_lead_along_the_arrow() -> None:
@@ -270,7 +274,8 @@ def test_the_names_in_the_diagram_are_of_functions_that_lead_along_the_arrow() -
         if "[*]" not in {begin, end}
     }
     assert drawn <= leading
-    assert {name for *_, name in drawn} | {"held"} == set(map(function_of, EVENTS))
+    first = {"held", "restored"}
+    assert {name for *_, name in drawn} | first == set(map(function_of, EVENTS))
 
 
 # The status
@@ -523,6 +528,21 @@ def test_an_interrupted_message_is_in_doubt_and_says_why() -> None:
         "detail": "interrupted",
         "updated": NOW,
     }
+
+
+def test_a_restored_message_is_in_doubt_and_no_account_is_asked_about_it() -> None:
+    for stage in (Stage.WAITING, Stage.HELD):
+        before = at(stage)
+        assert changes(before, transitions.restored(before, NOW)) == {
+            "stage": Stage.IN_DOUBT,
+            "status": Status.UNCERTAIN,
+            "last_account": None,
+            "submission": None,
+            "error": None,
+            "detail": "restored",
+            "attempt_at": None,
+            "updated": NOW,
+        }
 
 
 def test_a_repeat_of_what_arrived_before_is_sent_and_no_error() -> None:

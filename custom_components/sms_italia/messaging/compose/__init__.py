@@ -1,6 +1,6 @@
 """From a request to a dispatch and its messages: pure, nothing is sent or stored."""
 
-from .dispatch import create_dispatch, new_message
+from .dispatch import create_dispatch, new_message, request_again
 from .estimate import estimate_request, prices_by_country
 from .numbers import NumberError, country_of, parse_number, parse_numbers, shown
 from .text import PreparedText, join_title, prepare_text
@@ -17,5 +17,6 @@ __all__ = [
     "parse_numbers",
     "prepare_text",
     "prices_by_country",
+    "request_again",
     "shown",
 ]

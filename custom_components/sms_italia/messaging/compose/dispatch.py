@@ -1,11 +1,23 @@
 """From a request to a dispatch and its messages, or to the reason of a refusal."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
 from ...providers import Channel, ErrorKind, Status
 from ..account import Account
-from ..model import Dispatch, Message, SendOptions, SendRequest, Stage, group_address
+from ..model import (
+    Dispatch,
+    Message,
+    PhoneNumber,
+    SendOptions,
+    SendRequest,
+    Stage,
+    Target,
+    TextEncoding,
+    group_address,
+)
+from .numbers import country_of
 from .text import PreparedText, prepare_text
 from .validation import (
     RefusedTarget,
@@ -60,6 +72,30 @@ def create_dispatch(
         ),
         *(refused_message(dispatch, next(ids), one) for one in refused),
     ]
+
+
+async def request_again(message: Message) -> SendRequest:
+    """Return the request that sends a message again, with the words that it has."""
+    dispatch = message.dispatch
+    options = replace(dispatch.options, encoding=TextEncoding.UNICODE, groups=())
+    if message.group is not None:
+        options = replace(options, groups=(message.group,))
+        return SendRequest(
+            account=dispatch.account, targets=(), text=dispatch.text, options=options
+        )
+    # The plans of all countries may have to be loaded.
+    country = await asyncio.to_thread(country_of, message.number)
+    return SendRequest(
+        account=dispatch.account,
+        targets=(
+            Target(
+                number=PhoneNumber(message.number, country),
+                recipient=message.recipient,
+            ),
+        ),
+        text=dispatch.text,
+        options=options,
+    )
 
 
 def new_message(

@@ -81,18 +81,31 @@ class LedgerTrouble(StrEnum):
     SET_ASIDE = "set_aside"
     """The file was damaged or newer; it was renamed and a new one begun."""
     IN_MEMORY = "in_memory"
-    """No file can be written: a restart forgets everything."""
+    """No file can be opened: a restart forgets everything."""
     UNWRITABLE = "unwritable"
-    """Writing to the file fails at the moment."""
+    """Writing to the file fails at the moment; the journal has what it lacks."""
+    UNRECORDED = "unrecorded"
+    """Nothing can be written, or the disk does not answer.
+
+    After a restart, what waited may be sent again or be lost.
+    """
+    RESTORED = "restored"
+    """The file comes from a backup, and messages waited in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """What the ledger held when it was opened, and what was wrong with it."""
+    """What the ledger held when it was opened, and what was wrong with it.
 
-    open_messages: tuple[Message, ...]
-    totals: dict[str, DayTotal]
-    trouble: LedgerTrouble | None
+    `unwritten` is what its file lacks and the journal had. One that `is_restored` comes
+    from a backup: what waits in it may have been sent after the copy was made.
+    """
+
+    open_messages: tuple[Message, ...] = ()
+    totals: dict[str, DayTotal] = field(default_factory=dict)
+    trouble: LedgerTrouble | None = None
+    unwritten: Entry | None = None
+    is_restored: bool = False
 
 
 class LedgerError(Exception):
@@ -105,3 +118,7 @@ class LedgerClosedError(LedgerError):
 
 class LedgerUnreadableError(LedgerError):
     """The ledger's file cannot be read at the moment; nothing is known of its rows."""
+
+
+class LedgerSlowError(LedgerError):
+    """The disk does not answer; what was asked for may still be done."""

@@ -6,6 +6,7 @@ Everything here is blocking, and works on a connection of whoever calls.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 import sqlite3
+from typing import Any
 
 from ...providers import (
     Channel,
@@ -17,7 +18,7 @@ from ...providers import (
     Status,
 )
 from ..model import DayTotal, Dispatch, Message, SendOptions, Stage
-from .records import Entry, SubmissionIntent
+from .records import Entry, Spent, SubmissionIntent
 
 MESSAGES = "messages JOIN dispatches USING (dispatch)"
 """What `messages_of` takes the rows of."""
@@ -27,6 +28,8 @@ MICRO = 1_000_000
 
 type Column = str | int | float | bytes | None
 type Row = dict[str, Column]
+type ReadRow = sqlite3.Row | Mapping[str, Any]
+"""A row as it comes back; columns of several types."""
 
 _DROP_PICTURE = """
 DELETE FROM pictures WHERE dispatch = :dispatch AND NOT EXISTS (
@@ -217,7 +220,7 @@ def keep_identity(database: sqlite3.Connection, account: str, identity: str) -> 
 
 
 def messages_of(
-    rows: Collection[sqlite3.Row], pictures: Mapping[int, Picture] | None = None
+    rows: Collection[ReadRow], pictures: Mapping[int, Picture] | None = None
 ) -> Iterator[Message]:
     """Return the messages of rows of `MESSAGES`; those of a dispatch share it."""
     dispatches: dict[int, Dispatch] = {}
@@ -228,7 +231,7 @@ def messages_of(
         yield _message(row, dispatches[id_])
 
 
-def _dispatch(row: sqlite3.Row, picture: Picture | None) -> Dispatch:
+def _dispatch(row: ReadRow, picture: Picture | None) -> Dispatch:
     channel, mode = row["channel"], row["mode"]
     return Dispatch(
         id=row["dispatch"],
@@ -251,7 +254,7 @@ def _dispatch(row: sqlite3.Row, picture: Picture | None) -> Dispatch:
     )
 
 
-def _message(row: sqlite3.Row, dispatch: Dispatch) -> Message:
+def _message(row: ReadRow, dispatch: Dispatch) -> Message:
     cost, error, type_ = row["cost"], row["error"], row["type"]
     return Message(
         id=row["id"],
@@ -273,3 +276,43 @@ def _message(row: sqlite3.Row, dispatch: Dispatch) -> Message:
         joined_in=row["joined_in"],
         unanswered=tuple((row["unanswered"] or "").split()),
     )
+
+
+def entry_rows(entry: Entry) -> dict[str, list[Row]]:
+    """Return an entry as rows by kind, which JSON can hold; pictures are left out."""
+    spent = (
+        ((one.day, one.account), DayTotal(parts=one.parts, cost=one.cost))
+        for one in entry.spent
+    )
+    return {
+        "messages": [
+            _dispatch_row(one.dispatch) | _message_row(one) for one in entry.messages
+        ],
+        "submissions": [_submission_row(one) for one in entry.submissions],
+        "spent": [_spent_row(one) for one in spent],
+    }
+
+
+def entry_of(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Entry:
+    """Return the entry that `entry_rows` made rows of.
+
+    Raises KeyError, TypeError or ValueError if they are not such rows.
+    """
+    return Entry(
+        messages=tuple(messages_of(rows["messages"])),
+        submissions=tuple(SubmissionIntent(**row) for row in rows["submissions"]),
+        spent=tuple(
+            Spent(
+                day=row["day"],
+                account=row["account"],
+                parts=row["parts"],
+                cost=euro(row["cost"]),
+            )
+            for row in rows["spent"]
+        ),
+    )
+
+
+def keep_property(database: sqlite3.Connection, name: str, value: str) -> None:
+    """Keep something about the ledger itself."""
+    database.execute("INSERT OR REPLACE INTO properties VALUES (?, ?)", (name, value))

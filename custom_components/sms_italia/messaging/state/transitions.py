@@ -45,6 +45,9 @@ FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
 }
 """The stages that a message may have next."""
 
+RESTORED = "restored"
+"""The detail of a message that waited in a backup which was put back."""
+
 _RANK = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2}
 
 
@@ -192,6 +195,24 @@ def interrupted(message: Message, now: float) -> Message:
         status=Status.UNCERTAIN,
         stage=Stage.IN_DOUBT,
         detail="interrupted",
+        updated=now,
+    )
+
+
+def restored(message: Message, now: float) -> Message:
+    """Return a message that waited when a backup was made, which was put back.
+
+    It may have been sent since, by whichever account: nobody can be asked about it.
+    """
+    return _next(
+        message,
+        status=Status.UNCERTAIN,
+        stage=Stage.IN_DOUBT,
+        last_account=None,
+        submission=None,
+        error=None,
+        detail=RESTORED,
+        attempt_at=None,
         updated=now,
     )
 
