@@ -830,7 +830,7 @@ async def take_a_table(hass: HomeAssistant, accounts: Accounts) -> MockConfigEnt
     [
         ("ledger_set_aside", damage, True),
         ("ledger_in_memory", take_the_folder, False),
-        ("ledger_unwritable", take_a_table, False),
+        ("ledger_unrecorded", take_a_table, False),
     ],
 )
 async def test_trouble_with_the_ledger_is_an_issue_until_it_is_confirmed(  # noqa: PLR0913, PLR0917 - fixtures

@@ -30,7 +30,7 @@ from .flows.account import async_check_credentials, encrypted_addresses
 from .flows.selectors import whole_number
 from .messaging import Account, AccountOptions, LedgerTrouble
 from .providers import PROVIDERS, Credit
-from .runtime import SmsItaliaConfigEntry
+from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 LOW_CREDIT = "low_credit"
 DAILY_LIMIT_REACHED = "daily_limit_reached"
@@ -44,6 +44,8 @@ _ACCOUNT_ISSUES = (
     CLEAR_TEXT_ADDRESS,
     HTTPS_REQUIRED,
 )
+
+_LEDGER_RESTORED = f"ledger_{LedgerTrouble.RESTORED}"
 
 _DATA_ACCOUNT = "account"
 """The key of the account's entry ID in the data of an issue with a fix flow."""
@@ -192,6 +194,31 @@ class _ClearTextFixFlow(_HttpsFixFlow):
         return self._ignore("kept")
 
 
+class _RestoredFixFlow(RepairsFlow):
+    """Sends what waited in a backup that was restored, or leaves it."""
+
+    async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
+        """Let the user choose."""
+        return self.async_show_menu(
+            step_id="init", menu_options=["send_restored", "leave_restored"]
+        )
+
+    async def async_step_send_restored(
+        self, _user_input: _Input = None
+    ) -> RepairsFlowResult:
+        """Send the messages as new ones."""
+        if await self.hass.data[MESSENGER].resend_restored():
+            return self.async_create_entry(data={})
+        return self.async_abort(reason="refused")
+
+    async def async_step_leave_restored(
+        self, _user_input: _Input = None
+    ) -> RepairsFlowResult:
+        """Leave the messages uncertain for good."""
+        await self.hass.data[MESSENGER].leave_restored()
+        return self.async_create_entry(data={})
+
+
 _FIX_FLOWS: Mapping[str, type[_FixFlow]] = {
     DAILY_LIMIT_REACHED: _DailyLimitFixFlow,
     FALLBACK_MISSING: _FallbackFixFlow,
@@ -205,7 +232,9 @@ async def async_create_fix_flow(
     issue_id: str,
     data: dict[str, str | int | float | None] | None,
 ) -> RepairsFlow:
-    """Return the flow that fixes an issue; those of the ledger are only confirmed."""
+    """Return the flow that fixes an issue; most of the ledger are only confirmed."""
+    if issue_id == _LEDGER_RESTORED:
+        return _RestoredFixFlow()
     if data is None:
         return ConfirmRepairFlow()
     return _FIX_FLOWS[issue_id.removesuffix(f"_{data[_DATA_ACCOUNT]}")]()
@@ -213,7 +242,7 @@ async def async_create_fix_flow(
 
 @callback
 def async_report_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> None:
-    """Create the issue of a ledger that was set aside or cannot be written."""
+    """Create the issue of a ledger that is not as it should be."""
     ir.async_create_issue(
         hass,
         DOMAIN,

@@ -371,9 +371,9 @@ async def test_when_the_last_account_goes_nothing_of_ours_is_left(
     await harness.messenger.detach(KEY)
     await harness.messenger.detach(REFERENCE)
     assert ours() == []
-    # A clean end leaves the file and its journal.
+    # A clean end leaves the file with its journal and its mark.
     left = {path.name for path in harness.ledger.parent.iterdir()}
-    assert left == {harness.ledger.name, "sms.journal"}
+    assert left == {harness.ledger.name, "sms.journal", "sms.mark"}
     with pytest.raises(LedgerClosedError):
         await harness.found()
     with pytest.raises(RequestRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):

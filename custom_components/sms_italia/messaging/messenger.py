@@ -208,21 +208,22 @@ class Messenger:
                 task.result()
             return tuple(latest.values())
 
-    async def resend_restored(self) -> None:
+    async def resend_restored(self) -> bool:
         """Send what waited in a backup that was put back, as new messages.
 
-        What is refused stays as it is.
+        Return whether all of it is; what is refused stays as it is.
         """
         sending = [self._resend(message) for message in self._undecided()]
-        results = await asyncio.gather(*sending, return_exceptions=True)
-        for result in results:
-            if not isinstance(result, RequestRefusedError | None):
-                raise result
+        return all(await asyncio.gather(*sending))
 
-    async def _resend(self, message: Message) -> None:
-        """Send a message in doubt again, as a new one, and close it."""
-        await self.send(await request_again(message))
+    async def _resend(self, message: Message) -> bool:
+        """Send a message in doubt as a new one; return whether it is, and is closed."""
+        try:
+            await self.send(await request_again(message))
+        except RequestRefusedError:
+            return False
         await self._open.change([given_up(message, self._clock.now())])
+        return True
 
     async def leave_restored(self) -> None:
         """Close what waited in a backup that was put back; it stays uncertain."""

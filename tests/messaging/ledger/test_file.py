@@ -389,7 +389,7 @@ async def test_an_entry_that_cannot_be_written_leaves_nothing_behind(
     good, bad = a_message(dispatch, 1), a_message(dispatch, 2, parts=ENDLESS)
     spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal(1))
     await shelf.ledger.record(Entry(messages=[good, bad], spent=[spent]))
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert shelf.troubles == [LedgerTrouble.UNRECORDED]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert await shelf.ids() == [1]
     assert not await shelf.ledger.totals_between("casa", TODAY, TODAY)

@@ -186,8 +186,10 @@ class Ledger:
             case trouble:
                 self._trouble = trouble
                 self._on_trouble(trouble)
-        if self._unwritten or self._file.is_missing:
+        if self._file.is_missing:
             self._try_again()
+        elif self._unwritten:
+            self.note(Entry())
 
     async def close(self) -> None:
         """Write what is waiting, close the file and end the threads.
@@ -597,7 +599,7 @@ class Ledger:
             self._trouble = None
             return
         reason = name_of(errors[0]) if errors else "there is no file"
-        if is_kept:
+        if is_kept and all(map(is_of_the_file, errors)):
             self._report(LedgerTrouble.UNWRITABLE, reason)
         elif self._file.is_missing:
             self._report(LedgerTrouble.IN_MEMORY, reason)
