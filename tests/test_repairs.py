@@ -34,6 +34,7 @@ from custom_components.sms_italia.const import (
 from custom_components.sms_italia.messaging import HttpsRequired
 from custom_components.sms_italia.providers import PROVIDERS
 from custom_components.sms_italia.repairs import async_report_daily_limit
+from custom_components.sms_italia.runtime import MESSENGER
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
@@ -862,6 +863,64 @@ async def test_trouble_with_the_ledger_is_an_issue_until_it_is_confirmed(  # noq
     done = await dialog.go_on()
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
+
+
+async def wait_in_a_restored_ledger(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> MockConfigEntry:
+    """Let a message wait, and lose the file that no backup holds."""
+    account = await accounts.set_up("smshosting")
+    simulator.inject("smshosting", Fault.THROTTLED, operation="send")
+    await send(hass, account)
+    assert await hass.config_entries.async_unload(account.entry_id)
+    await hass.data[MESSENGER].close()
+    mark = Path(hass.config.path(f"{DOMAIN}.db-shm"))
+    await hass.async_add_executor_job(mark.unlink)
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert arrived(simulator) == []
+    (issue,) = [one for one in issues(hass).values() if "ledger" in one.issue_id]
+    assert issue.translation_key == "ledger_restored"
+    return account
+
+
+@pytest.mark.parametrize(
+    ("choice", "statuses"),
+    [("send_restored", ["queued", "uncertain"]), ("leave_restored", ["uncertain"])],
+)
+async def test_what_waited_in_a_restored_backup_is_sent_or_left(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    dialog: FixDialog,
+    choice: str,
+    statuses: list[str],
+) -> None:
+    """Sent as a new message, which waits as long as its account is throttled."""
+    await wait_in_a_restored_ledger(hass, accounts, simulator)
+
+    menu = await dialog.open("ledger_restored")
+    assert menu["menu_options"] == ["send_restored", "leave_restored"]
+    done = await dialog.choose(choice)
+
+    assert done["type"] == "create_entry"
+    answer = await call(hass, "find_messages")
+    assert [one["status"] for one in answer["messages"]] == statuses
+    assert "ledger_restored" not in issues(hass)
+
+
+async def test_what_waited_in_a_restored_backup_stays_while_its_account_is_away(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
+) -> None:
+    account = await wait_in_a_restored_ledger(hass, accounts, simulator)
+    await accounts.set_up("inviosmart")
+    assert await hass.config_entries.async_unload(account.entry_id)
+
+    await dialog.open("ledger_restored")
+    done = await dialog.choose("send_restored")
+
+    assert (done["type"], done["reason"]) == ("abort", "refused")
+    assert "ledger_restored" in issues(hass)
 
 
 async def test_trouble_with_the_ledger_outlives_the_account(

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 import sqlite3
 import threading
 
@@ -39,6 +40,7 @@ from .helpers import (
     THIRD,
     TIMING,
     Harness,
+    copy_as_a_backup,
     copy_as_after_a_crash,
     numbers,
     python,
@@ -771,6 +773,81 @@ async def test_a_process_killed_while_it_sends_leaves_a_doubt_and_no_second_send
     # What the killed process sent is not in this process's list.
     assert [to for to, _ in harness.arrived(KEY)] == [OTHER]
     assert not harness.troubles
+
+
+# A backup that is restored
+
+
+async def restore(harness: Harness, folder: Path) -> None:
+    """Go on with a copy of the ledger in which two messages wait, one held."""
+    await harness.attach(KEY, line=harness.line, bundle_after=1)
+    harness.line.down()
+    await harness.one(KEY)
+    held = await harness.one(KEY, text="Secondo")
+    assert held.stage is Stage.HELD
+    copied = folder / "restored" / "sms.db"
+    copy_as_a_backup(harness.ledger, copied)
+    harness.line.up()
+    await harness.messenger.close()
+    harness.client(KEY).accepted.clear()
+    harness.use(ledger=copied, timing=STILL)
+    await harness.attach(KEY)
+
+
+async def test_what_waits_in_a_restored_backup_is_uncertain_and_not_sent(
+    harness: Harness, tmp_path: Path
+) -> None:
+    await restore(harness, tmp_path)
+    assert harness.troubles == [LedgerTrouble.RESTORED]
+    for _ in range(2):
+        found = await harness.found()
+        assert {(one.status, one.detail) for one in found} == {
+            (Status.UNCERTAIN, "restored")
+        }
+        assert len(found) == 2
+        # Nor after another start, which reports it again.
+        await harness.messenger.close()
+        harness.use()
+        await harness.attach(KEY)
+    assert harness.troubles == [LedgerTrouble.RESTORED] * 3
+    assert harness.arrived(KEY) == []
+
+
+async def test_what_waited_in_a_restored_backup_can_be_sent(
+    harness: Harness, tmp_path: Path
+) -> None:
+    await restore(harness, tmp_path)
+    assert await harness.messenger.resend_restored()
+    assert harness.arrived(KEY) == [(NUMBER, TEXT), (NUMBER, "Secondo")]
+    assert {one.stage for one in (await harness.found())[:2]} == {Stage.CLOSED}
+    await harness.messenger.close()
+    harness.use()
+    await harness.attach(KEY)
+    assert harness.troubles == [LedgerTrouble.RESTORED]
+
+
+async def test_what_is_refused_of_a_restored_backup_stays_to_be_decided(
+    harness: Harness, tmp_path: Path
+) -> None:
+    await restore(harness, tmp_path)
+    await harness.messenger.detach(KEY)
+    await harness.attach(ONE)
+    assert not await harness.messenger.resend_restored()
+    await harness.attach(KEY)
+    assert await harness.messenger.resend_restored()
+    assert len(harness.arrived(KEY)) == 2
+
+
+async def test_what_waited_in_a_restored_backup_can_be_left(
+    harness: Harness, tmp_path: Path
+) -> None:
+    await restore(harness, tmp_path)
+    await harness.messenger.leave_restored()
+    assert {(one.status, one.stage) for one in await harness.found()} == {
+        (Status.UNCERTAIN, Stage.CLOSED)
+    }
+    assert await harness.messenger.resend_restored()
+    assert harness.arrived(KEY) == []
 
 
 # The ledger in trouble

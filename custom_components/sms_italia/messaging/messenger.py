@@ -213,13 +213,13 @@ class Messenger:
 
         Return whether all of it is; what is refused stays as it is.
         """
-        sending = [self._resend(message) for message in self._undecided()]
-        return all(await asyncio.gather(*sending))
+        again = [(one, await request_again(one)) for one in self._undecided()]
+        return all(await asyncio.gather(*(self._resend(*one) for one in again)))
 
-    async def _resend(self, message: Message) -> bool:
+    async def _resend(self, message: Message, request: SendRequest) -> bool:
         """Send a message in doubt as a new one; return whether it is, and is closed."""
         try:
-            await self.send(await request_again(message))
+            await self.send(request)
         except RequestRefusedError:
             return False
         await self._open.change([given_up(message, self._clock.now())])
