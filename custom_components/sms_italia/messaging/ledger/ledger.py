@@ -37,7 +37,7 @@ from .records import (
     Query,
     Remembered,
 )
-from .threads import LONGEST, Patience, Worker, in_time, is_done
+from .threads import LONGEST, SOUND, Patience, Worker, in_time, is_done
 from .unwritten import Unwritten
 
 _LOGGER = logging.getLogger(__name__)
@@ -242,7 +242,8 @@ class Ledger:
         left = self._patience.left(entry.messages)
         if not await is_done(future, left) and left == LONGEST:
             self._find_overdue()
-        self._patience.spend(entry.messages, loop.time() - began)
+        if (waited := loop.time() - began) > SOUND:
+            self._patience.spend(entry.messages, waited)
 
     def _find_overdue(self) -> None:
         """Say that the disk does not answer, and wait no more until it does."""
