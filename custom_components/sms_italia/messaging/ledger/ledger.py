@@ -239,11 +239,12 @@ class Ledger:
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
-        left = self._patience.left(entry.messages)
+        patience = self._patience
+        left = patience.left(entry.messages) if patience.was_spent else LONGEST
         if not await is_done(future, left) and left == LONGEST:
             self._find_overdue()
         if (waited := loop.time() - began) > SOUND:
-            self._patience.spend(entry.messages, waited)
+            patience.spend(entry.messages, waited)
 
     def _find_overdue(self) -> None:
         """Say that the disk does not answer, and wait no more until it does."""

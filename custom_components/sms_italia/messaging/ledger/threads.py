@@ -73,21 +73,24 @@ def _run(queue: SimpleQueue[_Work | None]) -> None:
 
 
 class Patience:
-    """What is left of the time that messages may wait, by their dispatches."""
+    """What is left of the time that messages may wait, by their dispatches.
+
+    It is whole for all of them until it `was_spent`, as on a sound disk it never is.
+    """
 
     def __init__(self) -> None:
         """Start with nobody having waited."""
         self._waited: dict[int, float] = {}
+        self.was_spent = False
 
     def left(self, messages: Sequence[Message]) -> float:
         """Return the seconds that something may still take that messages wait for."""
-        if not self._waited:
-            return LONGEST
         waited = (self._waited.get(one.dispatch.id, 0) for one in messages)
         return max(0, LONGEST - max(waited, default=0))
 
     def spend(self, messages: Sequence[Message], seconds: float) -> None:
         """Take a wait off what is left to messages."""
+        self.was_spent = True
         for id_ in {one.dispatch.id for one in messages}:
             self._waited[id_] = self._waited.pop(id_, 0) + seconds
         for id_ in tuple(self._waited)[:-_DISPATCHES]:
