@@ -19,9 +19,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.sms_italia.const import CONF_DAILY_LIMIT, DOMAIN
 from custom_components.sms_italia.runtime import MESSENGER
-from simulator import Simulator
+from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived
+from .states import call
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -172,6 +173,39 @@ async def test_a_backup_has_the_ledger(
     found = texts_in(copied)
     assert found[:5] == before
     assert found[5:] == during[: len(found) - 5]
+
+
+async def test_what_waits_in_a_backup_is_in_doubt_when_it_is_restored(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    manager: BackupManager,
+    tmp_path: Path,
+) -> None:
+    """Also where the file that the backup leaves out stayed as it is."""
+    account = await accounts.set_up("smshosting", options=NO_LIMIT)
+    simulator.inject("smshosting", Fault.THROTTLED, operation="send")
+    await send(hass, account, "In attesa")
+    await hass.services.async_call("backup", "create", blocking=True)
+    assert (await manager.async_get_backups())[0]
+    await close(hass, account)
+    mark = Path(hass.config.path(f"{DOMAIN}.db-shm"))
+
+    def put_back() -> None:
+        restored = unpack(Path(hass.config.path("backups")), tmp_path / "restored")
+        assert not (restored.parents[1] / mark.name).exists()
+        assert mark.exists()
+        shutil.copytree(restored.parent, ledger_of(hass).parent, dirs_exist_ok=True)
+
+    await hass.async_add_executor_job(put_back)
+
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert arrived(simulator) == []
+    answer = await call(hass, "find_messages")
+    assert {one["status"] for one in answer["messages"]} == {"uncertain"}
+    assert {one["error"] for one in answer["messages"]} == {None}
 
 
 def unpack(backups: Path, folder: Path) -> Path:

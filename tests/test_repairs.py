@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 import re
@@ -27,6 +28,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components import sms_italia
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
     CONF_FALLBACK,
@@ -34,9 +36,14 @@ from custom_components.sms_italia.const import (
     CONF_RETRY_FOR,
     DOMAIN,
 )
-from custom_components.sms_italia.messaging import HttpsRequired, WaitRequested
+from custom_components.sms_italia.messaging import (
+    HttpsRequired,
+    Timing,
+    WaitRequested,
+)
 from custom_components.sms_italia.providers import PROVIDERS
 from custom_components.sms_italia.repairs import async_report_daily_limit
+from custom_components.sms_italia.runtime import MESSENGER
 from custom_components.sms_italia.undelivered import REFUSED_CALLS, RefusedCalls
 from simulator import Fault, Simulator
 
@@ -1083,7 +1090,7 @@ async def take_a_table(hass: HomeAssistant, accounts: Accounts) -> MockConfigEnt
     [
         ("ledger_set_aside", damage, True),
         ("ledger_in_memory", take_the_folder, False),
-        ("ledger_unwritable", take_a_table, False),
+        ("ledger_unrecorded", take_a_table, False),
     ],
 )
 async def test_trouble_with_the_ledger_is_an_issue_until_it_is_confirmed(  # noqa: PLR0913, PLR0917 - fixtures
@@ -1115,6 +1122,39 @@ async def test_trouble_with_the_ledger_is_an_issue_until_it_is_confirmed(  # noq
     done = await dialog.go_on()
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
+
+
+async def test_what_waited_in_a_restored_backup_is_listed_and_can_be_sent(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    dialog: FixDialog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sent as a new message, which waits as long as its account is throttled."""
+    monkeypatch.setattr(sms_italia, "Timing", partial(Timing, report_doubt=0.02))
+    account = await accounts.set_up("smshosting")
+    simulator.inject("smshosting", Fault.THROTTLED, operation="send")
+    await send(hass, account)
+    assert await hass.config_entries.async_unload(account.entry_id)
+    await hass.data[MESSENGER].close()
+    # No backup holds this file.
+    mark = Path(hass.config.path(f"{DOMAIN}.db-shm"))
+    await hass.async_add_executor_job(mark.unlink)
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await until(lambda: "undelivered" in issues(hass))
+    assert arrived(simulator) == []
+
+    menu = await dialog.open("undelivered")
+    assert menu["description_placeholders"] == {
+        "list": "- ***567: Uncertain, it waited in the backup that was restored"
+    }
+    done = await dialog.choose("send_again")
+
+    assert done["type"] == "create_entry"
+    answer = await call(hass, "find_messages")
+    statuses = [one["status"] for one in answer["messages"]]
+    assert statuses == ["queued", "uncertain"]
 
 
 async def test_trouble_with_the_ledger_outlives_the_account(

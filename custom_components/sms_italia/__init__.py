@@ -46,6 +46,8 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         Clock(timezone=dt_util.get_default_time_zone),
         Timing(),
         on_ledger_trouble=partial(async_report_ledger_trouble, hass),
+        # Neither Home Assistant nor its Supervisor backs such a file up.
+        ledger_mark=Path(hass.config.path(f"{DOMAIN}.db-shm")),
         is_expected=partial(async_will_be_loaded, hass),
     )
     hass.data[MESSENGER] = messenger

@@ -286,7 +286,7 @@ async def async_create_fix_flow(
     issue_id: str,
     data: dict[str, str | int | float | None] | None,
 ) -> RepairsFlow:
-    """Return the flow that fixes an issue; those of the ledger are only confirmed."""
+    """Return the flow that fixes an issue; most of the ledger are only confirmed."""
     if data is None:
         return ConfirmRepairFlow()
     return _FIX_FLOWS[issue_id.removesuffix(f"_{data[_DATA_ACCOUNT]}")]()
@@ -294,7 +294,7 @@ async def async_create_fix_flow(
 
 @callback
 def async_report_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> None:
-    """Create the issue of a ledger that was set aside or cannot be written."""
+    """Create the issue of a ledger that is not as it should be."""
     ir.async_create_issue(
         hass,
         DOMAIN,

@@ -22,6 +22,8 @@ _SAVE_DELAY = 1
 
 _MOST_LINES = 20
 
+_RESTORED = f"component.{DOMAIN}.common.restored"
+
 _NO_REASON = "unknown"
 """The reason of an error that has no sentence of its own."""
 
@@ -115,7 +117,10 @@ async def async_list_text(
     It names recipients and reasons: for administrators alone.
     """
     language = hass.config.language
-    words = await async_get_translations(hass, language, "entity", {DOMAIN})
+    words = {
+        **await async_get_translations(hass, language, "entity", {DOMAIN}),
+        **await async_get_translations(hass, language, "common", {DOMAIN}),
+    }
     sentences = await async_get_translations(hass, language, "exceptions", {DOMAIN})
     lines = [
         f"{call.count}: {_sentence(sentences, reason, call)}"
@@ -141,6 +146,8 @@ def _line(hass: HomeAssistant, words: Mapping[str, str], message: Message) -> st
     whom = f"{recipient.title}, {number}" if recipient else number
     prefix = f"component.{DOMAIN}.entity.event.delivery.state_attributes"
     status = words[f"{prefix}.event_type.state.{message.status}"]
-    if message.error is None:
-        return f"{whom}: {status}"
-    return f"{whom}: {status}, {words[f'{prefix}.error.state.{message.error}']}"
+    if message.error is not None:
+        return f"{whom}: {status}, {words[f'{prefix}.error.state.{message.error}']}"
+    if message.is_restored:
+        return f"{whom}: {status}, {words[_RESTORED]}"
+    return f"{whom}: {status}"

@@ -166,10 +166,26 @@ def python(program: str, *arguments: object) -> list[str]:
     return [sys.executable, "-c", code, str(root), *map(str, arguments)]
 
 
-def copy_as_after_a_crash(path: Path, to: Path) -> None:
-    """Copy a ledger's files as they lie on the disk at this moment."""
+def mark_of(ledger: Path) -> Path:
+    """Return the file that no backup holds of a ledger."""
+    return ledger.with_suffix(".mark")
+
+
+def copy_as_a_backup(path: Path, to: Path) -> None:
+    """Copy a ledger's files as they lie on the disk at this moment, but its mark."""
+    to.parent.mkdir(exist_ok=True)
     for suffix in ("", "-wal"):
         shutil.copyfile(f"{path}{suffix}", f"{to}{suffix}")
+    journal = path.with_suffix(".journal")
+    if journal.exists():
+        shutil.copyfile(journal, to.with_suffix(".journal"))
+
+
+def copy_as_after_a_crash(path: Path, to: Path) -> None:
+    """Copy all of a ledger's files as they lie on the disk at this moment."""
+    copy_as_a_backup(path, to)
+    if mark_of(path).exists():
+        shutil.copyfile(mark_of(path), mark_of(to))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -211,6 +227,7 @@ class Harness:
                 clock.clock(),
                 TIMING,
                 troubles.append,
+                ledger_mark=mark_of(ledger),
                 is_expected=expected.__contains__,
             ),
             troubles=troubles,
@@ -230,6 +247,7 @@ class Harness:
             self.time.clock(),
             self.timing,
             self.troubles.append,
+            ledger_mark=mark_of(self.ledger),
             is_expected=self.expected.__contains__,
         )
 

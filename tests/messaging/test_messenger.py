@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 import sqlite3
 import threading
 
@@ -26,6 +27,7 @@ from custom_components.sms_italia.messaging import (
     Target,
     TextEncoding,
     TotalsChanged,
+    UndeliveredChanged,
     account as account_module,
     messenger,
 )
@@ -41,6 +43,7 @@ from .helpers import (
     THIRD,
     TIMING,
     Harness,
+    copy_as_a_backup,
     copy_as_after_a_crash,
     numbers,
     python,
@@ -373,10 +376,9 @@ async def test_when_the_last_account_goes_nothing_of_ours_is_left(
     await harness.messenger.detach(KEY)
     await harness.messenger.detach(REFERENCE)
     assert ours() == []
-    # A clean end leaves one file.
-    assert [path.name for path in harness.ledger.parent.iterdir()] == [
-        harness.ledger.name
-    ]
+    # A clean end leaves the file with its journal and its mark.
+    left = {path.name for path in harness.ledger.parent.iterdir()}
+    assert left == {harness.ledger.name, "sms.journal", "sms.mark"}
     with pytest.raises(LedgerClosedError):
         await harness.found()
     with pytest.raises(RequestRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
@@ -800,6 +802,59 @@ async def test_a_process_killed_while_it_sends_leaves_a_doubt_and_no_second_send
     # What the killed process sent is not in this process's list.
     assert [to for to, _ in harness.arrived(KEY)] == [OTHER]
     assert not harness.troubles
+
+
+# A backup that is restored
+
+
+async def restore(harness: Harness, folder: Path) -> None:
+    """Go on with a copy of the ledger in which two messages wait, one held."""
+    await harness.attach(KEY, line=harness.line, bundle_after=1)
+    harness.line.down()
+    await harness.one(KEY)
+    held = await harness.one(KEY, text="Secondo")
+    assert held.stage is Stage.HELD
+    copied = folder / "restored" / "sms.db"
+    copy_as_a_backup(harness.ledger, copied)
+    harness.line.up()
+    await harness.messenger.close()
+    harness.client(KEY).accepted.clear()
+    harness.use(ledger=copied, timing=replace(STILL, report_doubt=0.02))
+    await harness.attach(KEY)
+
+
+async def test_what_waits_in_a_restored_backup_is_uncertain_and_not_sent(
+    harness: Harness, tmp_path: Path
+) -> None:
+    await restore(harness, tmp_path)
+    for _ in range(2):
+        found = await harness.found()
+        assert {(one.status, one.detail) for one in found} == {
+            (Status.UNCERTAIN, "restored")
+        }
+        assert len(found) == 2
+        # Nor after another start.
+        await harness.messenger.close()
+        harness.use()
+        await harness.attach(KEY)
+    assert harness.troubles == []
+    assert harness.arrived(KEY) == []
+
+
+async def test_what_waited_in_a_restored_backup_is_undelivered_and_can_be_sent(
+    harness: Harness, tmp_path: Path
+) -> None:
+    await restore(harness, tmp_path)
+    undelivered = harness.messenger.undelivered
+
+    changed = UndeliveredChanged(account=KEY)
+    await until(lambda: changed in harness.events)
+    listed = (await undelivered.of(KEY)).messages
+    assert len(listed) == 2
+    for message in listed:
+        await harness.messenger.resend(message.id)
+    assert {text for _, text in harness.arrived(KEY)} == {TEXT, "Secondo"}
+    assert (await undelivered.of(KEY)).total == 0
 
 
 # The ledger in trouble

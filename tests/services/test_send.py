@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from homeassistant.const import STATE_UNKNOWN
@@ -15,6 +16,7 @@ from homeassistant.helpers import (
     floor_registry as fr,
     label_registry as lr,
 )
+from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -352,6 +354,25 @@ async def test_the_response_names_the_account_that_sent_the_message(
 
     (message,) = answer["messages"]
     assert (message["status"], message["account"]) == ("queued", "Inviosmart")
+
+
+async def test_a_message_that_a_restart_would_forget_says_so(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Where no file can be written; what a provider accepted needs none."""
+    in_the_way = Path(hass.config.path(STORAGE_DIR))
+    await hass.async_add_executor_job(in_the_way.write_bytes, b"")
+    await accounts.set_up("smshosting")
+
+    accepted = await send_sms(hass, numbers=[BRUNO], message="Ciao")
+    simulator.inject("smshosting", Fault.THROTTLED, operation="send")
+    waiting = await send_sms(hass, numbers=[ANNA], message="Ciao")
+
+    shown = [
+        (one["status"], one["error"])
+        for one in accepted["messages"] + waiting["messages"]
+    ]
+    assert shown == [("queued", None), ("queued", "unrecorded")]
 
 
 async def test_a_queued_message_is_no_failure(

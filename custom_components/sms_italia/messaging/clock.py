@@ -80,10 +80,17 @@ class Clock:
         The time off is what the wall clock says. One that stands before the last
         reading knows nothing of it, and then no time has passed.
         """
+        self._zero -= self.ahead_of(last)
+
+    def ahead_of(self, last: ClockReading) -> float:
+        """Return the seconds that steady time is ahead of that of another clock.
+
+        That is the one that would `resume` from what the other one showed last.
+        """
         if last.clock == self._id:
-            return
+            return 0
         time_off = max(0, self.wall() - last.moment.wall)
-        self._zero = last.moment.steady + time_off - self._steady()
+        return self.now() - last.moment.steady - time_off
 
     def wall_of(self, steady: float) -> float:
         """Return a moment of steady time as the wall clock counts it now."""

@@ -1,14 +1,14 @@
 """The facade of the messaging layer, and the owner of all that runs behind it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 from .account import Account, Accounts
 from .alarm import ClockWatch
-from .clock import Clock
+from .clock import Clock, Moment
 from .compose import (
     DailyLimits,
     create_dispatch,
@@ -19,10 +19,10 @@ from .compose import (
 from .delivery import DeliveryContext, Outbox, StormBrake
 from .errors import Refusal, RequestRefusedError
 from .health import ANSWERING, Timing
-from .ledger import Ledger, LedgerTrouble
+from .ledger import Ledger, LedgerTrouble, Opened
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
-from .state.transitions import after_start, interrupted
+from .state.transitions import after_start, interrupted, restored, shared
 from .tracking import Cancellation, Retention, Tracker, Undelivered
 
 _CLOSE_DELAY = 10
@@ -37,21 +37,24 @@ class Messenger:
     those that nobody knows of.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it depends on
         self,
         ledger_path: Path,
         clock: Clock,
         timing: Timing,
         on_ledger_trouble: Callable[[LedgerTrouble], None],
         *,
+        ledger_mark: Path | None = None,
         is_expected: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Set up the parts; no file is touched and no task runs yet.
 
-        `is_expected` returns whether an account that is not attached is being loaded.
+        `ledger_mark` is a file that no backup holds: without one, a ledger that comes
+        from a backup is taken for our own. `is_expected` returns whether an account
+        that is not attached is being loaded.
         """
         self.events = Events()
-        self.ledger = Ledger(ledger_path, on_ledger_trouble, clock)
+        self.ledger = Ledger(ledger_path, on_ledger_trouble, clock, mark=ledger_mark)
         self.totals = DailyTotals(self.ledger, clock, self.events)
         self._clock = clock
         self._timing = timing
@@ -281,21 +284,51 @@ class Messenger:
 
     async def _start(self) -> None:
         """Open the ledger and take over what was open when it was closed."""
-        opened = await self.ledger.open(self._clock.today())
+        today = self._clock.today()
+        opened = await self.ledger.open(today, partial(self._opened_late, today))
         self._is_running = True
         self.totals.load(opened.totals)
+        await self._take_over(opened)
+        self._context.watch.start()
+
+    def _opened_late(self, day: str, opened: Opened) -> None:
+        """Take over what was open in a ledger that could not be opened at first."""
+        if not self._is_running:
+            return
+        self.totals.add_late(day, opened.totals)
+        self._tasks.spawn(self._take_over(opened), "ledger", eager=True)
+        for account_id in self._trackers:
+            self._storm.attach(account_id)
+            self._outbox.attached(account_id)
+
+    async def _take_over(self, opened: Opened) -> None:
+        """Take over what was open when the ledger was closed, or copied."""
         now = self._clock.moment()
         self._open.load(after_start(one, now) for one in opened.open_messages)
-        await self._open.change(
-            [
-                interrupted(message, now)
-                for message in self._open
-                if message.stage is Stage.SUBMITTING
-            ]
-        )
+        left = [
+            interrupted(message, now)
+            for message in self._open
+            if message.stage is Stage.SUBMITTING
+            and message.id not in self._context.in_progress
+        ]
+        if opened.is_restored:
+            left += self._restored([one.id for one in opened.open_messages], now)
+        await self._open.change(left)
+        await self.ledger.renew_mark()
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)
-        self._context.watch.start()
+
+    def _restored(self, ids: Sequence[int], now: Moment) -> list[Message]:
+        """Return what waited in a backup that was put back, as it is from now on."""
+        known = [one for id_ in ids if (one := self._open.get(id_)) is not None]
+        waiting = {Stage.WAITING, Stage.HELD}
+        in_doubt = {one.id: restored(one, now) for one in known if one.stage in waiting}
+        joined = [
+            shared(one, carrying)
+            for one in known
+            if one.joined_in is not None and (carrying := in_doubt.get(one.joined_in))
+        ]
+        return [*in_doubt.values(), *joined]
 
     async def _stop(self) -> None:
         """End what runs, give requests on the wire a moment, close the ledger."""

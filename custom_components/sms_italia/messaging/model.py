@@ -1,8 +1,9 @@
 """The words of the messaging layer: requests, dispatches, messages and their stages."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 
 from ..providers import (
     Channel,
@@ -21,6 +22,9 @@ _SHOWN_DIGITS = 3
 MIN_DIGITS = 8
 """Digits of the shortest phone number; below are only service numbers."""
 
+
+RESTORED = "restored"
+"""The detail of a message that waited in a backup which was put back."""
 
 FAILOVER = 3600
 """Seconds after its end in which a message may go on after a failed delivery."""
@@ -178,6 +182,10 @@ class Stage(StrEnum):
     """Nothing more is done or asked about it."""
 
 
+def _moved(seconds: float, moment: float | None) -> float | None:
+    return None if moment is None else moment + seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One text to one number, and all that is known of it.
@@ -223,6 +231,21 @@ class Message:
     first_try_until: float | None = field(default=None, compare=False)
     revision: int = field(default=0, compare=False, repr=False)
 
+    def moved(self, seconds: float) -> Message:
+        """Return the message with its steady times counted by another clock."""
+        optional = partial(_moved, seconds)
+        return replace(
+            self,
+            dispatch=replace(
+                self.dispatch,
+                due=self.dispatch.due + seconds,
+                expires=self.dispatch.expires + seconds,
+            ),
+            changed_at=self.changed_at + seconds,
+            attempt_at=optional(self.attempt_at),
+            first_try_until=optional(self.first_try_until),
+        )
+
     @property
     def group(self) -> str | None:
         """The ID of the provider's group that it is sent to, None if to a number."""
@@ -247,6 +270,11 @@ class Message:
         if self.attempts or self.first_try_until is None:
             return self.dispatch.expires
         return max(self.dispatch.expires, self.first_try_until)
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether it waited in a backup that was put back."""
+        return self.detail == RESTORED
 
     @property
     def is_undelivered(self) -> bool:

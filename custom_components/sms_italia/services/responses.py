@@ -8,8 +8,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType, JsonValueType
 
-from ..messaging import Message
+from ..messaging import Message, Stage
 from ..providers import Status
+from ..runtime import MESSENGER
 from ..sending import account_title
 
 _BATCH = 500
@@ -27,6 +28,17 @@ def _send_at(_: HomeAssistant, message: Message) -> str | None:
     return None if send_at is None else _local_time(send_at)
 
 
+_HERE = frozenset({Stage.WAITING, Stage.HELD, Stage.JOINED, Stage.SUBMITTING})
+"""Stages of a message that no provider has accepted."""
+
+
+def _error(hass: HomeAssistant, message: Message) -> str | None:
+    """Return why a message was refused last, or that a restart would forget it."""
+    if message.stage in _HERE and hass.data[MESSENGER].ledger.forgets:
+        return "unrecorded"
+    return message.error.value if message.error else None
+
+
 _FIELDS: Mapping[str, Callable[[HomeAssistant, Message], JsonValueType]] = {
     "id": lambda _, message: message.public_id,
     "to": lambda _, message: message.number,
@@ -36,7 +48,7 @@ _FIELDS: Mapping[str, Callable[[HomeAssistant, Message], JsonValueType]] = {
     "parts": lambda _, message: message.parts,
     "encoding": lambda _, message: message.dispatch.encoding.value,
     "cost": lambda _, message: None if message.cost is None else float(message.cost),
-    "error": lambda _, message: message.error.value if message.error else None,
+    "error": _error,
     "type": lambda _, message: message.type.value if message.type else None,
     "send_at": _send_at,
 }

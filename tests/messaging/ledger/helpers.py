@@ -19,7 +19,7 @@ from custom_components.sms_italia.messaging.ledger.records import Opened
 from custom_components.sms_italia.messaging.model import Message, SendOptions
 from custom_components.sms_italia.providers import Channel, Picture
 
-from ..helpers import a_dispatch, a_message
+from ..helpers import a_dispatch, a_message, mark_of
 
 TODAY = "2026-11-14"
 LONG = "x" * 200_000
@@ -41,7 +41,7 @@ class Shelf:
         """Keep it at this path."""
         self.path = path
         self.troubles: list[LedgerTrouble] = []
-        self.ledger = Ledger(path, self.troubles.append, Clock())
+        self.ledger = Ledger(path, self.troubles.append, Clock(), mark=mark_of(path))
 
     async def open(self) -> Opened:
         """Open the ledger."""

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+import shutil
 import sqlite3
 
 import pytest
@@ -35,7 +36,9 @@ from ..helpers import (
     NUMBER,
     a_dispatch,
     a_message,
+    copy_as_a_backup,
     copy_as_after_a_crash,
+    mark_of,
     until,
 )
 from ..programs import python
@@ -172,8 +175,6 @@ async def test_without_a_folder_to_write_to_the_ledger_is_kept_in_memory(
     assert {record.levelname for record in caplog.records} == {"ERROR"}
     await shelf.add(1)
     assert await shelf.ids() == [1]
-    opened = await shelf.reopen()
-    assert opened.open_messages == ()
     await shelf.ledger.close()
     assert in_the_way.read_text() == "no folder"
 
@@ -259,7 +260,7 @@ def assert_is_older(path: Path) -> None:
 
 def open_with(path: Path, *steps: str) -> tuple[Opened, int]:
     """Open a file with these steps from version to version; return the version too."""
-    ledger = LedgerFile(path, dict(enumerate(steps)))
+    ledger = LedgerFile(path, migrations=dict(enumerate(steps)))
     opened = ledger.open(TODAY)
     (version,) = ledger.database.execute("PRAGMA user_version").fetchone()
     ledger.close()
@@ -342,7 +343,7 @@ from pathlib import Path
 from custom_components.sms_italia.messaging.ledger.file import LedgerFile
 
 _, path, step = sys.argv
-LedgerFile(Path(path), {0: step}).open("2026-11-14")
+LedgerFile(Path(path), migrations={0: step}).open("2026-11-14")
 """
 
 
@@ -392,7 +393,7 @@ async def test_an_entry_that_cannot_be_written_leaves_nothing_behind(
     good, bad = a_message(dispatch, 1), a_message(dispatch, 2, parts=ENDLESS)
     spent = Spent(day=TODAY, account="casa", parts=1, cost=Decimal(1))
     await shelf.ledger.record(Entry(messages=[good, bad], spent=[spent]))
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert shelf.troubles == [LedgerTrouble.UNRECORDED]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert await shelf.ids() == [1]
     assert not await shelf.ledger.totals_between("casa", TODAY, TODAY)
@@ -525,3 +526,105 @@ async def test_a_copy_made_while_messages_come_is_whole(
         assert parts == len(opened.open_messages)
         await copied.ledger.close()
     assert len((await shelf.reopen()).open_messages) == 300
+
+
+# Being restored from a backup
+
+
+async def test_a_copy_without_the_mark_is_known_as_restored(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    await shelf.open()
+    await shelf.ledger.renew_mark()
+    await shelf.add(1)
+    restored, crashed = (Shelf(tmp_path / name / "sms.db") for name in ("a", "b"))
+    copy_as_a_backup(shelf.path, restored.path)
+    copy_as_after_a_crash(shelf.path, crashed.path)
+    for left, is_restored in ((restored, True), (crashed, False)):
+        opened = await left.open()
+        assert opened.is_restored is is_restored
+        assert len(opened.open_messages) == 1
+        # It is our own from here on.
+        await left.ledger.renew_mark()
+        assert not (await left.reopen()).is_restored
+        await left.ledger.close()
+
+
+async def test_a_crash_while_a_backup_is_made_is_no_restore(shelf: Shelf) -> None:
+    await shelf.open()
+    await shelf.ledger.renew_mark()
+    await shelf.ledger.hold()
+    await shelf.add(1)
+    assert not (await Shelf(shelf.path).open()).is_restored
+
+
+async def test_a_backup_that_is_put_back_where_the_mark_stayed_is_a_restore(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    copied = tmp_path / "copy" / "sms.db"
+    await shelf.open()
+    await shelf.ledger.renew_mark()
+    await shelf.ledger.hold()
+    await shelf.add(1)
+    copy_as_a_backup(shelf.path, copied)
+    await shelf.ledger.release()
+    await shelf.ledger.close()
+    assert not (await shelf.open()).is_restored
+    await shelf.ledger.close()
+    shutil.copytree(copied.parent, shelf.path.parent, dirs_exist_ok=True)
+    assert (await shelf.open()).is_restored
+
+
+async def test_a_copy_made_while_nothing_ran_is_a_restore_after_the_next_start(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    await shelf.open()
+    await shelf.ledger.renew_mark()
+    await shelf.ledger.close()
+    copied = tmp_path / "copy.db"
+    shutil.copyfile(shelf.path, copied)
+    await shelf.open()
+    await shelf.ledger.renew_mark()
+    await shelf.ledger.close()
+    shutil.copyfile(copied, shelf.path)
+    assert (await shelf.open()).is_restored
+
+
+async def test_a_mark_that_cannot_be_written_leaves_the_one_before(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shelf.open()
+    await shelf.ledger.renew_mark()
+    in_the_way = mark_of(shelf.path).with_name(f"new_{mark_of(shelf.path).name}")
+    in_the_way.mkdir()
+    await shelf.ledger.renew_mark()
+    assert "cannot be marked" in caplog.text
+    assert not (await shelf.reopen()).is_restored
+
+
+# Forgetting
+
+
+def bytes_in(folder: Path) -> bytes:
+    """Return all that is in the files of a folder."""
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_texts_that_are_forgotten_leave_the_disk(
+    shelf: Shelf, *, is_held: bool
+) -> None:
+    secret = "Il codice del cancello"
+    await shelf.open()
+    await shelf.add(1, account="via", text=secret)
+    await shelf.reopen()
+    await shelf.add(2, account="via", text=secret)
+    await shelf.add(3)
+    assert secret.encode() in bytes_in(shelf.path.parent)
+    if is_held:
+        await shelf.ledger.hold()
+    await shelf.ledger.forget("via")
+    if is_held:
+        await shelf.ledger.release()
+    assert secret.encode() not in bytes_in(shelf.path.parent)
+    assert await shelf.ids() == [3]

@@ -566,6 +566,7 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
         "totals": 1,
         "clock": 1,
         "identities": 0,
+        "properties": 1,
     }
     assert "via" not in str(left)
 

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 import logging
 from pathlib import Path
+import random
 import sqlite3
 
+from hypothesis import given, settings, strategies as st
 import pytest
 
+from custom_components.sms_italia.messaging.clock import ClockReading, Moment
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
     LedgerTrouble,
@@ -18,7 +22,12 @@ from custom_components.sms_italia.messaging.ledger import (
     Spent,
     SubmissionIntent,
 )
-from custom_components.sms_italia.messaging.ledger.unwritten import Unwritten
+from custom_components.sms_italia.messaging.ledger.file import LedgerFile
+from custom_components.sms_italia.messaging.ledger.unwritten import (
+    Journal,
+    Kept,
+    Unwritten,
+)
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
     Stage,
@@ -49,7 +58,7 @@ async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_late
     with full_disk(64 * 1024):
         for number in range(2, 6):
             await shelf.add(number, text=LONG)
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert shelf.troubles == [LedgerTrouble.UNRECORDED]
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
     assert await shelf.ids() == [1]
     await shelf.add(6)
@@ -62,8 +71,8 @@ async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_late
     assert shelf.trouble() is None
     with full_disk(16 * 1024):
         await shelf.add(7, text=LONG)
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE] * 2
-    assert shelf.trouble() is LedgerTrouble.UNWRITABLE
+    assert shelf.troubles == [LedgerTrouble.UNRECORDED] * 2
+    assert shelf.trouble() is LedgerTrouble.UNRECORDED
 
 
 async def test_the_changes_of_a_message_that_was_not_on_disk_are_not_lost(
@@ -107,7 +116,7 @@ async def test_what_is_written_late_does_not_undo_what_came_after_it(
     with full_disk(1024):
         await shelf.add(2, text=LONG)
         small = await shelf.add(3)
-    assert shelf.troubles == [LedgerTrouble.UNWRITABLE]
+    assert shelf.troubles == [LedgerTrouble.UNRECORDED]
     assert await shelf.ids() == [1]
     accepted = replace(small, stage=Stage.ACCEPTED, status=Status.SENT)
     with full_disk(64 * 1024):
@@ -212,3 +221,188 @@ def test_of_a_message_that_was_not_written_the_last_state_is_kept() -> None:
     assert entry.spent == (
         Spent(day=TODAY, account="casa", parts=3, cost=Decimal("0.3")),
     )
+
+
+# The journal
+
+OWNER = bytes(range(16))
+
+
+def an_entry(index: int, **changes: object) -> Entry:
+    """Return an entry with a message, a submission and a sum."""
+    dispatch = a_dispatch(index, text="Perché no? \ud800")
+    return Entry(
+        messages=(a_message(dispatch, **changes),),
+        submissions=(
+            SubmissionIntent(
+                reference=f"r{index}", dispatch=dispatch.id, account="casa", created=1.5
+            ),
+        ),
+        spent=(Spent(day=TODAY, account="casa", parts=2, cost=Decimal("0.1")),),
+    )
+
+
+READING = ClockReading(clock="before", moment=Moment(steady=1.5, wall=2.5))
+
+FIRST, SECOND = an_entry(1), an_entry(2, stage=Stage.CLOSED, status=Status.FAILED)
+
+
+def kept_in(path: Path, owner: bytes = OWNER, written: int = 0) -> Kept | None:
+    """Return what a journal gives to a ledger."""
+    return Journal(path).read(owner, written)
+
+
+def a_journal(path: Path, *entries: Entry) -> Journal:
+    """Return a journal that was given these states."""
+    journal = Journal(path)
+    assert journal.read(OWNER, 0) is None
+    assert all(journal.write(entry, READING) for entry in entries)
+    return journal
+
+
+def test_the_journal_gives_back_its_last_state(tmp_path: Path) -> None:
+    path = tmp_path / "sms.journal"
+    journal = a_journal(path, FIRST, SECOND)
+    kept = Kept(entry=SECOND, submitted=frozenset(), clock=READING)
+    assert kept_in(path) == kept
+    assert kept_in(path, written=journal.sequence - 1) == kept
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_journal_gives_nothing_that_is_written_wiped_or_anothers(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sms.journal"
+    journal = a_journal(path, FIRST, SECOND)
+    assert kept_in(path, written=journal.sequence) is None
+    assert kept_in(path, owner=bytes(16)) is None
+    journal.wipe()
+    assert kept_in(path) is None
+    assert not any(path.read_bytes())
+
+
+def test_numbers_of_states_go_on_after_those_that_the_ledger_holds(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sms.journal"
+    journal = Journal(path)
+    journal.read(OWNER, 7)
+    journal.write(FIRST, READING)
+    assert journal.sequence == 8
+    assert kept_in(path, written=7) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """A journal after its first state and after its second, and where they differ."""
+
+    path: Path
+    before: bytes
+    after: bytes
+    differing: Sequence[int]
+    used: Sequence[int]
+
+
+@pytest.fixture(scope="module")
+def torn(tmp_path_factory: pytest.TempPathFactory) -> Torn:
+    """Return a journal with two states."""
+    path = tmp_path_factory.mktemp("torn") / "sms.journal"
+    journal = a_journal(path, FIRST)
+    before = path.read_bytes()
+    journal.write(SECOND, READING)
+    after = path.read_bytes()
+    return Torn(
+        path,
+        before,
+        after,
+        [at for at, byte in enumerate(after) if byte != before[at]],
+        [at for at, byte in enumerate(after) if byte],
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_of_a_journal_that_is_torn_at_any_byte_a_whole_state_is_left(
+    torn: Torn, data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(torn.differing[0], torn.differing[-1]), "cut")
+    torn.path.write_bytes(torn.after[:cut] + torn.before[cut:])
+    kept = kept_in(torn.path)
+    assert kept is not None
+    assert kept.entry == FIRST
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_journal_with_any_byte_spoilt_gives_a_whole_state_or_none(
+    torn: Torn, data: st.DataObject
+) -> None:
+    spoilt = bytearray(torn.after)
+    spoilt[data.draw(st.sampled_from(torn.used), "place")] ^= data.draw(
+        st.integers(1, 255), "bits"
+    )
+    torn.path.write_bytes(spoilt[: data.draw(st.integers(0, len(spoilt)), "length")])
+    kept = kept_in(torn.path)
+    assert kept is None or kept.entry in {FIRST, SECOND}
+
+
+def test_what_does_not_fit_the_journal_is_kept_by_its_id_if_it_was_submitted(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sms.journal"
+    journal = a_journal(path)
+    noise = random.Random(7)  # noqa: S311 - no secret
+    waiting, sent = (
+        tuple(
+            a_message(a_dispatch(index, text=noise.randbytes(700).hex()), stage=stage)
+            for index in range(first, first + 400)
+        )
+        for first, stage in ((1, Stage.WAITING), (1000, Stage.CLOSED))
+    )
+    assert not journal.write(Entry(messages=waiting + sent), READING)
+    kept = kept_in(path)
+    assert kept is not None
+    assert kept.submitted == {one.id for one in sent}
+    assert 0 < len(kept.entry.messages) < 400
+    assert kept.entry.messages == waiting[: len(kept.entry.messages)]
+
+
+async def test_what_the_journal_knows_by_its_id_is_not_taken_to_wait(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    waits = await shelf.add(1)
+    was_sent = await shelf.add(2)
+    await shelf.ledger.close()
+    ledger = LedgerFile(shelf.path)
+    ledger.open(TODAY)
+    noise = random.Random(7).randbytes(300_000).hex()  # noqa: S311 - no secret
+    too_long = a_message(a_dispatch(3, text=noise), stage=Stage.ACCEPTED)
+    accepted = replace(was_sent, stage=Stage.ACCEPTED)
+    assert not ledger.keep(Entry(messages=[too_long, accepted]), READING)
+    ledger.close()
+    opened = await shelf.open()
+    assert opened.open_messages == (
+        waits,
+        replace(was_sent, stage=Stage.SUBMITTING),
+    )
+    # It is written once, and the journal is empty then.
+    assert (await shelf.reopen()).open_messages == opened.open_messages
+    assert not any(shelf.path.with_suffix(".journal").read_bytes())
+
+
+async def test_what_the_journal_kept_is_written_once(shelf: Shelf) -> None:
+    await shelf.open()
+    await shelf.ledger.close()
+    ledger = LedgerFile(shelf.path)
+    ledger.open(TODAY)
+    assert ledger.keep(FIRST, READING)
+    ledger.close()
+    journal = shelf.path.with_suffix(".journal")
+    before = journal.read_bytes()
+    for _ in range(2):
+        opened = await shelf.open()
+        assert opened.totals == {"casa": DayTotal(parts=2, cost=Decimal("0.1"))}
+        await shelf.ledger.close()
+        # As if the disk had lost that it was wiped.
+        journal.write_bytes(before)

@@ -108,6 +108,7 @@ EVENTS: Mapping[str, Callable[[Message], Message]] = {
     "uncertain for ever": lambda one: transitions.uncertain(one, TRACKED, DOUBT, NOW),
     "still_in_doubt": lambda one: transitions.still_in_doubt(one, at(Stage.IN_DOUBT)),
     "interrupted": lambda one: transitions.interrupted(one, NOW),
+    "restored": lambda one: transitions.restored(one, NOW),
     "arrived_before": lambda one: transitions.arrived_before(one, NOW),
     "refused": lambda one: transitions.refused(one, REFUSAL, "mare", NOW),
     "requeued": lambda one: transitions.requeued(one, REFUSAL, "mare", 9.0, NOW),
@@ -150,6 +151,7 @@ uncertain            -           -        -       in_doubt    -         in_doubt
 uncertain for ever   closed      closed   closed  closed      closed    closed    -
 still_in_doubt       -           -        -       in_doubt    -         in_doubt  -
 interrupted          -           -        -       in_doubt    -         in_doubt  -
+restored             closed      closed   closed  closed      closed    closed    -
 arrived_before       closed      closed   closed  closed      closed    closed    -
 refused              closed      closed   closed  closed      closed    closed    -
 requeued             waiting     waiting  -       waiting     -         waiting   -
@@ -541,6 +543,21 @@ def test_an_interrupted_message_is_in_doubt_and_says_why() -> None:
         "detail": "interrupted",
         **CHANGED,
     }
+
+
+def test_a_restored_message_is_uncertain_for_ever() -> None:
+    for stage in (Stage.WAITING, Stage.HELD):
+        before = at(stage)
+        assert changes(before, transitions.restored(before, NOW)) == {
+            "stage": Stage.CLOSED,
+            "status": Status.UNCERTAIN,
+            "last_account": None,
+            "submission": None,
+            "error": None,
+            "detail": "restored",
+            "attempt_at": None,
+            **CHANGED,
+        }
 
 
 def test_a_repeat_of_what_arrived_before_is_sent_and_no_error() -> None:

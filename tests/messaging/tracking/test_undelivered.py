@@ -33,9 +33,11 @@ async def listed(harness: Harness, account: str = ONE) -> list[tuple[str, Status
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the warnings in the log."""
+    """Return our warnings in the log; asyncio has some of its own on a busy machine."""
     return [
-        one.getMessage() for one in caplog.records if one.levelno == logging.WARNING
+        one.getMessage()
+        for one in caplog.records
+        if one.levelno == logging.WARNING and "sms_italia" in one.name
     ]
 
 

@@ -4,18 +4,22 @@ Everything here is blocking, and for one thread at a time.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 import logging
+import os
 from pathlib import Path
+import secrets
 import sqlite3
 import time
 from urllib.parse import quote
 
 from ..clock import ClockReading
-from ..model import Message
+from ..model import Message, Stage
 from . import queries, rows
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
+from .unwritten import Journal, Kept
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,6 +36,8 @@ _OUTSIDE = frozenset(
     }
 )
 """SQLite's codes for what is wrong around a file that may well be sound."""
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""Those of them that say that another program locks the file."""
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """Its codes for a file that is not a database, or no longer."""
 
@@ -49,21 +55,45 @@ _LOG_PAGES = 4 * 1024 * 1024 // _PAGE
 """Pages of the write-ahead file after which SQLite tidies it up."""
 
 
+_MEMORY = Path(":memory:")
+
+_LOCK_TIMEOUT = 1
+"""Seconds that a commit waits for another program that locks the file."""
+
+_ID = "id"
+_MARK = "mark"
+_JOURNAL = "journal"
+"""The properties of a ledger: its ID, its mark, and the last state of the journal that
+it holds."""
+
+
 class UnknownFileError(sqlite3.DatabaseError):
     """The file is not a ledger, or one that a newer release has written."""
 
 
 class LedgerFile:
-    """The connection that writes.
+    """The connection that writes, and the journal for what it cannot write.
 
-    While it is `held`, SQLite does not change the main file by itself.
+    While it is `held`, SQLite does not change the main file by itself. While it
+    `is_missing`, a ledger in memory stands for the file, which could not be opened.
     """
 
-    def __init__(self, path: Path, migrations: Mapping[int, str] = MIGRATIONS) -> None:
-        """Use the file at `path`; `migrations` lead from older versions to today's."""
+    def __init__(
+        self,
+        path: Path,
+        mark: Path | None = None,
+        migrations: Mapping[int, str] = MIGRATIONS,
+    ) -> None:
+        """Use the file at `path`, and the one at `mark` that no backup holds.
+
+        `migrations` lead from older versions to today's.
+        """
         self._path = path
+        self._mark = None if mark is None else Mark(mark)
+        self._journal = Journal(path.with_suffix(".journal"))
         self._migrations = migrations
         self._database: sqlite3.Connection | None = None
+        self._was_read = False
         self.in_memory = False
         self.held = False
 
@@ -74,27 +104,116 @@ class LedgerFile:
             raise LedgerClosedError
         return self._database
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether the file could not be opened."""
+        return self.in_memory and not _is_memory(self._path)
+
     def open(self, today: str) -> Opened:
         """Open or create the file and read what a start needs.
 
-        A damaged file is set aside; where no file can be used, a ledger in memory
-        takes its place.
+        A damaged file is set aside. Where it cannot be written, a ledger in memory
+        stands for it; what can be read of it is.
         """
+        self._journal = Journal(self._path.with_suffix(".journal"))
+        self._was_read = False
         try:
             self._database = self._connect(self._path)
-            return self._read(today, None)
+            return self._read(self._database, today)
         except UNREADABLE as err:
             _LOGGER.error("The SMS ledger cannot be read: %s", name_of(err))  # noqa: TRY400 - one line says it
-            trouble = self._do_without() if _is_outside(err) else self.begin_anew()
-        return self._read(today, trouble)
+            if _is_outside(err):
+                return self._open_without(today, err)
+            return Opened(trouble=self.begin_anew())
 
-    def _read(self, today: str, trouble: LedgerTrouble | None) -> Opened:
-        return Opened(
-            open_messages=queries.read_open(self.database),
-            totals=queries.read_totals(self.database, today),
-            clock=queries.read_clock(self.database),
-            trouble=trouble,
+    def open_again(self, today: str) -> Opened | None:
+        """Open the file that could not be opened before; None if it still cannot be.
+
+        What the ledger in memory holds is lost. Nothing is returned twice of what the
+        file held.
+        """
+        try:
+            database = self._connect(self._path)
+        except UNREADABLE:
+            self.in_memory = True
+            return None
+        self.close()
+        self._database = database
+        try:
+            return Opened() if self._was_read else self._read(database, today)
+        except UNREADABLE as err:
+            _LOGGER.error("The SMS ledger cannot be read: %s", name_of(err))  # noqa: TRY400 - one line says it
+            return Opened(trouble=self.begin_anew())
+
+    def _open_without(self, today: str, err: Exception) -> Opened:
+        """Return what can be read of a file that cannot be written for this reason."""
+        trouble = self._do_without()
+        for way in self._ways_to_read(err):
+            uri = f"{_uri(self._path)}?{way}"
+            with (
+                suppress(*UNREADABLE),
+                closing(sqlite3.connect(uri, uri=True, timeout=0)) as database,
+            ):
+                queries.prepare(database)
+                if not self._steps(database):
+                    opened = self._read(database, today)
+                    return replace(opened, trouble=LedgerTrouble.UNWRITABLE)
+        return Opened(trouble=trouble)
+
+    def _ways_to_read(self, err: Exception) -> Iterator[str]:
+        """Go over the ways to open the file for reading, as SQLite names them."""
+        yield "mode=ro"
+        log = self._beside("-wal")
+        if _code(err) not in _LOCKED and not (log.exists() and log.stat().st_size):
+            # Else SQLite needs to write beside the file, even to read it.
+            yield "immutable=1"
+
+    def _read(self, database: sqlite3.Connection, today: str) -> Opened:
+        """Return what a ledger holds, and what its journal says that it lacks."""
+        opened = Opened(
+            open_messages=queries.read_open(database),
+            totals=queries.read_totals(database, today),
+            clock=queries.read_clock(database),
+            is_restored=self._is_restored(database),
         )
+        self._was_read = True
+        if _is_memory(self._path):
+            return opened
+        kept = self._read_journal(database)
+        return opened if kept is None else _with_kept(opened, kept)
+
+    def _read_journal(self, database: sqlite3.Connection) -> Kept | None:
+        """Return what a ledger lacks and the journal has; nothing of another ledger."""
+        id_ = queries.read_property(database, _ID)
+        written = queries.read_property(database, _JOURNAL)
+        if id_ is None:
+            return None
+        kept = self._journal.read(bytes.fromhex(id_), int(written or 0))
+        if kept is None:
+            with suppress(OSError):
+                self._journal.wipe()
+        return kept
+
+    def _is_restored(self, database: sqlite3.Connection) -> bool:
+        """Return whether the file comes from a backup."""
+        token = queries.read_property(database, _MARK)
+        return (
+            self._mark is not None and token is not None and not self._mark.has(token)
+        )
+
+    def renew_mark(self) -> None:
+        """Give the file another mark, so that older copies are known as such.
+
+        Raises OSError or sqlite3.Error; then the mark before stays good.
+        """
+        if self._mark is None or self.in_memory or self.held:
+            return
+        old = queries.read_property(self.database, _MARK)
+        new = secrets.token_hex(16)
+        self._mark.write(*(() if old is None else (old,)), new)
+        with self._transaction() as database:
+            rows.keep_property(database, _MARK, new)
+        self._mark.write(new)
 
     def begin_anew(self) -> LedgerTrouble:
         """Set the file aside and open a new one; in memory if there can be none."""
@@ -102,6 +221,7 @@ class LedgerFile:
         try:
             self._set_aside()
             self._database = self._connect(self._path)
+            self._read_journal(self._database)
         except (sqlite3.Error, OSError) as err:
             _LOGGER.error("The SMS ledger cannot be begun anew: %s", name_of(err))  # noqa: TRY400 - one line says it
             return self._do_without()
@@ -110,7 +230,7 @@ class LedgerFile:
     def _do_without(self) -> LedgerTrouble:
         """Keep a ledger in memory, and the file as it is."""
         self.close()
-        self._database = self._connect(Path(":memory:"))
+        self._database = self._connect(_MEMORY)
         return LedgerTrouble.IN_MEMORY
 
     def _set_aside(self) -> None:
@@ -127,15 +247,14 @@ class LedgerFile:
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         """Open a ledger, creating what is missing."""
-        self.in_memory = path.name == ":memory:"
+        self.in_memory = _is_memory(path)
         if not self.in_memory:
             path.parent.mkdir(parents=True, exist_ok=True)
             # It holds numbers and texts: for nobody else on the machine.
             path.touch(mode=0o600)
             path.chmod(0o600)
-        # Nobody else writes to it, so there is nothing to wait for.
         database = sqlite3.connect(
-            path, timeout=1, isolation_level=None, check_same_thread=False
+            path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         try:
             queries.prepare(database)
@@ -145,9 +264,13 @@ class LedgerFile:
             database.execute("PRAGMA journal_mode = WAL")
             # FULL: the power that fails is often what the alarm is about.
             database.execute("PRAGMA synchronous = FULL")
+            # What is forgotten is overwritten.
+            database.execute("PRAGMA secure_delete = ON")
             self._obey_hold(database)
             for sql, version in steps:
                 _run(database, sql, version)
+            if not self.in_memory:
+                self._allocate_journal()
         except sqlite3.Error:
             database.close()
             raise
@@ -178,31 +301,62 @@ class LedgerFile:
             self._database.close()
             self._database = None
 
+    def _allocate_journal(self) -> None:
+        """Take the room for the journal; without it the ledger works all the same."""
+        try:
+            self._journal.allocate()
+        except OSError as err:
+            _LOGGER.warning("The SMS journal cannot be written: %s", name_of(err))
+
     def commit(
-        self, entries: Sequence[Entry], reading: ClockReading
+        self,
+        entries: Sequence[Entry],
+        reading: ClockReading,
+        late: Entry | None = None,
     ) -> list[Exception | None]:
         """Commit entries together, with what the clock shows.
 
         One that cannot be written stops no other.
 
-        Returns for each what kept it from being written, None if nothing did.
+        `late` is what the file lacked before, with all that the journal holds. Returns
+        for each entry what kept it from being written, None if nothing did; that of
+        `late` comes first, if there is one.
         """
+        together = [*([] if late is None else [late]), *entries]
         try:
             with self._transaction() as database:
-                rows.write(database, entries)
-                if any(entries):
+                rows.write(database, together)
+                if any(together):
                     rows.keep_clock(database, reading)
+                if late is not None:
+                    written = str(self._journal.sequence)
+                    rows.keep_property(database, _JOURNAL, written)
         except _UNWRITABLE as err:
-            if len(entries) == 1 or is_damage(err):
-                return [err] * len(entries)
-            return [self.commit([entry], reading)[0] for entry in entries]
-        return [None] * len(entries)
+            is_alone = len(together) == 1
+            if is_alone or is_damage(err) or _code(err) in _LOCKED:
+                return [err] * len(together)
+            first = [] if late is None else self.commit((), reading, late)
+            return first + [self.commit([entry], reading)[0] for entry in entries]
+        return [None] * len(together)
+
+    def keep(self, entry: Entry | None, reading: ClockReading) -> bool:
+        """Keep in the journal all that the file lacks; return whether all of it is.
+
+        With what the clock shows.
+        """
+        try:
+            if entry is not None:
+                return self._journal.write(entry, reading)
+            self._journal.wipe()
+        except OSError:
+            return entry is None
+        return True
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what is done to the database within, or roll it back."""
         database = self.database
-        database.execute("BEGIN IMMEDIATE")
+        self._begin(database)
         try:
             yield database
             database.execute("COMMIT")
@@ -215,6 +369,15 @@ class LedgerFile:
         """Keep what the clock shows."""
         with self._transaction() as database:
             rows.keep_clock(database, reading)
+
+    def _begin(self, database: sqlite3.Connection) -> None:
+        """Begin to write; of those who find the file locked, only the first waits."""
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            database.execute("PRAGMA busy_timeout = 0")
+            raise
+        database.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT * 1000}")
 
     def keep_identity(self, account: str, identity: str) -> None:
         """Keep who an account is at its provider."""
@@ -236,6 +399,11 @@ class LedgerFile:
         with self._transaction() as database:
             rows.forget_account(database, account)
 
+    def clear_log(self) -> None:
+        """Empty the write-ahead file of what is forgotten, unless the file is held."""
+        if not self.held:
+            self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def hold(self) -> None:
         """Bring the main file up to date and leave it alone from now on."""
         self.held = True
@@ -250,12 +418,56 @@ class LedgerFile:
         self.held = False
         if self._database is not None:
             self._obey_hold(self._database)
+            with suppress(sqlite3.Error):
+                self.clear_log()
 
     def _obey_hold(self, database: sqlite3.Connection) -> None:
         """Let SQLite write to the main file by itself, or not while it is held."""
         pages = 0 if self.held else _LOG_PAGES
         database.execute(f"PRAGMA wal_autocheckpoint = {pages}")
         database.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self.held)
+
+
+class Mark:
+    """The file by which a ledger knows that it comes from a backup.
+
+    The ledger holds a random token, and this file, which no backup holds, has the same
+    one. The token is changed at every start and after every backup, so that a copy that
+    is put back has another one than the file, or there is no file.
+
+    Two while the ledger's token is being changed, so that a crash then is no restore.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Use the file at `path`, which is to be left out of backups."""
+        self._path = path
+
+    def has(self, token: str) -> bool:
+        """Return whether the ledger may have this token; not if nothing is known."""
+        try:
+            return token in self._path.read_text("ascii").split()
+        except OSError, ValueError:
+            return False
+
+    def write(self, *tokens: str) -> None:
+        """Put tokens in the place of those before, all or nothing. Raises OSError."""
+        # A name that backups leave out as well.
+        new = self._path.with_name(f"new_{self._path.name}")
+        try:
+            with new.open("w", encoding="ascii") as file:
+                file.write("\n".join(tokens))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 class LedgerReader:
@@ -269,9 +481,12 @@ class LedgerReader:
     def read[R](self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Return what `work` reads from the connection."""
         if self._database is None:
-            uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
             self._database = sqlite3.connect(
-                uri, uri=True, isolation_level=None, check_same_thread=False
+                f"{_uri(self._path)}?mode=ro",
+                uri=True,
+                timeout=_LOCK_TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
             )
             queries.prepare(self._database)
         return work(self._database)
@@ -281,6 +496,25 @@ class LedgerReader:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+
+def _with_kept(opened: Opened, kept: Kept) -> Opened:
+    """Return what a ledger held, with what its journal kept to be written."""
+    submitted = [
+        replace(one, stage=Stage.SUBMITTING)
+        for one in opened.open_messages
+        if one.id in kept.submitted and one.stage in {Stage.WAITING, Stage.HELD}
+    ]
+    entry = replace(kept.entry, messages=(*kept.entry.messages, *submitted))
+    return replace(opened, unwritten=entry, clock=kept.clock)
+
+
+def _is_memory(path: Path) -> bool:
+    return path == _MEMORY
+
+
+def _uri(path: Path) -> str:
+    return f"file:{quote(str(path.absolute()))}"
 
 
 def _is_outside(err: Exception) -> bool:

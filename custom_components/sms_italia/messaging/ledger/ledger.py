@@ -1,13 +1,13 @@
 """The ledger: every message, every submission and each day's totals, on disk.
 
 SQLite on two threads, one that writes and one that reads. What many callers record at
-the same time is committed together; while one commit runs, the next ones gather.
+the same time is committed together; while one commit runs, the next ones gather. Nobody
+waits long for a disk that is slow, and what cannot be committed goes to the journal.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from itertools import batched
@@ -30,12 +30,15 @@ from .records import (
     Entry,
     Found,
     LedgerClosedError,
+    LedgerError,
+    LedgerSlowError,
     LedgerTrouble,
     LedgerUnreadableError,
     Opened,
     Query,
     Remembered,
 )
+from .threads import LONGEST, SOUND, Patience, Worker, in_time, is_done
 from .unwritten import Unwritten
 
 _LOGGER = logging.getLogger(__name__)
@@ -47,6 +50,15 @@ The thread would take the processor's time from an answer that is on its way, an
 a storm the next message comes before that, and is written with it.
 """
 
+_RETRY_DELAY = 15
+"""Seconds until a file that cannot be written is tried again without an occasion."""
+
+_IMPATIENT = 0.2
+"""Seconds that anything may take while the disk is known not to answer."""
+
+_SEARCH_TIMEOUT = 30
+"""Seconds that a search through all messages may take."""
+
 _CHUNK = 100
 """Dispatches that are forgotten in one go, so that no send waits for long."""
 
@@ -55,26 +67,24 @@ _CHUNK = 100
 class _Threads:
     """The ledger's own threads, each for one connection."""
 
-    writing: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(1, "sms_italia_ledger")
-    )
-    reading: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(1, "sms_italia_ledger_reading")
-    )
+    writing: Worker = field(default_factory=lambda: Worker("sms_italia_ledger"))
+    reading: Worker = field(default_factory=lambda: Worker("sms_italia_ledger_reading"))
 
     def end(self) -> None:
-        """End the threads; blocking."""
-        self.writing.shutdown()
-        self.reading.shutdown()
+        """End the threads, or leave alone those that hang; blocking."""
+        for thread in (self.writing, self.reading):
+            thread.end()
+            thread.join()
 
 
 class Ledger:
     """Keeps messages at `path`; all methods are for the event loop.
 
     A ledger that cannot be written never stops a send: the trouble is logged and
-    reported to `on_trouble` once, and `record` returns as if nothing had happened. What
-    could not be written is, as soon as the file can be written again. A file that
-    turns out to be damaged is set aside, and a new one begun.
+    reported to `on_trouble` once, and `record` returns as if nothing had happened, in a
+    moment at the latest. What could not be written is kept in the journal, and written
+    as soon as the file can be. A file that turns out to be damaged is set aside, and a
+    new one begun.
     """
 
     def __init__(
@@ -82,23 +92,34 @@ class Ledger:
         path: Path,
         on_trouble: Callable[[LedgerTrouble], None],
         clock: Clock,
+        *,
+        mark: Path | None = None,
     ) -> None:
         """Use the file at `path`; nothing is opened yet.
 
         `clock` goes on from where it was at the last commit when the file is opened.
+        Copies of the file are known as such if `mark` is a file that no backup holds.
         """
+        self._path = path
+        self._mark = mark
         self._clock = clock
-        self._file = LedgerFile(path)
+        self._file = LedgerFile(path, mark)
         self._reader = LedgerReader(path)
         self._on_trouble = on_trouble
+        self._on_opened: Callable[[Opened], None] = lambda _: None
         self._remember: Callable[[], Remembered] = Remembered
         self._threads: _Threads | None = None
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
         self._unwritten = Unwritten()
+        self._patience = Patience()
         self._work: asyncio.Task[None] | None = None
         self._write_delay: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._today = ""
+        self._known: frozenset[int] = frozenset()
+        self._trouble: LedgerTrouble | None = None
+        self._is_overdue = False
         self._is_damaged = False
-        self._is_failing = False
         self._is_unreadable = False
 
     def remember_with(self, remember: Callable[[], Remembered]) -> None:
@@ -108,45 +129,155 @@ class Ledger:
     @property
     def trouble(self) -> LedgerTrouble | None:
         """What is wrong with the ledger at the moment, None if nothing is."""
-        if self._is_failing:
-            return LedgerTrouble.UNWRITABLE
-        is_lost = self._threads is not None and self._file.in_memory
-        return LedgerTrouble.IN_MEMORY if is_lost else None
+        return self._trouble
 
-    async def open(self, today: str) -> Opened:
+    @property
+    def forgets(self) -> bool:
+        """Whether a restart now would forget what is recorded."""
+        return self._trouble in {LedgerTrouble.IN_MEMORY, LedgerTrouble.UNRECORDED}
+
+    async def open(
+        self, today: str, on_opened: Callable[[Opened], None] = lambda _: None
+    ) -> Opened:
         """Open or create the file and return what is open in it.
 
-        `today` (YYYY-MM-DD) says which day's totals to return, by account.
+        `today` (YYYY-MM-DD) says which day's totals to return, by account. If the disk
+        does not answer in time, or the file cannot even be read, what it holds is not
+        known yet: it is given to `on_opened` when it is.
         """
         self._threads = _Threads()
-        opened = await self._write(lambda: self._file.open(today))
-        if opened.trouble is not None:
-            self._on_trouble(opened.trouble)
+        self._today = today
+        self._known = self._unwritten.ids
+        self._trouble = None
+        self._is_overdue = False
+        self._on_opened = on_opened
+        opening = self._threads.writing.do(partial(self._file.open, today))
+        if not await is_done(opening, LONGEST):
+            opening.add_done_callback(self._opened_late)
+            self._find_overdue()
+            return self._unwritten.completed(Opened(), today)
+        opened = opening.result()
         if opened.clock is not None:
             self._clock.resume(opened.clock)
+        self._take_over(opened)
         return self._unwritten.completed(opened, today)
 
+    def _opened_late(self, opening: asyncio.Future[Opened]) -> None:
+        """Hand on what the file holds, which was opened after all."""
+        if opening.cancelled() or self._threads is None:
+            return
+        opened = self._by_our_clock(opening.result())
+        self._take_over(opened)
+        self._hand_on(opened)
+
+    def _by_our_clock(self, opened: Opened) -> Opened:
+        """Return what a file held that was opened late, with its times by our clock.
+
+        It is written like that as well, so that the next start reads it by one clock.
+        """
+        if opened.clock is None or not (moved := self._clock.ahead_of(opened.clock)):
+            return opened
+        messages = tuple(one.moved(moved) for one in opened.open_messages)
+        self.note(Entry(messages=messages))
+        unwritten = opened.unwritten
+        if unwritten is not None:
+            late = tuple(one.moved(moved) for one in unwritten.messages)
+            unwritten = replace(unwritten, messages=late)
+        return replace(opened, open_messages=messages, unwritten=unwritten)
+
+    def _hand_on(self, opened: Opened) -> None:
+        """Hand on what a file held that was opened late, without what was known."""
+        earlier = Unwritten()
+        if opened.unwritten is not None and not self._known:
+            earlier.absorb(opened.unwritten)
+        messages = (one for one in opened.open_messages if one.id not in self._known)
+        unknown = replace(opened, open_messages=tuple(messages))
+        self._on_opened(earlier.completed(unknown, self._today))
+
+    def _take_over(self, opened: Opened) -> None:
+        """See to it that what the file lacks is written, and say what is wrong."""
+        if opened.unwritten is not None and not self._known:
+            self._unwritten.absorb(opened.unwritten)
+        match opened.trouble:
+            case None:
+                self._trouble = None
+            case LedgerTrouble.SET_ASIDE as trouble:
+                self._trouble = None
+                self._on_trouble(trouble)
+            case trouble:
+                self._trouble = trouble
+                self._on_trouble(trouble)
+        if self._file.is_missing:
+            self._try_again()
+        elif self._unwritten:
+            self.note(Entry())
+
     async def close(self) -> None:
-        """Write what is waiting, close the file and end the threads."""
+        """Write what is waiting, close the file and end the threads.
+
+        A disk that does not answer is left alone: what it lacks is written when the
+        ledger is opened again.
+        """
         if self._threads is None:
             return
         await self.flush()
-        while self._work is not None and not self._work.done():
-            await asyncio.wait([self._work])
+        if self._work is not None:
+            await asyncio.wait([self._work], timeout=self._bounded(LONGEST))
         threads, self._threads = self._threads, None
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(threads.reading, self._reader.close)
-        await loop.run_in_executor(threads.writing, self._file.close)
-        await loop.run_in_executor(None, threads.end)
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        # The one that writes is the last to close, and tidies up.
+        closing = threads.reading.do(self._reader.close)
+        if await is_done(closing, self._bounded(LONGEST)):
+            closing = threads.writing.do(self._file.close)
+        if not await is_done(closing, self._bounded(LONGEST)):
+            closing.cancel()
+            await self._abandon()
+        await asyncio.get_running_loop().run_in_executor(None, threads.end)
+
+    async def _abandon(self) -> None:
+        """Leave alone what a thread that hangs does, and keep what it may not write."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+        for entry, future in self._waiting:
+            self._unwritten.absorb(entry)
+            future.set_result(None)
+        self._waiting = []
+        self._file = LedgerFile(self._path, self._mark)
+        self._reader = LedgerReader(self._path)
 
     async def record(self, entry: Entry) -> None:
-        """Record an entry; returns when it is on disk."""
+        """Record an entry; returns when it is on disk.
+
+        Or when its messages have waited long enough: then it is written later.
+        """
         future = self._enqueue(entry)
         self._set_to_work()
-        await future
+        if self._is_overdue:
+            # It is known that the disk does not answer.
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        patience = self._patience
+        left = patience.left(entry.messages) if patience.was_spent else LONGEST
+        if not await is_done(future, left) and left == LONGEST:
+            self._find_overdue()
+        if (waited := loop.time() - began) > SOUND:
+            patience.spend(entry.messages, waited)
+
+    def _find_overdue(self) -> None:
+        """Say that the disk does not answer, and wait no more until it does."""
+        self._is_overdue = True
+        self._report(LedgerTrouble.UNRECORDED, "the disk does not answer")
+
+    def _bounded(self, seconds: float) -> float:
+        """Return how long something may take, if it may take these seconds at most."""
+        return min(seconds, _IMPATIENT) if self._is_overdue else seconds
 
     async def flush(self) -> None:
-        """Return when all that was recorded before is on disk."""
+        """Return when all that was recorded before is on disk, as `record` does."""
         # Entries are committed in order, so that an empty one is a barrier.
         await self.record(Entry())
 
@@ -170,7 +301,9 @@ class Ledger:
 
         Raises LedgerUnreadableError.
         """
-        return await self._read(lambda database: queries.find(database, query))
+        return await self._read(
+            lambda database: queries.find(database, query), _SEARCH_TIMEOUT
+        )
 
     async def message(self, message_id: int) -> Message | None:
         """Return a message by its id, open or closed; None if there is none.
@@ -196,7 +329,7 @@ class Ledger:
         await self.flush()
         try:
             await self._write(lambda: self._file.mark_seen(messages))
-        except sqlite3.Error as err:
+        except (sqlite3.Error, LedgerSlowError) as err:
             _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
 
     async def latest(
@@ -236,8 +369,8 @@ class Ledger:
         """
         if self._threads is None:
             raise LedgerClosedError
-        return asyncio.get_running_loop().run_in_executor(
-            self._threads.writing, lambda: queries.read_totals(self._file.database, day)
+        return self._threads.writing.do(
+            lambda: queries.read_totals(self._file.database, day)
         )
 
     async def prices(self, account: str) -> list[tuple[str, Decimal]]:
@@ -248,7 +381,9 @@ class Ledger:
         """
         await self.flush()
         try:
-            return await self._read(lambda one: queries.read_prices(one, account))
+            return await self._read(
+                lambda one: queries.read_prices(one, account), _SEARCH_TIMEOUT
+            )
         except LedgerUnreadableError:
             return []
 
@@ -276,7 +411,7 @@ class Ledger:
         """Keep who an account is at its provider."""
         try:
             await self._write(lambda: self._file.keep_identity(account, identity))
-        except sqlite3.Error as err:
+        except (sqlite3.Error, LedgerSlowError) as err:
             _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
 
     async def keep_clock(self) -> None:
@@ -284,7 +419,7 @@ class Ledger:
         reading = self._clock.reading()
         try:
             await self._write(lambda: self._file.keep_clock(reading))
-        except sqlite3.Error as err:
+        except (sqlite3.Error, LedgerSlowError) as err:
             _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
 
     async def trim(self, account: str, before: float) -> None:
@@ -298,7 +433,7 @@ class Ledger:
                     lambda one: queries.old_dispatches(one, account, before)
                 )
             )
-        except (sqlite3.Error, LedgerUnreadableError) as err:
+        except (sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
 
     async def forget(self, account: str) -> None:
@@ -307,17 +442,20 @@ class Ledger:
         await self.flush()
         self._unwritten.forget(account)
         try:
+            await self._keep_unwritten()
             await self._forget(
                 await self._read(lambda one: queries.dispatches_of(one, account))
             )
             await self._write(lambda: self._file.forget_account(account))
-        except (sqlite3.Error, LedgerUnreadableError) as err:
+        except (sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
 
     async def _forget(self, dispatches: Sequence[int]) -> None:
         """Forget dispatches, some at a time."""
         for some in batched(dispatches, _CHUNK, strict=False):
             await self._write(partial(self._file.forget_dispatches, some))
+        if dispatches:
+            await self._write(self._file.clear_log)
 
     async def hold(self) -> None:
         """Keep the main file as it is until `release`, so that it can be copied.
@@ -331,26 +469,47 @@ class Ledger:
         else:
             # With all that happened before.
             await self.flush()
-            await self._write(self._file.hold)
+            await self._at_length(self._file.hold)
 
     async def release(self) -> None:
-        """Let the main file change again."""
+        """Let the main file change again; copies made before are known as such."""
         if self._threads is None:
             self._file.release()
         else:
-            await self._write(self._file.release)
+            await self._at_length(self._file.release)
+            await self.renew_mark()
+
+    async def renew_mark(self) -> None:
+        """Let copies that were made before be known as such when they are put back.
+
+        Not while something is missing in the file: of what it holds then, more must
+        stay in doubt.
+        """
+        if self._unwritten or self._is_overdue:
+            return
+        try:
+            await self._write(self._file.renew_mark)
+        except (OSError, sqlite3.Error, LedgerSlowError) as err:
+            _LOGGER.warning("The SMS ledger cannot be marked: %s", name_of(err))
 
     async def _write[R](self, work: Callable[[], R]) -> R:
-        """Do blocking work on the thread that writes."""
+        """Do blocking work on the thread that writes.
+
+        Raises LedgerSlowError if it takes too long; it goes on then.
+        """
         if self._threads is None:
             raise LedgerClosedError
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads.writing, work)
+        return await in_time(self._threads.writing.do(work), self._bounded(LONGEST))
 
-    async def _read[R](self, work: Callable[[sqlite3.Connection], R]) -> R:
+    async def _read[R](
+        self,
+        work: Callable[[sqlite3.Connection], R],
+        seconds: float = LONGEST,
+    ) -> R:
         """Read something beside the thread that writes.
 
-        Raises LedgerUnreadableError, after a damaged file has been set aside.
+        Raises LedgerUnreadableError, after a damaged file has been set aside, or if it
+        takes more than these seconds.
         """
         if self._is_at_work or self._waiting:
             # Whoever was just notified of a message finds it as it was then.
@@ -359,16 +518,14 @@ class Ledger:
             await asyncio.wait([self._work])
         if self._threads is None:
             raise LedgerClosedError
-        loop = asyncio.get_running_loop()
+        if self._file.in_memory:
+            # Such a database has one connection only.
+            reading = self._threads.writing.do(lambda: work(self._file.database))
+        else:
+            reading = self._threads.reading.do(partial(self._reader.read, work))
         try:
-            if self._file.in_memory:
-                # Such a database has one connection only.
-                result = await self._write(lambda: work(self._file.database))
-            else:
-                result = await loop.run_in_executor(
-                    self._threads.reading, self._reader.read, work
-                )
-        except UNREADABLE as err:
+            result = await in_time(reading, self._bounded(seconds))
+        except (*UNREADABLE, LedgerError) as err:
             if not self._is_unreadable:
                 _LOGGER.error("The SMS ledger cannot be read: %s", name_of(err))  # noqa: TRY400 - one line says it
             self._is_unreadable = True
@@ -423,33 +580,105 @@ class Ledger:
 
     async def _commit(self, entries: Sequence[Entry]) -> None:
         """Commit entries, after what could not be written before."""
-        late = self._unwritten.take() if self._unwritten else None
+        if self._file.is_missing:
+            await self._open_again()
+        is_missing = self._file.is_missing
+        late = None if is_missing else self._unwritten.take()
         together = [*([] if late is None else [late]), *entries]
-        reading = self._clock.reading()
-        errors = await self._write(lambda: self._file.commit(together, reading))
-        if late is not None or self._is_failing or any(errors):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        commit = partial(self._file.commit, entries, self._clock.reading(), late)
+        try:
+            errors = await self._at_length(commit)
+        except asyncio.CancelledError:
+            # What becomes of it is not known.
+            self._absorb(together)
+            raise
+        self._is_overdue = any(errors) and loop.time() - began > LONGEST
+        if is_missing:
+            self._absorb(entries)
+        elif late is not None or self._trouble is not None or any(errors):
             self._take_stock(together, errors)
+        else:
+            return
+        await self._keep_and_judge([err for err in errors if err is not None])
+
+    async def _at_length[R](self, work: Callable[[], R]) -> R:
+        """Do blocking work on the thread that writes, however long it takes."""
+        if self._threads is None:
+            raise LedgerClosedError
+        return await self._threads.writing.do(work)
+
+    def _absorb(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self._unwritten.absorb(entry)
+
+    async def _open_again(self) -> None:
+        """Open the file that could not be opened, if that is over."""
+        opened = await self._at_length(partial(self._file.open_again, self._today))
+        if opened is None:
+            return
+        opened = self._by_our_clock(opened)
+        if opened.unwritten is not None and not self._known:
+            self._unwritten.absorb(opened.unwritten)
+        self._hand_on(opened)
 
     def _take_stock(
         self, entries: Sequence[Entry], errors: Sequence[Exception | None]
     ) -> None:
-        """Keep the entries that could not be written, and say what is wrong."""
+        """Keep the entries that could not be written."""
         for entry, err in zip(entries, errors, strict=True):
             if err is None:
                 self._unwritten.supersede(entry)
             elif is_of_the_file(err):
                 self._unwritten.absorb(entry)
-        self._judge([err for err in errors if err is not None])
 
-    def _judge(self, errors: Sequence[Exception]) -> None:
-        """Draw from what went wrong in a commit what is wrong with the file."""
+    async def _keep_unwritten(self) -> bool:
+        """Keep what is unwritten in the journal; return whether all of it is."""
+        entry, reading = self._unwritten.entry(), self._clock.reading()
+        keep = partial(self._file.keep, entry, reading)
+        return await self._at_length(keep)
+
+    async def _keep_and_judge(self, errors: Sequence[Exception]) -> None:
+        """Keep what could not be written, and say what is wrong."""
         if any(is_damage(err) for err in errors):
             _LOGGER.error("The SMS ledger is damaged: %s", name_of(errors[0]))
             self._is_damaged = True
-        elif errors and not self._is_failing:
-            _LOGGER.error("The SMS ledger cannot be written: %s", name_of(errors[0]))
-            self._on_trouble(LedgerTrouble.UNWRITABLE)
-        self._is_failing = bool(errors)
+            return
+        is_kept = await self._keep_unwritten()
+        if self._file.is_missing and not self._unwritten:
+            self._try_again()
+            return
+        if not errors and not self._file.is_missing:
+            self._trouble = None
+            return
+        reason = name_of(errors[0]) if errors else "there is no file"
+        if is_kept and all(map(is_of_the_file, errors)):
+            self._report(LedgerTrouble.UNWRITABLE, reason)
+        elif self._file.is_missing:
+            self._report(LedgerTrouble.IN_MEMORY, reason)
+        else:
+            self._report(LedgerTrouble.UNRECORDED, reason)
+
+    def _report(self, trouble: LedgerTrouble, reason: str) -> None:
+        """Log and report a trouble, unless it is known; and try again later."""
+        self._try_again()
+        if trouble is self._trouble:
+            return
+        self._trouble = trouble
+        _LOGGER.error("The SMS ledger cannot be written: %s", reason)
+        self._on_trouble(trouble)
+
+    def _try_again(self) -> None:
+        """Commit what is unwritten in a while, if nothing is recorded before."""
+        if self._retry is None or self._retry.cancelled():
+            loop = asyncio.get_running_loop()
+            self._retry = loop.call_later(_RETRY_DELAY, self._write_again)
+
+    def _write_again(self) -> None:
+        self._retry = None
+        if self._threads is not None:
+            self.note(Entry())
 
     async def _begin_anew(self, next_entries: Sequence[Entry]) -> None:
         """Set the file aside, and write what is known of it to a new one.
@@ -458,16 +687,25 @@ class Ledger:
         meanwhile, so that no connection to the old file is left.
         """
         if self._threads is not None:
-            await asyncio.get_running_loop().run_in_executor(
-                self._threads.reading, self._reader.close
-            )
-        trouble = await self._write(self._file.begin_anew)
+            await self._threads.reading.do(self._reader.close)
+        trouble = await self._at_length(self._file.begin_anew)
         to_come = [*next_entries, *(entry for entry, _ in self._waiting)]
         self._unwritten.begin_anew(self._remember(), to_come)
-        await self._commit(())
+        if self._file.is_missing:
+            await self._fill_memory()
+            self._trouble = trouble
+        else:
+            await self._commit(())
         # If the new file is bad as well, the next entry finds out.
         self._is_damaged = False
         self._on_trouble(trouble)
+
+    async def _fill_memory(self) -> None:
+        """Write what is known to the ledger in memory, and try to have a file later."""
+        if (entry := self._unwritten.entry()) is not None:
+            commit = partial(self._file.commit, [entry], self._clock.reading())
+            await self._at_length(commit)
+        self._try_again()
 
     async def _report_unforgotten(self, err: Exception) -> None:
         _LOGGER.error("The SMS ledger cannot be tidied up: %s", name_of(err))

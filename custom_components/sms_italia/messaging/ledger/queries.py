@@ -190,6 +190,14 @@ def read_identity(database: sqlite3.Connection, account: str) -> str | None:
     return None if found is None else str(found[0])
 
 
+def read_property(database: sqlite3.Connection, name: str) -> str | None:
+    """Return something about the ledger itself, None if it is not known."""
+    found = database.execute(
+        "SELECT value FROM properties WHERE name = ?", (name,)
+    ).fetchone()
+    return None if found is None else str(found[0])
+
+
 def knows_reference(database: sqlite3.Connection, reference: str) -> bool:
     """Return whether a submission had this reference that somebody gave a dispatch."""
     found = database.execute(

@@ -86,22 +86,31 @@ class LedgerTrouble(StrEnum):
     SET_ASIDE = "set_aside"
     """The file was damaged or newer; it was renamed and a new one begun."""
     IN_MEMORY = "in_memory"
-    """No file can be written: a restart forgets everything."""
+    """No file can be opened: a restart forgets everything."""
     UNWRITABLE = "unwritable"
-    """Writing to the file fails at the moment."""
+    """Writing to the file fails at the moment; the journal has what it lacks."""
+    UNRECORDED = "unrecorded"
+    """Nothing can be written, or the disk does not answer.
+
+    After a restart, what waited may be sent again or be lost.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """What the ledger held when it was opened, and what was wrong with it.
 
-    `clock` is the reading of the last commit, None if there was none.
+    `clock` is the reading of the last commit, None if there was none. `unwritten` is
+    what its file lacks and the journal had. One that `is_restored` comes from a backup:
+    what waits in it may have been sent after the copy was made.
     """
 
-    open_messages: tuple[Message, ...]
-    totals: dict[str, DayTotal]
-    trouble: LedgerTrouble | None
+    open_messages: tuple[Message, ...] = ()
+    totals: dict[str, DayTotal] = field(default_factory=dict)
+    trouble: LedgerTrouble | None = None
     clock: ClockReading | None = field(default=None, compare=False)
+    unwritten: Entry | None = None
+    is_restored: bool = False
 
 
 class LedgerError(Exception):
@@ -114,3 +123,7 @@ class LedgerClosedError(LedgerError):
 
 class LedgerUnreadableError(LedgerError):
     """The ledger's file cannot be read at the moment; nothing is known of its rows."""
+
+
+class LedgerSlowError(LedgerError):
+    """The disk does not answer; what was asked for may still be done."""

@@ -6,6 +6,7 @@ Everything here is blocking, and works on a connection of whoever calls.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 import sqlite3
+from typing import Any
 
 from ...providers import (
     Channel,
@@ -18,7 +19,7 @@ from ...providers import (
 )
 from ..clock import ClockReading
 from ..model import DayTotal, Dispatch, Message, SendOptions, Stage
-from .records import Entry, SubmissionIntent
+from .records import Entry, Spent, SubmissionIntent
 
 MESSAGES = "messages JOIN dispatches USING (dispatch)"
 """What `messages_of` takes the rows of."""
@@ -28,6 +29,8 @@ MICRO = 1_000_000
 
 type Column = str | int | float | bytes | None
 type Row = dict[str, Column]
+type ReadRow = sqlite3.Row | Mapping[str, Any]
+"""A row as it comes back; columns of several types."""
 
 _DROP_PICTURE = """
 DELETE FROM pictures WHERE dispatch = :dispatch AND NOT EXISTS (
@@ -250,7 +253,7 @@ def keep_clock(database: sqlite3.Connection, reading: ClockReading) -> None:
 
 
 def messages_of(
-    rows: Collection[sqlite3.Row], pictures: Mapping[int, Picture] | None = None
+    rows: Collection[ReadRow], pictures: Mapping[int, Picture] | None = None
 ) -> Iterator[Message]:
     """Return the messages of rows of `MESSAGES`; those of a dispatch share it."""
     dispatches: dict[int, Dispatch] = {}
@@ -261,7 +264,7 @@ def messages_of(
         yield _message(row, dispatches[id_])
 
 
-def _dispatch(row: sqlite3.Row, picture: Picture | None) -> Dispatch:
+def _dispatch(row: ReadRow, picture: Picture | None) -> Dispatch:
     channel, mode = row["channel"], row["mode"]
     return Dispatch(
         id=row["dispatch"],
@@ -285,7 +288,7 @@ def _dispatch(row: sqlite3.Row, picture: Picture | None) -> Dispatch:
     )
 
 
-def _message(row: sqlite3.Row, dispatch: Dispatch) -> Message:
+def _message(row: ReadRow, dispatch: Dispatch) -> Message:
     cost, error, type_ = row["cost"], row["error"], row["type"]
     return Message(
         id=row["id"],
@@ -311,3 +314,43 @@ def _message(row: sqlite3.Row, dispatch: Dispatch) -> Message:
         failed_over_from=row["failed_over_from"],
         marked_text=row["marked_text"],
     )
+
+
+def entry_rows(entry: Entry) -> dict[str, list[Row]]:
+    """Return an entry as rows by kind, which JSON can hold; pictures are left out."""
+    spent = (
+        ((one.day, one.account), DayTotal(parts=one.parts, cost=one.cost))
+        for one in entry.spent
+    )
+    return {
+        "messages": [
+            _dispatch_row(one.dispatch) | _message_row(one) for one in entry.messages
+        ],
+        "submissions": [_submission_row(one) for one in entry.submissions],
+        "spent": [_spent_row(one) for one in spent],
+    }
+
+
+def entry_of(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Entry:
+    """Return the entry that `entry_rows` made rows of.
+
+    Raises KeyError, TypeError or ValueError if they are not such rows.
+    """
+    return Entry(
+        messages=tuple(messages_of(rows["messages"])),
+        submissions=tuple(SubmissionIntent(**row) for row in rows["submissions"]),
+        spent=tuple(
+            Spent(
+                day=row["day"],
+                account=row["account"],
+                parts=row["parts"],
+                cost=euro(row["cost"]),
+            )
+            for row in rows["spent"]
+        ),
+    )
+
+
+def keep_property(database: sqlite3.Connection, name: str, value: str) -> None:
+    """Keep something about the ledger itself."""
+    database.execute("INSERT OR REPLACE INTO properties VALUES (?, ?)", (name, value))

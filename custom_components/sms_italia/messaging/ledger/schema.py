@@ -94,4 +94,9 @@ CREATE TABLE identities (
     account TEXT PRIMARY KEY,
     identity TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE properties (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO properties VALUES ('id', hex(randomblob(16)));
 """

@@ -1,14 +1,36 @@
-"""What the ledger's file lacks while it cannot be written."""
+"""What the ledger's file lacks while it cannot be written.
 
-from collections.abc import Iterable
-from dataclasses import replace
+It is kept in memory, and in a journal: a small file of fixed size beside the ledger's.
+Its blocks are written once while there is room; after that it is overwritten in place,
+which needs no room on a full disk. It has two slots, and each state goes to the slot of
+the older one: a write that is torn leaves the state before.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
+import json
+import os
+from pathlib import Path
+import struct
+import zlib
 
+from ..clock import ClockReading, Moment
 from ..model import DayTotal, Message, Stage
+from . import rows
 from .records import Entry, Opened, Remembered, Spent, SubmissionIntent
 
 _KEPT = 5000
 """Closed messages and requests that are kept at most; all that is open is kept."""
+
+_SLOT = 256 * 1024
+"""Bytes of a slot: some 3,000 messages with short texts, packed."""
+_HEADER = struct.Struct(">8s16sQII")
+"""Magic, the ledger's ID, sequence number, length and CRC-32 of what follows."""
+_MAGIC = b"SMSIJRN1"
+_ROOM = _SLOT - _HEADER.size
+
+_UNSENT = frozenset({Stage.WAITING, Stage.HELD})
 
 
 class Unwritten:
@@ -23,6 +45,11 @@ class Unwritten:
     def __bool__(self) -> bool:
         """Return whether there is anything."""
         return bool(self._messages or self._submissions or self._spent)
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The IDs of the messages."""
+        return frozenset(self._messages)
 
     def absorb(self, entry: Entry) -> None:
         """Keep an entry that could not be written."""
@@ -52,9 +79,15 @@ class Unwritten:
 
     def take(self) -> Entry | None:
         """Return all there is, to be written, and keep nothing; None if empty."""
+        entry = self.entry()
+        self._messages, self._submissions, self._spent = {}, {}, {}
+        return entry
+
+    def entry(self) -> Entry | None:
+        """Return all there is, None if empty."""
         if not self:
             return None
-        entry = Entry(
+        return Entry(
             messages=tuple(self._messages.values()),
             submissions=tuple(self._submissions.values()),
             spent=tuple(
@@ -62,8 +95,6 @@ class Unwritten:
                 for (day, account), total in self._spent.items()
             ),
         )
-        self._messages, self._submissions, self._spent = {}, {}, {}
-        return entry
 
     def forget(self, account: str) -> None:
         """Drop all that was asked of an account, and what it spent."""
@@ -110,3 +141,155 @@ class Unwritten:
             ),
             totals=totals,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a journal held.
+
+    `submitted` are the IDs of messages that did not fit and were submitted: what the
+    ledger holds of them may still be that they wait. `clock` is what the clock showed.
+    """
+
+    entry: Entry
+    submitted: frozenset[int]
+    clock: ClockReading
+
+
+class Journal:
+    """The journal of one ledger; `sequence` is the number of its last state."""
+
+    def __init__(self, path: Path) -> None:
+        """Use the file at `path`; nothing is read or written yet."""
+        self._path = path
+        self._owner = b""
+        self._is_blank = True
+        self.sequence = 0
+
+    def read(self, owner: bytes, written: int) -> Kept | None:
+        """Return what the ledger with the ID `owner` lacks; None if nothing.
+
+        `written` is the number of the last state that the ledger holds. A journal that
+        belongs to another ledger is overwritten by the next state. From here on, states
+        can be kept.
+        """
+        self._owner = owner
+        self.sequence = written
+        try:
+            content = self._path.read_bytes()
+        except OSError:
+            return None
+        self._is_blank = not any(content)
+        states = [
+            state
+            for start in (0, _SLOT)
+            if (state := self._state(content[start : start + _SLOT])) is not None
+        ]
+        for sequence, payload in sorted(states, reverse=True):
+            self.sequence = max(self.sequence, sequence)
+            if sequence > written and (kept := _unpacked(payload)) is not None:
+                return kept
+        return None
+
+    def _state(self, slot: bytes) -> tuple[int, bytes] | None:
+        """Return the number and content of a state, None if it is not whole or ours."""
+        if len(slot) < _HEADER.size:
+            return None
+        magic, owner, sequence, length, checksum = _HEADER.unpack_from(slot)
+        payload = slot[_HEADER.size : _HEADER.size + length]
+        is_ours = magic == _MAGIC and owner == self._owner
+        if not is_ours or checksum != _checksum(sequence, payload):
+            return None
+        return sequence, payload
+
+    def allocate(self) -> None:
+        """Take the room on the disk, if that was not done. Raises OSError."""
+        if not self._path.exists() or self._path.stat().st_size != 2 * _SLOT:
+            self._overwrite(0, bytes(2 * _SLOT))
+
+    def write(self, entry: Entry, reading: ClockReading) -> bool:
+        """Keep an entry in the place of those before; return whether all of it fits.
+
+        With what the clock shows. Raises OSError if nothing of it is kept.
+        """
+        if not self._owner:
+            return False
+        self.allocate()
+        payload, is_whole = _packed(entry, reading)
+        sequence = self.sequence + 1
+        header = _HEADER.pack(
+            _MAGIC, self._owner, sequence, len(payload), _checksum(sequence, payload)
+        )
+        self._is_blank = False
+        self._overwrite(sequence % 2 * _SLOT, header + payload)
+        self.sequence = sequence
+        return is_whole
+
+    def wipe(self) -> None:
+        """Overwrite all texts and numbers in it. Raises OSError."""
+        if not self._is_blank:
+            self._overwrite(0, bytes(2 * _SLOT))
+            self._is_blank = True
+
+    def _overwrite(self, start: int, content: bytes) -> None:
+        # It holds numbers and texts: for nobody else on the machine.
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(file, "r+b", buffering=0) as stream:
+            os.fchmod(file, 0o600)
+            stream.seek(start)
+            view = memoryview(content)
+            while view:
+                view = view[stream.write(view) :]
+            os.fsync(file)
+
+
+def _checksum(sequence: int, payload: bytes) -> int:
+    return zlib.crc32(payload, sequence & 0xFFFFFFFF)
+
+
+def _packed(entry: Entry, reading: ClockReading) -> tuple[bytes, bool]:
+    """Return what fits of an entry, and whether that is all.
+
+    What was submitted is kept by its ID then, and the oldest of what waits in full: the
+    first must not be sent again, and the second is to be sent.
+    """
+    payload = _pack(entry, (), reading)
+    if len(payload) <= _ROOM:
+        return payload, True
+    unsent = [one for one in entry.messages if one.stage in _UNSENT]
+    submitted = [one.id for one in entry.messages if one.stage not in _UNSENT]
+    count = len(unsent)
+    while True:
+        payload = _pack(_short(entry, unsent[:count]), submitted, reading)
+        if len(payload) <= _ROOM:
+            return payload, False
+        if not count:
+            raise OSError("the journal is full")
+        count //= 2
+
+
+def _short(entry: Entry, messages: Sequence[Message]) -> Entry:
+    return Entry(messages=messages, spent=entry.spent)
+
+
+def _pack(entry: Entry, submitted: Collection[int], reading: ClockReading) -> bytes:
+    content = {
+        "entry": rows.entry_rows(entry),
+        "submitted": list(submitted),
+        "clock": [reading.clock, reading.moment.steady, reading.moment.wall],
+    }
+    return zlib.compress(json.dumps(content).encode(), 1)
+
+
+def _unpacked(payload: bytes) -> Kept | None:
+    """Return what was packed, None if a release that packed otherwise did it."""
+    try:
+        content = json.loads(zlib.decompress(payload))
+        clock, steady, wall = content["clock"]
+        return Kept(
+            clock=ClockReading(clock=clock, moment=Moment(steady=steady, wall=wall)),
+            entry=rows.entry_of(content["entry"]),
+            submitted=frozenset(content["submitted"]),
+        )
+    except zlib.error, KeyError, TypeError, ValueError, ArithmeticError:
+        return None

@@ -36,6 +36,13 @@ class DailyTotals:
         self._day = self._clock.today()
         self._totals = {self._day: dict(totals)}
 
+    def add_late(self, day: str, totals: Mapping[str, DayTotal]) -> None:
+        """Add a day's totals by account, from a ledger that was opened late."""
+        self._add(
+            Spent(day=day, account=account, parts=total.parts, cost=total.cost)
+            for account, total in totals.items()
+        )
+
     def forget(self, account_id: str) -> None:
         """Forget what an account spent; the ledger goes on having it."""
         for totals in self._totals.values():
@@ -159,10 +166,7 @@ class DailyTotals:
         """Add to a day's totals what the ledger held of it before."""
         if reading.cancelled() or reading.exception() is not None:
             return
-        self._add(
-            Spent(day=day, account=account, parts=total.parts, cost=total.cost)
-            for account, total in reading.result().items()
-        )
+        self.add_late(day, reading.result())
 
 
 def _cost(message: Message) -> Decimal:

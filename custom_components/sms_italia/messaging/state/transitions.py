@@ -23,7 +23,7 @@ from ...providers import (
 )
 from ..account import Account
 from ..clock import Moment
-from ..model import Dispatch, Message, Stage
+from ..model import RESTORED, Dispatch, Message, Stage
 
 FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
     Stage.WAITING: frozenset({Stage.WAITING, Stage.SUBMITTING, Stage.CLOSED}),
@@ -219,6 +219,24 @@ def interrupted(message: Message, now: Moment) -> Message:
         status=Status.UNCERTAIN,
         stage=Stage.IN_DOUBT,
         detail="interrupted",
+    )
+
+
+def restored(message: Message, now: Moment) -> Message:
+    """Return a message that waited when a backup was made, which was put back.
+
+    It may have been sent since, by whichever account: nobody can be asked about it.
+    """
+    return _at(
+        message,
+        now,
+        status=Status.UNCERTAIN,
+        stage=Stage.CLOSED,
+        last_account=None,
+        submission=None,
+        error=None,
+        detail=RESTORED,
+        attempt_at=None,
     )
 
 
