@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 import json
@@ -145,6 +146,15 @@ class LeanInstance(Instance):
         """Post to a path, as a provider does; return the HTTP status."""
         async with self._session.post(f"{self.url}{path}", data=body) as response:
             return response.status
+
+    async def reload(self, provider: str) -> None:
+        """Reload an account, as the user may; the process may be killed meanwhile."""
+        with suppress(aiohttp.ClientError):
+            async with self._session.post(
+                f"{self.url}/api/services/homeassistant/reload_config_entry",
+                json={"entry_id": self.accounts[provider]},
+            ) as response:
+                response.raise_for_status()
 
     async def send(
         self, provider: str, numbers: Sequence[str], text: str

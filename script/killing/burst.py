@@ -54,14 +54,23 @@ class PlannedFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedReload:
+    """An account that the user reloads, after so many requests."""
+
+    after: int
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The calls, the faults, and the moment of the kill.
+    """The calls, the faults, the reloads, and the moment of the kill.
 
     That is after so many requests to the providers and a pause in seconds.
     """
 
     calls: Sequence[tuple[str, Sequence[str], str]]
     faults: Sequence[PlannedFault]
+    reloads: Sequence[PlannedReload]
     requests: int
     pause: float
 
@@ -88,6 +97,12 @@ class Plan:
                 for provider in providers
                 for _ in range(chance.choice((0, 0, 1, 2)))
             ],
+            reloads=[
+                PlannedReload(
+                    after=chance.randrange(calls), provider=chance.choice(providers)
+                )
+                for _ in range(chance.choice((0, 1, 2, 3)))
+            ],
             requests=chance.randrange(calls * 2),
             pause=chance.uniform(0, 0.05),
         )
@@ -100,6 +115,7 @@ async def send_and_kill(
     begin = asyncio.get_running_loop().time()
     first = _last_request(simulator)
     faults = sorted(plan.faults, key=lambda fault: fault.after)
+    reloads = sorted(plan.reloads, key=lambda reload: reload.after)
 
     async def call(provider: str, numbers: Sequence[str], text: str) -> Call:
         answer = await instance.send(provider, numbers, text)
@@ -117,6 +133,8 @@ async def send_and_kill(
                 simulator.inject(
                     planned.provider, planned.fault, operation=Operation.SEND
                 )
+            while reloads and reloads[0].after <= requests:
+                group.create_task(instance.reload(reloads.pop(0).provider))
             await asyncio.sleep(0.001)
         await asyncio.sleep(plan.pause)
         await process.kill()

@@ -35,7 +35,7 @@ _CAN_BE_ASKED = {
 }
 """The providers that can be asked whether a request arrived."""
 
-_REPEAT_MARKER = re.compile(r" \d\d:\d\d$")
+_REPEAT_MARKER = re.compile(r" \d\d:\d\d:\d\d$")
 """The end of a text that is sent once more to one of those."""
 
 type Key = tuple[str, str]
