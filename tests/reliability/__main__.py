@@ -9,12 +9,16 @@ import tempfile
 
 from custom_components.sms_italia.providers import PROVIDERS
 
+from ..messaging.disks import a_disk
+from . import times
+from .ground import AT_ONCE, CLOCKS, Failure, try_clock, try_disk
 from .matrix import run
 from .outage import OUTAGES, Courses, run_all
 from .page import PAGE, write
 
 ANSWER_SECONDS = 11
 """In which an action is answered, with a second for a busy machine."""
+DISK_SECONDS = 3
 LEFT_SECONDS = 21
 """In which all has left after an outage, with a second for a busy machine."""
 
@@ -23,11 +27,26 @@ async def measure(folder: Path) -> int:
     """Try everything and write the page; return the exit code."""
     matrix = await run(folder / "matrix")
     courses = await run_all(folder / "outages", [*product(PROVIDERS, OUTAGES)])
+    disks = {}
+    for failure in Failure:
+        (folder / failure.name).mkdir()
+        with a_disk(folder / failure.name) as disk:
+            disks[failure] = await try_disk(disk, failure)
+    clocks = {
+        step: await try_clock(folder / f"clock{seconds}", seconds)
+        for step, seconds in CLOCKS.items()
+    }
     faults = [*matrix.faults, *_faults(courses)]
+    if any(
+        one.arrived != AT_ONCE or one.answered > DISK_SECONDS for one in disks.values()
+    ):
+        faults.append(f"disks: {disks}")
+    if any(one.expired or one.left > LEFT_SECONDS for one in clocks.values()):
+        faults.append(f"clocks: {clocks}")
     if faults:
         print(*faults, sep="\n")  # noqa: T201 - run by script/reliability
         return 1
-    write(matrix, courses)
+    write(matrix, times.section(courses, disks, clocks))
     print(f"Written: {PAGE}")  # noqa: T201 - run by script/reliability
     return 0
 

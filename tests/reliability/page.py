@@ -6,7 +6,6 @@ from pathlib import Path
 from custom_components.sms_italia.providers import PROVIDERS, ErrorKind
 from simulator import Fault
 
-from . import times
 from .matrix import (
     LOGIN_PROVED,
     TROUBLES,
@@ -19,7 +18,6 @@ from .matrix import (
     Trouble,
     Unreachable,
 )
-from .outage import Courses
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
@@ -119,10 +117,9 @@ def tables(matrix: Matrix) -> Iterator[str]:
     yield ""
 
 
-def write(matrix: Matrix, courses: Courses) -> None:
-    """Write the page."""
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text("\n".join((page(matrix), times.section(courses))), "utf-8")
+def write(matrix: Matrix, measured: str) -> None:
+    """Write the page, with the sections of what was measured at its end."""
+    PAGE.write_text("\n".join((page(matrix), measured)), "utf-8")
 
 
 def _table[Cell](table: Table[Cell], words: Callable[[Cell], str]) -> Iterator[str]:

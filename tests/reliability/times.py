@@ -1,8 +1,9 @@
 """The part of the page for users about outages, as they were measured."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 
+from .ground import AT_ONCE, ClockCourse, DiskCourse, Failure
 from .outage import ALARMS, OUTAGES, Course, Courses, Outage
 
 INTRODUCTION = f"""\
@@ -24,9 +25,49 @@ _HEAD = (
 )
 
 
-def section(courses: Courses) -> str:
-    """Return the section in Markdown."""
-    return "\n".join((INTRODUCTION, *_rows(courses), ""))
+_DISKS = f"""\
+## While the disk of the message history fails
+
+{AT_ONCE} alarms at once. A message waits 3 seconds at most for the disk, in all.
+
+| The disk | Alarms that arrived | All answered within |
+| --- | --- | --- |"""
+
+_CLOCKS = """\
+## While somebody sets the clock
+
+9 alarms wait because the provider is out of reach; the clock is set; then the provider
+is back.
+
+| The clock | Alarms that arrived | Sent after the return within |
+| --- | --- | --- |"""
+
+
+def section(
+    courses: Courses,
+    disks: Mapping[Failure, DiskCourse],
+    clocks: Mapping[str, ClockCourse],
+) -> str:
+    """Return the sections in Markdown."""
+    return "\n".join(
+        (
+            INTRODUCTION,
+            *_rows(courses),
+            "",
+            _DISKS,
+            *(
+                f"| {failure} | {one.arrived} | {ceil(one.answered)} s |"
+                for failure, one in disks.items()
+            ),
+            "",
+            _CLOCKS,
+            *(
+                f"| {step} | {one.arrived} | {ceil(one.left)} s |"
+                for step, one in clocks.items()
+            ),
+            "",
+        )
+    )
 
 
 def _rows(courses: Courses) -> Iterator[str]:
