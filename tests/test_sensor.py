@@ -484,6 +484,7 @@ async def test_credit_that_is_used_up_lasts_for_no_day(
     simulator.set_credit("smshosting", credit)
 
     await midnight()
+    await account.runtime_data.coordinator.async_refresh()
     await hass.async_block_till_done(wait_background_tasks=True)
 
     assert float(state_of(hass, "sensor.smshosting_credit")) == float(credit)
