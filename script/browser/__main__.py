@@ -13,13 +13,14 @@ import sys
 import time
 
 import aiohttp
-from playwright.async_api import ConsoleMessage, Error, Page, async_playwright, expect
+from playwright.async_api import Error, Page, async_playwright, expect
 
 from script.home_assistant.client import Client, wait_until_served
 from script.home_assistant.instance import Instance
 from script.home_assistant.waiting import HomeAssistantError
 from simulator import Simulator
 
+from . import evidence
 from .chromium import ARGUMENTS, Chromium, NoChromiumError, find
 from .scenario import steps
 from .screen import STEP_SECONDS, Screen
@@ -27,7 +28,6 @@ from .screenshots import HEIGHT, SCALE, WIDTH, Screenshots
 from .texts import LABELS, Language, OwnTexts
 
 RUN_SECONDS = 600
-EVIDENCE_SECONDS = 20
 DELIVER_AFTER_SECONDS = 1.0
 _IMAGES = Path(__file__).parents[2] / "docs" / "images"
 DOCUMENTED = {Language.ENGLISH: _IMAGES, Language.ITALIAN: _IMAGES / "it"}
@@ -92,7 +92,7 @@ async def _run(run: Run) -> int:
         instance.run() as process,
         _browser_page(run) as page,
     ):
-        errors = _listen(page)
+        errors = evidence.listen(page)
         try:
             async with asyncio.timeout(RUN_SECONDS):
                 await _walk(run, instance.url, simulator, page)
@@ -111,8 +111,11 @@ async def _run(run: Run) -> int:
             return 0
         if process.returncode is not None:
             fault += f"\nHome Assistant ended by itself with {process.returncode}"
-        await _save(page, run.traces, errors)
+        await evidence.save(page, run.traces, errors)
     _say(f"FAILED: {fault}")
+    _say("what the providers received:")
+    for line in list(evidence.received(simulator)) or ["nothing to send"]:
+        _say(f"  {line}")
     _say(f"what the browser showed: failure.png and failure.txt in {run.traces}")
     _say(f"Home Assistant's log: {instance.log}")
     return 1
@@ -179,30 +182,6 @@ async def _walk(run: Run, url: str, simulator: Simulator, page: Page) -> None:
         for name, step in steps(screen, simulator, client):
             await step()
             progress(name)
-
-
-def _listen(page: Page) -> list[str]:
-    """Return a list to which the errors of the page are added."""
-    errors: list[str] = []
-
-    def add(message: ConsoleMessage) -> None:
-        # Icons of integrations come from the internet, which is out of reach.
-        if message.type == "error" and "/api/brands/" not in message.location["url"]:
-            errors.append(message.text)
-
-    page.on("console", add)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    return errors
-
-
-async def _save(page: Page, traces: Path, errors: list[str]) -> None:
-    """Save what the browser shows now, as a picture and as text."""
-    text = [*errors, ""]
-    with suppress(Error, TimeoutError):
-        async with asyncio.timeout(EVIDENCE_SECONDS):
-            await page.screenshot(path=traces / "failure.png")
-            text += [page.url, await page.locator("body").aria_snapshot()]
-    (traces / "failure.txt").write_text("\n".join(text), "utf-8")
 
 
 def _say(what: str) -> None:

@@ -16,6 +16,8 @@ PICTURED = "smshosting"
 LOW_CREDIT = "10"
 """Euro below which the person wants to be warned."""
 
+_RECIPIENT_FORM = "config_subentries.recipient.step.user"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSetup:
@@ -28,8 +30,9 @@ class AccountSetup:
         """Log in through the form."""
         screen = self.screen
         await screen.open("/")
-        await screen.page.locator("input[name=username]").fill(USERNAME)
-        await screen.page.locator("input[name=password]").fill(PASSWORD)
+        await screen.fill(screen.page.locator("input[name=username]"), USERNAME)
+        await screen.fill(screen.page.locator("input[name=password]"), PASSWORD)
+        # The log-in leads to a new document, not only to a new view.
         await screen.button(screen.labels.log_in).click()
         await expect(screen.page.locator("home-assistant-main")).to_be_visible()
 
@@ -45,10 +48,10 @@ class AccountSetup:
         await screen.open("/config/integrations/dashboard")
         await screen.button(screen.labels.add_integration).click()
         adding = screen.page.locator("dialog-add-integration")
-        await adding.get_by_role("textbox").fill("SMS Italia")
-        await adding.get_by_text(screen.texts["title"], exact=True).click()
+        await screen.fill(adding.get_by_role("textbox"), "SMS Italia")
         step = "config.step.user"
-        await expect(screen.dialog).to_contain_text(screen.texts[f"{step}.title"])
+        integration = adding.get_by_text(screen.texts["title"], exact=True)
+        await screen.go_on(integration, screen.texts[f"{step}.title"])
         for each in PROVIDERS:
             described = screen.texts[f"{step}.menu_option_descriptions.{each}"]
             await expect(screen.dialog).to_contain_text(described)
@@ -57,43 +60,38 @@ class AccountSetup:
                 "provider-menu", screen.dialog_box, margin=MARGIN
             )
         name = screen.texts[f"{step}.menu_options.{provider}"]
-        await screen.dialog.get_by_text(name, exact=True).click()
+        option = screen.dialog.get_by_text(name, exact=True)
+        await screen.go_on(option, screen.texts[f"config.step.{provider}.title"])
 
     async def _create_account(self, provider: str) -> None:
         """Fill the account's form, with a wrong secret first."""
         screen, form = self.screen, f"config.step.{provider}"
-        await expect(screen.dialog).to_contain_text(screen.texts[f"{form}.title"])
         credentials = self.simulator.credentials(provider)
         for name, value in {**credentials, "sender": SENDER}.items():
-            await screen.field(name).fill(value)
+            await screen.fill(screen.field(name), value)
         if provider == PICTURED:
             await screen.screenshots.take(
                 "account-form", screen.dialog_box, margin=MARGIN
             )
         advanced = screen.texts[f"{form}.sections.advanced.name"]
         await screen.dialog.get_by_text(advanced, exact=True).click()
-        await screen.field("url").fill(self.simulator.url(provider))
+        await screen.fill(screen.field("url"), self.simulator.url(provider))
         *_, secret = credentials
-        await screen.field(secret).fill("sbagliata")
-        await screen.submit()
-        await expect(screen.dialog).to_contain_text(
-            screen.texts["config.error.invalid_auth"]
-        )
+        await screen.fill(screen.field(secret), "sbagliata")
+        await screen.submit(screen.texts["config.error.invalid_auth"])
         await screen.screenshots.check()
-        await screen.field(secret).fill(credentials[secret])
-        await screen.submit()
+        await screen.fill(screen.field(secret), credentials[secret])
+        await screen.submit(screen.texts[f"{_RECIPIENT_FORM}.title"])
 
     async def _create_recipient(self, provider: str) -> None:
         """Fill the recipient's form, which opens by itself."""
-        screen, form = self.screen, "config_subentries.recipient.step.user"
+        screen = self.screen
         recipient = RECIPIENTS_BY_PROVIDER[provider]
-        await expect(screen.dialog).to_contain_text(screen.texts[f"{form}.title"])
-        await screen.field("name").fill(recipient.name)
+        await screen.fill(screen.field("name"), recipient.name)
         numbers = screen.dialog.locator("ha-input-multi")
-        await numbers.locator("input").fill(recipient.typed)
+        await screen.fill(numbers.locator("input"), recipient.typed)
         await screen.screenshots.check()
-        await screen.submit()
-        await expect(screen.dialog).to_contain_text(recipient.name)
+        await screen.submit(recipient.name)
         await screen.finish(screen.labels.finish)
 
     async def change_options(self) -> None:
@@ -105,14 +103,12 @@ class AccountSetup:
         configure = account.get_by_role(
             "button", name=screen.labels.configure, exact=True
         )
-        await configure.first.click()
-        await expect(screen.dialog).to_contain_text(screen.texts[f"{step}.title"])
+        await screen.go_on(configure.first, screen.texts[f"{step}.title"])
         limits = f"{step}.sections.limits"
         await screen.dialog.get_by_text(screen.texts[f"{limits}.name"]).click()
         field = screen.number(screen.texts[f"{limits}.data.low_credit"])
         await expect(field).to_have_value("5")
-        await field.fill(LOW_CREDIT)
+        await screen.fill(field, LOW_CREDIT)
         await screen.screenshots.take("options", screen.dialog_box, margin=MARGIN)
-        await screen.submit()
-        await expect(screen.dialog).to_contain_text(screen.labels.options_saved)
+        await screen.submit(screen.labels.options_saved)
         await screen.finish(screen.labels.finish)

@@ -8,7 +8,7 @@ from script.home_assistant.accounts import RECIPIENTS_BY_PROVIDER
 from simulator import Simulator
 
 from .account_setup import LOW_CREDIT, PICTURED
-from .screen import DELIVERY_SECONDS, MARGIN, Screen
+from .screen import DELIVERY_SECONDS, MARGIN, Screen, shown
 from .sending import ACCOUNT
 
 RECIPIENT = RECIPIENTS_BY_PROVIDER[PICTURED].name
@@ -27,58 +27,66 @@ class Failures:
         screen = self.screen
         self.simulator.set_credentials(PICTURED, auth_secret=NEW_SECRET)
         await screen.open_device(ACCOUNT, RECIPIENT)
-        await screen.send_test()
-        refused = screen.texts["exceptions.not_sent_auth.message"]
-        await expect(screen.page.locator("ha-toast")).to_contain_text(
-            refused.format(account=ACCOUNT)
+        message = screen.texts["exceptions.not_sent_auth.message"]
+        refused = screen.page.locator("ha-toast").filter(
+            has_text=message.format(account=ACCOUNT)
         )
+        await screen.send_test(shown(refused), "the person sees why nothing was sent")
         failed = screen.texts["entity.sensor.last_delivery_status.state.failed"]
         await expect(screen.row("last_delivery_status")).to_contain_text(failed)
 
         await screen.open_integration()
-        await screen.button(screen.labels.reconfigure).click()
-        await expect(screen.dialog).to_contain_text(
-            screen.texts["config.step.reauth_confirm.title"]
+        await screen.go_on(
+            screen.button(screen.labels.reconfigure),
+            screen.texts["config.step.reauth_confirm.title"],
         )
-        await screen.field("auth_secret").fill("sbagliata")
-        await screen.submit()
-        await expect(screen.dialog).to_contain_text(
-            screen.texts["config.error.invalid_auth"]
-        )
-        await screen.field("auth_secret").fill(NEW_SECRET)
-        await screen.submit()
-        await expect(screen.dialog).to_contain_text(
-            screen.texts["config.abort.reauth_successful"]
-        )
+        await screen.fill(screen.field("auth_secret"), "sbagliata")
+        await screen.submit(screen.texts["config.error.invalid_auth"])
+        await screen.fill(screen.field("auth_secret"), NEW_SECRET)
+        await screen.submit(screen.texts["config.abort.reauth_successful"])
         await screen.finish(screen.labels.close)
         await expect(screen.button(screen.labels.reconfigure)).to_have_count(0)
 
         await screen.open_device(ACCOUNT, RECIPIENT)
-        await screen.send_test()
-        await screen.expect_delivered()
+        await screen.send_test(shown(screen.delivered), "the new secret sends")
 
     async def run_out_of_credit(self) -> None:
         """Find the repair, top up, and see that it is gone."""
         screen = self.screen
         self.simulator.set_credit(PICTURED, "4.27")
-        await screen.send_test()
+        await self._send_one()
         await screen.open("/config/repairs")
         await expect(self._repair).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
-        await self._repair.click()
         dialog = screen.page.locator("dialog-repairs-issue")
         euro = f"{float(LOW_CREDIT):.2f}".replace(".", screen.labels.decimal)
-        await expect(dialog).to_contain_text(euro)
+        await screen.click(
+            self._repair,
+            shown(dialog.filter(has_text=euro)),
+            f"the repair names {euro}",
+        )
         await screen.screenshots.take(
             "low-credit", dialog.locator("dialog[open]"), margin=MARGIN
         )
 
         self.simulator.set_credit(PICTURED, "50")
         await screen.open_device(ACCOUNT, RECIPIENT)
-        await screen.send_test()
+        await self._send_one()
         await screen.open("/config/repairs")
         await expect(
             screen.page.get_by_text(screen.labels.no_repairs, exact=True)
         ).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
+
+    async def _send_one(self) -> None:
+        """Send a test, and wait until the provider has it.
+
+        The device page shows the SMS before it as delivered.
+        """
+        before = len(self.simulator.messages.of(PICTURED))
+
+        async def arrived() -> bool | None:
+            return len(self.simulator.messages.of(PICTURED)) > before or None
+
+        await self.screen.send_test(arrived, "the provider has one more SMS")
 
     @property
     def _repair(self) -> Locator:

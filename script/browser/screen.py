@@ -1,8 +1,11 @@
 """The pages of the frontend: how to open them, and where their elements are."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from playwright.async_api import Locator, Page, expect
+
+from script.home_assistant.waiting import until
 
 from .screenshots import Screenshots
 from .texts import Labels, OwnTexts
@@ -12,6 +15,24 @@ DELIVERY_SECONDS = 120
 
 MARGIN = 24
 """Around a screenshot's subject, in pixels of the page."""
+
+_READ_TEXTS = """
+elements => elements.map(
+  element => (element.innerText || element.shadowRoot?.textContent || "").trim()
+)
+"""
+
+type Outcome[T] = Callable[[], Awaitable[T | None]]
+"""Returns what a click leads to; None as long as it has not happened."""
+
+
+def shown(element: Locator) -> Outcome[int]:
+    """Return the outcome that an element is on the page."""
+
+    async def count() -> int | None:
+        return await element.count() or None
+
+    return count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +101,57 @@ class Screen:
         """Return the button with exactly this text."""
         return self.page.get_by_role("button", name=text, exact=True)
 
-    async def submit(self) -> None:
-        """Submit the form of the dialog."""
-        await self.button(self.labels.submit).click()
+    async def fill(self, field: Locator, text: str) -> None:
+        """Click into a field and fill it.
+
+        The click waits until nothing covers the field. A list or dialog keeps the focus
+        until it is closed, and would get the text.
+        """
+        await field.click()
+        await field.fill(text)
+        await expect(field).to_have_value(text)
+
+    async def click[T](
+        self,
+        element: Locator,
+        outcome: Outcome[T],
+        what: str,
+        seconds: int = STEP_SECONDS,
+    ) -> T:
+        """Click, wait for the outcome on the same page, and return it.
+
+        `what` is the sentence of the outcome. Raises AssertionError with the text of a
+        new error that is shown instead, and HomeAssistantError if nothing happens in
+        time.
+        """
+        # The error of the last attempt is shown until the answer to this one.
+        known = await self._errors()
+        await element.click()
+
+        async def ended() -> T | None:
+            # The errors first: one of them can be the outcome.
+            new = [error for error in await self._errors() if error not in known]
+            found = await outcome()
+            if new and found is None:
+                raise AssertionError(f"{new[0]!r} is shown; expected: {what}")
+            return found
+
+        return await until(ended, seconds, what)
+
+    async def _errors(self) -> list[str]:
+        """Return the texts of all errors on the page."""
+        errors = self.page.locator("ha-alert[alert-type=error], ha-toast")
+        texts: list[str] = await errors.evaluate_all(_READ_TEXTS)
+        return texts
+
+    async def go_on(self, element: Locator, text: str) -> None:
+        """Click what leads the dialog to a text."""
+        reached = self.dialog.filter(has_text=text)
+        await self.click(element, shown(reached), f"the dialog shows {text!r}")
+
+    async def submit(self, text: str) -> None:
+        """Submit the form of the dialog, which then shows a text."""
+        await self.go_on(self.button(self.labels.submit), text)
 
     async def finish(self, button: str) -> None:
         """Close the dialog at its end by a button."""
@@ -96,13 +165,16 @@ class Screen:
             has=self.page.get_by_text(name, exact=True)
         )
 
-    async def expect_delivered(self) -> None:
-        """Wait until the device page shows its last message as delivered."""
+    @property
+    def delivered(self) -> Locator:
+        """Return the line of the device page that shows its last SMS as delivered."""
         delivered = self.texts["entity.sensor.last_delivery_status.state.delivered"]
-        await expect(self.row("last_delivery_status")).to_contain_text(
-            delivered, timeout=DELIVERY_SECONDS * 1000
-        )
+        return self.row("last_delivery_status").filter(has_text=delivered)
 
-    async def send_test(self) -> None:
-        """Press the button of the recipient whose device page is open."""
-        await self.button(self.labels.press).click()
+    async def send_test[T](self, outcome: Outcome[T], what: str) -> T:
+        """Press the button of the recipient whose device page is open.
+
+        Raises what `click` raises.
+        """
+        press = self.button(self.labels.press)
+        return await self.click(press, outcome, what, DELIVERY_SECONDS)

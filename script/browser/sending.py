@@ -12,10 +12,13 @@ from simulator import PROVIDERS, Message, Operation, Simulator, Status
 
 from . import statistics
 from .account_setup import PICTURED
-from .screen import DELIVERY_SECONDS, MARGIN, Screen
+from .screen import DELIVERY_SECONDS, MARGIN, STEP_SECONDS, Screen, shown
 from .screenshots import HEIGHT, WIDTH
 
 ACCOUNT = "Smshosting"
+
+TEXT_HELPER = "input_text.sms_text"
+"""The helper of the dashboard whose text its script sends."""
 
 WIDE, HIGH = 1700, 1500
 """A window that shows the whole dashboard."""
@@ -35,20 +38,35 @@ class Sending:
         """Send a message to the recipient with the form of notify.send_message."""
         screen = self.screen
         await screen.open("/config/tools/action?service=notify.send_message")
+        await self._choose_target()
+        message = screen.page.locator("ha-service-control input[required]")
+        await screen.fill(message, screen.labels.alarm)
+        await screen.click(
+            screen.button(screen.labels.perform),
+            self._find_delivered,
+            "the SMS is on the phone",
+            DELIVERY_SECONDS,
+        )
+        await screen.screenshots.check()
+        self._compare_requests()
+
+    async def _choose_target(self) -> None:
+        """Choose the recipient's notify entity in the list of targets."""
+        screen = self.screen
         await screen.button(screen.labels.add_target).click()
-        await screen.page.keyboard.type(RECIPIENT.name)
-        await (
+        search = screen.page.locator("ha-picker-combo-box input")
+        await screen.fill(search, RECIPIENT.name)
+        option = (
             screen.page.get_by_role("option")
             .filter(has_text=RECIPIENT.name)
             .filter(has=screen.page.locator("[data-domain=notify]"))
-            .click()
         )
-        message = screen.page.locator("ha-service-control input[required]")
-        await message.fill(screen.labels.alarm)
-        await screen.button(screen.labels.perform).click()
-        await until(self._find_delivered, DELIVERY_SECONDS, "the SMS is on the phone")
-        await screen.screenshots.check()
-        self._compare_requests()
+        target = screen.page.locator("ha-target-picker-item-row")
+        await screen.click(
+            option,
+            shown(target.filter(has_text=RECIPIENT.name)),
+            "the recipient is the target",
+        )
 
     async def _find_delivered(self) -> Message | None:
         """Return the message that was delivered; None if it was not."""
@@ -87,7 +105,7 @@ class Sending:
         """Find credit and delivery status on the account's device page."""
         screen = self.screen
         await screen.open_device(ACCOUNT, ACCOUNT)
-        await screen.expect_delivered()
+        await expect(screen.delivered).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
         await expect(screen.row("credit")).to_contain_text(self._credit(PICTURED))
         await screen.take_device("account-device")
 
@@ -100,8 +118,7 @@ class Sending:
             recipient = RECIPIENTS_BY_PROVIDER[provider]
             account = screen.texts[f"config.step.user.menu_options.{provider}"]
             await screen.open_device(account, recipient.name)
-            await screen.send_test()
-            await screen.expect_delivered()
+            await screen.send_test(shown(screen.delivered), f"{provider} delivers")
             await screen.screenshots.check()
             (message,) = self.simulator.messages.of(provider)
             if message.to != recipient.number:
@@ -139,19 +156,31 @@ class Sending:
 
     async def _send_from_dashboard(self) -> None:
         """Send to the selected recipient, and enter another text."""
-        row = self.screen.page.locator("hui-input-text-entity-row input")
-        await row.fill(self.screen.labels.greeting)
-        await row.press("Enter")
-        await self.screen.page.locator("hui-button-row").get_by_role("button").click()
-        await until(
-            self._find_greeting, DELIVERY_SECONDS, "the SMS was sent from the dashboard"
+        screen = self.screen
+        row = screen.page.locator("hui-input-text-entity-row input")
+        await self._enter(row, screen.labels.greeting)
+        await screen.click(
+            screen.page.locator("hui-button-row").get_by_role("button"),
+            self._find_greeting,
+            "the SMS was sent from the dashboard",
+            DELIVERY_SECONDS,
         )
         await expect(row).to_have_value("")
-        await row.fill(self.screen.labels.alarm)
-        await row.press("Enter")
+        await self._enter(row, screen.labels.alarm)
         await expect(self._tiles(self._delivered)).to_have_count(
             2, timeout=DELIVERY_SECONDS * 1000
         )
+
+    async def _enter(self, row: Locator, text: str) -> None:
+        """Enter a text in the dashboard, and wait until the script would send it."""
+
+        async def entered() -> bool | None:
+            states = await self.client.states()
+            return states[TEXT_HELPER]["state"] == text or None
+
+        await self.screen.fill(row, text)
+        await row.press("Enter")
+        await until(entered, STEP_SECONDS, f"{text!r} is entered")
 
     async def _find_greeting(self) -> Message | None:
         """Return the message that was sent from the dashboard."""
