@@ -219,9 +219,11 @@ class Usage:
             await self.send(key, BRUNO, STRANGER)
             self.simulator.inject(key, fault)
             await self.entries[key].runtime_data.coordinator.async_refresh()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while self.simulator.waiting_faults(key):
                 await self.send(key, BRUNO)
+                # A probe lets the account be asked again.
+                await asyncio.sleep(0.02)
 
     async def push_reports(self) -> None:
         """Report deliveries as the providers do, and post garbage to the webhooks."""
@@ -287,7 +289,17 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
     # The test kit's debug mode of the loop takes most of the time, and logs nothing.
     hass.loop.set_debug(False)
     timing = partial(
-        Timing, first_pause=0, longest_pause=0, first_poll=0.05, never_came=0.2
+        Timing,
+        probe=0.02,
+        idle_probe=0.02,
+        send_anyway=0.02,
+        no_credit=0.02,
+        first_behind=0,
+        first_pause=0,
+        longest_pause=0,
+        first_poll=0.05,
+        longest_look_up=0.05,
+        never_came=0.2,
     )
     monkeypatch.setattr(sms_italia, "Timing", timing)
     monkeypatch.setattr(
