@@ -28,7 +28,8 @@ from custom_components.sms_italia.providers import (
 from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation
 
-from .accounts import Accounts
+from .accounts import Accounts, until
+from .line import Line
 from .providers.canned import Canned
 
 PLAN = "push/estimate"
@@ -67,6 +68,64 @@ async def test_one_request_an_hour_proves_the_credentials(
     assert counts == [0, 1]
     assert coordinator_of(account).last_update_success
     assert len(simulator.messages) == 0
+
+
+# Credentials that are replaced
+
+
+def reauth_flows(hass: HomeAssistant) -> int:
+    """Return how many flows ask for credentials."""
+    flows = hass.config_entries.flow.async_progress()
+    return sum(flow["context"]["source"] == SOURCE_REAUTH for flow in flows)
+
+
+def change_key(
+    hass: HomeAssistant, account: MockConfigEntry, simulator: Simulator, secret: str
+) -> None:
+    """Let the provider have given another secret, which the user enters."""
+    simulator.set_credentials("smshosting", auth_secret=secret)
+    data = {**account.data, "auth_secret": secret}
+    hass.config_entries.async_update_entry(account, data=data)
+
+
+async def test_a_question_with_credentials_that_are_replaced_asks_for_no_new_ones(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    async with Line(simulator) as line:
+        account = await accounts.set_up(
+            "smshosting", settings={"url": line.url("smshosting")}
+        )
+        simulator.set_credentials("smshosting", auth_secret="new")
+        line.hold_answers()
+        asked = len(simulator.requests)
+        asking = hass.async_create_task(coordinator_of(account).async_refresh())
+        await until(lambda: len(simulator.requests) > asked)
+        before = account.runtime_data.account
+        change_key(hass, account, simulator, "new")
+        await until(lambda: account.runtime_data.account is not before)
+        line.release_answers()
+        await asking
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert reauth_flows(hass) == 0
+
+
+async def test_credentials_that_were_replaced_may_be_refused_in_their_turn(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    account = await accounts.set_up("smshosting")
+    change_key(hass, account, simulator, "new")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert reauth_flows(hass) == 0
+
+    simulator.set_credentials("smshosting", auth_secret="newer")
+    await coordinator_of(account).async_refresh()
+    await hass.async_block_till_done()
+
+    assert reauth_flows(hass) == 1
+
+
+# Failures
 
 
 @pytest.mark.parametrize(

@@ -121,10 +121,12 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     @override
     async def _async_update_data(self) -> Credit | None:
         """Ask the provider; raises a translated error if it does not answer."""
+        asked = self._account
         try:
             credit = await self._ask()
         except ProviderError as err:
-            if isinstance(err, NotAcceptedError):
+            is_current = asked.client is self._account.client
+            if is_current and isinstance(err, NotAcceptedError):
                 self._note_refusal(err)
             raise self._failure(err) from None
         self._note_https(is_required=False)
@@ -182,6 +184,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         if (url := self.config_entry.data[CONF_URL]) != self._url:
             self._url, self._requires_https = url, False
         self._account = account
+        self._settings = dict(self.config_entry.data)
         self._follows_push = self._follows_push or account.channel is not Channel.SMS
         self.name = account.name
         self.async_update_listeners()
