@@ -1,10 +1,12 @@
 """Failures: a password that was changed elsewhere, and a credit that runs out."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from playwright.async_api import Locator, expect
 
 from script.home_assistant.accounts import RECIPIENTS_BY_PROVIDER
+from script.home_assistant.waiting import until
 from simulator import Simulator
 
 from .account_setup import LOW_CREDIT, PICTURED
@@ -23,17 +25,14 @@ class Failures:
     simulator: Simulator
 
     async def sign_in_again(self) -> None:
-        """Read why nothing was sent, and enter the new secret, a wrong one first."""
+        """Let a test wait; it leaves with the new secret, after a wrong one."""
         screen = self.screen
+        before = len(self.simulator.messages.of(PICTURED))
         self.simulator.set_credentials(PICTURED, auth_secret=NEW_SECRET)
         await screen.open_device(ACCOUNT, RECIPIENT)
-        message = screen.texts["exceptions.not_sent_auth.message"]
-        refused = screen.page.locator("ha-toast").filter(
-            has_text=message.format(account=ACCOUNT)
-        )
-        await screen.send_test(shown(refused), "the person sees why nothing was sent")
-        failed = screen.texts["entity.sensor.last_delivery_status.state.failed"]
-        await expect(screen.row("last_delivery_status")).to_contain_text(failed)
+        queued = screen.texts["entity.sensor.last_delivery_status.state.queued"]
+        status = screen.row("last_delivery_status").filter(has_text=queued)
+        await screen.send_test(shown(status), "the test waits for the new secret")
 
         await screen.open_integration()
         await screen.go_on(
@@ -47,8 +46,15 @@ class Failures:
         await screen.finish(screen.labels.close)
         await expect(screen.button(screen.labels.reconfigure)).to_have_count(0)
 
+        await until(
+            partial(self._has_more_than, before),
+            DELIVERY_SECONDS,
+            "what waited is sent",
+        )
         await screen.open_device(ACCOUNT, RECIPIENT)
-        await screen.send_test(shown(screen.delivered), "the new secret sends")
+        delivered = expect(screen.delivered)
+        await delivered.to_be_visible(timeout=DELIVERY_SECONDS * 1000)
+        await self._send_one()
 
     async def run_out_of_credit(self) -> None:
         """Find the repair, top up, and see that it is gone."""
@@ -82,11 +88,12 @@ class Failures:
         The device page shows the SMS before it as delivered.
         """
         before = len(self.simulator.messages.of(PICTURED))
+        more = partial(self._has_more_than, before)
+        await self.screen.send_test(more, "the provider has one more SMS")
 
-        async def arrived() -> bool | None:
-            return len(self.simulator.messages.of(PICTURED)) > before or None
-
-        await self.screen.send_test(arrived, "the provider has one more SMS")
+    async def _has_more_than(self, before: int) -> bool | None:
+        """Return whether the provider has more SMS than before, None if not."""
+        return len(self.simulator.messages.of(PICTURED)) > before or None
 
     @property
     def _repair(self) -> Locator:
