@@ -31,7 +31,7 @@ async def test_work_is_done_in_its_order_and_a_failure_stops_none() -> None:
     last = worker.do(lambda: done.append(2))
     await last
     assert done == [1, 2]
-    assert first.done()
+    await first
     with pytest.raises(KeyError):
         await failing
     worker.end()
