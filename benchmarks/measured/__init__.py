@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 import gc
 from http import HTTPStatus
+from itertools import cycle
 from pathlib import Path
 import sys
 import time
@@ -16,7 +17,7 @@ import uuid
 
 from homeassistant.components.notify import DOMAIN as NOTIFY, NotifyEntity
 from homeassistant.components.notify.const import DATA_COMPONENT
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import (
     Event,
@@ -43,6 +44,9 @@ from .careful import Notes
 
 DOMAIN = "measured"
 OURS = "sms_italia"
+
+_RECIPIENTS = 100
+"""Of the account, when many alerts go to them at once."""
 
 _AT_ONCE = 32
 """Requests to one account at the same time, like ours."""
@@ -135,6 +139,8 @@ class _Bench:
     async def at_once(self, call: ServiceCall) -> ServiceResponse:
         """Have one contender send many texts at the same time."""
         contender: Contender = call.data["contender"]
+        if contender is Contender.OUR_ENTITY:
+            await self._add_recipients()
         way = self._way(contender)
         begin = time.perf_counter()
         await asyncio.gather(
@@ -266,15 +272,38 @@ class _Bench:
             case Contender.OUR_ACTION:
                 way = self._our_action
             case Contender.OUR_ENTITY:
-                (entity_id,) = (
-                    one.entity_id
-                    for one in er.async_entries_for_config_entry(
-                        er.async_get(self._hass), self._entry
-                    )
-                    if one.domain == NOTIFY
-                )
-                way = self._entity(entity_id)
+                way = self._our_entities()
         return way
+
+    async def _add_recipients(self) -> None:
+        """Add recipients to the account: messages to one leave one after another."""
+        manager = self._hass.config_entries
+        entry = manager.async_get_known_entry(self._entry)
+        for index in range(len(entry.subentries), _RECIPIENTS):
+            subentry = ConfigSubentry(
+                data=MappingProxyType({"numbers": [f"+39333{index:07}"]}),
+                subentry_type="recipient",
+                title=f"Recipient {index}",
+                unique_id=None,
+            )
+            manager.async_add_subentry(entry, subentry)
+        await self._hass.async_block_till_done()
+
+    def _our_entities(self) -> _Way:
+        """Return how to send to the account's recipients in turns."""
+        registry = er.async_get(self._hass)
+        ways = cycle(
+            [
+                self._entity(one.entity_id)
+                for one in er.async_entries_for_config_entry(registry, self._entry)
+                if one.domain == NOTIFY
+            ]
+        )
+
+        def send(to: str, text: str) -> Awaitable[object]:
+            return next(ways)(to, text)
+
+        return send
 
     def _bare(self, headers: dict[str, str]) -> _Way:
         session = async_get_clientsession(self._hass)
