@@ -1,6 +1,6 @@
 """The form of a recipient."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,7 +21,7 @@ import voluptuous as vol
 
 from ..account_setup import default_country
 from ..const import CONF_NUMBERS
-from ..messaging import NumberProblem, PhoneNumber, parse_numbers
+from ..messaging import NumberProblem, PhoneNumber, parse_numbers, split_numbers
 
 
 class RecipientError(StrEnum):
@@ -32,6 +32,7 @@ class RecipientError(StrEnum):
     NO_NUMBERS = "no_numbers"
     INVALID_NUMBER = "invalid_number"
     PREMIUM_NUMBER = "premium_number"
+    LOST_PLUS = "lost_plus"
 
 
 class RecipientFlow(ConfigSubentryFlow):
@@ -63,8 +64,9 @@ class RecipientFlow(ConfigSubentryFlow):
         shown = user_input
         if user_input is not None:
             name = user_input[CONF_NAME].strip()
-            given = [value.strip() for value in user_input[CONF_NUMBERS]]
-            parsed = await _async_parse(self.hass, [value for value in given if value])
+            given = user_input[CONF_NUMBERS]
+            pieces = [piece for value in given for piece in split_numbers(value)]
+            parsed = await _async_parse(self.hass, pieces)
             refused = parsed.refused
             if name_error := self._find_name_error(name, recipient):
                 errors[CONF_NAME] = name_error
@@ -122,6 +124,13 @@ _RECIPIENT_SCHEMA = vol.Schema(
 )
 
 
+_ERRORS: Mapping[NumberProblem, RecipientError] = {
+    NumberProblem.INVALID: RecipientError.INVALID_NUMBER,
+    NumberProblem.LOST_PLUS: RecipientError.LOST_PLUS,
+    NumberProblem.PREMIUM: RecipientError.PREMIUM_NUMBER,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Numbers:
     """Parsed numbers: the valid ones (E.164), or an error and the refused ones."""
@@ -135,21 +144,17 @@ async def _async_parse(hass: HomeAssistant, given: Iterable[str]) -> _Numbers:
     """Parse the numbers of a recipient."""
     values = list(given)
     valid: dict[str, None] = {}
-    invalid: list[str] = []
-    premium: list[str] = []
+    refused: dict[NumberProblem, list[str]] = {}
     parsed = await parse_numbers(values, default_country(hass))
     for value, number in zip(values, parsed, strict=True):
         match number:
             case PhoneNumber(e164=e164):
                 valid[e164] = None
-            case NumberProblem.PREMIUM:
-                premium.append(value)
-            case NumberProblem.INVALID:
-                invalid.append(value)
-    if invalid:
-        return _Numbers(refused=invalid, error=RecipientError.INVALID_NUMBER)
-    if premium:
-        return _Numbers(refused=premium, error=RecipientError.PREMIUM_NUMBER)
+            case NumberProblem() as problem:
+                refused.setdefault(problem, []).append(value)
+    for problem, error in _ERRORS.items():
+        if problem in refused:
+            return _Numbers(refused=refused[problem], error=error)
     if not valid:
         return _Numbers(error=RecipientError.NO_NUMBERS)
     return _Numbers(valid=tuple(valid))

@@ -12,6 +12,7 @@ from .compose import (
     parse_number,
     parse_numbers,
     shown,
+    split_numbers,
 )
 from .errors import Refusal, RequestRefusedError
 from .health import Timing
@@ -91,4 +92,5 @@ __all__ = [
     "parse_number",
     "parse_numbers",
     "shown",
+    "split_numbers",
 ]

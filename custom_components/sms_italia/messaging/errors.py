@@ -13,6 +13,8 @@ class Refusal(StrEnum):
     INVALID_SENDER = "invalid_sender"
     INVALID_NUMBER = "invalid_number"
     PREMIUM_NUMBER = "premium_number"
+    LOST_PLUS = "lost_plus"
+    """It is a number of another country without its plus."""
     COUNTRY_NOT_ALLOWED = "country_not_allowed"
     DAILY_LIMIT = "daily_limit"
     ACCOUNT_NOT_LOADED = "account_not_loaded"

@@ -45,6 +45,9 @@ class NumberProblem(StrEnum):
 
     INVALID = "invalid"
     PREMIUM = "premium"
+    """It costs more than a call, or is nobody's phone: premium, pager, satellite."""
+    LOST_PLUS = "lost_plus"
+    """It stands without its plus, and is one of another country."""
 
 
 @dataclass(frozen=True, slots=True)

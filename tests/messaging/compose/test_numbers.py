@@ -6,7 +6,7 @@ import subprocess
 from threading import get_ident
 from typing import override
 
-from hypothesis import example, given, strategies as st
+from hypothesis import assume, example, given, strategies as st
 import phonenumbers
 import pytest
 
@@ -76,15 +76,18 @@ def loaded() -> None:
         ("\uff0b39\uff08333\uff091234567", "+393331234567"),
         ("\uff10\uff16\uff0f1234567", "+39061234567"),
         ("\u0663\u0663\u06631234567", "+393331234567"),
-        # Not premium: toll free, shared cost, personal, and the decade 4 mobiles.
-        ("800123456", "+39800123456"),
-        ("803123", "+39803123"),
-        ("848123456", "+39848123456"),
-        ("199123456", "+39199123456"),
-        ("4312345678", "+394312345678"),
+        # What is seen as nothing: variation selectors, fillers, controls.
+        ("+39\ufe0f-333-123-4567", "+393331234567"),
+        ("+39\ufe0d 333\u3164123\x01\u28004567", "+393331234567"),
+        # A number to calculate with.
+        ("3331234567.0", "+393331234567"),
+        ("+393331234567.0", "+393331234567"),
+        # Toll free, and the decade 4 mobiles, with their plus.
+        ("+39800123456", "+39800123456"),
+        ("+39803123", "+39803123"),
+        ("+394312345678", "+394312345678"),
         # A range that nobody has opened yet is for the provider to judge.
-        ("7001234567", "+397001234567"),
-        ("+3931234567890", "+3931234567890"),
+        ("+397001234567", "+397001234567"),
     ],
 )
 def test_italian_numbers_are_understood_as_italians_write_them(
@@ -106,9 +109,7 @@ def test_italian_numbers_are_understood_as_italians_write_them(
         ("+1 242 365 1234", "IT", "+12423651234", "BS"),
         ("+378 66 66 12 12", "IT", "+37866661212", "SM"),
         ("+39 06 698 12345", "IT", "+390669812345", "VA"),
-        ("+8816 1234 5678", "IT", "+881612345678", ""),
         # An unknown range counts as the main country of its calling code.
-        ("+44 7000 000 000", "IT", "+447000000000", "GB"),
         ("+49 1999 9999 99", "IT", "+491999999999", "DE"),
     ],
 )
@@ -123,7 +124,7 @@ def test_a_number_has_a_country(
     [
         *("", " ", "+", "00", "tel:", "-", "casa", "Mario Rossi"),
         # Too short or too long to be anybody's.
-        *("112", "118", "1", "33312", "+3906", "+39333", "45501", "48383"),
+        *("112", "118", "1", "33312", "+3906", "+39333"),
         *("33312345678901", "+3933312345678901", "9" * 400, "+49 199999999999999"),
         "+683 4002",
         # Letters, extensions, dial codes.
@@ -136,6 +137,11 @@ def test_a_number_has_a_country(
         *("+393331234567+393337654321", "++393331234567", "00+393331234567"),
         # Zeros that belong to no number.
         *("+3100000000", "+200000000000", "+44 00 20 7946 095"),
+        # An Italian mobile has 9 or 10 digits; one country code is enough.
+        *("+3931234567890", "+39 333 1234567 8", "+39 39 333 1234567"),
+        "+39 (0)333 12345678",
+        # Neither a mobile nor a landline, and no plus.
+        *("800123456", "803123", "7001234567"),
         # No such country; not digits.
         *("+999123456789", "+0123456789", "3331234567²", "½33123456"),
     ],
@@ -151,7 +157,6 @@ def test_what_is_not_one_number_is_refused(value: str) -> None:
     [
         ("3331234567", ""),
         ("3331234567", "XX"),
-        ("393331234567", "FR"),
         # Without its area code a number can be dialled only from the same town.
         ("2530000", "US"),
     ],
@@ -171,15 +176,127 @@ def test_a_national_number_needs_the_country_it_is_of(
         *("893123456", "894123456", "895123456", "8951234567", "39899123456"),
         *("144123456", "166123456", "163123456", "164123456", "1441234567"),
         # Premium SMS of decade 4.
-        *("4312345", "482123456", "+39 4812345", "0878 12345"),
+        *("45501", "48383", "482123456", "+39 4812345", "0878 12345"),
         *("+33 899 123456", "+44 906 123 4567", "+41900123456", "+1 900 555 1234"),
-        "+979 1 2345 6789",
+        *("+39848123456", "848123456", "199123456"),
+        # Personal and access numbers, pagers, satellites.
+        *(
+            "+44 7000 000 000",
+            "+44 7640 123456",
+            "+49 700 12345678",
+            "+979 1 2345 6789",
+        ),
+        *("+8816 1234 5678", "+870 773 111 632", "+883 5100 1234 5678"),
     ],
 )
 def test_premium_numbers_are_refused(value: str) -> None:
     with pytest.raises(NumberError) as refused:
         parse_number(value, "IT")
     assert refused.value.reason is NumberProblem.PREMIUM
+
+
+@pytest.mark.parametrize(
+    ("value", "default_country"),
+    [
+        ("33612345678", "IT"),
+        ("41791234567", "IT"),
+        ("447976399087", "IT"),
+        ("40712345678", "IT"),
+        ("447976399087.0", "IT"),
+        ("393331234567", "FR"),
+        ("393331234567", "DE"),
+    ],
+)
+def test_a_bare_number_of_another_country_has_lost_its_plus(
+    value: str, default_country: str
+) -> None:
+    with pytest.raises(NumberError) as refused:
+        parse_number(value, default_country)
+    assert refused.value.reason is NumberProblem.LOST_PLUS
+    whole = f"+{value.removesuffix('.0')}"
+    assert parse_number(whole, default_country).e164 == whole
+
+
+@pytest.mark.parametrize(
+    ("value", "e164"),
+    [
+        ("+49 (0)171 1234567", "+491711234567"),
+        ("+44 (0)7976 399087", "+447976399087"),
+        ("+39 (0)333 1234567", "+393331234567"),
+        ("+39 (0)6 1234567", "+39061234567"),
+    ],
+)
+def test_a_zero_in_brackets_is_read_rightly(value: str, e164: str) -> None:
+    assert parse_number(value, "IT").e164 == e164
+
+
+HOMES = ("IT", "DE", "CH", "SM")
+
+ALSO_WHOLE = {"IT": {"AD", "IS"}}
+"""Foreign mobiles that without their plus are whole numbers of a country as well."""
+
+
+def mobile_of(country: str) -> str | None:
+    """Return the library's example of a country's mobiles, in E.164."""
+    example = phonenumbers.example_number_for_type(
+        country, phonenumbers.PhoneNumberType.MOBILE
+    )
+    if example is None:
+        return None
+    e164: str = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    return e164
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_a_foreign_mobile_without_its_plus_goes_to_nobody_else(home: str) -> None:
+    """But for those that are whole numbers there as well, which nobody can tell."""
+    wrong: set[str] = set()
+    for country in sorted(phonenumbers.SUPPORTED_REGIONS):
+        meant = mobile_of(country)
+        if meant is None:
+            continue
+        with suppress(NumberError):
+            if parse_number(meant.removeprefix("+"), home).e164 != meant:
+                wrong.add(country)
+    assert wrong == ALSO_WHOLE.get(home, set())
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_every_number_of_the_own_country_is_taken_as_people_write_it(home: str) -> None:
+    types = phonenumbers.PhoneNumberType
+    for kind in (types.MOBILE, types.FIXED_LINE):
+        example = phonenumbers.example_number_for_type(home, kind)
+        formats = phonenumbers.PhoneNumberFormat
+        e164 = phonenumbers.format_number(example, formats.E164)
+        national = phonenumbers.format_number(example, formats.NATIONAL)
+        international = phonenumbers.format_number(example, formats.INTERNATIONAL)
+        digits = e164.removeprefix("+")
+        written = {
+            national,
+            national.replace(" ", ""),
+            national.replace(" ", "."),
+            national.replace(" ", "/", 1),
+            international,
+            international.replace(" ", "-"),
+            f"00{digits}",
+            f"tel:{e164}",
+            digits,
+        }
+        assert {parse_number(one, home).e164 for one in written} == {e164}
+
+
+@given(
+    st.from_regex(r"3[0-9]{8,9}|0[1-9][0-9]{4,8}", fullmatch=True),
+    st.sampled_from(("", "39", "+39", "0039")),
+    st.sampled_from(("", " ", "-", ".")),
+)
+def test_an_italian_mobile_or_landline_is_taken_in_every_spelling(
+    national: str, prefix: str, between: str
+) -> None:
+    # As long as a mobile that begins with 39, it is one.
+    assume(prefix != "39" or len(national) > 8)
+    written = f"{prefix}{between}{national[:3]}{between}{national[3:]}"
+    assert parse_number(written, "IT").e164 == f"+39{national}"
 
 
 @given(st.from_regex(r"\+393[0-9]{8,9}", fullmatch=True))

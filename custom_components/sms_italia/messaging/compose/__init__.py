@@ -2,7 +2,14 @@
 
 from .dispatch import create_dispatch, new_message, request_again
 from .estimate import estimate_request, prices_by_country
-from .numbers import NumberError, country_of, parse_number, parse_numbers, shown
+from .numbers import (
+    NumberError,
+    country_of,
+    parse_number,
+    parse_numbers,
+    shown,
+    split_numbers,
+)
 from .text import PreparedText, join_title, prepare_text
 from .validation import DailyLimits, has_room
 
@@ -22,4 +29,5 @@ __all__ = [
     "prices_by_country",
     "request_again",
     "shown",
+    "split_numbers",
 ]

@@ -5,7 +5,7 @@ the first number comes that is not an Italian mobile in E.164: often none ever c
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 import re
 from typing import TYPE_CHECKING, Final
@@ -27,16 +27,31 @@ _AT_ONCE: Final = 50
 _PLUS_SIGNS: Final = frozenset("+\uff0b")
 _SLASHES: Final = frozenset("/\uff0f")
 _SEPARATORS: Final = frozenset(".()[]\u2212\uff08\uff09\uff0e")
-# Spaces, dashes, and the direction marks that contact apps wrap a number in.
-_SEPARATING_CATEGORIES: Final = frozenset({"Zs", "Pd", "Cf"})
+# What nobody sees: spaces, dashes, controls, the direction marks that contact apps wrap
+# a number in, what changes the look of the character before, and fillers.
+_SEPARATING_CATEGORIES: Final = frozenset(
+    {"Zs", "Zl", "Zp", "Pd", "Cf", "Cc", "Mn", "Me"}
+)
+_FILLERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # "06 1234567/8" is how two neighbouring lines are written, not one number.
-_SHORTHAND: Final = re.compile(r"[0-9]{5}/[0-9]{1,2}")
+_SHORTHAND: Final = re.compile(r"[0-9]{5}/[0-9]{1,2}(?![0-9])")
+# What parts several numbers in one text.
+_BETWEEN_NUMBERS: Final = re.compile(r"[,;\n]")
+# A number that was taken for one to calculate with: "3331234567.0".
+_CALCULATED: Final = re.compile(r"(\+?[0-9]+)\.0")
+# "+49 (0)171 ...": the zero is dialled only without the country code, but in Italy.
+_TRUNK_ZERO: Final = re.compile(r"\(\s*0\s*\)")
 
 # Premium series of the Italian numbering plan by their prefixes: the library knows
 # only the lengths in use today, and money is at stake. In decade 4, the premium
 # SMS numbers, ten digits are mobiles.
 _ITALIAN_PREMIUM: Final = re.compile("144|16[346]|89[23459]|4[0-9]{0,8}$")
 _ITALIAN_CODE: Final = 39
+# Whole Italian numbers: new series of mobiles are in use before the library knows them.
+_ITALIAN_NATIONAL: Final = re.compile("3[0-9]{8,9}|0[0-9]{5,10}")
+_ITALIAN_MOBILE_SERIES: Final = "3"
+# What most countries dial before a national number.
+_TRUNK_PREFIX: Final = "0"
 
 # Nearly all numbers. The library gives the same result for each of them in thirty
 # times the time, which counts with thousands of numbers and with an old ledger.
@@ -66,20 +81,28 @@ def load() -> None:
     phonenumbers.PhoneMetadata.load_all()
 
 
+def split_numbers(value: str) -> list[str]:
+    """Return the pieces of a text that may hold several numbers."""
+    pieces = (piece.strip() for piece in _BETWEEN_NUMBERS.split(value))
+    return [piece for piece in pieces if piece]
+
+
 def parse_number(value: str, default_country: str) -> PhoneNumber:
     """Return the one number that `value` means.
 
-    Understood are national numbers of `default_country` (ISO 3166, two letters),
-    international ones with "+" or "00", those of the default country without either
-    ("393331234567"; by length, "3931234567" is a national number), "tel:", and spaces,
-    dots, dashes, brackets, slashes and invisible marks between the digits.
+    Understood are international numbers with "+" or "00", "tel:", and spaces, dots,
+    dashes, brackets, slashes and invisible marks between the digits. Home Assistant
+    strips the plus of a number in templates, in YAML and in its editor, so a bare one
+    must be a whole number of `default_country` (ISO 3166, two letters), as it is
+    dialled there or behind the country code.
 
     The length must be possible in the number's country; whether the range is in use
     is left to the provider, since new ranges open before the library knows them.
 
-    Raises `NumberError`: `PREMIUM` for premium-rate numbers, `INVALID` for all else
-    (letters, extensions, several numbers in one string, short service numbers).
-    Blocking, until `load` was called.
+    Raises `NumberError`: `PREMIUM` for premium, shared-cost, personal, pager and
+    satellite numbers, `LOST_PLUS` for a bare number that is one of another country,
+    `INVALID` for all else (letters, extensions, several numbers in one string, short
+    service numbers). Blocking, until `load` was called.
     """
     if _ITALIAN_MOBILE.fullmatch(value):
         return PhoneNumber(value, "IT")
@@ -87,7 +110,7 @@ def parse_number(value: str, default_country: str) -> PhoneNumber:
     import phonenumbers  # noqa: PLC0415 - slow: not with the module, but here
 
     try:
-        number = phonenumbers.parse(_dialled(value), default_country)
+        number = _read(_dialled(value), default_country, value)
     except phonenumbers.NumberParseException:
         raise NumberError(NumberProblem.INVALID, value) from None
     possible = phonenumbers.is_possible_number_with_reason(number)
@@ -99,16 +122,117 @@ def parse_number(value: str, default_country: str) -> PhoneNumber:
         # Of several zeros before a national number one is taken for the trunk prefix:
         # no number begins so, and read again it would be yet another one.
         or phonenumbers.parse(e164) != number
+        or _is_no_italian(number)
     ):
         raise NumberError(NumberProblem.INVALID, value)
-    calling_code = number.country_code or 0
-    kind = phonenumbers.number_type(number)
-    if kind == phonenumbers.PhoneNumberType.PREMIUM_RATE or (
-        calling_code == _ITALIAN_CODE
-        and _ITALIAN_PREMIUM.match(phonenumbers.national_significant_number(number))
-    ):
+    if _is_never_sent_to(number):
         raise NumberError(NumberProblem.PREMIUM, value)
     return PhoneNumber(e164, _country(number))
+
+
+def _read(dialled: str, default_country: str, value: str) -> phonenumbers.PhoneNumber:
+    """Return the number of what is dialled. Raises NumberError or as the library."""
+    import phonenumbers  # noqa: PLC0415 - as in `parse_number`
+
+    if dialled.startswith("+"):
+        number = phonenumbers.parse(dialled)
+        if not _TRUNK_ZERO.search(value):
+            return number
+        without = phonenumbers.parse(_dialled(_TRUNK_ZERO.sub("", value)))
+        whole = [one for one in (number, without) if phonenumbers.is_valid_number(one)]
+        if not whole or (len(whole) > 1 and number != without):
+            raise NumberError(NumberProblem.INVALID, value)
+        return whole[0]
+    candidates = list(_bare(dialled, default_country))
+    for one in candidates:
+        if _is_whole(one, default_country, dialled):
+            return one
+    if _is_foreign(dialled, default_country):
+        raise NumberError(NumberProblem.LOST_PLUS, value)
+    is_premium = any(map(_is_never_sent_to, candidates))
+    problem = NumberProblem.PREMIUM if is_premium else NumberProblem.INVALID
+    raise NumberError(problem, value)
+
+
+def _is_foreign(dialled: str, default_country: str) -> bool:
+    """Return whether a bare number is one of another country behind its code."""
+    import phonenumbers  # noqa: PLC0415 - as in `parse_number`
+
+    try:
+        number = phonenumbers.parse(f"+{dialled}")
+    except phonenumbers.NumberParseException:
+        return False
+    home = phonenumbers.country_code_for_region(default_country)
+    return number.country_code != home and phonenumbers.is_valid_number(number)
+
+
+def _bare(dialled: str, default_country: str) -> Iterator[phonenumbers.PhoneNumber]:
+    """Go over what a bare number may be in a country: as dialled there, or in full."""
+    import phonenumbers  # noqa: PLC0415 - as in `parse_number`
+
+    yield phonenumbers.parse(dialled, default_country)
+    code = phonenumbers.country_code_for_region(default_country)
+    if dialled.startswith(str(code)):
+        yield phonenumbers.parse(f"+{dialled}")
+
+
+def _is_whole(
+    number: phonenumbers.PhoneNumber, default_country: str, dialled: str
+) -> bool:
+    """Return whether a bare number is a whole one of a country, by type and length.
+
+    Where national numbers are dialled with a zero, it must stand there.
+    """
+    import phonenumbers  # noqa: PLC0415 - as in `parse_number`
+
+    national = phonenumbers.national_significant_number(number)
+    prefix = phonenumbers.ndd_prefix_for_region(default_country, strip_non_digits=True)
+    forms = {f"{number.country_code}{national}", f"{prefix or ''}{national}"}
+    if prefix != _TRUNK_PREFIX:
+        forms.add(national)
+    if dialled not in forms:
+        return False
+    if phonenumbers.country_code_for_region(default_country) == _ITALIAN_CODE:
+        return _ITALIAN_NATIONAL.fullmatch(national) is not None
+    return bool(phonenumbers.is_valid_number_for_region(number, default_country))
+
+
+def _is_no_italian(number: phonenumbers.PhoneNumber) -> bool:
+    """Return whether an Italian mobile has too many digits."""
+    import phonenumbers  # noqa: PLC0415 - as in `parse_number`
+
+    national = phonenumbers.national_significant_number(number)
+    return (
+        number.country_code == _ITALIAN_CODE
+        and national.startswith(_ITALIAN_MOBILE_SERIES)
+        and not _ITALIAN_NATIONAL.fullmatch(national)
+    )
+
+
+def _is_never_sent_to(number: phonenumbers.PhoneNumber) -> bool:
+    """Return whether a number costs more than a call, or is nobody's phone.
+
+    Satellite phones and the like have a country code, but no country.
+    """
+    import phonenumbers  # noqa: PLC0415 - as in `parse_number`
+
+    types = phonenumbers.PhoneNumberType
+    refused = {
+        types.PREMIUM_RATE,
+        types.SHARED_COST,
+        types.PERSONAL_NUMBER,
+        types.UAN,
+        types.PAGER,
+        types.VOICEMAIL,
+    }
+    national = phonenumbers.national_significant_number(number)
+    is_italian = number.country_code == _ITALIAN_CODE
+    country = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    return (
+        phonenumbers.number_type(number) in refused
+        or country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY
+        or (is_italian and _ITALIAN_PREMIUM.match(national) is not None)
+    )
 
 
 async def parse_numbers(
@@ -186,6 +310,8 @@ def _dialled(value: str) -> str:
     written = value.strip()
     if written[:4].lower() == "tel:":
         written = written[4:]
+    if calculated := _CALCULATED.fullmatch(written):
+        written = calculated[1]
     kept = "".join(_kept(character, value) for character in written)
     if _SHORTHAND.search(kept):
         raise NumberError(NumberProblem.INVALID, value)
@@ -210,6 +336,7 @@ def _kept(character: str, value: str) -> str:
         return "/"
     if (
         character in _SEPARATORS
+        or character in _FILLERS
         or unicodedata.category(character) in _SEPARATING_CATEGORIES
     ):
         return ""

@@ -165,6 +165,8 @@ def _refusal_of(account: Account, target: Target | BadTarget) -> Refusal | None:
     match target:
         case BadTarget(problem=NumberProblem.PREMIUM):
             return Refusal.PREMIUM_NUMBER
+        case BadTarget(problem=NumberProblem.LOST_PLUS):
+            return Refusal.LOST_PLUS
         case BadTarget():
             return Refusal.INVALID_NUMBER
         case Target(recipient=None, number=number) if (
