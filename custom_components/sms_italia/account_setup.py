@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 import json
 from typing import Any
+import unicodedata
 
 import aiohttp
 from homeassistant.const import EVENT_HOMEASSISTANT_CLOSE
@@ -151,6 +152,19 @@ async def parse_targets(
         else Target(number=number, recipient=recipient)
         for value, number in zip(given, parsed, strict=True)
     ]
+
+
+def name_key(name: str) -> str:
+    """Return what two names of recipients have in common that people take for one.
+
+    However they were typed: composed or not, with more blanks or other letter case.
+    """
+    return normalized_name(name).casefold()
+
+
+def normalized_name(name: str) -> str:
+    """Return a name as it is stored: composed, with single blanks."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def read_options(options: Mapping[str, Any], country: str) -> AccountOptions:

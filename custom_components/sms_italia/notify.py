@@ -20,7 +20,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import slugify
 
 from .entity import RecipientEntity, async_add_recipients
-from .messaging import BadTarget, SendRequest, Target, join_title
+from .messaging import BadTarget, SendRequest, Target, TooLong, join_title
 from .runtime import SmsItaliaConfigEntry
 from .sending import (
     SendingCall,
@@ -79,6 +79,7 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
             account=self.entry.entry_id,
             targets=self.entry.runtime_data.account.recipients[self.recipient],
             text=join_title(title, message) if title else message,
+            too_long=TooLong.CUT,
         )
         with SendingCall(self.hass, self._context, self.entry) as call:
             raise_unless_accepted(self.hass, await call.send(self.entry, request))
@@ -157,4 +158,5 @@ class AccountNotificationService(BaseNotificationService):
             targets=tuple(targets),
             text=join_title(data.get(ATTR_TITLE), data[ATTR_MESSAGE]),
             options=options,
+            too_long=TooLong.CUT,
         )

@@ -14,7 +14,7 @@ from homeassistant.helpers.typing import VolDictType
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
-from .account_setup import default_country, parse_targets
+from .account_setup import default_country, name_key, parse_targets
 from .const import DOMAIN
 from .errors import delivery_error, refusal_error
 from .messaging import (
@@ -27,8 +27,10 @@ from .messaging import (
     SendRequest,
     Target,
     TextEncoding,
+    check_count,
     mask_number,
     parse_numbers,
+    split_numbers,
 )
 from .pictures import read_picture
 from .providers import Channel, Mode
@@ -149,17 +151,29 @@ async def parse_number(hass: HomeAssistant, given: str) -> PhoneNumber:
 async def named_targets(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry, names: Iterable[str]
 ) -> list[Target | BadTarget]:
-    """Return the targets that numbers or names of an account's recipients stand for."""
+    """Return the targets that numbers or names of an account's recipients stand for.
+
+    One text may hold several numbers. Raises ServiceValidationError for too many.
+    """
     recipients = entry.runtime_data.account.recipients
     by_name = {
-        subentry.title.casefold(): recipients[subentry.subentry_id]
+        name_key(subentry.title): recipients[subentry.subentry_id]
         for subentry in entry.subentries.values()
         if subentry.subentry_id in recipients
     }
     owners = {
         target.given: target for targets in recipients.values() for target in targets
     }
-    named = {name: by_name.get(name.strip().casefold()) for name in names}
+    given = [
+        piece
+        for name in names
+        for piece in ([name] if name_key(name) in by_name else split_numbers(name))
+    ]
+    try:
+        check_count(len(given))
+    except RequestRefusedError as err:
+        raise refusal_error(err) from None
+    named = {name: by_name.get(name_key(name)) for name in given}
     numbers = [name for name, targets in named.items() if targets is None]
     parsed = dict(zip(numbers, await parse_targets(hass, numbers), strict=True))
     found: list[Target | BadTarget] = []

@@ -19,7 +19,7 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from ..account_setup import default_country
+from ..account_setup import default_country, name_key, normalized_name
 from ..const import CONF_NUMBERS
 from ..messaging import NumberProblem, PhoneNumber, parse_numbers, split_numbers
 
@@ -63,7 +63,7 @@ class RecipientFlow(ConfigSubentryFlow):
         refused: Sequence[str] = ()
         shown = user_input
         if user_input is not None:
-            name = user_input[CONF_NAME].strip()
+            name = normalized_name(user_input[CONF_NAME])
             given = user_input[CONF_NUMBERS]
             pieces = [piece for value in given for piece in split_numbers(value)]
             parsed = await _async_parse(self.hass, pieces)
@@ -107,11 +107,11 @@ class RecipientFlow(ConfigSubentryFlow):
         if not name:
             return RecipientError.MISSING
         others = {
-            other.title.casefold()
+            name_key(other.title)
             for other in self._get_entry().subentries.values()
             if other is not recipient
         }
-        return RecipientError.NAME_IN_USE if name.casefold() in others else None
+        return RecipientError.NAME_IN_USE if name_key(name) in others else None
 
 
 _RECIPIENT_SCHEMA = vol.Schema(

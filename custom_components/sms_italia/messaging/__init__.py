@@ -7,6 +7,7 @@ from .account import Account, AccountOptions, DeliveryReports
 from .clock import Clock, Moment
 from .compose import (
     NumberError,
+    check_count,
     country_of,
     join_title,
     parse_number,
@@ -31,6 +32,7 @@ from .model import (
     Target,
     TextEncoding,
     TextEstimate,
+    TooLong,
     group_address,
     mask_number,
 )
@@ -82,9 +84,11 @@ __all__ = [
     "TextEncoding",
     "TextEstimate",
     "Timing",
+    "TooLong",
     "TotalsChanged",
     "UndeliveredChanged",
     "WaitRequested",
+    "check_count",
     "country_of",
     "group_address",
     "join_title",

@@ -10,6 +10,7 @@ class Refusal(StrEnum):
     NO_TARGETS = "no_targets"
     EMPTY_TEXT = "empty_text"
     TOO_MANY_PARTS = "too_many_parts"
+    TOO_MANY_NUMBERS = "too_many_numbers"
     INVALID_SENDER = "invalid_sender"
     INVALID_NUMBER = "invalid_number"
     PREMIUM_NUMBER = "premium_number"

@@ -122,6 +122,13 @@ class SendOptions:
     picture: Picture | None = None
 
 
+class TooLong(StrEnum):
+    """What is done with a text that takes more parts than the account allows."""
+
+    REFUSE = "refuse"
+    CUT = "cut"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRequest:
     """What somebody asks an account to send: one text to one or many targets.
@@ -133,6 +140,7 @@ class SendRequest:
     targets: tuple[Target | BadTarget, ...]
     text: str = field(repr=False)
     options: SendOptions = SendOptions()
+    too_long: TooLong = TooLong.REFUSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,15 +72,23 @@ class Feature(StrEnum):
     """Groups of the provider's phonebook can be recipients."""
 
 
+_ALIAS_CHARACTERS = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    " !\"#$%&'()*+,-./:;<=>?@_¡¿£¥§¤äåæèéìñòöøùüàÄÅÆÇÉÑÖØÜß"
+)
+"""GSM-7 (3GPP TS 23.038, 6.2.1) without its Greek capitals, which look like ours."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderRule:
     """Which senders a provider takes (docs/development/provider-apis/common.md 8).
 
-    `alias` is what an alphanumeric sender must match as a whole; it also needs a
-    letter. `number` is what a numeric sender must match.
+    Printable letters of GSM-7, none of which looks like another: nobody sees what else
+    stands in a name. `alias` is what an alphanumeric sender must match as well; it also
+    needs a letter. `number` is what a numeric sender must match.
     """
 
-    alias: re.Pattern[str] = re.compile(r"[^\x00-\x1f]{1,11}")
+    alias: re.Pattern[str] = re.compile(r".{1,11}")
     number: re.Pattern[str] = re.compile(r"\+?[0-9]{3,16}")
 
     def allows(self, sender: str) -> bool:
@@ -88,7 +96,8 @@ class SenderRule:
         if self.number.fullmatch(sender):
             return True
         has_letter = any(character.isalpha() for character in sender)
-        return has_letter and self.alias.fullmatch(sender) is not None
+        is_printable = _ALIAS_CHARACTERS.issuperset(sender)
+        return has_letter and is_printable and bool(self.alias.fullmatch(sender))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -266,6 +266,7 @@ def test_every_number_of_the_own_country_is_taken_as_people_write_it(home: str) 
     types = phonenumbers.PhoneNumberType
     for kind in (types.MOBILE, types.FIXED_LINE):
         example = phonenumbers.example_number_for_type(home, kind)
+        assert example is not None
         formats = phonenumbers.PhoneNumberFormat
         e164 = phonenumbers.format_number(example, formats.E164)
         national = phonenumbers.format_number(example, formats.NATIONAL)

@@ -11,16 +11,16 @@ from .numbers import (
     split_numbers,
 )
 from .text import PreparedText, join_title, prepare_text
-from .validation import DailyLimits, has_room
+from .validation import DailyLimits, check_count
 
 __all__ = [
     "DailyLimits",
     "NumberError",
     "PreparedText",
+    "check_count",
     "country_of",
     "create_dispatch",
     "estimate_request",
-    "has_room",
     "join_title",
     "new_message",
     "parse_number",

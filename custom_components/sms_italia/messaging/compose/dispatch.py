@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+import logging
 
 from ...providers import Channel, ErrorKind, Status
 from ..account import Account
@@ -16,18 +17,23 @@ from ..model import (
     Stage,
     Target,
     TextEncoding,
+    TooLong,
     group_address,
 )
 from .numbers import country_of
-from .text import PreparedText, prepare_text
+from .text import PreparedText, cut_text, prepare_text
 from .validation import (
     DailyLimits,
     RefusedTarget,
+    check_length,
     check_options,
     check_sender,
     check_text,
+    longest_text,
     sort_targets,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 _DEFAULTS = SendOptions()
 
@@ -148,10 +154,28 @@ def check_request(
         check_sender(account, options.sender)
     if options != _DEFAULTS or account.channel is not Channel.SMS:
         check_options(account, options)
-    encoding = request.options.encoding or account.options.encoding
-    prepared = prepare_text(request.text, encoding)
+    prepared = _prepared(request, account)
     check_text(account, prepared)
     return options, prepared
+
+
+def _prepared(request: SendRequest, account: Account) -> PreparedText:
+    """Return the text of a request as it would be sent, cut if that is wanted.
+
+    Nothing is done with more of it than could be sent.
+    """
+    check_length(account, request.text, request.too_long)
+    encoding = request.options.encoding or account.options.encoding
+    text = request.text[: longest_text(account)]
+    prepared = prepare_text(text, encoding)
+    if request.too_long is TooLong.REFUSE or prepared.parts <= account.max_parts:
+        return prepared
+    _LOGGER.warning(
+        "%s: a text was cut to the %d parts that the account allows",
+        account.name,
+        account.max_parts,
+    )
+    return cut_text(prepared, account.max_parts)
 
 
 def _normalized(options: SendOptions, now: float) -> SendOptions:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MAX_DIGITS: Final = 15
 # What has as many digits may be somebody's number.
 _DIGITS_OF_A_NUMBER: Final = 6
+# Longer than any way to write a number.
+_MOST_CHARACTERS: Final = 40
 # Parsing one takes some 50 µs: more than so many would hold up the event loop.
 _AT_ONCE: Final = 50
 
@@ -259,6 +261,8 @@ async def parse_numbers(
 
 
 def _number_or_problem(value: str, default_country: str) -> PhoneNumber | NumberProblem:
+    if len(value) > _MOST_CHARACTERS:
+        return NumberProblem.INVALID
     try:
         return parse_number(value, default_country)
     except NumberError as err:

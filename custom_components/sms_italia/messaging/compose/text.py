@@ -160,6 +160,25 @@ def prepare_text(text: str, encoding: TextEncoding) -> PreparedText:
             return as_ucs2 if as_ucs2.parts < as_gsm7.parts else as_gsm7
 
 
+def cut_text(prepared: PreparedText, most_parts: int) -> PreparedText:
+    """Return the longest beginning of a text that takes so many parts.
+
+    What is missing is marked at its end.
+    """
+    if prepared.parts <= most_parts:
+        return prepared
+    is_gsm7 = prepared.encoding is Encoding.GSM7
+    mark, measure = ("...", _as_gsm7) if is_gsm7 else ("…", _as_ucs2)
+    fits, too_long = 0, len(prepared.text)
+    while too_long - fits > 1:
+        length = (fits + too_long) // 2
+        if measure(prepared.text[:length] + mark).parts <= most_parts:
+            fits = length
+        else:
+            too_long = length
+    return measure(prepared.text[:fits].rstrip() + mark)
+
+
 def join_title(title: str | None, message: str) -> str:
     """Return the message with the title, if there is one, on a line before it."""
     heading = " ".join((title or "").splitlines()).strip()

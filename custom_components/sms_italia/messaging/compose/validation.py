@@ -6,13 +6,40 @@ from dataclasses import dataclass
 from ...providers import Channel, Feature, Mode
 from ..account import Account
 from ..errors import Refusal, RequestRefusedError
-from ..model import BadTarget, NumberProblem, SendOptions, Target
+from ..model import BadTarget, NumberProblem, SendOptions, Target, TooLong
 from .numbers import shown
 from .text import PreparedText
 
 _MIB = 1024 * 1024
 
+_CHARACTERS = 160
+"""Of a text that takes one part."""
+
+_MOST_NUMBERS = 50_000
+"""In one call."""
+
+_MOST_NAMED = 10
+"""Numbers that a sentence names."""
+
 type RefusedTarget = tuple[Target | BadTarget, Refusal]
+
+
+def longest_text(account: Account) -> int:
+    """Return how many characters of a text are looked at: twice what can be sent.
+
+    It may become shorter: what is invisible disappears.
+    """
+    return account.max_parts * _CHARACTERS * 2
+
+
+def check_length(account: Account, text: str, too_long: TooLong) -> None:
+    """Raise RequestRefusedError for a text that is much too long, unless it is cut."""
+    if too_long is TooLong.REFUSE and len(text) > longest_text(account):
+        parts = -(-len(text) // _CHARACTERS)
+        raise RequestRefusedError(
+            Refusal.TOO_MANY_PARTS,
+            {"parts": str(parts), "max_parts": str(account.max_parts)},
+        )
 
 
 def check_text(account: Account, prepared: PreparedText) -> None:
@@ -136,25 +163,49 @@ def sort_targets(
     """
     good: dict[str, Target] = {}
     refused: dict[str, RefusedTarget] = {}
-    for target in targets:
+    places: dict[str, int] = {}
+    for place, target in enumerate(targets, 1):
         refusal = _refusal_of(account, target)
         if refusal is not None:
             refused.setdefault(target.given, (target, refusal))
+            places.setdefault(target.given, place)
         elif isinstance(target, Target):
             good.setdefault(target.number.e164, target)
     if not good and not groups:
-        raise _nobody(list(refused.values()))
+        raise _nobody(refused, places)
     for number in good:
         refused.pop(number, None)
     return list(good.values()), list(refused.values())
 
 
-def _nobody(refused: Sequence[RefusedTarget]) -> RequestRefusedError:
-    """Return why there is nobody to send to."""
+def check_count(count: int) -> None:
+    """Raise RequestRefusedError for more numbers than one call may have."""
+    if count > _MOST_NUMBERS:
+        raise RequestRefusedError(
+            Refusal.TOO_MANY_NUMBERS,
+            {"count": str(count), "most": str(_MOST_NUMBERS)},
+        )
+
+
+def _nobody(
+    refused: Mapping[str, RefusedTarget], places: Mapping[str, int]
+) -> RequestRefusedError:
+    """Return why there is nobody to send to.
+
+    Of several numbers, each is named by its place in the call and its last digits.
+    """
     if not refused:
         return RequestRefusedError(Refusal.NO_TARGETS)
-    target, refusal = refused[0]
-    placeholders = {"number": shown(target.given)}
+    target, refusal = next(iter(refused.values()))
+    named = [
+        f"{places[given]}. {shown(given)}"
+        for given, (_, reason) in refused.items()
+        if reason is refusal
+    ]
+    if len(named) > _MOST_NAMED:
+        named = [*named[:_MOST_NAMED], "…"]
+    only = shown(target.given)
+    placeholders = {"number": only if len(refused) == 1 else ", ".join(named)}
     if isinstance(target, Target):
         placeholders["country"] = target.number.country
     return RequestRefusedError(refusal, placeholders)
