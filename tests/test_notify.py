@@ -183,7 +183,7 @@ async def test_a_bad_target_does_not_stop_the_others(
     ("target", "placeholders"),
     [
         (["Nessuno"], {"number": "Nessuno"}),
-        (["899 123456", "Nessuno"], {"number": "***456"}),
+        (["899 123456", "Nessuno"], {"number": "1. ***456"}),
         (["+1 202 555 0123"], {"number": "***123", "country": "US"}),
         ([], {}),
     ],
@@ -243,50 +243,6 @@ async def test_data_chooses_sender_and_encoding(
     first, second = simulator.messages
     assert (first.sender, first.text) == ("Allarme", "Casa\nCittà: 5 €")
     assert (second.sender, second.text) == ("Casa", "Ciao ?")
-
-
-@pytest.mark.parametrize(
-    ("data", "field"),
-    [
-        ({"push": {"badge": 1}}, "push"),
-        ({"encoding": "klingon"}, "encoding"),
-        ({"sender": {"name": "Casa"}}, "sender"),
-    ],
-)
-async def test_data_that_is_not_known_is_named(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    data: Mapping[str, object],
-    field: str,
-) -> None:
-    """An extra of another integration would otherwise be ignored in silence."""
-    await accounts.set_up("smshosting", recipients=RECIPIENTS)
-
-    with pytest.raises(ServiceValidationError) as caught:
-        await notify(hass, "smshosting", message="Prova", data=data)
-
-    assert caught.value.translation_key == "invalid_extras"
-    placeholders = caught.value.translation_placeholders
-    assert placeholders is not None
-    assert placeholders["field"] == field
-    assert {"sender", "encoding"} <= set(placeholders["fields"].split(", "))
-    assert arrived(simulator) == []
-
-
-async def test_a_sender_that_the_provider_does_not_take_is_refused(
-    hass: HomeAssistant, accounts: Accounts
-) -> None:
-    """Before any request."""
-    await accounts.set_up("smshosting", recipients=RECIPIENTS)
-
-    with pytest.raises(ServiceValidationError) as caught:
-        await notify(
-            hass, "smshosting", message="Prova", data={"sender": "Casa di Anna"}
-        )
-
-    assert caught.value.translation_key == "invalid_sender"
-    assert caught.value.translation_placeholders == {"sender": "Casa di Anna"}
 
 
 async def test_the_action_comes_and_goes_with_the_account(

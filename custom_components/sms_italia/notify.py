@@ -26,7 +26,7 @@ from .sending import (
     SendingCall,
     named_targets,
     raise_unless_accepted,
-    read_options,
+    read_shared_options,
 )
 
 # The messenger limits the parallel requests; an alert to four people must not wait for
@@ -135,6 +135,8 @@ class AccountNotificationService(BaseNotificationService):
 
         Raises a translated HomeAssistantError if no message was accepted.
         """
+        if is_phone_command(service.data[ATTR_MESSAGE]):
+            return
         with SendingCall(self.hass, service.context, self._entry) as call:
             request = await self._request(service.data)
             raise_unless_accepted(self.hass, await call.send(self._entry, request))
@@ -142,16 +144,19 @@ class AccountNotificationService(BaseNotificationService):
     async def _request(self, data: Mapping[str, Any]) -> SendRequest:
         """Return the request of a call with these fields.
 
-        To the targets; without targets and groups, to all recipients.
+        To the targets; without targets, to all recipients.
         """
         entry = self._entry
-        options = await read_options(self.hass, data.get(ATTR_DATA) or {})
+        account = entry.runtime_data.account
+        options = await read_shared_options(
+            self.hass, account, data.get(ATTR_DATA) or {}
+        )
         names = data.get(ATTR_TARGET)
         targets: list[Target | BadTarget] = []
         if names is not None:
             targets = await named_targets(self.hass, entry, names)
-        elif not options.groups:
-            for of_recipient in entry.runtime_data.account.recipients.values():
+        else:
+            for of_recipient in account.recipients.values():
                 targets += of_recipient
         return SendRequest(
             account=entry.entry_id,
@@ -160,3 +165,18 @@ class AccountNotificationService(BaseNotificationService):
             options=options,
             too_long=TooLong.CUT,
         )
+
+
+_PHONE_COMMANDS = frozenset(
+    {"clear_notification", "delete_alert", "request_location_update"}
+)
+
+
+def is_phone_command(message: str) -> bool:
+    """Return whether a message is one to the companion app, and no text for people.
+
+    https://companion.home-assistant.io/docs/notifications/notification-commands
+    """
+    word = message.strip()
+    is_command = word.startswith("command_") and len(word.split()) == 1
+    return word in _PHONE_COMMANDS or is_command

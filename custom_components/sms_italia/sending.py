@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+import logging
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from .account_setup import default_country, name_key, parse_targets
 from .const import DOMAIN
 from .errors import delivery_error, refusal_error
 from .messaging import (
+    Account,
     BadTarget,
     Message,
     PhoneNumber,
@@ -33,9 +35,11 @@ from .messaging import (
     split_numbers,
 )
 from .pictures import read_picture
-from .providers import Channel, Mode
+from .providers import Channel, Feature, Mode
 from .repairs import async_report_daily_limit, async_report_refused_call
 from .runtime import MESSENGER, SmsItaliaConfigEntry
+
+_LOGGER = logging.getLogger(__name__)
 
 ATTR_SENDER = "sender"
 ATTR_ENCODING = "encoding"
@@ -126,6 +130,77 @@ async def read_options(hass: HomeAssistant, extras: Mapping[str, Any]) -> SendOp
         reference=known.get(ATTR_TRANSACTION_ID),
         picture=picture or None,
     )
+
+
+_STRICT_KEYS = frozenset({ATTR_SEND_AT, ATTR_TEST})
+"""Fields without which a message would leave at another time, or for real."""
+
+_SHARED_KEYS = frozenset(EXTRA_KEYS) - {ATTR_GROUP}
+"""Fields that `notify.<account>` reads; a `group` is the phone app's word there."""
+
+
+async def read_shared_options(
+    hass: HomeAssistant, account: Account, data: Mapping[str, Any]
+) -> SendOptions:
+    """Return the options in the data of `notify.<account>`, which others may share.
+
+    Other members of a notify group need keys of their own, and a phone app knows some
+    of ours by another meaning: what cannot be used is left out, with a warning, and the
+    message is sent as the account sends. Raises ServiceValidationError for a `send_at`
+    or `test` that cannot be read.
+    """
+    known: dict[str, Any] = {}
+    for key in sorted(_SHARED_KEYS & data.keys()):
+        value = data[key]
+        if value is None or value in ("", [], {}):
+            continue
+        channel = data.get(ATTR_CHANNEL) or account.channel
+        if key in _STRICT_KEYS or _is_usable(account, key, value, channel):
+            known[key] = value
+        else:
+            _LOGGER.warning(
+                "%s: '%s' in the data of a notification cannot be used and is left out",
+                account.name,
+                key,
+            )
+    try:
+        return await read_options(hass, known)
+    except HomeAssistantError:
+        if ATTR_PICTURE not in known or _has_fault(known):
+            raise
+        _LOGGER.warning(
+            "%s: the picture of a notification cannot be read", account.name
+        )
+        return await read_options(hass, {**known, ATTR_PICTURE: ""})
+
+
+def _has_fault(extras: Mapping[str, Any]) -> bool:
+    """Return whether fields do not match `EXTRA_FIELDS`."""
+    try:
+        _EXTRAS_SCHEMA(dict(extras))
+    except vol.Invalid:
+        return True
+    return False
+
+
+def _is_usable(account: Account, key: str, value: object, channel: object) -> bool:
+    """Return whether an account can do what a field asks for, by this channel."""
+    if _has_fault({key: value}):
+        return False
+    capabilities = account.provider.capabilities
+    match key:
+        case "sender":
+            return capabilities.sender.allows(str(value))
+        case "channel":
+            return value == Channel.SMS or account.has(Feature.PUSH)
+        case "picture":
+            return channel != Channel.SMS and account.has(Feature.PICTURE_PUSH)
+        case "transaction_id":
+            length = len(str(value))
+            is_short = length <= capabilities.reference_length
+            return is_short and account.has(Feature.CLIENT_REFERENCE)
+        case _:
+            return True
 
 
 def as_timestamp(time: datetime | None) -> float | None:

@@ -4,7 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
-from homeassistant.const import ATTR_CONFIG_ENTRY_ID
+from homeassistant.const import (
+    ATTR_CONFIG_ENTRY_ID,
+    ATTR_ENTITY_ID,
+    ENTITY_MATCH_ALL,
+)
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
@@ -46,9 +50,12 @@ async def async_find_recipients(call: ServiceCall) -> TargetedRecipients:
     hass, selection = call.hass, TargetSelection(call.data)
     selected = async_extract_referenced_entity_ids(hass, selection)
     registry = er.async_get(hass)
+    wanted = selected.referenced | selected.indirectly_referenced
+    if call.data.get(ATTR_ENTITY_ID) == ENTITY_MATCH_ALL:
+        wanted |= registry.entities.keys()
     registered = {
         entity_id: entity
-        for entity_id in selected.referenced | selected.indirectly_referenced
+        for entity_id in wanted
         if (entity := registry.async_get(entity_id)) is not None
         and (entity.domain, entity.platform) == (NOTIFY_DOMAIN, DOMAIN)
     }

@@ -324,11 +324,17 @@ async def test_the_refusal_of_what_is_no_number_names_what_was_given(
     assert refusal.placeholders == {"number": "8 99"}
 
 
-async def test_of_several_bad_targets_the_first_one_is_named(harness: Harness) -> None:
+async def test_bad_targets_are_named_by_their_places_and_last_digits(
+    harness: Harness,
+) -> None:
+    """Those that are refused for the first one's reason."""
     account = await harness.attach(MANY)
-    bad = BadTarget(given="zia", problem=NumberProblem.INVALID)
-    refusal = await refused(harness, account, bad, FRENCH)
-    assert refusal.placeholders == {"number": "zia"}
+    bad = [
+        BadTarget(given=given, problem=NumberProblem.INVALID)
+        for given in ("zia", "33312345678", "33312345678", "33399999678")
+    ]
+    refusal = await refused(harness, account, bad[0], FRENCH, *bad[1:])
+    assert refusal.placeholders == {"number": "1. zia, 3. ***678, 5. ***678"}
 
 
 async def test_an_account_that_is_not_loaded_sends_nothing(harness: Harness) -> None:

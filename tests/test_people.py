@@ -1,0 +1,261 @@
+"""What people and Home Assistant hand in: numbers, names, texts, and phone data."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.setup import async_setup_component
+import pytest
+
+from custom_components.sms_italia.const import CONF_MAX_PARTS, DOMAIN
+from simulator import Simulator
+
+from .accounts import Accounts, arrived, until
+from .states import call, send
+
+ANNA = "+393331234567"
+BRUNO = "+393471112233"
+STRANGER = "33612345678"
+
+
+async def alarm(hass: HomeAssistant, data: dict[str, Any], **fields: Any) -> None:  # noqa: ANN401 - as an automation writes them
+    """Notify through the account with data that phones understand."""
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        "smshosting",
+        {"message": "Allarme", "target": [ANNA], "data": data, **fields},
+        blocking=True,
+    )
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    "given",
+    [STRANGER, "41791234567", "447976399087", "40712345678", int(STRANGER), [STRANGER]],
+    ids=repr,
+)
+@pytest.mark.parametrize("way", ["send_sms", "notify"])
+async def test_a_number_that_lost_its_plus_reaches_no_stranger(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    given: object,
+    way: str,
+) -> None:
+    """The sentence says that the plus was lost, and how to keep it."""
+    await accounts.set_up("smshosting")
+    target = given if isinstance(given, list) else [given]
+    ways: dict[str, Callable[[], Awaitable[object]]] = {
+        "send_sms": partial(call, hass, "send_sms", numbers=given, message="Allarme"),
+        "notify": partial(alarm, hass, {}, target=target),
+    }
+    with pytest.raises(ServiceValidationError) as caught:
+        await ways[way]()
+    assert caught.value.translation_key == "lost_plus"
+    assert arrived(simulator) == []
+
+
+async def test_a_number_that_a_template_gives_has_lost_its_plus_as_well(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    await accounts.set_up("smshosting")
+    hass.states.async_set("input_text.phone", "+33612345678")
+    script = {
+        "sequence": [
+            {
+                "action": f"{DOMAIN}.send_sms",
+                "data": {
+                    "numbers": "{{ states('input_text.phone') }}",
+                    "message": "Allarme",
+                },
+            }
+        ]
+    }
+    assert await async_setup_component(hass, "script", {"script": {"prova": script}})
+    with pytest.raises(ServiceValidationError) as caught:
+        await hass.services.async_call("script", "prova", blocking=True)
+    assert caught.value.translation_key == "lost_plus"
+    assert arrived(simulator) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "numbers"),
+    [
+        (["3331234567.0"], [ANNA]),
+        (["+39\ufe0f-333-123-4567"], [ANNA]),
+        ("+39 333 123 4567; +39 347 111 2233", [ANNA, BRUNO]),
+        ("+39 333 123 4567, 347 111 2233", [ANNA, BRUNO]),
+    ],
+)
+async def test_numbers_are_read_as_they_were_meant(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    given: object,
+    numbers: list[str],
+) -> None:
+    await accounts.set_up("smshosting")
+    await call(hass, "send_sms", numbers=given, message="Allarme")
+    assert sorted(to for to, _ in arrived(simulator)) == sorted(numbers)
+
+
+async def test_a_mobile_with_a_digit_too_many_is_refused(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    await accounts.set_up("smshosting")
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "send_sms", numbers=["+39 333 1234567 8"], message="Allarme")
+    assert caught.value.translation_key == "invalid_number"
+    assert arrived(simulator) == []
+
+
+# Names
+
+
+@pytest.mark.parametrize("given", ["Nicol\u00f2", "Nicolo\u0300", " NICOL\u00d2 "])
+@pytest.mark.parametrize("stored", ["Nicol\u00f2", "Nicolo\u0300"])
+async def test_a_name_is_found_in_either_spelling(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    stored: str,
+    given: str,
+) -> None:
+    account = await accounts.set_up("smshosting", recipients={stored: [ANNA]})
+    await send(hass, account, given)
+    assert [to for to, _ in arrived(simulator)] == [ANNA]
+
+
+async def test_a_name_is_found_however_many_blanks_it_has(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    account = await accounts.set_up("smshosting", recipients={"Anna  Rossi": [ANNA]})
+    await send(hass, account, "anna rossi")
+    assert [to for to, _ in arrived(simulator)] == [ANNA]
+
+
+# Bounds
+
+
+async def test_a_text_that_is_too_long_is_cut_by_notify_and_refused_by_send_sms(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA]}, options={CONF_MAX_PARTS: 1}
+    )
+    for long in ("x" * 161, "x" * 10_000):
+        with pytest.raises(ServiceValidationError) as caught:
+            await call(hass, "send_sms", numbers=[ANNA], message=long)
+        assert caught.value.translation_key == "too_many_parts"
+    await alarm(hass, {}, message="x" * 10_000)
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        "send_message",
+        {"entity_id": "notify.anna", "message": "\u0416" * 71},
+        blocking=True,
+    )
+    texts = [text for _, text in arrived(simulator)]
+    assert texts == ["x" * 157 + "...", "\u0416" * 69 + "\u2026"]
+    assert "a text was cut to the 1 parts" in caplog.text
+
+
+async def test_a_call_with_more_numbers_than_one_may_have_is_refused(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    await accounts.set_up("smshosting")
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "send_sms", numbers=["3"] * 50_001, message="Allarme")
+    assert caught.value.translation_key == "too_many_numbers"
+
+
+# Data that is meant for phones
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"tag": "porta", "push": {"interruption-level": "critical"}},
+        {"tag": "porta", "ttl": 0, "priority": "high", "channel": "alarm_stream"},
+        {"group": "alarms"},
+        {"sender": None, "send_at": "", "channel": [], "encoding": {}},
+        {"sender": "Mittente troppo lungo"},
+        {"encoding": "morse"},
+        {"picture": "media-source://image/niente"},
+        {"transaction_id": "x" * 100},
+    ],
+    ids="+".join,
+)
+async def test_data_that_is_not_for_us_stops_no_sms(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, data: dict[str, Any]
+) -> None:
+    await accounts.set_up("smshosting")
+    await alarm(hass, data)
+    assert arrived(simulator) == [(ANNA, "Allarme")]
+    assert simulator.messages[0].sender == "Casa"
+
+
+@pytest.mark.parametrize("data", [{"send_at": "domani"}, {"test": "forse"}])
+async def test_a_time_or_a_trial_that_cannot_be_read_is_refused(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, data: dict[str, Any]
+) -> None:
+    await accounts.set_up("smshosting")
+    with pytest.raises(HomeAssistantError):
+        await alarm(hass, data)
+    assert arrived(simulator) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "clear_notification",
+        "delete_alert",
+        "request_location_update",
+        "command_screen_on",
+    ],
+)
+async def test_a_command_to_a_phone_is_no_sms(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, command: str
+) -> None:
+    await accounts.set_up("smshosting")
+    await alarm(hass, {"tag": "porta"}, message=command)
+    assert arrived(simulator) == []
+
+
+async def test_a_yaml_group_of_us_and_a_phone_delivers_the_sms(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    group = {
+        "platform": "group",
+        "name": "tutti",
+        "services": [{"action": "smshosting"}, {"action": "persistent_notification"}],
+    }
+    assert await async_setup_component(hass, "notify", {"notify": [group]})
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    await hass.async_block_till_done()
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        "tutti",
+        {
+            "message": "Allarme",
+            "data": {"tag": "x", "push": {"interruption-level": "critical"}},
+        },
+        blocking=True,
+    )
+    await until(lambda: arrived(simulator))
+    assert arrived(simulator) == [(ANNA, "Allarme")]
+
+
+async def test_all_entities_are_all_recipients(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]})
+    await call(hass, "send_sms", entity_id="all", message="Allarme")
+    assert sorted(to for to, _ in arrived(simulator)) == sorted([ANNA, BRUNO])
