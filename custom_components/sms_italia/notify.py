@@ -1,8 +1,7 @@
 """The notify entities of recipients, and the legacy notify action of an account."""
 
-from collections.abc import Mapping
 import logging
-from typing import Any, override
+from typing import override
 
 from homeassistant.components.notify import (
     ATTR_DATA,
@@ -138,18 +137,18 @@ class AccountNotificationService(BaseNotificationService):
         if is_phone_command(service.data[ATTR_MESSAGE]):
             return
         with SendingCall(self.hass, service.context, self._entry) as call:
-            request = await self._request(service.data)
+            request = await self._request(service)
             raise_unless_accepted(self.hass, await call.send(self._entry, request))
 
-    async def _request(self, data: Mapping[str, Any]) -> SendRequest:
-        """Return the request of a call with these fields.
+    async def _request(self, service: ServiceCall) -> SendRequest:
+        """Return the request of a call.
 
         To the targets; without targets, to all recipients.
         """
-        entry = self._entry
+        entry, data = self._entry, service.data
         account = entry.runtime_data.account
         options = await read_shared_options(
-            self.hass, account, data.get(ATTR_DATA) or {}
+            self.hass, account, data.get(ATTR_DATA) or {}, service.context
         )
         names = data.get(ATTR_TARGET)
         targets: list[Target | BadTarget] = []

@@ -37,7 +37,7 @@ async def read_picture(hass: HomeAssistant, given: str) -> Picture:
     Raises a translated HomeAssistantError if there is no such picture. The provider's
     limits are checked later; a file that exceeds all of them is not read to its end.
     """
-    if (entity_id := _entity_of(given)) is not None:
+    if (entity_id := entity_of(given)) is not None:
         content = await _snapshot(hass, entity_id)
         name = f"{split_entity_id(entity_id)[1]}.jpg"
     elif given.startswith(media_source.URI_SCHEME):
@@ -68,7 +68,7 @@ async def save_picture(
     return await hass.async_add_executor_job(_write, hass, filename, picture)
 
 
-def _entity_of(given: str) -> str | None:
+def entity_of(given: str) -> str | None:
     """Return the camera or image entity that is named, None if it is not one."""
     for domain in (_CAMERA, image.DOMAIN):
         entity_id = given.removeprefix(f"{media_source.URI_SCHEME}{domain}/")

@@ -8,8 +8,13 @@ import logging
 from types import TracebackType
 from typing import Any, Self
 
+from homeassistant.auth.permissions.const import POLICY_READ
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+)
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import VolDictType
 from homeassistant.util import dt as dt_util
@@ -34,9 +39,10 @@ from .messaging import (
     parse_numbers,
     split_numbers,
 )
-from .pictures import read_picture
+from .pictures import entity_of, read_picture
 from .providers import Channel, Feature, Mode
 from .repairs import async_report_daily_limit, async_report_refused_call
+from .rights import async_caller, async_permitted
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -100,10 +106,13 @@ _MODES: Mapping[bool | None, Mode | None] = {
 }
 
 
-async def read_options(hass: HomeAssistant, extras: Mapping[str, Any]) -> SendOptions:
+async def read_options(
+    hass: HomeAssistant, extras: Mapping[str, Any], context: Context | None
+) -> SendOptions:
     """Return the options of one send; a picture is taken or read now.
 
-    Raises ServiceValidationError for fields that do not match `EXTRA_FIELDS`, and a
+    Raises Unauthorized for the picture of an entity that the caller may not see,
+    ServiceValidationError for fields that do not match `EXTRA_FIELDS`, and a
     translated HomeAssistantError if there is no such picture.
     """
     try:
@@ -119,6 +128,9 @@ async def read_options(hass: HomeAssistant, extras: Mapping[str, Any]) -> SendOp
         ) from None
     picture = known.get(ATTR_PICTURE)
     if picture:
+        if (entity_id := entity_of(picture)) is not None:
+            caller = await async_caller(hass, context)
+            caller.require(POLICY_READ, [entity_id])
         picture = await read_picture(hass, picture)
     return SendOptions(
         sender=known.get(ATTR_SENDER),
@@ -140,7 +152,10 @@ _SHARED_KEYS = frozenset(EXTRA_KEYS) - {ATTR_GROUP}
 
 
 async def read_shared_options(
-    hass: HomeAssistant, account: Account, data: Mapping[str, Any]
+    hass: HomeAssistant,
+    account: Account,
+    data: Mapping[str, Any],
+    context: Context | None,
 ) -> SendOptions:
     """Return the options in the data of `notify.<account>`, which others may share.
 
@@ -164,14 +179,16 @@ async def read_shared_options(
                 key,
             )
     try:
-        return await read_options(hass, known)
+        return await read_options(hass, known, context)
+    except Unauthorized:
+        raise
     except HomeAssistantError:
         if ATTR_PICTURE not in known or _has_fault(known):
             raise
         _LOGGER.warning(
             "%s: the picture of a notification cannot be read", account.name
         )
-        return await read_options(hass, {**known, ATTR_PICTURE: ""})
+        return await read_options(hass, {**known, ATTR_PICTURE: ""}, context)
 
 
 def _has_fault(extras: Mapping[str, Any]) -> bool:
@@ -305,9 +322,12 @@ class SendingCall:
     ) -> tuple[Message, ...]:
         """Send through an account; return the messages, also if none was accepted.
 
-        Waits for an account that is being reloaded. Raises a translated
-        HomeAssistantError if the request is refused as a whole.
+        Waits for an account that is being reloaded. Raises Unauthorized if the caller
+        may not, and a translated HomeAssistantError if the request is refused as a
+        whole.
         """
+        caller = await async_caller(self.hass, self.context)
+        request = async_permitted(self.hass, caller, entry, request)
         try:
             messages = await self.hass.data[MESSENGER].send(request)
         except RequestRefusedError as err:

@@ -133,7 +133,8 @@ class TooLong(StrEnum):
 class SendRequest:
     """What somebody asks an account to send: one text to one or many targets.
 
-    With groups among the options there may be no target.
+    With groups among the options there may be no target. `user` is the ID of who asks,
+    None for an automation.
     """
 
     account: str
@@ -141,6 +142,7 @@ class SendRequest:
     text: str = field(repr=False)
     options: SendOptions = SendOptions()
     too_long: TooLong = TooLong.REFUSE
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,8 @@ class Dispatch:
     `account` is the account that was asked, `route` the accounts to try in order,
     fixed when it was asked. `created` is wall time, for people; `due` and `expires` are
     steady time: nothing of it is sent before `due` or after `expires`. `parts` is our
-    own count for one number. `options.sender` is the sender that was asked for.
+    own count for one number. `options.sender` is the sender that was asked for, `user`
+    the ID of who asked, None for an automation.
     """
 
     id: int
@@ -163,6 +166,7 @@ class Dispatch:
     expires: float
     route: tuple[str, ...]
     options: SendOptions = SendOptions()
+    user: str | None = None
 
     @property
     def is_test(self) -> bool:

@@ -1,7 +1,7 @@
 """The actions of the integration.
 
-They are registered when Home Assistant starts, with or without accounts. Everybody who
-may call actions may call these; each one names what it refuses.
+They are registered when Home Assistant starts, with or without accounts. The table says
+who may call each.
 """
 
 from collections.abc import Callable, Coroutine
@@ -17,6 +17,7 @@ from homeassistant.core import (
 import voluptuous as vol
 
 from ..const import DOMAIN
+from ..rights import Allowed, async_caller
 from .history import (
     CANCEL_SCHEMA,
     FIND_MESSAGES_SCHEMA,
@@ -36,51 +37,60 @@ from .send import (
     async_send_sms,
 )
 
+type _Handler = Callable[[ServiceCall], Coroutine[object, object, ServiceResponse]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Action:
-    """An action: its fields, what it does, and whether it returns a response."""
+    """An action: its fields, who may call it, what it does, and its response."""
 
     name: str
     schema: vol.Schema
-    handler: Callable[[ServiceCall], Coroutine[object, object, ServiceResponse]]
+    allowed: Allowed
+    handler: _Handler
     response: SupportsResponse
 
 
-_ACTIONS = (
+ACTIONS = (
     _Action(
         name="send_sms",
         schema=SEND_SMS_SCHEMA,
+        allowed=Allowed.SENDERS,
         handler=async_send_sms,
         response=SupportsResponse.OPTIONAL,
     ),
     _Action(
         name="estimate",
         schema=ESTIMATE_SCHEMA,
+        allowed=Allowed.SENDERS,
         handler=async_estimate,
         response=SupportsResponse.ONLY,
     ),
     _Action(
         name="find_messages",
         schema=FIND_MESSAGES_SCHEMA,
+        allowed=Allowed.ADMINISTRATORS,
         handler=async_find_messages,
         response=SupportsResponse.ONLY,
     ),
     _Action(
         name="cancel",
         schema=CANCEL_SCHEMA,
+        allowed=Allowed.OWNERS,
         handler=async_cancel,
         response=SupportsResponse.OPTIONAL,
     ),
     _Action(
         name="create_push_invitation",
         schema=CREATE_PUSH_INVITATION_SCHEMA,
+        allowed=Allowed.ADMINISTRATORS,
         handler=async_create_push_invitation,
         response=SupportsResponse.ONLY,
     ),
     _Action(
         name="get_push_picture",
         schema=GET_PUSH_PICTURE_SCHEMA,
+        allowed=Allowed.ADMINISTRATORS,
         handler=async_get_push_picture,
         response=SupportsResponse.OPTIONAL,
     ),
@@ -90,11 +100,26 @@ _ACTIONS = (
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions."""
-    for action in _ACTIONS:
+    for action in ACTIONS:
         hass.services.async_register(
             DOMAIN,
             action.name,
-            action.handler,
+            _guarded(action),
             schema=action.schema,
             supports_response=action.response,
         )
+
+
+def _guarded(action: _Action) -> _Handler:
+    """Return what an action does, for those who may call it.
+
+    What senders and owners may do depends on the call, and is asked for in there.
+    """
+    if action.allowed is not Allowed.ADMINISTRATORS:
+        return action.handler
+
+    async def handle(call: ServiceCall) -> ServiceResponse:
+        (await async_caller(call.hass, call.context)).require_administrator()
+        return await action.handler(call)
+
+    return handle

@@ -18,6 +18,7 @@ from ..messaging import (
     RequestRefusedError,
 )
 from ..providers import ProviderError, Status
+from ..rights import async_caller
 from ..runtime import MESSENGER
 from ..sending import account_title, as_timestamp, parse_number
 from .responses import history_response
@@ -80,8 +81,9 @@ async def async_find_messages(call: ServiceCall) -> ServiceResponse:
         found = await _messenger(hass).ledger.find(query)
     except LedgerUnreadableError:
         raise history_error() from None
+    caller = await async_caller(hass, call.context)
     return {
-        "messages": [history_response(hass, message) for message in found.messages],
+        "messages": [history_response(hass, one, caller) for one in found.messages],
         "total": found.total,
     }
 
@@ -92,10 +94,12 @@ async def async_cancel(call: ServiceCall) -> ServiceResponse:
     Raises a translated HomeAssistantError if it cannot be cancelled.
     """
     hass, messenger = call.hass, _messenger(call.hass)
+    caller = await async_caller(hass, call.context)
     account = ""
     try:
         message_id = read_message_id(call.data[ATTR_MESSAGE_ID])
         if (message := await messenger.message(message_id)) is not None:
+            caller.require_owner(message)
             account = account_title(hass, message) or ""
         message = await messenger.cancel(message_id)
     except RequestRefusedError as err:
@@ -104,7 +108,7 @@ async def async_cancel(call: ServiceCall) -> ServiceResponse:
         raise provider_error(account, err) from None
     except LedgerUnreadableError:
         raise history_error() from None
-    return history_response(hass, message)
+    return history_response(hass, message, caller)
 
 
 def read_message_id(given: str) -> int:

@@ -1,7 +1,7 @@
 """Messages as the responses of actions show them."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import batched
 
 from homeassistant.core import HomeAssistant
@@ -10,6 +10,7 @@ from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from ..messaging import Message, Stage
 from ..providers import Status
+from ..rights import Caller
 from ..runtime import MESSENGER
 from ..sending import account_title
 
@@ -68,24 +69,45 @@ def message_response(hass: HomeAssistant, message: Message) -> JsonObjectType:
 
 
 async def message_responses(
-    hass: HomeAssistant, messages: Sequence[Message]
+    hass: HomeAssistant,
+    messages: Sequence[Message],
+    caller: Caller,
+    given: Collection[str],
 ) -> list[JsonValueType]:
-    """Return each message as `message_response` does, without blocking the loop."""
+    """Return each message as its caller may see it, without blocking the loop.
+
+    `given` are numbers that the caller knows.
+    """
     responses: list[JsonValueType] = []
     for batch in batched(messages, _BATCH, strict=False):
-        responses += (message_response(hass, message) for message in batch)
+        responses += (
+            message_response(hass, message) | _masked(message, caller, given)
+            for message in batch
+        )
         await asyncio.sleep(0)
     return responses
 
 
-def history_response(hass: HomeAssistant, message: Message) -> JsonObjectType:
+def history_response(
+    hass: HomeAssistant, message: Message, caller: Caller
+) -> JsonObjectType:
     """Return a message of the history: its text and its times as well."""
     return {
         **message_response(hass, message),
-        "message": message.text,
+        "message": message.text if caller.sees_all else None,
         "created": _local_time(message.dispatch.created),
         "updated": _local_time(message.updated),
+        **_masked(message, caller),
     }
+
+
+def _masked(
+    message: Message, caller: Caller, given: Collection[str] = ()
+) -> JsonObjectType:
+    """Return the masked number for a caller who may not see it."""
+    if caller.sees_all or message.number in given:
+        return {}
+    return {"to": message.shown_number}
 
 
 def _local_time(seconds: float) -> str:

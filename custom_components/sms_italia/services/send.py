@@ -30,6 +30,7 @@ from ..messaging import (
 )
 from ..notify import RecipientNotifyEntity
 from ..providers import Status
+from ..rights import Caller, async_caller, async_permitted
 from ..runtime import SmsItaliaConfigEntry
 from ..sending import (
     ATTR_GROUP,
@@ -80,6 +81,10 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     with SendingCall(hass, call.context, _named_entry(call)) as sending:
         recipients = await async_find_recipients(call)
         shares = await _shares(call, recipients)
+        caller = await async_caller(hass, call.context)
+        for share in shares:
+            # Before anything is sent through the others.
+            async_permitted(hass, caller, share.entry, share.request)
         results = await _submit_all(sending, shares)
         errors = [error for result in results if (error := _error_of(hass, result))]
         if len(errors) == len(results):
@@ -91,7 +96,7 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
         return None
     messages: list[JsonValueType] = []
     for share, result in zip(shares, results, strict=True):
-        messages += await _responses(hass, share, result)
+        messages += await _responses(hass, share, result, caller)
     return {"messages": messages, "credit": _credit([share.entry for share in shares])}
 
 
@@ -110,6 +115,8 @@ async def async_estimate(call: ServiceCall) -> ServiceResponse:
             translation_domain=DOMAIN, translation_key="several_accounts"
         )
     ((entry, of_account),) = targets
+    if call.data.get(ATTR_GROUP):
+        (await async_caller(call.hass, call.context)).require_administrator()
     request = _request(call, entry, of_account, await _options(call))
     try:
         estimate = await entry.runtime_data.messenger.estimate(request)
@@ -128,7 +135,7 @@ async def async_estimate(call: ServiceCall) -> ServiceResponse:
 async def _options(call: ServiceCall) -> SendOptions:
     """Return the extra fields of a call."""
     extras = {key: call.data[key] for key in EXTRA_KEYS if key in call.data}
-    return await read_options(call.hass, extras)
+    return await read_options(call.hass, extras, call.context)
 
 
 def _request(
@@ -258,11 +265,19 @@ def _record_notifications(
 
 
 async def _responses(
-    hass: HomeAssistant, share: _Share, result: _Result
+    hass: HomeAssistant, share: _Share, result: _Result, caller: Caller
 ) -> list[JsonValueType]:
-    """Return what the response shows of a share's messages."""
+    """Return what the response shows of a share's messages.
+
+    The free numbers of the call itself are repeated to whoever gave them.
+    """
     if not isinstance(result, HomeAssistantError):
-        return await message_responses(hass, result)
+        known = {
+            target.number.e164
+            for target in share.request.targets
+            if isinstance(target, Target) and target.recipient is None
+        }
+        return await message_responses(hass, result, caller, known)
     given = [target.given for target in share.request.targets]
     given += map(group_address, share.request.options.groups)
     return [_refused(share.entry, one, result) for one in given]

@@ -74,6 +74,7 @@ def create_dispatch(
         expires=due + (account.options.retry_for or _FIRST_ATTEMPT),
         route=route,
         options=options,
+        user=request.user,
     )
     return [
         *(

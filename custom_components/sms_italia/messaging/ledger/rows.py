@@ -188,6 +188,7 @@ def _dispatch_row(dispatch: Dispatch) -> Row:
         "mode": options.mode,
         "groups": " ".join(options.groups) or None,
         "reference": options.reference,
+        "user": dispatch.user,
     }
 
 
@@ -285,6 +286,7 @@ def _dispatch(row: ReadRow, picture: Picture | None) -> Dispatch:
             reference=row["reference"],
             picture=picture,
         ),
+        user=row["user"],
     )
 
 

@@ -26,7 +26,8 @@ CREATE TABLE dispatches (
     channel TEXT,
     mode TEXT,
     groups TEXT,
-    reference TEXT
+    reference TEXT,
+    user TEXT
 );
 CREATE INDEX dispatches_by_account ON dispatches (account, created);
 CREATE INDEX dispatches_by_reference ON dispatches (reference)

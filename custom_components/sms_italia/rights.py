@@ -1,0 +1,127 @@
+"""Who may do what: every action and every way of sending asks here.
+
+A call without a user is made by an automation, which may do everything. Policies are
+those of Home Assistant's permissions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+import logging
+
+from homeassistant.auth.models import User
+from homeassistant.auth.permissions.const import POLICY_CONTROL
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.core import Context, HomeAssistant, callback
+from homeassistant.exceptions import Unauthorized, UnknownUser
+from homeassistant.helpers import entity_registry as er
+
+from .messaging import Message, SendRequest, Target
+from .runtime import SmsItaliaConfigEntry
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Allowed(StrEnum):
+    """Who may call an action."""
+
+    SENDERS = "senders"
+    """Who may control each target; for free numbers, all entities."""
+    OWNERS = "owners"
+    """Who sent the message that it is about, and administrators."""
+    ADMINISTRATORS = "administrators"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who makes a call; `user` is None for an automation."""
+
+    context: Context | None
+    user: User | None
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether full numbers and texts are shown."""
+        return self.user is None or self.user.is_admin
+
+    @callback
+    def require_administrator(self) -> None:
+        """Raise Unauthorized for a user who is not an administrator."""
+        if not self.sees_all:
+            raise Unauthorized(context=self.context)
+
+    @callback
+    def require_owner(self, message: Message) -> None:
+        """Raise Unauthorized for a user who neither sent a message nor administers."""
+        if self.user is None or message.dispatch.user != self.user.id:
+            self.require_administrator()
+
+    @callback
+    def require(self, policy: str, entity_ids: Iterable[str]) -> None:
+        """Raise Unauthorized for the first entity that the policy does not allow."""
+        if self.user is None:
+            return
+        for entity_id in entity_ids:
+            if not self.user.permissions.check_entity(entity_id, policy):
+                raise Unauthorized(
+                    context=self.context, entity_id=entity_id, permission=policy
+                )
+
+    @callback
+    def require_free_numbers(self) -> None:
+        """Raise Unauthorized for a user who may not control everything."""
+        if self.user and not self.user.permissions.access_all_entities(POLICY_CONTROL):
+            raise Unauthorized(context=self.context, permission=POLICY_CONTROL)
+
+
+async def async_caller(hass: HomeAssistant, context: Context | None) -> Caller:
+    """Return who makes a call. Raises UnknownUser."""
+    user = None
+    if context is not None and context.user_id is not None:
+        user = await hass.auth.async_get_user(context.user_id)
+        if user is None:
+            raise UnknownUser(context=context)
+    return Caller(context=context, user=user)
+
+
+@callback
+def async_permitted(
+    hass: HomeAssistant,
+    caller: Caller,
+    entry: SmsItaliaConfigEntry,
+    request: SendRequest,
+) -> SendRequest:
+    """Return a request to an account as its caller may send it.
+
+    Another sender becomes the account's own, since the alarm of a script must not fail
+    for the rights of who pressed it. Raises Unauthorized.
+    """
+    if caller.user is None:
+        return request
+    targets = [one for one in request.targets if isinstance(one, Target)]
+    if any(one.recipient is None for one in targets):
+        caller.require_free_numbers()
+    recipients = {one.recipient for one in targets if one.recipient is not None}
+    caller.require(POLICY_CONTROL, _notify_entities(hass, entry, recipients))
+    options = request.options
+    if options.groups:
+        caller.require_administrator()
+    if options.sender and not caller.sees_all:
+        _LOGGER.warning(
+            "%s: only administrators choose a sender; the account's own is used",
+            entry.title,
+        )
+        options = replace(options, sender=None)
+    return replace(request, options=options, user=caller.user.id)
+
+
+def _notify_entities(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, recipients: set[str]
+) -> list[str]:
+    """Return the IDs of the notify entities of an account's recipients."""
+    registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    return [
+        one.entity_id
+        for one in registered
+        if one.domain == NOTIFY_DOMAIN and one.config_subentry_id in recipients
+    ]
