@@ -339,6 +339,39 @@ async def test_the_action_waits_for_the_accounts_it_is_aimed_at(  # noqa: PLR091
     assert arrived(simulator) == [(BRUNO, "Prova")]
 
 
+async def test_a_reload_and_a_provider_that_hangs_delay_no_answer_together(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither takes the time for itself that the answer may take in all."""
+    monkeypatch.setattr(sms_italia, "Timing", partial(Timing, answer=2))
+    account = await accounts.set_up("smshosting", recipients={"Bruno": [BRUNO]})
+    forward = hass.config_entries.async_forward_entry_setups
+
+    async def slowly(*args: Any) -> None:  # noqa: ANN401 - as the real one
+        await forward(*args)
+        await asyncio.sleep(1.5)
+
+    monkeypatch.setattr(hass.config_entries, forward.__name__, slowly)
+    simulator.inject("smshosting", Fault.HANG_BEFORE_ACCEPT, operation="send")
+    began = hass.loop.time()
+    reload = hass.async_create_task(hass.config_entries.async_reload(account.entry_id))
+    await until(lambda: account.state is not ConfigEntryState.LOADED)
+    await hass.services.async_call(
+        DOMAIN,
+        "send_sms",
+        {"message": "Prova", "entity_id": "notify.bruno"},
+        blocking=True,
+    )
+
+    assert hass.loop.time() - began < 3
+    assert state_of(hass, "sensor.bruno_last_delivery_status") == "queued"
+    await reload
+    assert await hass.config_entries.async_unload(account.entry_id)
+
+
 async def test_what_is_ready_to_be_sent_when_a_reload_begins_waits_for_its_end(
     hass: HomeAssistant,
     accounts: Accounts,

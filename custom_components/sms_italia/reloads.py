@@ -9,9 +9,6 @@ from homeassistant.core import CoreState, HomeAssistant, callback
 
 from .runtime import SmsItaliaConfigEntry
 
-_RELOAD_TIMEOUT = 60
-"""Seconds that an action waits for accounts that are being loaded."""
-
 
 @callback
 def async_will_be_loaded(hass: HomeAssistant, entry_id: str) -> bool:
@@ -34,10 +31,15 @@ def async_will_be_loaded(hass: HomeAssistant, entry_id: str) -> bool:
             return False
 
 
-async def async_wait_for_reloads(entries: Iterable[SmsItaliaConfigEntry]) -> None:
-    """Wait for those accounts that are being reloaded, at most a minute."""
+async def async_wait_for_reloads(
+    entries: Iterable[SmsItaliaConfigEntry], until: float
+) -> None:
+    """Wait for those accounts that are being reloaded.
+
+    Until a moment of the loop's clock at the latest.
+    """
     with suppress(TimeoutError):
-        async with asyncio.timeout(_RELOAD_TIMEOUT):
+        async with asyncio.timeout_at(until):
             for entry in entries:
                 if entry.state is not ConfigEntryState.LOADED:
                     # Home Assistant holds the lock during the whole reload.

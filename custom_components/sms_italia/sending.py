@@ -283,16 +283,22 @@ class SendingCall:
 
     What is raised to a person is known to that person. Everything else that was refused
     or not delivered is reported when the call ends. `context` is that of the call;
-    `entry` is the account that it is made to, None if it names none.
+    `entry` is the account that it is made to, None if it names none. It is answered at
+    the moment `answer_by` of the loop's clock at the latest.
     """
 
     hass: HomeAssistant
     context: Context | None
     entry: SmsItaliaConfigEntry | None
+    answer_by: float = field(init=False)
     _messages: list[Message] = field(default_factory=list, init=False)
     _refused: list[tuple[SmsItaliaConfigEntry, HomeAssistantError]] = field(
         default_factory=list, init=False
     )
+
+    def __post_init__(self) -> None:
+        """Begin the time in which it is answered."""
+        self.answer_by = self.hass.data[MESSENGER].answer_by()
 
     def __enter__(self) -> Self:
         """Return the call."""
@@ -329,7 +335,7 @@ class SendingCall:
         caller = await async_caller(self.hass, self.context)
         request = async_permitted(self.hass, caller, entry, request)
         try:
-            messages = await self.hass.data[MESSENGER].send(request)
+            messages = await self.hass.data[MESSENGER].send(request, self.answer_by)
         except RequestRefusedError as err:
             if err.reason is Refusal.DAILY_LIMIT:
                 # Only a loaded account has a limit, so its runtime data is there.

@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from math import inf
 
 import pytest
 
@@ -27,9 +28,12 @@ class Loading:
         self.expected = {"casa"}
         self.accounts = Accounts(lambda one: one in self.expected)
 
-    def wait_for(self, account_id: str = "casa") -> asyncio.Task[Account]:
+    def wait_for(
+        self, account_id: str = "casa", seconds: float = LONG
+    ) -> asyncio.Task[Account]:
         """Begin to wait for an account."""
-        return asyncio.create_task(self.accounts.wait_for(account_id))
+        until = asyncio.get_running_loop().time() + seconds
+        return asyncio.create_task(self.accounts.wait_for(account_id, until))
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ async def test_an_account_that_is_not_expected_is_refused_at_once(
     loading: Loading,
 ) -> None:
     with pytest.raises(RequestRefusedError) as refused:
-        await loading.accounts.wait_for("mare")
+        await loading.accounts.wait_for("mare", inf)
     assert refused.value.reason is Refusal.ACCOUNT_NOT_LOADED
 
 
@@ -105,13 +109,11 @@ async def test_an_account_that_is_expected_no_more_is_refused(
 
 
 @pytest.mark.usefixtures("quick")
-async def test_an_account_that_takes_too_long_is_refused(
-    loading: Loading, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_RELOAD_TIMEOUT", 0.03)
+async def test_an_account_that_takes_too_long_is_refused(loading: Loading) -> None:
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    assert await refusal_of(loading.wait_for()) is Refusal.ACCOUNT_NOT_LOADED
+    waiting = loading.wait_for(seconds=0.03)
+    assert await refusal_of(waiting) is Refusal.ACCOUNT_NOT_LOADED
     assert 0.03 <= loop.time() - begin < 5
 
 
@@ -146,10 +148,6 @@ async def test_an_account_that_is_detached_is_waited_for_again(
     account = an_account()
     loading.accounts.attach(account)
     assert await waiting is account
-
-
-def test_a_minute_is_waited_at_most() -> None:
-    assert module._RELOAD_TIMEOUT == 60  # noqa: SLF001 - a promise of the documentation
 
 
 async def test_attached_accounts_are_a_mapping_by_id(loading: Loading) -> None:

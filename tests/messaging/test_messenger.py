@@ -26,6 +26,7 @@ from custom_components.sms_italia.messaging import (
     Stage,
     Target,
     TextEncoding,
+    Timing,
     TotalsChanged,
     UndeliveredChanged,
     account as account_module,
@@ -49,6 +50,7 @@ from .helpers import (
     python,
     until,
 )
+from .virtual import run
 
 KEY = MANY
 HOUR = 3600
@@ -624,14 +626,32 @@ async def test_a_request_may_come_before_its_account_has_ever_been_there(
     assert (await order).stage is Stage.ACCEPTED
 
 
-async def test_a_request_does_not_wait_for_ever(
+async def test_a_request_waits_for_its_account_until_it_is_to_be_answered(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account_module, "_RELOAD_TIMEOUT", 0.05)
+    harness.use(timing=replace(STILL, answer=0.05))
     monkeypatch.setattr(account_module, "_LOOK_AGAIN", 0.01)
     harness.expected.add(KEY)
     with pytest.raises(RequestRefusedError, match=Refusal.ACCOUNT_NOT_LOADED):
         await harness.one(KEY)
+
+
+def test_waiting_for_an_account_delays_no_answer(tmp_path: Path) -> None:
+    """What waited is sent all the same."""
+
+    async def scenario(harness: Harness) -> None:
+        harness.line.hold_answers()
+        harness.expected.add(KEY)
+        order = asyncio.create_task(harness.one(KEY))
+        await asyncio.sleep(7)
+        await harness.attach(KEY, line=harness.line)
+        message = await order
+        assert message.stage is Stage.SUBMITTING
+        assert harness.time.steady() == pytest.approx(Timing().answer, abs=0.1)
+        harness.line.release_answers()
+        await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+    run(tmp_path, scenario)
 
 
 async def test_a_request_waits_no_more_when_its_account_will_not_come(

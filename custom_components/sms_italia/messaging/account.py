@@ -12,9 +12,6 @@ from ..providers import Channel, Feature, Provider, ProviderClient
 from .errors import Refusal, RequestRefusedError
 from .model import BadTarget, Target, TextEncoding
 
-_RELOAD_TIMEOUT = 60
-"""Seconds that a request waits for an account that is being reloaded."""
-
 _LOOK_AGAIN = 0.5
 """Seconds until it is checked whether such an account is still expected."""
 
@@ -165,13 +162,13 @@ class Accounts(Mapping[str, Account]):
         self._attached.clear()
         self._wake_up()
 
-    async def wait_for(self, account_id: str) -> Account:
-        """Return an account; one that is being loaded is waited for, a minute at most.
+    async def wait_for(self, account_id: str, until: float) -> Account:
+        """Return an account; wait for one that is being loaded.
 
-        Raises RequestRefusedError (ACCOUNT_NOT_LOADED).
+        Until a moment of the loop's clock at the latest. Raises RequestRefusedError
+        (ACCOUNT_NOT_LOADED).
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + _RELOAD_TIMEOUT
         while (account := self._attached.get(account_id)) is None:
             is_late = loop.time() >= until
             if self._closed or is_late or not self.is_expected(account_id):

@@ -180,15 +180,25 @@ class Messenger:
             self._stop_closing()
             await self._stop()
 
-    async def send(self, request: SendRequest) -> tuple[Message, ...]:
+    def answer_by(self) -> float:
+        """Return when an action that begins now is answered at the latest.
+
+        A moment of the loop's clock, `Timing.answer` seconds from now.
+        """
+        return asyncio.get_running_loop().time() + self._timing.answer
+
+    async def send(
+        self, request: SendRequest, answer_by: float | None = None
+    ) -> tuple[Message, ...]:
         """Send a request; return its messages as they stand when each was tried.
 
-        Or as they stand after `Timing.answer` seconds: the sending goes on. One to an
-        account that is being loaded waits for it, a minute at most. Raises
-        RequestRefusedError if nothing of it may be sent, before any request to a
-        provider. The sending goes on if the caller is cancelled.
+        Or as they stand at the moment `answer_by`: the sending goes on. An account that
+        is being loaded is waited for until then. Raises RequestRefusedError if nothing
+        may be sent, before any request to a provider. The sending goes on if the caller
+        is cancelled.
         """
-        account = await self._accounts.wait_for(request.account)
+        answer_by = self.answer_by() if answer_by is None else answer_by
+        account = await self._accounts.wait_for(request.account, answer_by)
         messages = create_dispatch(
             request,
             account,
@@ -202,8 +212,9 @@ class Messenger:
             self._open.add(messages)
             # Not awaited itself: a caller that is cancelled must not take it along.
             task = self._outbox.deliver(messages)
+            left = answer_by - asyncio.get_running_loop().time()
             try:
-                await asyncio.wait([task], timeout=self._timing.answer)
+                await asyncio.wait([task], timeout=max(left, 0))
             except asyncio.CancelledError:
                 self.undelivered.answered(latest.values())
                 raise
@@ -238,7 +249,7 @@ class Messenger:
         sent to do not count. Raises RequestRefusedError as `send` does, but not for the
         daily limit, nor if there is no target.
         """
-        account = await self._accounts.wait_for(request.account)
+        account = await self._accounts.wait_for(request.account, self.answer_by())
         prices = partial(self.prices, account.id)
         return await estimate_request(account, request, self._clock.wall(), prices)
 

@@ -41,11 +41,14 @@ class TargetedRecipients:
             )
 
 
-async def async_find_recipients(call: ServiceCall) -> TargetedRecipients:
+async def async_find_recipients(
+    call: ServiceCall, answer_by: float
+) -> TargetedRecipients:
     """Return the recipients that a call targets; waits for accounts being reloaded.
 
-    An entity that is disabled is missing only if it is named itself. Raises
-    ServiceValidationError for an entity that is named and is not a recipient's.
+    Until `answer_by`, a moment of the loop's clock, at the latest. An entity that is
+    disabled is missing only if it is named itself. Raises ServiceValidationError for an
+    entity that is named and is not a recipient's.
     """
     hass, selection = call.hass, TargetSelection(call.data)
     selected = async_extract_referenced_entity_ids(hass, selection)
@@ -65,7 +68,7 @@ async def async_find_recipients(call: ServiceCall) -> TargetedRecipients:
             translation_key="not_a_recipient",
             translation_placeholders={"entity": min(strangers)},
         )
-    await async_wait_for_reloads(_accounts(call, registered.values()))
+    await async_wait_for_reloads(_accounts(call, registered.values()), answer_by)
     loaded = _loaded_entities(hass)
     return TargetedRecipients(
         entities=[one for one_id, one in loaded.items() if one_id in registered],

@@ -31,7 +31,7 @@ from ..messaging import (
 from ..notify import RecipientNotifyEntity
 from ..providers import Status
 from ..rights import Caller, async_caller, async_permitted
-from ..runtime import SmsItaliaConfigEntry
+from ..runtime import MESSENGER, SmsItaliaConfigEntry
 from ..sending import (
     ATTR_GROUP,
     EXTRA_FIELDS,
@@ -79,7 +79,7 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     """
     hass = call.hass
     with SendingCall(hass, call.context, _named_entry(call)) as sending:
-        recipients = await async_find_recipients(call)
+        recipients = await async_find_recipients(call, sending.answer_by)
         shares = await _shares(call, recipients)
         caller = await async_caller(hass, call.context)
         for share in shares:
@@ -107,7 +107,8 @@ async def async_estimate(call: ServiceCall) -> ServiceResponse:
     recipients of several accounts, each of which has its own options and prices, and a
     translated HomeAssistantError for a recipient whose entity is not loaded.
     """
-    recipients = await async_find_recipients(call)
+    messenger = call.hass.data[MESSENGER]
+    recipients = await async_find_recipients(call, messenger.answer_by())
     recipients.raise_for_missing()
     targets = await _targets(call, recipients, needs_target=False)
     if len(targets) > 1:
@@ -119,7 +120,7 @@ async def async_estimate(call: ServiceCall) -> ServiceResponse:
         (await async_caller(call.hass, call.context)).require_administrator()
     request = _request(call, entry, of_account, await _options(call))
     try:
-        estimate = await entry.runtime_data.messenger.estimate(request)
+        estimate = await messenger.estimate(request)
     except RequestRefusedError as err:
         raise refusal_error(err) from None
     return {
