@@ -41,7 +41,12 @@ from pytest_homeassistant_custom_component.typing import (
 from yarl import URL
 
 from custom_components import sms_italia
-from custom_components.sms_italia.const import CONF_DELIVERY_REPORTS, DOMAIN
+from custom_components.sms_italia.const import (
+    CONF_DELIVERY_REPORTS,
+    CONF_FAILOVER_ON_FAILED_DELIVERY,
+    CONF_FALLBACK,
+    DOMAIN,
+)
 from custom_components.sms_italia.messaging import Timing
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import PROVIDERS as SIMULATED, Callback, Fault, Simulator
@@ -905,6 +910,57 @@ async def test_the_webhook_is_there_while_the_account_is_loaded(
     assert len(await registered()) == 1
     assert status_of(hass, account) == "queued"
     assert counts(account) == (0, 0)
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_webhook_exists_only_for_an_account_that_uses_it(
+    hass: HomeAssistant, accounts: Accounts, hass_ws_client: WebSocketGenerator
+) -> None:
+    """It comes and goes with the option, while the account stays loaded."""
+    websocket = await hass_ws_client(hass)
+
+    async def count() -> int:
+        await hass.async_block_till_done(wait_background_tasks=True)
+        await websocket.send_json_auto_id({"type": "webhook/list"})
+        return len((await websocket.receive_json())["result"])
+
+    await accounts.set_up("inviosmart")
+    assert await count() == 0
+    account = await accounts.set_up("transactionale")
+    assert await count() == 1
+    for chosen, expected in (("poll", 0), ("off", 0), ("auto", 1)):
+        options = {CONF_DELIVERY_REPORTS: chosen}
+        hass.config_entries.async_update_entry(account, options=options)
+        assert await count() == expected
+
+
+@EACH_THAT_TELLS
+async def test_reports_with_guessed_references_change_nothing_and_are_counted(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    server: Server,
+    key: str,
+) -> None:
+    """Although ID and number are right; no fallback sends a second SMS."""
+    other = "smshosting" if key != "smshosting" else "smsviainternet"
+    fallback = await accounts.set_up(other)
+    account = await accounts.set_up(
+        key,
+        options={
+            CONF_FALLBACK: [fallback.entry_id],
+            CONF_FAILOVER_ON_FAILED_DELIVERY: True,
+        },
+    )
+    await send(hass, account)
+    report = await report_of(simulator, "failed")
+    path = URL(URL(report.url).path)
+    for guess in range(600):
+        query = {"submission": f"{guess:032x}"} if guess else {}
+        await bring(server, report, to=str(path.with_query(query)))
+    await until(lambda: counts(account) == (0, 600))
+    assert status_of(hass, account) == "queued"
+    assert len(simulator.messages) == 1
 
 
 async def test_our_log_lines_do_not_contain_the_id(  # noqa: PLR0913, PLR0917 - fixtures

@@ -45,13 +45,12 @@ from .providers import (
     DEFAULT_TIMEOUTS,
     PROVIDERS,
     Channel,
-    Feature,
     Provider,
     ProviderClient,
     Settings,
 )
 from .runtime import SmsItaliaConfigEntry
-from .webhook import DeliveryWebhook
+from .webhook import DeliveryWebhook, wants_callbacks
 
 _DEFAULT_COUNTRY = "IT"
 
@@ -75,10 +74,6 @@ async def create_account(
     bundle_heading = texts[f"component.{DOMAIN}.common.bundle_heading"]
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
     options = read_options(entry.options, default_country(hass))
-    wants_callbacks = (
-        options.delivery_reports is DeliveryReports.AUTO
-        and Feature.DELIVERY_PUSH in provider.capabilities.features
-    )
     recipients = {
         subentry.subentry_id: tuple(
             await parse_targets(hass, subentry.data[CONF_NUMBERS], subentry.subentry_id)
@@ -93,7 +88,7 @@ async def create_account(
         sender=entry.data.get("sender"),
         options=options,
         recipients=recipients,
-        callback_url=webhook.callback_url if wants_callbacks else lambda _: None,
+        callback_url=webhook.callback_url if wants_callbacks(entry) else lambda _: None,
         bundle_heading=lambda count: bundle_heading.format(count=count),
         channel=read_channel(entry.options),
         identity=entry.unique_id or "",

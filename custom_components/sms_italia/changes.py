@@ -57,7 +57,7 @@ class AccountChanges:
         await runtime.messenger.attach(account)
         entry.runtime_data = replace(runtime, account=account)
         async_name_devices(hass, entry)
-        runtime.webhook.async_follow_title()
+        runtime.webhook.async_follow_entry()
         async_check_settings(hass, entry, account)
         runtime.coordinator.async_take_up(account)
 

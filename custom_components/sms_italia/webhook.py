@@ -13,8 +13,9 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.network import NoURLAvailableError
 from yarl import URL
 
-from .const import DOMAIN
-from .messaging import Messenger
+from .const import CONF_DELIVERY_REPORTS, CONF_PROVIDER, DOMAIN
+from .messaging import DeliveryReports, Messenger
+from .providers import PROVIDERS, Feature
 
 if TYPE_CHECKING:
     from homeassistant.components.cloud import CloudConnectionState
@@ -32,7 +33,7 @@ _MAX_BODY_BYTES = 64 * 1024
 
 
 class DeliveryWebhook:
-    """Registers an account's webhook and follows its public https address.
+    """Registers the webhook of an account that uses one, and follows its https address.
 
     A caller needs the webhook's random ID and the reference of a submission. `heard`
     counts the callbacks about known submissions, `ignored` all others.
@@ -46,7 +47,7 @@ class DeliveryWebhook:
         self._entry = entry
         self._messenger = messenger
         self._address: str | None = None
-        self._title = entry.title
+        self._registered: str | None = None
         self._searches = 0
         self.heard = 0
         self.ignored = 0
@@ -64,7 +65,7 @@ class DeliveryWebhook:
 
     @callback
     def async_setup(self) -> None:
-        """Register the webhook and follow its address.
+        """Register the webhook, if the account uses it, and follow its address.
 
         Must run before the update listener is added: the first time, the webhook's ID
         is stored in the entry. The external address is used until the cloud returns
@@ -76,7 +77,8 @@ class DeliveryWebhook:
                 entry,
                 data={**entry.data, CONF_WEBHOOK_ID: webhook.async_generate_id()},
             )
-        self._register()
+        self._address = self._external_address()
+        self.async_follow_entry()
         entry.async_on_unload(self._unregister)
         entry.async_on_unload(
             hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._core_config_changed)
@@ -92,8 +94,6 @@ class DeliveryWebhook:
                     hass, self._id, self._cloudhook_changed
                 )
             )
-        self._address = self._external_address()
-        self._update_address()
 
     @property
     def _id(self) -> str:
@@ -121,7 +121,7 @@ class DeliveryWebhook:
 
     async def _cloudhook(self) -> str | None:
         """Return the cloud's address of this webhook, None without a subscription."""
-        if CLOUD not in self._hass.config.components:
+        if CLOUD not in self._hass.config.components or self._registered is None:
             return None
         from homeassistant.components import cloud  # noqa: PLC0415 - loaded already
 
@@ -157,27 +157,32 @@ class DeliveryWebhook:
             self.ignored += 1
 
     @callback
-    def async_follow_title(self) -> None:
-        """Name the webhook after the account, if that has another title now."""
-        if self._entry.title != self._title:
-            self._unregister()
-            self._register()
-
-    @callback
-    def _register(self) -> None:
-        self._title = self._entry.title
+    def async_follow_entry(self) -> None:
+        """Register the webhook by the account's title if it is used, else remove it."""
+        title = self._entry.title if wants_callbacks(self._entry) else None
+        if title == self._registered:
+            return
+        was_used = self._registered is not None
+        self._unregister()
+        if title is None:
+            return
         webhook.async_register(
             self._hass,
             DOMAIN,
-            self._title,
+            title,
             self._id,
             self._handle,
             allowed_methods=["GET", "POST"],
         )
+        self._registered = title
+        if not was_used:
+            self._update_address()
 
     @callback
     def _unregister(self) -> None:
-        webhook.async_unregister(self._hass, self._id)
+        if self._registered is not None:
+            webhook.async_unregister(self._hass, self._id)
+            self._registered = None
 
     @callback
     def _core_config_changed(self, event: Event[dict[str, Any]]) -> None:
@@ -198,6 +203,13 @@ class DeliveryWebhook:
         self._entry.async_create_background_task(
             self._hass, self._find_url(), f"{DOMAIN} webhook address"
         )
+
+
+def wants_callbacks(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether the provider of an account is to report delivery by itself."""
+    chosen = entry.options.get(CONF_DELIVERY_REPORTS, DeliveryReports.AUTO)
+    features = PROVIDERS[entry.data[CONF_PROVIDER]].capabilities.features
+    return chosen == DeliveryReports.AUTO and Feature.DELIVERY_PUSH in features
 
 
 def _address(url: str | None) -> str | None:
