@@ -385,6 +385,19 @@ async def test_an_amount_that_cannot_be_read_keeps_the_last_credit(
     assert coordinator.data == first == Credit(balance=Decimal(3))
 
 
+async def test_https_is_required_no_more_once_a_message_was_accepted(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    account = await accounts.set_up("smshosting")
+    coordinator = coordinator_of(account)
+    coordinator.handle_event(HttpsRequired(account=account.entry_id))
+    assert coordinator.requires_https
+    data = {"message": "Prova", "numbers": "+393331234567"}
+    await hass.services.async_call("sms_italia", "send_sms", data, blocking=True)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not coordinator.requires_https
+
+
 async def test_a_push_that_was_sent_makes_the_plan_worth_asking_about(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:

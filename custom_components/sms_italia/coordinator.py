@@ -21,7 +21,9 @@ from .messaging import (
     DayChanged,
     Event,
     HttpsRequired,
+    Message,
     MessagesChanged,
+    Stage,
     Target,
     TotalsChanged,
     UndeliveredChanged,
@@ -216,6 +218,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             case HttpsRequired():
                 self._note_https(is_required=True)
             case MessagesChanged(messages=messages):
+                if self._requires_https and any(map(self._has_accepted, messages)):
+                    self._note_https(is_required=False)
                 if not self._follows_push and any(
                     one.type is MessageType.PUSH
                     and one.last_account == self._account.id
@@ -227,6 +231,11 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 TotalsChanged() | DayChanged() | WaitRequested() | UndeliveredChanged()
             ):
                 pass
+
+    def _has_accepted(self, message: Message) -> bool:
+        """Return whether this account has just accepted a message."""
+        is_ours = message.last_account == self._account.id
+        return is_ours and message.stage is Stage.ACCEPTED
 
     @callback
     def _ask_for_credentials(self) -> None:

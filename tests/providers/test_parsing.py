@@ -360,3 +360,15 @@ def test_a_moment_is_one_only_with_its_zone(
     value: Json, moment: datetime | None
 ) -> None:
     assert as_moment(value) == moment
+
+
+@pytest.mark.parametrize(
+    "value", ["SEGRETO_393331234502", "a1234567", "393331234", "x" * 41, "two words"]
+)
+def test_what_may_hold_a_number_or_a_text_is_no_code(value: str) -> None:
+    assert as_code(value) is None
+
+
+@pytest.mark.parametrize("value", ["NO_CREDIT", "E123456", "402"])
+def test_a_short_plain_word_or_number_is_a_code(value: str) -> None:
+    assert as_code(value) == value

@@ -38,8 +38,8 @@ _GROUPED_COUNT = re.compile(
     r"[1-9][0-9]{0,2}(?P<group>[.,])[0-9]{3}(?:(?P=group)[0-9]{3}){0,5}"
 )
 
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}|[0-9]{1,6}")
-"""What a `detail` may be: too short for a phone number, too plain for a text."""
+_CODE = re.compile(r"(?!.*[0-9]{7})[A-Za-z][A-Za-z0-9_]{0,39}|[0-9]{1,6}")
+"""What a `detail` may be: too few digits for a phone number, too plain for a text."""
 
 
 def as_object(value: Json) -> dict[str, Json]:

@@ -243,6 +243,7 @@ class Submitter:
         """Apply the answer of `account`; what is not settled may go on."""
         outcomes = outcomes_of(batch, result)
         publish_news(self._context, account, result, outcomes)
+        _log(account, outcomes)
         self._learn_pace(outcomes)
         for one, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NotSent):
@@ -307,6 +308,18 @@ class Submitter:
         outcomes = {one.message.number: doubt for one in on_the_wire}
         result = SendResult(outcomes=outcomes, doubt=doubt)
         await self._settle(on_the_wire, result, self._dispatch.text, self._account)
+
+
+def _log(account: Account, outcomes: Sequence[Outcome]) -> None:
+    """Log why messages were not accepted, or may have been: each reason once."""
+    for outcome in dict.fromkeys(outcomes):
+        match outcome:
+            case NotSent(kind=kind, detail=detail):
+                _LOGGER.debug("%s: not sent: %s (%s)", account.name, kind, detail)
+            case Uncertain(detail=detail):
+                _LOGGER.debug("%s: uncertain (%s)", account.name, detail)
+            case Accepted():
+                pass
 
 
 def _lines(batch: Sequence[Pending]) -> list[str]:
