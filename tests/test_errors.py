@@ -251,13 +251,15 @@ async def test_every_silence_of_a_provider_has_a_sentence(
 
 
 REFUSED: Mapping[Refusal, tuple[dict[str, Any], dict[str, Any], str]] = {
-    Refusal.NO_TARGETS: ({}, {"target": []}, ""),
+    Refusal.NO_TARGETS: ({}, {"numbers": []}, ""),
+    Refusal.TOO_MANY_NUMBERS: ({}, {"numbers": [ANNA] * 50_001}, "50000"),
     Refusal.EMPTY_TEXT: ({}, {"message": "  \n "}, ""),
     Refusal.TOO_MANY_PARTS: ({CONF_MAX_PARTS: 1}, {"message": "x" * 161}, "2"),
-    Refusal.INVALID_SENDER: ({}, {"data": {"sender": "!!!"}}, "!!!"),
-    Refusal.INVALID_NUMBER: ({}, {"target": ["Nessuno"]}, "Nessuno"),
-    Refusal.PREMIUM_NUMBER: ({}, {"target": ["899 123456"]}, "***456"),
-    Refusal.COUNTRY_NOT_ALLOWED: ({}, {"target": ["+41791234567"]}, "CH"),
+    Refusal.INVALID_SENDER: ({}, {"sender": "!!!"}, "!!!"),
+    Refusal.INVALID_NUMBER: ({}, {"numbers": ["Nessuno"]}, "Nessuno"),
+    Refusal.LOST_PLUS: ({}, {"numbers": ["41791234567"]}, "***567"),
+    Refusal.PREMIUM_NUMBER: ({}, {"numbers": ["899 123456"]}, "***456"),
+    Refusal.COUNTRY_NOT_ALLOWED: ({}, {"numbers": ["+41791234567"]}, "CH"),
     Refusal.DAILY_LIMIT: ({CONF_DAILY_LIMIT: 1}, {"message": "x" * 161}, "1"),
 }
 """How each refusal comes about: options, data of the call, what the error shows."""
@@ -273,9 +275,9 @@ async def test_a_refusal_says_what_to_do(
 
     with pytest.raises(HomeAssistantError) as caught:
         await hass.services.async_call(
-            "notify",
-            "casa_mia",
-            {"message": "Ciao", "target": [ANNA], **call},
+            DOMAIN,
+            "send_sms",
+            {"message": "Ciao", "numbers": [ANNA], **call},
             blocking=True,
         )
 

@@ -23,6 +23,7 @@ from homeassistant.util import dt as dt_util, slugify
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
+    MockUser,
     async_fire_time_changed,
     async_mock_restore_state_shutdown_restart,
 )
@@ -57,6 +58,15 @@ BRUNO = "+393409876543"
 
 ASKED = ("smshosting", "inviosmart")
 """The providers that report the credit; SMSviaInternet does so with each send."""
+
+PERSON = "persona"
+"""The ID of a user who may do everything."""
+
+
+@pytest.fixture(autouse=True)
+async def person(hass: HomeAssistant) -> None:
+    """Add the user."""
+    MockUser(id=PERSON, is_owner=True).add_to_hass(hass)
 
 
 async def send(
@@ -359,7 +369,7 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
     assert issues(hass) == {}
 
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo", user="persona")
+        await send(hass, account, "Uno di troppo", user=PERSON)
     title, description = await shown(hass, "daily_limit_reached", "init")
     assert title == "Casa mia: the daily limit is reached"
     assert "would exceed the 2 parts that Casa mia may use today" in description
@@ -375,7 +385,7 @@ async def exceed(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
     account = await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 1})
     await send(hass, account)
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo", user="persona")
+        await send(hass, account, "Uno di troppo", user=PERSON)
     return account
 
 
@@ -430,7 +440,7 @@ async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     left = await dialog.choose("leave_it")
     assert (left["type"], left["reason"]) == ("abort", "left_until_midnight")
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Ancora uno di troppo", user="persona")
+        await send(hass, account, "Ancora uno di troppo", user=PERSON)
     assert issues(hass)["daily_limit_reached"].dismissed_version
     assert account.options == {CONF_DAILY_LIMIT: 1}
 
@@ -438,7 +448,7 @@ async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     assert issues(hass) == {}
     await send(hass, account)
     with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo anche domani", user="persona")
+        await send(hass, account, "Uno di troppo anche domani", user=PERSON)
     assert not issues(hass)["daily_limit_reached"].dismissed_version
 
 
@@ -972,9 +982,9 @@ async def test_a_refusal_that_a_person_sees_is_no_issue(
     account = await accounts.set_up(
         "inviosmart", options={CONF_LOW_CREDIT: 0, CONF_RETRY_FOR: 0}
     )
-    await send_refused(hass, account, " ", user="persona")
+    await send_refused(hass, account, " ", user=PERSON)
     simulator.set_credit("inviosmart", 0)
-    await send_refused(hass, account, user="persona")
+    await send_refused(hass, account, user=PERSON)
     assert issues(hass) == {}
 
 
@@ -1002,7 +1012,7 @@ async def test_what_a_person_is_not_refused_is_an_issue(
         slugify(account.title),
         {"message": "Allarme", "target": [ANNA, "899123456"]},
         blocking=True,
-        context=Context(user_id="persona"),
+        context=Context(user_id=PERSON),
     )
     await hass.async_block_till_done(wait_background_tasks=True)
     placeholders = issues(hass)["undelivered"].translation_placeholders

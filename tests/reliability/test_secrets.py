@@ -40,6 +40,7 @@ from custom_components.sms_italia.diagnostics import async_get_config_entry_diag
 from custom_components.sms_italia.messaging import Timing, mask_number
 from custom_components.sms_italia.providers import PROVIDERS, FieldKind, Timeouts
 from custom_components.sms_italia.runtime import MESSENGER
+from custom_components.sms_italia.webhook import wants_callbacks
 from simulator import Fault, Simulator
 from tests.accounts import Accounts, as_input, secrets_of, settings_for
 
@@ -234,7 +235,7 @@ class Usage:
         await self.simulator.finish_callbacks()
         for report in self.simulator.callbacks:
             await self.post(report.url, json.dumps(dict(report.payload)).encode())
-        for entry in self.entries.values():
+        for entry in filter(wants_callbacks, self.entries.values()):
             url = f"/api/webhook/{entry.data[CONF_WEBHOOK_ID]}"
             for body in (
                 b"",
