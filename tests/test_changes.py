@@ -215,6 +215,7 @@ async def test_devices_follow_the_titles(
     hass_ws_client: WebSocketGenerator,
 ) -> None:
     """Those of the account and of its recipients, and the name of the webhook."""
+    await hass.config.async_update(external_url="https://casa.example")
     account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
     assert await async_setup_component(hass, "websocket_api", {})
 

@@ -17,8 +17,14 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
+from yarl import URL
 
-from custom_components.sms_italia.const import CONF_FALLBACK, CONF_RETRY_FOR, DOMAIN
+from custom_components.sms_italia.const import (
+    CONF_CALLBACK_KEY,
+    CONF_FALLBACK,
+    CONF_RETRY_FOR,
+    DOMAIN,
+)
 from custom_components.sms_italia.providers import PROVIDERS, EmailOption
 from simulator import Fault, Simulator, Toggle
 
@@ -84,12 +90,14 @@ async def test_the_diagnostics_of_each_provider(  # noqa: PLR0913, PLR0917 - fix
     await send(hass, account, ANNA, BRUNO)
     simulator.move(simulator.messages[0].id, "delivered")
     messenger = account.runtime_data.messenger
-    if account.runtime_data.account.callback_url("") is not None:
-        webhook = f"/api/webhook/{account.data[CONF_WEBHOOK_ID]}"
+    callback_url = account.runtime_data.account.callback_url
+    if callback_url("") is not None:
         client = await hass_client()
         message = messenger.open_messages(account.entry_id)[0]
-        await client.get(f"{webhook}?submission={message.submission}")
-        await client.get(f"{webhook}?submission=ignota")
+        assert message.submission is not None
+        for reference in (message.submission, "ignota"):
+            await client.get(URL(callback_url(reference) or "").path_qs)
+        await client.get(f"/api/webhook/{account.data[CONF_WEBHOOK_ID]}")
     await until(lambda: len(messenger.open_messages(account.entry_id)) == 1)
     if key in {"smsviainternet", "smshosting", "inviosmart"}:
         # They report what a message cost, at the latest when they are asked.
@@ -135,7 +143,11 @@ async def test_nothing_private_is_shown(
         TITLE,
         RECIPIENT,
         SENDER,
-        account.data[CONF_WEBHOOK_ID],
+        *(
+            account.data[name]
+            for name in (CONF_WEBHOOK_ID, CONF_CALLBACK_KEY)
+            if name in account.data
+        ),
         account.unique_id,
         HOME,
         MAIL,

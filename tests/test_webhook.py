@@ -914,9 +914,12 @@ async def test_the_webhook_is_there_while_the_account_is_loaded(
 
 @pytest.mark.usefixtures("server")
 async def test_a_webhook_exists_only_for_an_account_that_uses_it(
-    hass: HomeAssistant, accounts: Accounts, hass_ws_client: WebSocketGenerator
+    hass: HomeAssistant,
+    accounts: Accounts,
+    server: Server,  # noqa: ARG001 - it gives an address
+    hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """It comes and goes with the option, while the account stays loaded."""
+    """It comes and goes with option and address, while the account stays loaded."""
     websocket = await hass_ws_client(hass)
 
     async def count() -> int:
@@ -924,27 +927,58 @@ async def test_a_webhook_exists_only_for_an_account_that_uses_it(
         await websocket.send_json_auto_id({"type": "webhook/list"})
         return len((await websocket.receive_json())["result"])
 
-    await accounts.set_up("inviosmart")
+    other = await accounts.set_up("inviosmart")
     assert await count() == 0
+    assert CONF_WEBHOOK_ID not in other.data
     account = await accounts.set_up("transactionale")
     assert await count() == 1
     for chosen, expected in (("poll", 0), ("off", 0), ("auto", 1)):
         options = {CONF_DELIVERY_REPORTS: chosen}
         hass.config_entries.async_update_entry(account, options=options)
         assert await count() == expected
+        is_reachable = account.runtime_data.webhook.is_reachable
+        assert is_reachable is bool(expected)
+    for address, expected in ((None, 0), ("http://casa.example", 0), (HOME, 1)):
+        await hass.config.async_update(external_url=address)
+        assert await count() == expected
 
 
-@EACH_THAT_TELLS
-async def test_reports_with_guessed_references_change_nothing_and_are_counted(
+@pytest.mark.usefixtures("server")
+async def test_an_account_that_uses_no_webhook_has_no_address_in_the_cloud(
+    hass: HomeAssistant, accounts: Accounts, cloud: Cloud
+) -> None:
+    """One that was made is given back; another is made when it is used again."""
+    await accounts.set_up("inviosmart")
+    account = await accounts.set_up(
+        "smshosting", options={CONF_DELIVERY_REPORTS: "poll"}
+    )
+    assert cloud.hooks == {}
+
+    for chosen in ("auto", "poll", "auto"):
+        options = {CONF_DELIVERY_REPORTS: chosen}
+        hass.config_entries.async_update_entry(account, options=options)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        expected = [account.data[CONF_WEBHOOK_ID]] if chosen == "auto" else []
+        assert list(cloud.hooks) == expected
+
+
+# Forged reports
+
+
+@pytest.fixture
+async def forged(
     hass: HomeAssistant,
     accounts: Accounts,
     simulator: Simulator,
-    server: Server,
-    key: str,
-) -> None:
-    """Although ID and number are right; no fallback sends a second SMS."""
-    other = "smshosting" if key != "smshosting" else "smsviainternet"
-    fallback = await accounts.set_up(other)
+    server: Server,  # noqa: ARG001 - it gives an address
+    request: pytest.FixtureRequest,
+) -> tuple[MockConfigEntry, Callback]:
+    """Return an account, and what its provider would say of its failed message.
+
+    A failed delivery would be sent again by another account.
+    """
+    key: str = request.getfixturevalue("key")
+    fallback = await accounts.set_up("inviosmart")
     account = await accounts.set_up(
         key,
         options={
@@ -954,13 +988,108 @@ async def test_reports_with_guessed_references_change_nothing_and_are_counted(
     )
     await send(hass, account)
     report = await report_of(simulator, "failed")
-    path = URL(URL(report.url).path)
+    # What the provider would answer, if it were asked.
+    simulator.move(report.message_id, "sent")
+    return account, report
+
+
+@EACH_THAT_TELLS
+@pytest.mark.parametrize(
+    "reference", ["none", "empty", "dot", "unsigned", "another's", "of no message"]
+)
+async def test_a_report_without_the_reference_of_its_submission_changes_nothing(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    simulator: Simulator,
+    server: Server,
+    forged: tuple[MockConfigEntry, Callback],
+    key: str,
+    reference: str,
+) -> None:
+    """Although ID and number are right."""
+    account, report = forged
+    own = URL(report.url).query["submission"].rpartition(".")[0]
+    await send(hass, account, "Un altro allarme")
+    another = str(URL(callbacks_asked(simulator, key)[-1]).query["submission"])
+    queries: dict[str, dict[str, str]] = {
+        "none": {},
+        "empty": {"submission": ""},
+        "dot": {"submission": "."},
+        "unsigned": {"submission": own},
+        "another's": {"submission": another},
+        "of no message": {
+            "submission": str(
+                URL(account.runtime_data.webhook.callback_url("ignota")).query[
+                    "submission"
+                ]
+            )
+        },
+    }
+    path = URL(URL(report.url).path).with_query(queries[reference])
+
+    await bring(server, report, to=str(path))
+
+    is_hint = reference == "another's"
+    await until(lambda: counts(account) == ((1, 0) if is_hint else (0, 1)))
+    is_unsigned = reference in {"none", "empty", "dot", "unsigned"}
+    assert account.runtime_data.webhook.unsigned == int(is_unsigned)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    messages = account.runtime_data.messenger.open_messages(account.entry_id)
+    assert {str(one.status) for one in messages} <= {"queued", "sent"}
+    assert len(messages) == len(simulator.messages) == 2
+
+
+@pytest.mark.parametrize("key", ["smshosting"])
+async def test_six_hundred_guessed_ids_change_nothing_and_cost_no_second_sms(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    simulator: Simulator,
+    server: Server,
+    forged: tuple[MockConfigEntry, Callback],
+    key: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With the right number, the right ID among them, and a reference that is known.
+
+    The user chose it, and the provider's panel shows it. Each is counted, none reaches
+    a tracker, and the log has three lines.
+    """
+    account, report = forged
+    await hass.services.async_call(
+        DOMAIN,
+        "send_sms",
+        {
+            "config_entry_id": account.entry_id,
+            "numbers": ANNA,
+            "message": "Con nome",
+            "transaction_id": "allarme",
+        },
+        blocking=True,
+    )
+    named = await report_of(simulator, "failed")
+    simulator.move(named.message_id, "sent")
+    first = int(str(named.payload["id"])) - 300
+    path = URL(URL(report.url).path).with_query(submission="allarme")
+    fields = {name: str(value) for name, value in named.payload.items()}
     for guess in range(600):
-        query = {"submission": f"{guess:032x}"} if guess else {}
-        await bring(server, report, to=str(path.with_query(query)))
-    await until(lambda: counts(account) == (0, 600))
+        fields["id"] = str(first + guess)
+        response = await server.post(path, data=fields)
+        assert response.status == HTTPStatus.OK
+
+    webhook = account.runtime_data.webhook
+    assert (webhook.heard, webhook.ignored, webhook.unsigned) == (0, 600, 600)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert questions(simulator, key) == 0
+    assert len(simulator.messages) == 2
     assert status_of(hass, account) == "queued"
-    assert len(simulator.messages) == 1
+    lines = [
+        record.getMessage()
+        for record in caplog.records
+        if "signed reference" in record.getMessage()
+    ]
+    assert [line.rsplit(" ", maxsplit=3)[1] for line in lines] == ["1", "10", "100"]
+
+    # The provider itself, by the address that it was given, is believed.
+    await bring(server, named)
+    await until(lambda: webhook.heard == 1 and len(simulator.messages) == 3)
 
 
 async def test_our_log_lines_do_not_contain_the_id(  # noqa: PLR0913, PLR0917 - fixtures

@@ -50,7 +50,7 @@ from .providers import (
     Settings,
 )
 from .runtime import SmsItaliaConfigEntry
-from .webhook import DeliveryWebhook, wants_callbacks
+from .webhook import DeliveryWebhook
 
 _DEFAULT_COUNTRY = "IT"
 
@@ -88,7 +88,7 @@ async def create_account(
         sender=entry.data.get("sender"),
         options=options,
         recipients=recipients,
-        callback_url=webhook.callback_url if wants_callbacks(entry) else lambda _: None,
+        callback_url=webhook.callback_url,
         bundle_heading=lambda count: bundle_heading.format(count=count),
         channel=read_channel(entry.options),
         identity=entry.unique_id or "",

@@ -9,6 +9,9 @@ SUBENTRY_TYPE_RECIPIENT: Final = "recipient"
 CONF_PROVIDER: Final = "provider"
 """The key of the provider in the entry's data, beside the account's settings."""
 
+CONF_CALLBACK_KEY: Final = "callback_key"
+"""The key in the entry's data that signs the references of delivery callbacks."""
+
 CONF_NUMBERS: Final = "numbers"
 """The numbers (E.164) of a recipient in its subentry; the title is its name."""
 

@@ -8,7 +8,7 @@ from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_NUMBERS
+from .const import CONF_CALLBACK_KEY, CONF_NUMBERS
 from .providers import EmailOption, FieldKind
 from .runtime import SmsItaliaConfigEntry
 
@@ -38,7 +38,14 @@ async def async_get_config_entry_diagnostics(
     return {
         "entry": async_redact_data(
             entry.as_dict(),
-            {*private, CONF_WEBHOOK_ID, CONF_NUMBERS, "title", "unique_id"},
+            {
+                *private,
+                CONF_WEBHOOK_ID,
+                CONF_CALLBACK_KEY,
+                CONF_NUMBERS,
+                "title",
+                "unique_id",
+            },
         ),
         "capabilities": {
             "features": sorted(account.provider.capabilities.features),
@@ -67,5 +74,6 @@ async def async_get_config_entry_diagnostics(
             "is_reachable": runtime.webhook.is_reachable,
             "heard": runtime.webhook.heard,
             "ignored": runtime.webhook.ignored,
+            "unsigned": runtime.webhook.unsigned,
         },
     }

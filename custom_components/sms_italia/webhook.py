@@ -1,6 +1,8 @@
 """The webhook of an account, which providers call to report delivery."""
 
 from contextlib import suppress
+from hashlib import sha256
+import hmac
 from http import HTTPStatus
 import logging
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,12 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.network import NoURLAvailableError
 from yarl import URL
 
-from .const import CONF_DELIVERY_REPORTS, CONF_PROVIDER, DOMAIN
+from .const import (
+    CONF_CALLBACK_KEY,
+    CONF_DELIVERY_REPORTS,
+    CONF_PROVIDER,
+    DOMAIN,
+)
 from .messaging import DeliveryReports, Messenger
 from .providers import PROVIDERS, Feature
 
@@ -29,14 +36,18 @@ CLOUD = "cloud"
 _SUBMISSION = "submission"
 """The query parameter with the reference of a submission."""
 
+_SIGNATURE_LENGTH = 32
+"""Hexadecimal digits."""
+
 _MAX_BODY_BYTES = 64 * 1024
 
 
 class DeliveryWebhook:
     """Registers the webhook of an account that uses one, and follows its https address.
 
-    A caller needs the webhook's random ID and the reference of a submission. `heard`
-    counts the callbacks about known submissions, `ignored` all others.
+    Without an address there is no webhook either. A caller needs its random ID and the
+    signed reference of a submission. `heard` counts the callbacks about known
+    submissions, `ignored` all others, and `unsigned` those of them without a signature.
     """
 
     def __init__(
@@ -46,11 +57,13 @@ class DeliveryWebhook:
         self._hass = hass
         self._entry = entry
         self._messenger = messenger
+        self._is_wanted = False
         self._address: str | None = None
         self._registered: str | None = None
         self._searches = 0
         self.heard = 0
         self.ignored = 0
+        self.unsigned = 0
 
     @property
     def is_reachable(self) -> bool:
@@ -61,25 +74,28 @@ class DeliveryWebhook:
         """Return the URL for reports about a submission, None without an address."""
         if self._address is None:
             return None
-        return f"{self._address}{quote(reference, safe='')}"
+        return f"{self._address}{quote(self._signed(reference), safe='')}"
 
     @callback
     def async_setup(self) -> None:
         """Register the webhook, if the account uses it, and follow its address.
 
         Must run before the update listener is added: the first time, the webhook's ID
-        is stored in the entry. The external address is used until the cloud returns
-        one, which may take seconds.
+        and the key of its signatures are stored in the entry. The external address is
+        used until the cloud returns one, which may take seconds.
         """
         entry, hass = self._entry, self._hass
-        if CONF_WEBHOOK_ID not in entry.data:
-            hass.config_entries.async_update_entry(
-                entry,
-                data={**entry.data, CONF_WEBHOOK_ID: webhook.async_generate_id()},
-            )
-        self._address = self._external_address()
+        if not _can_report(entry):
+            return
+        new = {
+            key: webhook.async_generate_id()
+            for key in (CONF_WEBHOOK_ID, CONF_CALLBACK_KEY)
+            if key not in entry.data
+        }
+        if new:
+            hass.config_entries.async_update_entry(entry, data={**entry.data, **new})
         self.async_follow_entry()
-        entry.async_on_unload(self._unregister)
+        entry.async_on_unload(self._stop)
         entry.async_on_unload(
             hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._core_config_changed)
         )
@@ -95,19 +111,83 @@ class DeliveryWebhook:
                 )
             )
 
+    @callback
+    def async_follow_entry(self) -> None:
+        """Take up whether the account uses the webhook, and its title."""
+        was_wanted, self._is_wanted = self._is_wanted, _wants_callbacks(self._entry)
+        if self._is_wanted == was_wanted:
+            self._register()
+        elif self._is_wanted:
+            self._take(self._external_address())
+            self._update_address()
+        else:
+            self._stop()
+            self._entry.async_create_background_task(
+                self._hass,
+                async_remove_cloudhook(self._hass, self._entry),
+                f"{DOMAIN} webhook removal",
+            )
+
+    @callback
+    def _stop(self) -> None:
+        """Remove the webhook; what is being searched for comes too late."""
+        self._searches += 1
+        self._take(None)
+
+    @callback
+    def _take(self, address: str | None) -> None:
+        """Use another address, or none."""
+        self._address = address
+        self._register()
+
+    @callback
+    def _register(self) -> None:
+        """Register the webhook by the account's title, if there is an address."""
+        title = None if self._address is None else self._entry.title
+        if title == self._registered:
+            return
+        if self._registered is not None:
+            webhook.async_unregister(self._hass, self._id)
+        if title is not None:
+            webhook.async_register(
+                self._hass,
+                DOMAIN,
+                title,
+                self._id,
+                self._handle,
+                allowed_methods=["GET", "POST"],
+            )
+        self._registered = title
+
     @property
     def _id(self) -> str:
         webhook_id: str = self._entry.data[CONF_WEBHOOK_ID]
         return webhook_id
 
+    def _signed(self, reference: str) -> str:
+        """Return a reference with its signature behind a dot.
+
+        The user may have chosen the reference, so that it can be guessed.
+        """
+        key: str = self._entry.data[CONF_CALLBACK_KEY]
+        signature = hmac.new(key.encode(), reference.encode(errors="replace"), sha256)
+        return f"{reference}.{signature.hexdigest()[:_SIGNATURE_LENGTH]}"
+
+    def _reference(self, signed: str) -> str | None:
+        """Return the reference in a callback, None if the signature is not ours."""
+        reference, _, _ = signed.rpartition(".")
+        ours = self._signed(reference).encode(errors="replace")
+        is_ours = hmac.compare_digest(ours, signed.encode(errors="replace"))
+        return reference if is_ours else None
+
     async def _find_url(self) -> None:
-        """Set the address: the cloud's, else the external one if it is https."""
+        """Take the address: the cloud's, else the external one if it is https."""
         self._searches += 1
         this_search = self._searches
         address = _address(await self._cloudhook()) or self._external_address()
         if this_search == self._searches:
             # The result of an older search is out of date.
-            self._address = address
+            self._take(address)
 
     def _external_address(self) -> str | None:
         """Return the external address of Home Assistant if it is https."""
@@ -121,7 +201,7 @@ class DeliveryWebhook:
 
     async def _cloudhook(self) -> str | None:
         """Return the cloud's address of this webhook, None without a subscription."""
-        if CLOUD not in self._hass.config.components or self._registered is None:
+        if CLOUD not in self._hass.config.components:
             return None
         from homeassistant.components import cloud  # noqa: PLC0415 - loaded already
 
@@ -137,6 +217,10 @@ class DeliveryWebhook:
         self, hass: HomeAssistant, _webhook_id: str, request: Request
     ) -> Response:
         """Read a callback and respond at once; it is processed afterwards."""
+        reference = self._reference(request.query.get(_SUBMISSION, ""))
+        if reference is None:
+            self._ignore_unsigned()
+            return Response(status=HTTPStatus.OK)
         body = bytearray()
         while chunk := await request.content.read(_MAX_BODY_BYTES + 1 - len(body)):
             body += chunk
@@ -145,44 +229,27 @@ class DeliveryWebhook:
                 return Response(status=HTTPStatus.OK)
         self._entry.async_create_background_task(
             hass,
-            self._process(request.query.get(_SUBMISSION, ""), bytes(body)),
+            self._process(reference, bytes(body)),
             f"{DOMAIN} delivery callback",
         )
         return Response(status=HTTPStatus.OK)
+
+    def _ignore_unsigned(self) -> None:
+        """Count a callback that is not a provider's; log the 1st, 10th, 100th, ..."""
+        self.ignored += 1
+        self.unsigned += 1
+        if str(self.unsigned).rstrip("0") == "1":
+            _LOGGER.warning(
+                "%s: callbacks without a signed reference are ignored: %d so far",
+                self._entry.title,
+                self.unsigned,
+            )
 
     async def _process(self, reference: str, body: bytes) -> None:
         if await self._messenger.callback(self._entry.entry_id, reference, body):
             self.heard += 1
         else:
             self.ignored += 1
-
-    @callback
-    def async_follow_entry(self) -> None:
-        """Register the webhook by the account's title if it is used, else remove it."""
-        title = self._entry.title if wants_callbacks(self._entry) else None
-        if title == self._registered:
-            return
-        was_used = self._registered is not None
-        self._unregister()
-        if title is None:
-            return
-        webhook.async_register(
-            self._hass,
-            DOMAIN,
-            title,
-            self._id,
-            self._handle,
-            allowed_methods=["GET", "POST"],
-        )
-        self._registered = title
-        if not was_used:
-            self._update_address()
-
-    @callback
-    def _unregister(self) -> None:
-        if self._registered is not None:
-            webhook.async_unregister(self._hass, self._id)
-            self._registered = None
 
     @callback
     def _core_config_changed(self, event: Event[dict[str, Any]]) -> None:
@@ -199,17 +266,24 @@ class DeliveryWebhook:
 
     @callback
     def _update_address(self) -> None:
-        """Find the address again, in the background."""
+        """Find the address again, in the background, if it is wanted."""
+        if not self._is_wanted:
+            return
         self._entry.async_create_background_task(
             self._hass, self._find_url(), f"{DOMAIN} webhook address"
         )
 
 
-def wants_callbacks(entry: SmsItaliaConfigEntry) -> bool:
+def _can_report(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether the provider of an account can report delivery by itself."""
+    features = PROVIDERS[entry.data[CONF_PROVIDER]].capabilities.features
+    return Feature.DELIVERY_PUSH in features
+
+
+def _wants_callbacks(entry: SmsItaliaConfigEntry) -> bool:
     """Return whether the provider of an account is to report delivery by itself."""
     chosen = entry.options.get(CONF_DELIVERY_REPORTS, DeliveryReports.AUTO)
-    features = PROVIDERS[entry.data[CONF_PROVIDER]].capabilities.features
-    return chosen == DeliveryReports.AUTO and Feature.DELIVERY_PUSH in features
+    return chosen == DeliveryReports.AUTO and _can_report(entry)
 
 
 def _address(url: str | None) -> str | None:

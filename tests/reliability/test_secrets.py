@@ -35,12 +35,20 @@ from yarl import URL
 
 from custom_components import sms_italia
 from custom_components.sms_italia import account_setup
-from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
+from custom_components.sms_italia.const import (
+    CONF_CALLBACK_KEY,
+    CONF_FALLBACK,
+    DOMAIN,
+)
 from custom_components.sms_italia.diagnostics import async_get_config_entry_diagnostics
 from custom_components.sms_italia.messaging import Timing, mask_number
-from custom_components.sms_italia.providers import PROVIDERS, FieldKind, Timeouts
+from custom_components.sms_italia.providers import (
+    PROVIDERS,
+    Feature,
+    FieldKind,
+    Timeouts,
+)
 from custom_components.sms_italia.runtime import MESSENGER
-from custom_components.sms_italia.webhook import wants_callbacks
 from simulator import Fault, Simulator
 from tests.accounts import Accounts, as_input, secrets_of, settings_for
 
@@ -235,8 +243,11 @@ class Usage:
         await self.simulator.finish_callbacks()
         for report in self.simulator.callbacks:
             await self.post(report.url, json.dumps(dict(report.payload)).encode())
-        for entry in filter(wants_callbacks, self.entries.values()):
+        for key, entry in self.entries.items():
+            if Feature.DELIVERY_PUSH not in PROVIDERS[key].capabilities.features:
+                continue
             url = f"/api/webhook/{entry.data[CONF_WEBHOOK_ID]}"
+            signed = entry.runtime_data.webhook.callback_url(WORD)
             for body in (
                 b"",
                 b"\xff\xfe" + WORD.encode(),
@@ -246,6 +257,7 @@ class Usage:
             ):
                 await self.post(url, body)
                 await self.post(f"{url}?submission={WORD}", body)
+                await self.post(signed, body)
         await self.settle()
 
     async def post(self, url: str, body: bytes) -> None:
@@ -348,7 +360,9 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
         await hass.config_entries.async_setup(key)
     await usage.send_in_all_ways("smshosting")
     for key in PROVIDERS:
-        secrets.append(usage.entries[key].data[CONF_WEBHOOK_ID])
+        data = usage.entries[key].data
+        names = {CONF_WEBHOOK_ID, CONF_CALLBACK_KEY} & data.keys()
+        secrets += [data[name] for name in names]
         await hass.config_entries.async_remove(key)
         await usage.settle()
     await hass.data[MESSENGER].close()
