@@ -8,11 +8,15 @@ from .const import DOMAIN
 from .messaging import Message, Refusal, RequestRefusedError, Stage
 from .providers import Cause, ErrorKind, NotAcceptedError, ProviderError, Status
 
+_NOT_OF_THE_INPUT = frozenset(
+    {Refusal.DAILY_LIMIT, Refusal.GROUP_SIZE_UNKNOWN, Refusal.ACCOUNT_NOT_LOADED}
+)
+"""Refusals after which the same call may be accepted another time."""
+
 
 def refusal_error(err: RequestRefusedError) -> HomeAssistantError:
     """Return the error of a call that was refused before any request was sent."""
-    if err.reason in {Refusal.DAILY_LIMIT, Refusal.ACCOUNT_NOT_LOADED}:
-        # Nothing is wrong with the input.
+    if err.reason in _NOT_OF_THE_INPUT:
         return HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key=err.reason,

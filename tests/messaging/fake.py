@@ -73,6 +73,8 @@ class Operation(StrEnum):
     PROBE = "probe"
     """The harmless question, which proves the credentials and the line."""
     ESTIMATE = "estimate"
+    GROUPS = "groups"
+    """For the sizes of the groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,13 @@ class FakeClient(ProviderClient):
             if cost is None:
                 raise OutcomeUnknownError("no_price")
             return cost * len(submission.recipients)
+
+    @override
+    async def group_sizes(self) -> Mapping[str, int]:
+        """Return how many numbers each group has."""
+        async with self._request(Operation.GROUPS) as reply:
+            _raised(reply)
+            return {group: len(numbers) for group, numbers in self.groups.items()}
 
     @override
     async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:

@@ -98,6 +98,7 @@ CALLS: dict[str, tuple[Feature, Callable[[ProviderClient], Awaitable[object]]]] 
         Feature.PUSH,
         lambda client: client.create_invitation(NUMBER),
     ),
+    "group_sizes": (Feature.GROUPS, lambda client: client.group_sizes()),
     "picture": (Feature.PICTURE_PUSH, lambda client: client.picture("1")),
     "find_pictures": (
         Feature.PICTURE_PUSH,

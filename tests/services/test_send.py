@@ -23,6 +23,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.sms_italia.const import (
+    CONF_DAILY_LIMIT,
     CONF_ENCODING,
     CONF_FALLBACK,
     CONF_RETRY_FOR,
@@ -725,6 +726,25 @@ async def test_groups_are_those_of_the_account_that_is_named(
         (BRUNO, "inviosmart"),
     }
     assert {one["to"] for one in answer["messages"]} == {"group:7", BRUNO}
+
+
+@pytest.mark.parametrize(
+    ("group", "error"), [("7", "daily_limit"), ("8", "group_size_unknown")]
+)
+async def test_a_group_that_exceeds_the_daily_limit_or_has_no_size_is_refused(
+    hass: HomeAssistant, accounts: Accounts, push: Simulator, group: str, error: str
+) -> None:
+    """Of 500 numbers where 200 parts a day are allowed; nothing leaves."""
+    push.account("smshosting").groups["7"] = tuple(
+        f"+39333{index:07}" for index in range(500)
+    )
+    await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 200})
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await send_sms(hass, message="Ciao", group=group)
+
+    assert caught.value.translation_key == error
+    assert sends(push) == []
 
 
 async def test_a_group_of_an_account_that_refuses_all_is_in_the_answer(

@@ -18,6 +18,8 @@ class Refusal(StrEnum):
     """It is a number of another country without its plus."""
     COUNTRY_NOT_ALLOWED = "country_not_allowed"
     DAILY_LIMIT = "daily_limit"
+    GROUP_SIZE_UNKNOWN = "group_size_unknown"
+    """The provider does not say how many numbers `group` has, and a limit is set."""
     ACCOUNT_NOT_LOADED = "account_not_loaded"
     UNSUPPORTED = "unsupported"
     """The provider has no such thing: `field` (of `send_sms`) and `provider`."""

@@ -13,6 +13,7 @@ from .compose import (
     DailyLimits,
     create_dispatch,
     estimate_request,
+    group_sizes,
     prices_by_country,
     request_again,
 )
@@ -199,10 +200,16 @@ class Messenger:
         """
         answer_by = self.answer_by() if answer_by is None else answer_by
         account = await self._accounts.wait_for(request.account, answer_by)
+        sizes: Mapping[str, int] = {}
+        if request.options.groups:
+            sizes = await group_sizes(account, answer_by)
+            # It may have been replaced meanwhile.
+            account = await self._accounts.wait_for(request.account, answer_by)
         messages = create_dispatch(
             request,
             account,
             self._limits,
+            sizes,
             self._open.ids,
             self._clock.moment(),
         )

@@ -212,7 +212,8 @@ class Message:
     it last changed, `attempt_at` (steady time) when it is looked at next. `attempts`
     counts the submissions that it was part of. `first_try_until` (steady time) is set
     where one that was never tried gets a try after a start, though it has expired.
-    `joined_in` is the ID of the message that carries it together with others.
+    `joined_in` is the ID of the message that carries it together with others. `size` is
+    how many numbers its group had when it was asked for, 1 for a number.
     `unanswered` are the accounts that were sent the text and did not say whether they
     accepted it; an account stays in it when it turns out not to have.
     `marked_text` is what is sent of it since its own text was refused as a repeat.
@@ -240,6 +241,7 @@ class Message:
     attempt_at: float | None = None
     type: MessageType | None = None
     joined_in: int | None = None
+    size: int = 1
     unanswered: tuple[str, ...] = ()
     failed_over_from: str | None = None
     marked_text: str | None = field(default=None, repr=False)

@@ -406,6 +406,14 @@ class ProviderClient(ABC):
         """
         raise unsupported("no_picture_push")
 
+    async def group_sizes(self) -> Mapping[str, int]:
+        """Return how many numbers each group of the phonebook has (feature GROUPS).
+
+        By the group's ID; one whose size cannot be read is left out. Raises
+        ProviderError.
+        """
+        raise unsupported("no_groups")
+
     def parse_report(self, body: bytes) -> Report | None:  # noqa: ARG002 - for those that can
         """Return the report in the body of a delivery callback (feature DELIVERY_PUSH).
 

@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from custom_components.sms_italia.messaging import Message, Stage, group_address
+from custom_components.sms_italia.messaging import (
+    Message,
+    Refusal,
+    RequestRefusedError,
+    Stage,
+    group_address,
+)
 from custom_components.sms_italia.messaging.account import Accounts
 from custom_components.sms_italia.messaging.delivery import settle_group
 from custom_components.sms_italia.messaging.ledger import Ledger, Query
@@ -20,7 +26,7 @@ from custom_components.sms_italia.providers import (
     Status,
 )
 
-from ..fake import LANDLINE, MANY, REFERENCE, THROTTLED_FOR_7_SECONDS
+from ..fake import LANDLINE, MANY, REFERENCE, THROTTLED_FOR_7_SECONDS, Lost
 from ..helpers import (
     NUMBER,
     OTHER,
@@ -181,6 +187,30 @@ async def test_a_group_whose_numbers_all_had_the_text_gets_it_with_the_time(
     assert all(text.startswith(f"{TEXT} ") for text in texts[2:])
 
 
+async def test_a_group_in_doubt_counts_by_its_size(harness: Harness) -> None:
+    await harness.attach(KEY, daily_limit=2)
+    harness.client(KEY).reply(Lost.ANSWER)
+    message = group_of(await harness.send(KEY, groups=(GROUP,)))
+    assert (message.stage, message.parts) == (Stage.IN_DOUBT, 2)
+    assert harness.messenger.totals.spent_today(KEY).parts == 2
+    with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
+        await harness.send(KEY)
+
+
+@pytest.mark.parametrize(("limit", "count"), [(5, 2), (6, 4)])
+async def test_a_group_that_is_repeated_with_the_time_obeys_the_limit(
+    harness: Harness, limit: int, count: int
+) -> None:
+    """The time makes the text longer for each of its numbers."""
+    await harness.attach(KEY, daily_limit=limit)
+    text = "x" * 155
+    await harness.send(KEY, text=text, groups=(GROUP,))
+    again = group_of(await harness.send(KEY, text=text, groups=(GROUP,)))
+    assert len(harness.arrived(KEY)) == count
+    spent = harness.messenger.totals.spent_today(KEY).parts
+    assert spent == 2 + (0 if again.error else 4)
+
+
 async def test_a_group_whose_numbers_were_all_refused_failed(harness: Harness) -> None:
     harness.client(KEY).blocked |= {OTHER, THIRD}
     await harness.attach(KEY)
@@ -193,7 +223,7 @@ async def test_a_group_that_does_not_exist_is_refused_and_goes_nowhere_else(
     harness: Harness,
 ) -> None:
     await harness.attach(MANY)
-    await harness.attach(KEY, fallback=(MANY,))
+    await harness.attach(KEY, fallback=(MANY,), daily_limit=0)
     (message,) = await harness.send(KEY, groups=("nessuno",))
     assert (message.status, message.error) == (Status.FAILED, ErrorKind.REFUSED)
     assert message.detail == "unknown_group"

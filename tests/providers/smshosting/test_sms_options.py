@@ -168,6 +168,37 @@ async def test_a_thousand_recipients_are_each_answered_for(
     assert len(simulator.messages) == 999
 
 
+async def test_groups_are_counted_by_their_contacts(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    groups = simulator.account(KEY).groups
+    groups["7"] = (NUMBER, OTHER_NUMBER)
+    groups["8"] = ()
+
+    assert await client_of(simulator, KEY, session).group_sizes() == {"7": 2, "8": 0}
+
+    request = simulator.requests[-1]
+    assert (request.method, request.path) == ("GET", "/rest/api/phonebook/group/list")
+
+
+async def test_a_group_whose_size_cannot_be_read_is_left_out(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer(
+        [
+            {"id": "7", "contactCount": "12"},
+            {"id": 8, "contactCount": -1},
+            {"id": 9},
+            {"contactCount": 3},
+            "10",
+        ]
+    )
+
+    sizes = await client_at(KEY, session, canned.url).group_sizes()
+
+    assert sizes == {"7": 12}
+
+
 async def test_a_thousand_recipients_are_one_estimate(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:

@@ -1,7 +1,7 @@
 """From a request to a dispatch and its messages: pure, nothing is sent or stored."""
 
 from .dispatch import create_dispatch, new_message, request_again
-from .estimate import estimate_request, prices_by_country
+from .estimate import estimate_request, group_sizes, prices_by_country
 from .numbers import (
     NumberError,
     country_of,
@@ -21,6 +21,7 @@ __all__ = [
     "country_of",
     "create_dispatch",
     "estimate_request",
+    "group_sizes",
     "join_title",
     "new_message",
     "parse_number",

@@ -1,7 +1,7 @@
 """From a request to a dispatch and its messages, or to the reason of a refusal."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 import logging
 
@@ -30,6 +30,7 @@ from .validation import (
     check_sender,
     check_text,
     longest_text,
+    size_groups,
     sort_targets,
 )
 
@@ -41,27 +42,28 @@ _FIRST_ATTEMPT = 120
 """Seconds that the only attempt along a route may take, where there is no retrying."""
 
 
-def create_dispatch(
+def create_dispatch(  # noqa: PLR0913, PLR0917 - what a dispatch is made of
     request: SendRequest,
     account: Account,
     limits: DailyLimits,
+    sizes: Mapping[str, int],
     ids: Iterator[int],
     now: Moment,
 ) -> list[Message]:
     """Return the messages of a new dispatch for a request to an account.
 
-    Each number gets one message, and so does each group of the options, of which
-    nobody here knows how many numbers it has. The messages to targets that are not
-    sent to are closed. Where the account's daily limit is full, its fallbacks alone are
-    tried. Raises RequestRefusedError if nothing of it may be sent.
+    Each number gets one message, and so does each group of the options, which counts by
+    its size. `sizes` has those that the provider says. The messages to targets that are
+    not sent to are closed. Where the account's daily limit is full, its fallbacks alone
+    are tried. Raises RequestRefusedError if nothing of it may be sent.
     """
     options, prepared = check_request(request, account, now.wall)
     good, refused = sort_targets(account, request.targets, options.groups)
-    addresses = [(target.number.e164, target.recipient) for target in good]
-    addresses += [(group_address(group), None) for group in options.groups]
+    groups = size_groups(account, options.groups, sizes)
     # A group means nothing to another account.
-    others = [] if options.groups else account.route[1:]
-    route = limits.route(account, others, prepared.parts, len(addresses))
+    others = [] if groups else account.route[1:]
+    count = len(good) + sum(groups.values())
+    route = limits.route(account, others, prepared.parts, count)
     due = now.steady + ((options.send_at or now.wall) - now.wall)
     dispatch = Dispatch(
         id=next(ids),
@@ -78,8 +80,12 @@ def create_dispatch(
     )
     return [
         *(
-            new_message(dispatch, next(ids), number, recipient, now)
-            for number, recipient in addresses
+            new_message(dispatch, next(ids), one.number.e164, one.recipient, now)
+            for one in good
+        ),
+        *(
+            _group_message(dispatch, next(ids), group, size, now)
+            for group, size in groups.items()
         ),
         *(refused_message(dispatch, next(ids), one, now) for one in refused),
     ]
@@ -125,6 +131,14 @@ def new_message(
         parts=dispatch.parts,
         attempt_at=now.steady,
     )
+
+
+def _group_message(
+    dispatch: Dispatch, id_: int, group: str, size: int, now: Moment
+) -> Message:
+    """Return the new message to a group of so many numbers."""
+    message = new_message(dispatch, id_, group_address(group), None, now)
+    return replace(message, size=size, parts=dispatch.parts * size)
 
 
 def refused_message(

@@ -48,6 +48,21 @@ async def estimate_request(
     )
 
 
+async def group_sizes(account: Account, answer_by: float) -> Mapping[str, int]:
+    """Return the size of each group at an account's provider, by its ID.
+
+    Empty if no daily limit asks for them, or if the provider does not answer by that
+    moment of the loop's clock.
+    """
+    if not (account.options.daily_limit and account.has(Feature.GROUPS)):
+        return {}
+    try:
+        async with asyncio.timeout_at(answer_by):
+            return await account.client.group_sizes()
+    except TimeoutError, ProviderError:
+        return {}
+
+
 async def _quoted_cost(
     account: Account,
     prepared: PreparedText,

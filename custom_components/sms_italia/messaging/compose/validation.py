@@ -122,6 +122,23 @@ def check_limit(account: Account, committed: int, wanted: int) -> None:
         )
 
 
+def size_groups(
+    account: Account, groups: Sequence[str], sizes: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Return how many numbers each group counts for, by its ID.
+
+    One whose size is not known counts for one, unless a daily limit is set: then it
+    raises RequestRefusedError.
+    """
+    for group in groups:
+        if group not in sizes and account.options.daily_limit:
+            raise RequestRefusedError(
+                Refusal.GROUP_SIZE_UNKNOWN,
+                {"group": shown(group), "account": account.name},
+            )
+    return {group: sizes.get(group, 1) for group in groups}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyLimits:
     """What the attached accounts may still send today.

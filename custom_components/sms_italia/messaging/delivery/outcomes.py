@@ -247,6 +247,8 @@ async def settle_group(
     parts and the cost of them all.
     """
     ids = open_messages.ids
+    # Those of the text that was sent, which may have the time behind it.
+    parts = message.parts // max(message.size, 1) or message.dispatch.parts
     options = replace(message.dispatch.options, groups=())
     dispatch = replace(message.dispatch, id=next(ids), options=options)
     members = [
@@ -256,7 +258,8 @@ async def settle_group(
                 id=next(ids),
                 dispatch=dispatch,
                 number=number,
-                parts=dispatch.parts,
+                parts=parts,
+                size=1,
             ),
             account,
             outcome,

@@ -79,7 +79,8 @@ class Submitter:
         text = marked_text(self._dispatch, self._context.clock.local_time(), most)
         if text is not None:
             for one in duplicates:
-                one.message = replace(one.message, parts=parts_of(text))
+                parts = parts_of(text) * one.message.size
+                one.message = replace(one.message, parts=parts)
         return text
 
     async def submit(self, batch: Sequence[Pending], text: str | None = None) -> None:
@@ -199,7 +200,10 @@ class Submitter:
             return False
         parts = self._open.committed_parts(self._account.id)
         if self._account.id == self._dispatch.route[0]:
-            longer = sum(one.message.parts - self._dispatch.parts for one in batch)
+            longer = sum(
+                one.message.parts - self._dispatch.parts * one.message.size
+                for one in batch
+            )
             return longer > 0 and parts + longer > limit
         for one in batch:
             if (known := self._on_the_wire(one)) is not None:

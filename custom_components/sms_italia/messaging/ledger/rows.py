@@ -42,7 +42,7 @@ INSERT INTO clock (rowid, clock, steady, wall) VALUES (1, ?, ?, ?)
 ON CONFLICT DO UPDATE
 SET clock = excluded.clock, steady = excluded.steady, wall = excluded.wall
 """
-_FIXED = frozenset({"id", "dispatch", "number", "recipient"})
+_FIXED = frozenset({"id", "dispatch", "number", "recipient", "size"})
 """Columns of a message that never change: their indexes need not be written again."""
 
 
@@ -213,6 +213,7 @@ def _message_row(message: Message) -> Row:
         "attempt_at": message.attempt_at,
         "type": message.type,
         "joined_in": message.joined_in,
+        "size": message.size,
         "unanswered": " ".join(message.unanswered) or None,
         "failed_over_from": message.failed_over_from,
         "marked_text": message.marked_text,
@@ -312,6 +313,7 @@ def _message(row: ReadRow, dispatch: Dispatch) -> Message:
         attempt_at=row["attempt_at"],
         type=None if type_ is None else MessageType(type_),
         joined_in=row["joined_in"],
+        size=row["size"],
         unanswered=tuple((row["unanswered"] or "").split()),
         failed_over_from=row["failed_over_from"],
         marked_text=row["marked_text"],

@@ -53,6 +53,7 @@ CREATE TABLE messages (
     attempt_at REAL,
     type TEXT,
     joined_in INTEGER,
+    size INTEGER NOT NULL,
     unanswered TEXT,
     failed_over_from TEXT,
     marked_text TEXT,

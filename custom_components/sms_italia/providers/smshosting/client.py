@@ -281,6 +281,25 @@ class SmshostingClient(ProviderClient):
         return await self._search.of_refs(refs)
 
     @override
+    @confirmed
+    async def group_sizes(self) -> Mapping[str, int]:
+        """Return how many contacts each group of the address book has, by its ID.
+
+        Facts: docs/development/provider-apis/smshosting.md 2.11.
+        """
+        answer = await self._api.get("phonebook/group/list")
+        rows = accepted_list(answer, Purpose.QUESTION)
+        sizes: dict[str, int] = {}
+        for row in map(as_object, rows):
+            group = as_message_id(row.get("id"))
+            size = as_count(row.get("contactCount"))
+            if group is not None and size is not None:
+                sizes[group] = size
+        if rows and not sizes:
+            raise OutcomeUnknownError("no_group")
+        return sizes
+
+    @override
     def parse_report(self, body: bytes) -> Report | None:
         """Return the report in the form of a status callback, None if unreadable."""
         return parse_callback(body)
