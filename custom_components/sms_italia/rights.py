@@ -23,12 +23,12 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Allowed(StrEnum):
-    """Who may call an action."""
+    """Who may call an action; a websocket command or subscription names one too."""
 
     SENDERS = "senders"
     """Who may control each target; for free numbers, all entities."""
     OWNERS = "owners"
-    """Who sent the message that it is about, and administrators."""
+    """Who asked for the message that it is about, and administrators."""
     ADMINISTRATORS = "administrators"
 
 
@@ -41,8 +41,20 @@ class Caller:
 
     @property
     def sees_all(self) -> bool:
-        """Whether full numbers and texts are shown."""
+        """Whether everything is allowed, and full numbers and texts are shown."""
         return self.user is None or self.user.is_admin
+
+    @callback
+    def require(self, allowed: Allowed) -> None:
+        """Raise Unauthorized for a user who may not call what names this.
+
+        What senders and owners may do depends on the call, so that it asks again.
+        """
+        match allowed:
+            case Allowed.ADMINISTRATORS:
+                self.require_administrator()
+            case Allowed.SENDERS | Allowed.OWNERS:
+                pass
 
     @callback
     def require_administrator(self) -> None:
@@ -52,12 +64,12 @@ class Caller:
 
     @callback
     def require_owner(self, message: Message) -> None:
-        """Raise Unauthorized for a user who neither sent a message nor administers."""
+        """Raise Unauthorized for a user who neither asked for it nor administers."""
         if self.user is None or message.dispatch.user != self.user.id:
             self.require_administrator()
 
     @callback
-    def require(self, policy: str, entity_ids: Iterable[str]) -> None:
+    def require_entities(self, policy: str, entity_ids: Iterable[str]) -> None:
         """Raise Unauthorized for the first entity that the policy does not allow."""
         if self.user is None:
             return
@@ -68,14 +80,14 @@ class Caller:
                 )
 
     @callback
-    def require_free_numbers(self) -> None:
-        """Raise Unauthorized for a user who may not control everything."""
+    def require_all_entities(self) -> None:
+        """Raise Unauthorized for a user who may not control all entities."""
         if self.user and not self.user.permissions.access_all_entities(POLICY_CONTROL):
             raise Unauthorized(context=self.context, permission=POLICY_CONTROL)
 
 
 async def async_caller(hass: HomeAssistant, context: Context | None) -> Caller:
-    """Return who makes a call. Raises UnknownUser."""
+    """Return who makes a call; raises UnknownUser."""
     user = None
     if context is not None and context.user_id is not None:
         user = await hass.auth.async_get_user(context.user_id)
@@ -91,22 +103,19 @@ def async_permitted(
     entry: SmsItaliaConfigEntry,
     request: SendRequest,
 ) -> SendRequest:
-    """Return a request to an account as its caller may send it.
+    """Return a request to an account as its caller may make it; raises Unauthorized.
 
     Another sender becomes the account's own, since the alarm of a script must not fail
-    for the rights of who pressed it. Raises Unauthorized.
+    for the rights of who pressed it.
     """
     if caller.user is None:
         return request
-    targets = [one for one in request.targets if isinstance(one, Target)]
-    if any(one.recipient is None for one in targets):
-        caller.require_free_numbers()
-    recipients = {one.recipient for one in targets if one.recipient is not None}
-    caller.require(POLICY_CONTROL, _notify_entities(hass, entry, recipients))
+    _require_targets(hass, caller, entry, request)
     options = request.options
     if options.groups:
         caller.require_administrator()
-    if options.sender and not caller.sees_all:
+    usual = {None, "", entry.data.get("sender")}
+    if not caller.sees_all and options.sender not in usual:
         _LOGGER.warning(
             "%s: only administrators choose a sender; the account's own is used",
             entry.title,
@@ -115,13 +124,25 @@ def async_permitted(
     return replace(request, options=options, user=caller.user.id)
 
 
-def _notify_entities(
-    hass: HomeAssistant, entry: SmsItaliaConfigEntry, recipients: set[str]
-) -> list[str]:
-    """Return the IDs of the notify entities of an account's recipients."""
-    registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    return [
-        one.entity_id
-        for one in registered
-        if one.domain == NOTIFY_DOMAIN and one.config_subentry_id in recipients
-    ]
+def _require_targets(
+    hass: HomeAssistant,
+    caller: Caller,
+    entry: SmsItaliaConfigEntry,
+    request: SendRequest,
+) -> None:
+    """Raise Unauthorized unless the caller may send to each target.
+
+    A recipient without a notify entity is like a free number.
+    """
+    recipients = {one.recipient for one in request.targets if isinstance(one, Target)}
+    entities = {
+        one.config_subentry_id: one.entity_id
+        for one in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+        if one.domain == NOTIFY_DOMAIN and one.config_subentry_id is not None
+    }
+    if recipients - entities.keys():
+        caller.require_all_entities()
+    caller.require_entities(
+        POLICY_CONTROL,
+        (entity_id for one, entity_id in entities.items() if one in recipients),
+    )

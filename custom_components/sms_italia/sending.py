@@ -130,7 +130,7 @@ async def read_options(
     if picture:
         if (entity_id := entity_of(picture)) is not None:
             caller = await async_caller(hass, context)
-            caller.require(POLICY_READ, [entity_id])
+            caller.require_entities(POLICY_READ, [entity_id])
         picture = await read_picture(hass, picture)
     return SendOptions(
         sender=known.get(ATTR_SENDER),

@@ -17,7 +17,7 @@ from homeassistant.core import (
 import voluptuous as vol
 
 from ..const import DOMAIN
-from ..rights import Allowed, async_caller
+from ..rights import Allowed, Caller, async_caller
 from .history import (
     CANCEL_SCHEMA,
     FIND_MESSAGES_SCHEMA,
@@ -37,8 +37,6 @@ from .send import (
     async_send_sms,
 )
 
-type _Handler = Callable[[ServiceCall], Coroutine[object, object, ServiceResponse]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Action:
@@ -47,7 +45,7 @@ class _Action:
     name: str
     schema: vol.Schema
     allowed: Allowed
-    handler: _Handler
+    handler: Callable[[ServiceCall, Caller], Coroutine[object, object, ServiceResponse]]
     response: SupportsResponse
 
 
@@ -110,16 +108,14 @@ def async_setup_services(hass: HomeAssistant) -> None:
         )
 
 
-def _guarded(action: _Action) -> _Handler:
-    """Return what an action does, for those who may call it.
-
-    What senders and owners may do depends on the call, and is asked for in there.
-    """
-    if action.allowed is not Allowed.ADMINISTRATORS:
-        return action.handler
+def _guarded(
+    action: _Action,
+) -> Callable[[ServiceCall], Coroutine[object, object, ServiceResponse]]:
+    """Return what an action does, for those who may call it."""
 
     async def handle(call: ServiceCall) -> ServiceResponse:
-        (await async_caller(call.hass, call.context)).require_administrator()
-        return await action.handler(call)
+        caller = await async_caller(call.hass, call.context)
+        caller.require(action.allowed)
+        return await action.handler(call, caller)
 
     return handle

@@ -18,7 +18,7 @@ from ..messaging import (
     RequestRefusedError,
 )
 from ..providers import ProviderError, Status
-from ..rights import async_caller
+from ..rights import Caller
 from ..runtime import MESSENGER
 from ..sending import account_title, as_timestamp, parse_number
 from .responses import history_response
@@ -57,7 +57,7 @@ _PUBLIC_ID = re.compile(r"[0-7][0-9a-fA-F]{15}")
 """As `Message.public_id` writes it; ids are positive and have 63 bits."""
 
 
-async def async_find_messages(call: ServiceCall) -> ServiceResponse:
+async def async_find_messages(call: ServiceCall, caller: Caller) -> ServiceResponse:
     """Return a page of the history: `messages`, newest first, and their `total`.
 
     Raises a translated HomeAssistantError for an invalid number, an unknown account, or
@@ -81,20 +81,19 @@ async def async_find_messages(call: ServiceCall) -> ServiceResponse:
         found = await _messenger(hass).ledger.find(query)
     except LedgerUnreadableError:
         raise history_error() from None
-    caller = await async_caller(hass, call.context)
     return {
         "messages": [history_response(hass, one, caller) for one in found.messages],
         "total": found.total,
     }
 
 
-async def async_cancel(call: ServiceCall) -> ServiceResponse:
+async def async_cancel(call: ServiceCall, caller: Caller) -> ServiceResponse:
     """Cancel a message that waits, here or at its provider; return the message.
 
-    Raises a translated HomeAssistantError if it cannot be cancelled.
+    Raises Unauthorized for that of another user, and a translated HomeAssistantError if
+    it cannot be cancelled.
     """
     hass, messenger = call.hass, _messenger(call.hass)
-    caller = await async_caller(hass, call.context)
     account = ""
     try:
         message_id = read_message_id(call.data[ATTR_MESSAGE_ID])

@@ -12,6 +12,7 @@ from ..errors import history_error, provider_error, refusal_error
 from ..messaging import LedgerUnreadableError, Refusal, RequestRefusedError
 from ..pictures import save_picture
 from ..providers import Feature, MessageRef, ProviderClient, ProviderError
+from ..rights import Caller
 from ..runtime import SmsItaliaConfigEntry
 from ..sending import parse_number
 from .history import ATTR_MESSAGE_ID, ATTR_NUMBER, read_message_id
@@ -35,7 +36,9 @@ GET_PUSH_PICTURE_SCHEMA = vol.Schema(
 )
 
 
-async def async_create_push_invitation(call: ServiceCall) -> ServiceResponse:
+async def async_create_push_invitation(
+    call: ServiceCall, _caller: Caller
+) -> ServiceResponse:
     """Return the `url` that invites a number to the provider's app.
 
     The url is as the provider writes it, often without "https://".
@@ -49,7 +52,7 @@ async def async_create_push_invitation(call: ServiceCall) -> ServiceResponse:
     return {"url": invitation.url}
 
 
-async def async_get_push_picture(call: ServiceCall) -> ServiceResponse:
+async def async_get_push_picture(call: ServiceCall, _caller: Caller) -> ServiceResponse:
     """Save the picture of a Push; return its `path` and its `media_content_id`.
 
     The latter is None if the file is not in a media folder.

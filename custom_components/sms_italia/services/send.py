@@ -1,7 +1,7 @@
 """The actions that send, and the one that estimates what sending costs."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,6 +15,7 @@ from homeassistant.helpers.service import async_get_config_entry
 from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
+from ..account_setup import parse_targets
 from ..const import DOMAIN
 from ..errors import delivery_error, refusal_error
 from ..messaging import (
@@ -27,10 +28,12 @@ from ..messaging import (
     Target,
     group_address,
     join_title,
+    mask_number,
+    split_numbers,
 )
 from ..notify import RecipientNotifyEntity
 from ..providers import Status
-from ..rights import Caller, async_caller, async_permitted
+from ..rights import Caller, async_permitted
 from ..runtime import MESSENGER, SmsItaliaConfigEntry
 from ..sending import (
     ATTR_GROUP,
@@ -70,21 +73,18 @@ type _Result = Sequence[Message] | HomeAssistantError
 """The messages of a share, or the error that refused it as a whole."""
 
 
-async def async_send_sms(call: ServiceCall) -> ServiceResponse:
+async def async_send_sms(call: ServiceCall, caller: Caller) -> ServiceResponse:
     """Send to numbers and groups through an account, to recipients through theirs.
 
     Returns, if asked to, `messages` and `credit` (euro; only if one account sent).
-    Raises a translated HomeAssistantError if no account accepted or queued a message,
-    or if a recipient's entity is not loaded; all others are sent to before.
+    Raises Unauthorized, before anything is sent, if the caller may not send all of it,
+    and a translated HomeAssistantError if no account accepted or queued a message, or
+    if a recipient's entity is not loaded; all others are sent to before.
     """
     hass = call.hass
     with SendingCall(hass, call.context, _named_entry(call)) as sending:
         recipients = await async_find_recipients(call, sending.answer_by)
-        shares = await _shares(call, recipients)
-        caller = await async_caller(hass, call.context)
-        for share in shares:
-            # Before anything is sent through the others.
-            async_permitted(hass, caller, share.entry, share.request)
+        shares = await _shares(call, caller, recipients)
         results = await _submit_all(sending, shares)
         errors = [error for result in results if (error := _error_of(hass, result))]
         if len(errors) == len(results):
@@ -95,17 +95,19 @@ async def async_send_sms(call: ServiceCall) -> ServiceResponse:
     if not call.return_response:
         return None
     messages: list[JsonValueType] = []
+    given = await _given_numbers(call, caller)
     for share, result in zip(shares, results, strict=True):
-        messages += await _responses(hass, share, result, caller)
+        messages += await _responses(hass, caller, share, result, given)
     return {"messages": messages, "credit": _credit([share.entry for share in shares])}
 
 
-async def async_estimate(call: ServiceCall) -> ServiceResponse:
+async def async_estimate(call: ServiceCall, caller: Caller) -> ServiceResponse:
     """Return parts, encoding and cost (euro) of a text without sending it.
 
-    Without a target, the cost is that of one SMS. Raises ServiceValidationError for
-    recipients of several accounts, each of which has its own options and prices, and a
-    translated HomeAssistantError for a recipient whose entity is not loaded.
+    Without a target, the cost is that of one SMS. Raises Unauthorized for a target that
+    the caller may not send to, ServiceValidationError for recipients of several
+    accounts, each of which has its own options and prices, and a translated
+    HomeAssistantError for a recipient whose entity is not loaded.
     """
     messenger = call.hass.data[MESSENGER]
     recipients = await async_find_recipients(call, messenger.answer_by())
@@ -116,9 +118,8 @@ async def async_estimate(call: ServiceCall) -> ServiceResponse:
             translation_domain=DOMAIN, translation_key="several_accounts"
         )
     ((entry, of_account),) = targets
-    if call.data.get(ATTR_GROUP):
-        (await async_caller(call.hass, call.context)).require_administrator()
     request = _request(call, entry, of_account, await _options(call))
+    request = async_permitted(call.hass, caller, entry, request)
     try:
         estimate = await messenger.estimate(request)
     except RequestRefusedError as err:
@@ -154,11 +155,14 @@ def _request(
     )
 
 
-async def _shares(call: ServiceCall, recipients: TargetedRecipients) -> list[_Share]:
+async def _shares(
+    call: ServiceCall, caller: Caller, recipients: TargetedRecipients
+) -> list[_Share]:
     """Return what a call sends through each account; groups are those of one account.
 
-    Raises a translated HomeAssistantError for a call without a target, an account that
-    is not loaded, or fields that are not valid.
+    Raises Unauthorized if the caller may not send all of it, and a translated
+    HomeAssistantError for a call without a target, an account that is not loaded, or
+    fields that are not valid.
     """
     targets = await _targets(call, recipients, needs_target=True)
     options = await _options(call)
@@ -167,11 +171,16 @@ async def _shares(call: ServiceCall, recipients: TargetedRecipients) -> list[_Sh
     return [
         _Share(
             entry=entry,
-            request=_request(
-                call,
+            request=async_permitted(
+                call.hass,
+                caller,
                 entry,
-                of_account,
-                options if owner is None or entry is owner else without_groups,
+                _request(
+                    call,
+                    entry,
+                    of_account,
+                    options if owner is None or entry is owner else without_groups,
+                ),
             ),
         )
         for entry, of_account in targets
@@ -265,23 +274,37 @@ def _record_notifications(
             entity.record_notification()
 
 
+async def _given_numbers(call: ServiceCall, caller: Caller) -> Collection[str]:
+    """Return the numbers of a call, which its caller knows, in E.164 and as given."""
+    numbers: Sequence[str] = call.data[ATTR_NUMBERS]
+    if caller.sees_all or not numbers:
+        return ()
+    pieces = [piece for number in numbers for piece in split_numbers(number)]
+    parsed = await parse_targets(call.hass, pieces)
+    return {*pieces, *(one.given for one in parsed)}
+
+
 async def _responses(
-    hass: HomeAssistant, share: _Share, result: _Result, caller: Caller
+    hass: HomeAssistant,
+    caller: Caller,
+    share: _Share,
+    result: _Result,
+    given: Collection[str],
 ) -> list[JsonValueType]:
     """Return what the response shows of a share's messages.
 
-    The free numbers of the call itself are repeated to whoever gave them.
+    The numbers that the call has `given` are shown in full to whoever gave them.
     """
     if not isinstance(result, HomeAssistantError):
-        known = {
-            target.number.e164
-            for target in share.request.targets
-            if isinstance(target, Target) and target.recipient is None
-        }
-        return await message_responses(hass, result, caller, known)
-    given = [target.given for target in share.request.targets]
-    given += map(group_address, share.request.options.groups)
-    return [_refused(share.entry, one, result) for one in given]
+        return await message_responses(hass, result, caller, given)
+    addresses = [
+        target.given
+        if caller.sees_all or target.given in given
+        else mask_number(target.given)
+        for target in share.request.targets
+    ]
+    addresses += map(group_address, share.request.options.groups)
+    return [_refused(share.entry, one, result) for one in addresses]
 
 
 def _refused(
