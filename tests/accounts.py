@@ -81,7 +81,7 @@ def arrived(simulator: Simulator) -> list[tuple[str, str]]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something is true that work in the background makes true."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - nothing there could set an event
             await asyncio.sleep(0.01)
 

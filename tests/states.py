@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.util import slugify
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -59,3 +59,10 @@ async def restart(hass: HomeAssistant, account: MockConfigEntry) -> None:
     await async_mock_restore_state_shutdown_restart(hass)
     assert await hass.config_entries.async_setup(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def notify(hass: HomeAssistant, action: str, /, **data: Any) -> None:  # noqa: ANN401 - as an automation writes them
+    """Call a notify action and wait for it."""
+    await hass.services.async_call(
+        NOTIFY_DOMAIN, action, data, blocking=True, context=Context()
+    )

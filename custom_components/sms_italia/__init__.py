@@ -16,6 +16,7 @@ from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import async_name_devices
 from .messaging import Clock, Messenger, Timing
+from .notify_action import async_register_action, async_remove_action
 from .reloads import async_will_be_loaded
 from .repairs import (
     async_check_settings,
@@ -59,6 +60,8 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, close)
     async_setup_services(hass)
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        await async_register_action(hass, entry)
     return True
 
 
@@ -69,6 +72,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
     would be missing while the connection is down and an alarm must be queued.
     """
     messenger = hass.data[MESSENGER]
+    await async_register_action(hass, entry)
     webhook = DeliveryWebhook(hass, entry, messenger)
     webhook.async_setup()
     changes = AccountChanges(hass, entry)
@@ -115,7 +119,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Remove an account's issues, its address in the cloud and its messages."""
+    """Remove an account's action, issues, address in the cloud and messages."""
+    async_remove_action(hass, entry)
     async_clear_account(hass, entry)
     for other in hass.config_entries.async_loaded_entries(DOMAIN):
         # The removed account may have been a fallback of this one.

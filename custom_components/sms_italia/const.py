@@ -12,6 +12,9 @@ CONF_PROVIDER: Final = "provider"
 CONF_CALLBACK_KEY: Final = "callback_key"
 """The key in the entry's data that signs the references of delivery callbacks."""
 
+CONF_NOTIFY_ACTION: Final = "notify_action"
+"""The key in the entry's data of the name of `notify.<account>`, without the domain."""
+
 CONF_NUMBERS: Final = "numbers"
 """The numbers (E.164) of a recipient in its subentry; the title is its name."""
 

@@ -8,7 +8,7 @@ from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_CALLBACK_KEY, CONF_NUMBERS
+from .const import CONF_CALLBACK_KEY, CONF_NOTIFY_ACTION, CONF_NUMBERS
 from .providers import EmailOption, FieldKind
 from .runtime import SmsItaliaConfigEntry
 
@@ -42,6 +42,7 @@ async def async_get_config_entry_diagnostics(
                 *private,
                 CONF_WEBHOOK_ID,
                 CONF_CALLBACK_KEY,
+                CONF_NOTIFY_ACTION,
                 CONF_NUMBERS,
                 "title",
                 "unique_id",

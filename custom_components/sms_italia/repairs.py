@@ -60,6 +60,7 @@ CLEAR_TEXT_ADDRESS = "clear_text_address"
 HTTPS_REQUIRED = "https_required"
 UNDELIVERED = "undelivered"
 PROVIDER_WAIT = "provider_wait"
+ACTION_NAME = "action_name"
 _ACCOUNT_ISSUES = (
     LOW_CREDIT,
     DAILY_LIMIT_REACHED,
@@ -68,6 +69,7 @@ _ACCOUNT_ISSUES = (
     HTTPS_REQUIRED,
     UNDELIVERED,
     PROVIDER_WAIT,
+    ACTION_NAME,
 )
 
 _DATA_ACCOUNT = "account"
@@ -272,7 +274,8 @@ class _UndeliveredFixFlow(_FixFlow):
         self.hass.data[REFUSED_CALLS].async_remove(self._account, self._refused)
 
 
-_FIX_FLOWS: Mapping[str, type[_FixFlow]] = {
+_FIX_FLOWS: Mapping[str, type[RepairsFlow]] = {
+    ACTION_NAME: ConfirmRepairFlow,
     DAILY_LIMIT_REACHED: _DailyLimitFixFlow,
     FALLBACK_MISSING: _FallbackFixFlow,
     CLEAR_TEXT_ADDRESS: _ClearTextFixFlow,
@@ -523,6 +526,21 @@ def async_clear_daily_limit(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
 
 
 @callback
+def async_report_action_name(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, *, wish: str, name: str
+) -> None:
+    """Create the issue of an action whose name something else has."""
+    _set_issue(
+        hass,
+        entry,
+        ACTION_NAME,
+        is_due=True,
+        wish=f"notify.{wish}",
+        action=f"notify.{name}",
+    )
+
+
+@callback
 def async_clear_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
     """Delete all issues of an account that is removed."""
     for key in _ACCOUNT_ISSUES:
@@ -566,6 +584,7 @@ def _set_issue(
         issue_id,
         data={_DATA_ACCOUNT: entry.entry_id} if key in _FIX_FLOWS else None,
         is_fixable=key in _FIX_FLOWS,
+        is_persistent=key == ACTION_NAME,
         severity=ir.IssueSeverity.WARNING,
         translation_key=key,
         translation_placeholders={"account": entry.title, **placeholders},

@@ -181,6 +181,14 @@ class Messenger:
             self._stop_closing()
             await self._stop()
 
+    async def account(self, account_id: str, until: float) -> Account:
+        """Return an account; one that is being loaded is waited for.
+
+        Until a moment of the loop's clock at the latest. Raises RequestRefusedError
+        (ACCOUNT_NOT_LOADED).
+        """
+        return await self._accounts.wait_for(account_id, until)
+
     def answer_by(self) -> float:
         """Return when an action that begins now is answered at the latest.
 

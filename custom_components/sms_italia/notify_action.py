@@ -1,0 +1,205 @@
+"""The action `notify.<account>`, which core's `alert` and older automations call.
+
+It exists from the start of the integration until its account is removed, whether or not
+the account is loaded: an `alert` that is on at a start finds it. The discovery of the
+notify component is not used, since it gives it an account's title as its name.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from homeassistant.components.notify import (
+    ATTR_DATA,
+    ATTR_MESSAGE,
+    ATTR_TARGET,
+    ATTR_TITLE,
+    DOMAIN as NOTIFY_DOMAIN,
+    NOTIFY_SERVICE_SCHEMA,
+)
+from homeassistant.const import CONF_DESCRIPTION, CONF_NAME
+from homeassistant.core import HomeAssistant, ServiceCall, callback
+from homeassistant.helpers.service import async_set_service_schema
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import slugify
+
+from .const import CONF_NOTIFY_ACTION, CONF_PROVIDER, DOMAIN
+from .errors import refusal_error
+from .messaging import (
+    BadTarget,
+    RequestRefusedError,
+    SendRequest,
+    Target,
+    TooLong,
+    join_title,
+)
+from .repairs import async_report_action_name
+from .runtime import MESSENGER, SmsItaliaConfigEntry
+from .sending import (
+    SendingCall,
+    named_targets,
+    raise_unless_accepted,
+    read_shared_options,
+)
+
+_OF_NOTIFY = frozenset({"notify", "persistent_notification", "send_message"})
+"""The actions of the notify component itself."""
+
+_NOTHING_LEFT = "unknown"
+"""What `slugify` makes of a title without a letter or digit."""
+
+_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    ATTR_MESSAGE: {"required": True, "selector": {"text": {"multiline": True}}},
+    ATTR_TITLE: {"selector": {"text": {}}},
+    ATTR_TARGET: {"selector": {"text": {"multiple": True}}},
+    ATTR_DATA: {"selector": {"object": {}}},
+}
+"""The fields of the action as the action editor shows them, without their texts."""
+
+
+_PHONE_COMMANDS = frozenset(
+    {"clear_notification", "delete_alert", "request_location_update"}
+)
+
+
+class AccountAction:
+    """The action of an account."""
+
+    def __init__(self, hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+        """Set up the action; it is not registered yet."""
+        self._hass = hass
+        self.entry = entry
+
+    async def async_handle(self, service: ServiceCall) -> None:
+        """Send for a call; an account that is being loaded is waited for.
+
+        Raises a translated HomeAssistantError if no message was accepted.
+        """
+        if is_phone_command(service.data[ATTR_MESSAGE]):
+            return
+        with SendingCall(self._hass, service.context, self.entry) as call:
+            request = await self._request(service, call.answer_by)
+            raise_unless_accepted(self._hass, await call.send(self.entry, request))
+
+    async def _request(self, service: ServiceCall, answer_by: float) -> SendRequest:
+        """Return the request of a call.
+
+        To the targets; without targets, to all recipients. Raises a translated
+        HomeAssistantError if the account is not loaded at `answer_by`, a moment of the
+        loop's clock.
+        """
+        hass, entry, data = self._hass, self.entry, service.data
+        try:
+            account = await hass.data[MESSENGER].account(entry.entry_id, answer_by)
+        except RequestRefusedError as err:
+            raise refusal_error(err) from None
+        options = await read_shared_options(
+            hass, account, data.get(ATTR_DATA) or {}, service.context
+        )
+        names = data.get(ATTR_TARGET)
+        targets: list[Target | BadTarget] = []
+        if names is not None:
+            targets = await named_targets(hass, entry, names)
+        else:
+            for of_recipient in account.recipients.values():
+                targets += of_recipient
+        return SendRequest(
+            account=entry.entry_id,
+            targets=tuple(targets),
+            text=join_title(data.get(ATTR_TITLE), data[ATTR_MESSAGE]),
+            options=options,
+            too_long=TooLong.CUT,
+        )
+
+
+async def async_register_action(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry
+) -> None:
+    """Register the action of an account, unless it is registered.
+
+    Its name is chosen once and stays with the account, whatever its title becomes. One
+    that something else uses is left to it: then the next free one is chosen, and an
+    issue says so. Must run before the update listener is added, since the name is
+    stored in the entry.
+    """
+    wish = entry.data.get(CONF_NOTIFY_ACTION) or _wish(entry)
+    if _owner(hass, wish) is entry:
+        return
+    name = _free_name(hass, entry, wish)
+    if name != wish:
+        async_report_action_name(hass, entry, wish=wish, name=name)
+    if name != entry.data.get(CONF_NOTIFY_ACTION):
+        hass.config_entries.async_update_entry(
+            entry, data={**entry.data, CONF_NOTIFY_ACTION: name}
+        )
+    hass.services.async_register(
+        NOTIFY_DOMAIN,
+        name,
+        AccountAction(hass, entry).async_handle,
+        schema=NOTIFY_SERVICE_SCHEMA,
+    )
+    async_set_service_schema(hass, NOTIFY_DOMAIN, name, await _description(hass, name))
+
+
+@callback
+def async_remove_action(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Remove the action of an account that is removed."""
+    name = entry.data.get(CONF_NOTIFY_ACTION, "")
+    if _owner(hass, name) is entry:
+        hass.services.async_remove(NOTIFY_DOMAIN, name)
+
+
+def is_phone_command(message: str) -> bool:
+    """Return whether a message is one to the companion app, and no text for people.
+
+    https://companion.home-assistant.io/docs/notifications/notification-commands
+    """
+    word = message.strip()
+    is_command = word.startswith("command_") and len(word.split()) == 1
+    return word in _PHONE_COMMANDS or is_command
+
+
+def _wish(entry: SmsItaliaConfigEntry) -> str:
+    """Return the name that an account's title asks for, else its provider's."""
+    name = slugify(entry.title)
+    return name if name and name != _NOTHING_LEFT else str(entry.data[CONF_PROVIDER])
+
+
+def _free_name(hass: HomeAssistant, entry: SmsItaliaConfigEntry, wish: str) -> str:
+    """Return the name itself, or with the lowest number that nothing uses."""
+    taken = _OF_NOTIFY | hass.services.async_services_for_domain(NOTIFY_DOMAIN).keys()
+    taken |= {
+        other.data.get(CONF_NOTIFY_ACTION, "")
+        for other in hass.config_entries.async_entries(DOMAIN)
+        if other is not entry
+    }
+    name, number = wish, 1
+    while name in taken:
+        number += 1
+        name = f"{wish}_{number}"
+    return name
+
+
+@callback
+def _owner(hass: HomeAssistant, name: str) -> SmsItaliaConfigEntry | None:
+    """Return the account whose action has a name, None if it is not one of ours."""
+    action = hass.services.async_services_for_domain(NOTIFY_DOMAIN).get(name)
+    handler = getattr(action.job.target, "__self__", None) if action else None
+    return handler.entry if isinstance(handler, AccountAction) else None
+
+
+async def _description(hass: HomeAssistant, name: str) -> dict[str, Any]:
+    """Return what the action editor shows, in Home Assistant's language."""
+    texts = await async_get_translations(hass, hass.config.language, "common", {DOMAIN})
+    prefix = f"component.{DOMAIN}.common.notify_action"
+    return {
+        CONF_NAME: texts[f"{prefix}_name"].format(action=name),
+        CONF_DESCRIPTION: texts[f"{prefix}_description"],
+        "fields": {
+            field: {
+                **definition,
+                CONF_NAME: texts[f"{prefix}_{field}_name"],
+                CONF_DESCRIPTION: texts[f"{prefix}_{field}_description"],
+            }
+            for field, definition in _FIELDS.items()
+        },
+    }

@@ -1,0 +1,450 @@
+"""The action `notify.<account>`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.alert import DOMAIN as ALERT_DOMAIN
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
+from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.const import STATE_OFF, STATE_ON
+from homeassistant.core import CoreState, HomeAssistant, ServiceCall
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.helpers.service import async_get_all_descriptions
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.sms_italia.const import CONF_NOTIFY_ACTION, DOMAIN
+from custom_components.sms_italia.providers import PROVIDERS
+from simulator import Fault, Simulator
+
+from .accounts import Accounts, arrived
+from .states import notify
+
+ANNA = "+393331234567"
+BRUNO = "+393409876543"
+CARLA = "+393201112223"
+RECIPIENTS = {"Anna": [ANNA], "Bruno Bianchi": [BRUNO, CARLA]}
+
+EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
+
+
+class Stranger:
+    """Another integration's notify action under a name that an account would have."""
+
+    def __init__(self, hass: HomeAssistant, name: str = "smshosting") -> None:
+        """Register it, over whatever has the name."""
+        self.calls: list[Mapping[str, Any]] = []
+        hass.services.async_register(NOTIFY_DOMAIN, name, self._take)
+
+    async def _take(self, call: ServiceCall) -> None:
+        self.calls.append(call.data)
+
+
+def has_action(hass: HomeAssistant, name: str) -> bool:
+    """Return whether there is a notify action."""
+    return hass.services.has_service(NOTIFY_DOMAIN, name)
+
+
+@pytest.mark.parametrize(
+    ("target", "reached"),
+    [
+        ("333 123 4567", [ANNA]),
+        ([ANNA, "0039 340 9876543"], [ANNA, BRUNO]),
+        ("Anna", [ANNA]),
+        ([" anna ", "BRUNO BIANCHI"], [ANNA, BRUNO, CARLA]),
+        (["Anna", ANNA, "3331234567"], [ANNA]),
+        (["+39 366 7654321", "Anna"], ["+393667654321", ANNA]),
+        (None, [ANNA, BRUNO, CARLA]),
+    ],
+)
+async def test_targets_are_numbers_or_names_of_recipients(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    target: object,
+    reached: list[str],
+) -> None:
+    """Each number gets the text once; without a target all recipients do."""
+    await accounts.set_up("smsviainternet", recipients=RECIPIENTS)
+    data = {} if target is None else {"target": target}
+
+    await notify(hass, "smsviainternet", message="Prova", **data)
+
+    assert sorted(arrived(simulator)) == sorted((to, "Prova") for to in reached)
+
+
+@EACH_PROVIDER
+async def test_a_bad_target_does_not_stop_the_others(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """Whether we see that it is bad or the provider does."""
+    account = await accounts.set_up(key, title="SMS", recipients=RECIPIENTS)
+    blocked = "+393667654321"
+    simulator.account(key).blocked.add(blocked)
+
+    await notify(
+        hass,
+        "sms",
+        message="Prova",
+        target=["Nessuno", blocked, "Anna", "899 123456", "+1 202 555 0123", BRUNO],
+    )
+
+    assert sorted(arrived(simulator)) == [(ANNA, "Prova"), (BRUNO, "Prova")]
+    unique_id = f"{account.entry_id}_last_delivery_status"
+    entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, unique_id)
+    assert entity_id is not None
+    state = hass.states.get(entity_id)
+    assert state is not None
+    assert state.state == "failed"
+    assert state.attributes["error"] == "recipient"
+
+
+@pytest.mark.parametrize(
+    ("target", "placeholders"),
+    [
+        (["Nessuno"], {"number": "Nessuno"}),
+        (["899 123456", "Nessuno"], {"number": "1. ***456"}),
+        (["+1 202 555 0123"], {"number": "***123", "country": "US"}),
+        ([], {}),
+    ],
+    ids=["invalid_number", "premium_number", "country_not_allowed", "no_targets"],
+)
+async def test_targets_that_are_all_bad_are_named(
+    request: pytest.FixtureRequest,
+    hass: HomeAssistant,
+    accounts: Accounts,
+    target: list[str],
+    placeholders: Mapping[str, str],
+) -> None:
+    """The error says which and why; it is that of the case's name."""
+    await accounts.set_up("smshosting", recipients=RECIPIENTS)
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await notify(hass, "smshosting", message="Prova", target=target)
+
+    assert caught.value.translation_key == request.node.callspec.id
+    assert caught.value.translation_placeholders == placeholders
+
+
+async def test_an_account_without_recipients_needs_a_target(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """It says what to do."""
+    await accounts.set_up("smshosting")
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await notify(hass, "smshosting", message="Prova")
+
+    assert caught.value.translation_key == "no_targets"
+
+
+async def test_data_chooses_sender_and_encoding(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """For this one message."""
+    await accounts.set_up("smshosting", recipients=RECIPIENTS)
+
+    await notify(
+        hass,
+        "smshosting",
+        target="Anna",
+        message="Città: 5 €",
+        title="Casa",
+        data={"sender": "Allarme", "encoding": "unicode"},
+    )
+    await notify(
+        hass,
+        "smshosting",
+        target="Anna",
+        message="Ciao 👋",
+        data={"encoding": "gsm7"},
+    )
+
+    first, second = simulator.messages
+    assert (first.sender, first.text) == ("Allarme", "Casa\nCittà: 5 €")
+    assert (second.sender, second.text) == ("Casa", "Ciao ?")
+
+
+async def test_a_message_in_doubt_says_so(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """It may have left: the error does not call it failed, and it is not repeated."""
+    await accounts.set_up("transactionale", recipients=RECIPIENTS)
+    simulator.inject("transactionale", Fault.CUT_AFTER_ACCEPT, operation="send")
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await notify(hass, "transactionale", message="Prova", target="Anna")
+
+    assert caught.value.translation_key == "outcome_uncertain"
+    assert arrived(simulator) == [(ANNA, "Prova")]
+    state = hass.states.get("sensor.anna_last_delivery_status")
+    assert state is not None
+    assert state.state == "uncertain"
+
+
+# Its name
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Casa mia", "casa_mia"),
+        ("Perché no?", "perche_no"),
+        ("🚨🔥", "smshosting"),
+        ("---", "smshosting"),
+        ("Notify", "notify_2"),
+        ("Send message", "send_message_2"),
+    ],
+)
+async def test_the_name_comes_from_the_title(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, title: str, name: str
+) -> None:
+    """From the provider's where the title has no letter; never one of the component."""
+    await accounts.set_up("smshosting", title=title)
+
+    await notify(hass, name, message="Prova", target=ANNA)
+
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+
+async def test_the_name_stays_whatever_the_title_becomes(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    account = await accounts.set_up("smshosting", title="Casa")
+    hass.config_entries.async_update_entry(account, title="Mare")
+    await hass.async_block_till_done()
+    assert await hass.config_entries.async_reload(account.entry_id)
+
+    await notify(hass, "casa", message="Prova", target=ANNA)
+
+    assert not has_action(hass, "mare")
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+
+async def test_a_name_is_never_that_of_another_account(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """The second one that wants it gets a number, and an issue says so."""
+    first = await accounts.set_up("smshosting", title="Casa")
+    second = await accounts.set_up("transactionale", title="Casa")
+    issue_id = f"action_name_{second.entry_id}"
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.is_persistent
+    assert issue.translation_placeholders == {
+        "account": "Casa",
+        "wish": "notify.casa",
+        "action": "notify.casa_2",
+    }
+
+    await notify(hass, "casa", message="Uno", target=ANNA)
+    await hass.config_entries.async_remove(first.entry_id)
+    await notify(hass, "casa_2", message="Due", target=ANNA)
+    assert await hass.config_entries.async_reload(second.entry_id)
+    await notify(hass, "casa_2", message="Tre", target=ANNA)
+
+    assert not has_action(hass, "casa")
+    providers = [message.provider for message in simulator.messages]
+    assert providers == ["smshosting", "transactionale", "transactionale"]
+    # The issue is closed by hand.
+    assert await async_setup_component(hass, REPAIRS_DOMAIN, {})
+    client = await hass_client()
+    url = "/api/repairs/issues/fix"
+    response = await client.post(url, json={"handler": DOMAIN, "issue_id": issue_id})
+    flow = (await response.json())["flow_id"]
+    await client.post(f"{url}/{flow}", json={})
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_the_name_of_an_account_that_is_not_loaded_is_kept_for_it(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    first = await accounts.set_up("smshosting", title="Casa")
+    assert await hass.config_entries.async_set_disabled_by(
+        first.entry_id, ConfigEntryDisabler.USER
+    )
+    hass.services.async_remove(NOTIFY_DOMAIN, "casa")
+
+    second = await accounts.set_up("transactionale", title="Casa")
+
+    assert second.data[CONF_NOTIFY_ACTION] == "casa_2"
+
+
+async def test_an_action_that_was_there_before_stays_what_it_was(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """It is neither taken over nor removed."""
+    stranger = Stranger(hass)
+    account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
+
+    await notify(hass, "smshosting", message="1")
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await notify(hass, "smshosting_2", message="2", target="Anna")
+    await hass.config_entries.async_remove(account.entry_id)
+    await notify(hass, "smshosting", message="3")
+
+    assert [call["message"] for call in stranger.calls] == ["1", "3"]
+    assert arrived(simulator) == [(ANNA, "2")]
+
+
+async def test_an_action_that_replaced_ours_stays(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Ours gets another name when the account is loaded again."""
+    account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
+    stranger = Stranger(hass)
+
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await notify(hass, "smshosting", message="1")
+    await notify(hass, "smshosting_2", message="2", target="Anna")
+    await hass.config_entries.async_remove(account.entry_id)
+    await notify(hass, "smshosting", message="3")
+
+    assert [call["message"] for call in stranger.calls] == ["1", "3"]
+    assert arrived(simulator) == [(ANNA, "2")]
+
+
+# When it is there
+
+
+async def test_it_is_there_until_the_account_is_removed(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """While the account is not loaded, it says so."""
+    account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
+    assert await hass.config_entries.async_unload(account.entry_id)
+    with pytest.raises(HomeAssistantError) as caught:
+        await notify(hass, "smshosting", message="Prova", target="Anna")
+    assert caught.value.translation_key == "account_not_loaded"
+
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await notify(hass, "smshosting", message="Prova", target="Anna")
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+    await hass.config_entries.async_remove(account.entry_id)
+    assert not has_action(hass, "smshosting")
+
+
+async def test_it_waits_for_an_account_that_a_start_will_load(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
+    assert await hass.config_entries.async_unload(account.entry_id)
+    hass.set_state(CoreState.starting)
+
+    call = hass.async_create_task(
+        notify(hass, "smshosting", message="Prova", target="Anna")
+    )
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await call
+
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+
+async def test_it_is_described_in_the_language_of_the_system(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """With the fields that it has, for the editor of actions."""
+    hass.config.language = "it"
+    await accounts.set_up("smshosting", title="Casa")
+
+    descriptions = await async_get_all_descriptions(hass)
+
+    action = descriptions[NOTIFY_DOMAIN]["casa"]
+    assert action["name"] == "Invia un SMS con casa"
+    assert list(action["fields"]) == ["message", "title", "target", "data"]
+    assert all(field["description"] for field in action["fields"].values())
+
+
+# Core's alert
+
+
+def door_alert(**changes: object) -> dict[str, Any]:
+    """Return the configuration of an alert about a door."""
+    return {
+        ALERT_DOMAIN: {
+            "door": {
+                "name": "Porta",
+                "entity_id": "binary_sensor.door",
+                "repeat": 30,
+                "title": "Allarme",
+                "message": "La porta è aperta",
+                "done_message": "La porta è chiusa",
+                "notifiers": ["smshosting"],
+                "data": {"sender": "Allarme"},
+                **changes,
+            }
+        }
+    }
+
+
+async def close_the_door(hass: HomeAssistant) -> None:
+    """End the alert."""
+    hass.states.async_set("binary_sensor.door", STATE_OFF)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_alerts_of_home_assistant_are_sent(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Core's `alert` knows only this action; both its texts arrive."""
+    await accounts.set_up("smshosting", recipients=RECIPIENTS)
+    assert await async_setup_component(hass, ALERT_DOMAIN, door_alert())
+
+    hass.states.async_set("binary_sensor.door", STATE_ON)
+    await hass.async_block_till_done()
+    opened = {(ANNA, "Allarme\nLa porta è aperta")}
+    assert opened <= set(arrived(simulator))
+    await close_the_door(hass)
+
+    assert len(arrived(simulator)) == 6
+    assert (CARLA, "Allarme\nLa porta è chiusa") in arrived(simulator)
+    assert {message.sender for message in simulator.messages} == {"Allarme"}
+
+
+async def test_an_alert_that_is_on_at_a_start_arrives_with_its_first_call(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The account is loaded after it."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    assert await hass.config_entries.async_unload(account.entry_id)
+    hass.set_state(CoreState.starting)
+    assert await async_setup_component(hass, ALERT_DOMAIN, door_alert())
+
+    hass.states.async_set("binary_sensor.door", STATE_ON)
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done()
+
+    assert arrived(simulator) == [(ANNA, "Allarme\nLa porta è aperta")]
+    await close_the_door(hass)
+
+
+async def test_an_alert_that_starts_before_the_integration_arrives_with_its_next_call(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """The order of a start cannot be promised: recipes repeat after a minute."""
+    alert = door_alert(repeat=[1, 10], data={})
+    assert await async_setup_component(hass, ALERT_DOMAIN, alert)
+    hass.states.async_set("binary_sensor.door", STATE_ON)
+    await hass.async_block_till_done()
+
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    assert arrived(simulator) == []
+    freezer.tick(timedelta(minutes=1))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert arrived(simulator) == [(ANNA, "Allarme\nLa porta è aperta")]
+    await close_the_door(hass)
