@@ -109,6 +109,9 @@ async def test_the_diagnostics_of_each_provider(  # noqa: PLR0913, PLR0917 - fix
     diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, account)
 
     assert diagnostics == snapshot(exclude=props("created_at", "modified_at", "url"))
+    address = URL(simulator.url(key))
+    assert address.path != "/"
+    assert diagnostics["entry"]["data"]["url"] == str(address.origin())
 
 
 @EACH_PROVIDER

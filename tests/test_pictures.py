@@ -286,6 +286,10 @@ async def test_a_huge_file_is_not_read_to_its_end(hass: HomeAssistant) -> None:
         ("cortile", "cortile.jpg"),
         ("cortile.png", "cortile.png.jpg"),
         ("pagina.html", "pagina.html.jpg"),
+        # Types that Python finds in these names.
+        ("cortile.jpg.gz", "cortile.jpg.gz.jpg"),
+        ("data:image_jpeg,cortile.sh", "data:image_jpeg,cortile.sh.jpg"),
+        ("cortile.jpe", "cortile.jpe.jpg"),
         ("allarmi/2026/cortile", "allarmi/2026/cortile.jpg"),
         ("allarmi/../cortile.jpg", "cortile.jpg"),
     ],

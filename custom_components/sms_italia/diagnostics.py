@@ -1,12 +1,14 @@
 """The diagnostics of an account, without secrets, numbers and texts."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from homeassistant.components.diagnostics import async_redact_data
-from homeassistant.const import CONF_WEBHOOK_ID
+from homeassistant.const import CONF_URL, CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
+from yarl import URL
 
 from .const import CONF_CALLBACK_KEY, CONF_NOTIFY_ACTION, CONF_NUMBERS
 from .providers import EmailOption, FieldKind
@@ -36,18 +38,7 @@ async def async_get_config_entry_diagnostics(
     credit = runtime.coordinator.data
     now = dt_util.utcnow().timestamp()
     return {
-        "entry": async_redact_data(
-            entry.as_dict(),
-            {
-                *private,
-                CONF_WEBHOOK_ID,
-                CONF_CALLBACK_KEY,
-                CONF_NOTIFY_ACTION,
-                CONF_NUMBERS,
-                "title",
-                "unique_id",
-            },
-        ),
+        "entry": _entry(entry, private),
         "capabilities": {
             "features": sorted(account.provider.capabilities.features),
             "recipients_per_submission": (
@@ -78,3 +69,22 @@ async def async_get_config_entry_diagnostics(
             "unsigned": runtime.webhook.unsigned,
         },
     }
+
+
+def _entry(entry: SmsItaliaConfigEntry, private: Iterable[str]) -> dict[str, Any]:
+    """Return the entry without what is private, and the host alone of its address."""
+    shown = async_redact_data(
+        entry.as_dict(),
+        {
+            *private,
+            CONF_WEBHOOK_ID,
+            CONF_CALLBACK_KEY,
+            CONF_NOTIFY_ACTION,
+            CONF_NUMBERS,
+            "title",
+            "unique_id",
+        },
+    )
+    # The path may be that of a proxy, with a key of its own.
+    address = str(URL(entry.data[CONF_URL]).origin())
+    return {**shown, "data": {**shown["data"], CONF_URL: address}}

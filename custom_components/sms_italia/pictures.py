@@ -1,8 +1,7 @@
 """Reads pictures from cameras, media and folders, and saves them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-import mimetypes
 from pathlib import Path
 
 from homeassistant.components import image, media_source
@@ -17,6 +16,10 @@ _LOCAL_MEDIA = "local"
 
 _MAX_BYTES = 16 * 1024 * 1024
 """Bytes; the most that is read of a file. No provider accepts as much."""
+
+
+_SAME: Mapping[str, Collection[str]] = {".jpg": (".jpeg",)}
+"""Other suffixes of the same type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +168,9 @@ def _write(hass: HomeAssistant, filename: str, picture: Picture) -> SavedPicture
     home = folders.get(_LOCAL_MEDIA) or next(iter(folders.values()), "")
     try:
         name = Path(filename)
-        if mimetypes.guess_type(filename)[0] != picture.content_type:
-            name = name.with_name(name.name + Path(picture.filename).suffix)
+        suffix = Path(picture.filename).suffix
+        if name.suffix.lower() not in {suffix, *_SAME.get(suffix, ())}:
+            name = name.with_name(name.name + suffix)
         folder = Path(home).resolve()
         path = (folder / name).resolve()
         if not (
