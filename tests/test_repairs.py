@@ -1167,15 +1167,19 @@ async def test_what_waited_in_a_restored_backup_is_listed_and_can_be_sent(
     assert statuses == ["queued", "uncertain"]
 
 
-async def test_trouble_with_the_ledger_outlives_the_account(
+async def test_what_was_set_aside_goes_with_the_last_account(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
-    """The ledger belongs to all of them."""
+    """The ledger belongs to all of them, also to those that are not loaded."""
     account = await damage(hass, accounts)
+    other = await accounts.set_up("inviosmart")
+    assert await hass.config_entries.async_unload(other.entry_id)
+    await hass.config_entries.async_remove(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
     assert list(issues(hass)) == ["ledger_set_aside"]
     assert list(ledger_of(hass).parent.glob("*.set_aside"))
 
-    await hass.config_entries.async_remove(account.entry_id)
+    await hass.config_entries.async_remove(other.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
-
-    assert list(issues(hass)) == ["ledger_set_aside"]
+    assert issues(hass) == {}
+    assert not list(ledger_of(hass).parent.glob("*.set_aside*"))

@@ -21,6 +21,7 @@ from .reloads import async_will_be_loaded
 from .repairs import (
     async_check_settings,
     async_clear_account,
+    async_clear_ledger,
     async_report_ledger_trouble,
     async_watch_account,
 )
@@ -126,4 +127,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
         # The removed account may have been a fallback of this one.
         async_check_settings(hass, other, other.runtime_data.account)
     await async_remove_cloudhook(hass, entry)
-    await hass.data[MESSENGER].forget(entry.entry_id)
+    rest = [one.entry_id for one in hass.config_entries.async_entries(DOMAIN)]
+    if not rest:
+        async_clear_ledger(hass)
+    await hass.data[MESSENGER].forget(entry.entry_id, rest)

@@ -310,6 +310,13 @@ def async_report_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> 
 
 
 @callback
+def async_clear_ledger(hass: HomeAssistant) -> None:
+    """Delete the issues of a ledger that belongs to no account any more."""
+    for trouble in LedgerTrouble:
+        ir.async_delete_issue(hass, DOMAIN, f"ledger_{trouble}")
+
+
+@callback
 def async_report_refused_call(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry | None, err: HomeAssistantError
 ) -> None:

@@ -730,7 +730,7 @@ async def test_all_is_closed_at_once_when_the_last_account_is_removed(
     harness.expected.add(KEY)
     await harness.attach(KEY)
     await harness.messenger.detach(KEY)
-    await harness.messenger.forget(KEY)
+    await harness.messenger.forget(KEY, ())
     assert ours() == []
 
 

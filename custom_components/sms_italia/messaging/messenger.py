@@ -1,9 +1,10 @@
 """The facade of the messaging layer, and the owner of all that runs behind it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+import math
 from pathlib import Path
 
 from .account import Account, Accounts
@@ -156,10 +157,12 @@ class Messenger:
         # Not among the tasks that stopping waits for.
         self._end = asyncio.create_task(end(), name="sms_italia end")
 
-    async def forget(self, account_id: str) -> None:
+    async def forget(self, account_id: str, rest: Collection[str]) -> None:
         """Forget a removed account: its messages, its texts and what it spent.
 
         What it submitted for others can be asked about no more, and is uncertain.
+        `rest` are the IDs of all accounts that there are, attached or not: where there
+        are none, what was once set aside goes too.
         """
         async with self._lock:
             if not self._is_running:
@@ -169,6 +172,8 @@ class Messenger:
             self.events.forget(account_id)
             await self._retention.close_at_provider(account_id)
             await self.ledger.forget(account_id)
+            if not rest:
+                await self.ledger.remove_set_aside(math.inf)
             if not self._accounts:
                 self._stop_closing()
                 await self._stop()

@@ -211,11 +211,35 @@ async def test_each_file_that_is_set_aside_has_a_name_of_its_own(shelf: Shelf) -
 
 async def test_nobody_else_on_the_machine_may_read_the_file(shelf: Shelf) -> None:
     shelf.path.parent.mkdir()
-    shelf.path.touch(mode=0o644)
+    for suffix in ("", "-wal", "-shm"):
+        shelf.path.with_name(shelf.path.name + suffix).touch(mode=0o644)
     await shelf.open()
     await shelf.add()
     for one in shelf.path.parent.iterdir():
         assert one.stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_was_set_aside_before_a_time_is_removed(shelf: Shelf) -> None:
+    """With all that belongs to it; nothing else is."""
+    await shelf.open()
+    names = [
+        "ledger.db.500.set_aside",
+        "ledger.db.500.set_aside-wal",
+        "ledger.db.1500.set_aside",
+        "ledger.db.old.set_aside",
+        "other.db.500.set_aside",
+    ]
+    for name in names:
+        stem, _, rest = name.partition(".db")
+        own = shelf.path.name if stem == "ledger" else f"{stem}.db"
+        (shelf.path.parent / f"{own}{rest}").touch()
+    await shelf.ledger.remove_set_aside(1000)
+    left = {one.name for one in shelf.path.parent.glob("*set_aside*")}
+    assert left == {
+        f"{shelf.path.name}.1500.set_aside",
+        f"{shelf.path.name}.old.set_aside",
+        "other.db.500.set_aside",
+    }
 
 
 # An older version

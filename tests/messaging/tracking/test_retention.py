@@ -153,7 +153,7 @@ async def test_what_a_removed_account_has_on_the_wire_for_others_is_uncertain_to
     send = asyncio.create_task(harness.one(WATCHED))
     await until(lambda: harness.requests(KEY))
     await harness.messenger.detach(KEY)
-    forgetting = asyncio.create_task(harness.messenger.forget(KEY))
+    forgetting = asyncio.create_task(harness.messenger.forget(KEY, ()))
     await asyncio.sleep(0.05)
     harness.line.release_answers()
     message = await send
@@ -177,6 +177,22 @@ async def test_another_day_is_an_event_and_tidies_up(harness: Harness) -> None:
 
 
 # By age
+
+
+async def test_what_was_set_aside_is_removed_when_no_account_keeps_messages_so_long(
+    harness: Harness,
+) -> None:
+    now = int(harness.time.now())
+    aside = harness.ledger.with_name(f"{harness.ledger.name}.{now}.set_aside")
+    await harness.attach(KEY, history_days=3)
+    aside.touch()
+    account = await harness.attach(WATCHED, history_days=10)
+    harness.time.pass_by(5 * DAYS)
+    await harness.messenger.attach(account)
+    assert aside.exists()
+    harness.time.pass_by(6 * DAYS)
+    await harness.messenger.attach(account)
+    assert not aside.exists()
 
 
 async def test_a_message_for_later_grows_old_from_its_time_on(harness: Harness) -> None:

@@ -242,6 +242,13 @@ class LedgerFile:
             with suppress(FileNotFoundError):
                 self._beside(suffix).rename(aside.with_name(aside.name + suffix))
 
+    def remove_set_aside(self, before: float) -> None:
+        """Delete the files that were set aside before a time of the wall clock."""
+        for path in self._path.parent.glob(f"{self._path.name}.*.set_aside*"):
+            moment = path.name.removeprefix(f"{self._path.name}.").partition(".")[0]
+            if moment.isdecimal() and int(moment) < before:
+                path.unlink(missing_ok=True)
+
     def _beside(self, suffix: str) -> Path:
         return self._path.with_name(self._path.name + suffix)
 
@@ -250,9 +257,11 @@ class LedgerFile:
         self.in_memory = _is_memory(path)
         if not self.in_memory:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # It holds numbers and texts: for nobody else on the machine.
+            # They hold numbers and texts: for nobody else on the machine.
             path.touch(mode=0o600)
-            path.chmod(0o600)
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    self._beside(suffix).chmod(0o600)
         database = sqlite3.connect(
             path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
         )
@@ -454,6 +463,7 @@ class Mark:
         # A name that backups leave out as well.
         new = self._path.with_name(f"new_{self._path.name}")
         try:
+            new.touch(mode=0o600)
             with new.open("w", encoding="ascii") as file:
                 file.write("\n".join(tokens))
                 file.flush()

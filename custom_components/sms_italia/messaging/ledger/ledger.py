@@ -436,6 +436,13 @@ class Ledger:
         except (sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
 
+    async def remove_set_aside(self, before: float) -> None:
+        """Delete what was set aside before a time of the wall clock."""
+        try:
+            await self._write(partial(self._file.remove_set_aside, before))
+        except (OSError, LedgerSlowError) as err:
+            await self._report_unforgotten(err)
+
     async def forget(self, account: str) -> None:
         """Forget all that was ever asked of an account, and what it spent."""
         # What is waiting must not come after it.
