@@ -227,6 +227,23 @@ async def test_the_name_stays_whatever_the_title_becomes(
     assert arrived(simulator) == [(ANNA, "Prova")]
 
 
+async def test_accounts_that_get_one_title_keep_their_actions(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    first = await accounts.set_up("smshosting", title="Casa")
+    second = await accounts.set_up("transactionale", title="Mare")
+    for account in (second, first):
+        hass.config_entries.async_update_entry(account, title="SMS")
+        await hass.async_block_till_done()
+        assert await hass.config_entries.async_reload(account.entry_id)
+
+    await notify(hass, "casa", message="Uno", target=ANNA)
+    await notify(hass, "mare", message="Due", target=ANNA)
+
+    providers = [message.provider for message in simulator.messages]
+    assert providers == ["smshosting", "transactionale"]
+
+
 async def test_a_name_is_never_that_of_another_account(
     hass: HomeAssistant,
     accounts: Accounts,

@@ -1,14 +1,18 @@
 """What people and Home Assistant hand in: numbers, names, texts, and phone data."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
+import logging
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.setup import async_setup_component
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.sms_italia.const import CONF_MAX_PARTS, DOMAIN
 from simulator import Simulator
@@ -185,6 +189,7 @@ async def test_a_call_with_more_numbers_than_one_may_have_is_refused(
         {"tag": "porta", "push": {"interruption-level": "critical"}},
         {"tag": "porta", "ttl": 0, "priority": "high", "channel": "alarm_stream"},
         {"group": "alarms"},
+        {"channel": ["alarm_stream"]},
         {"sender": None, "send_at": "", "channel": [], "encoding": {}},
         {"sender": "Mittente troppo lungo"},
         {"encoding": "morse"},
@@ -200,6 +205,27 @@ async def test_data_that_is_not_for_us_stops_no_sms(
     await alarm(hass, data)
     assert arrived(simulator) == [(ANNA, "Allarme")]
     assert simulator.messages[0].sender == "Casa"
+
+
+async def test_keys_for_others_are_logged_once_a_day(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """By their names alone, at debug level; the app's channels are no warning."""
+    caplog.set_level(logging.DEBUG, "custom_components.sms_italia")
+    await accounts.set_up("smshosting")
+    data = {"tag": "porta", "ttl": 0, "channel": "alarm_stream", "sender": "Casa"}
+    for text in ("uno", "due"):
+        await alarm(hass, data, message=text)
+    assert caplog.text.count("keys for others in the data") == 1
+    assert "of a notification: tag, ttl" in caplog.text
+    assert "porta" not in caplog.text
+    assert "WARNING  custom_components.sms_italia" not in caplog.text
+    freezer.tick(timedelta(days=1))
+    await alarm(hass, data, message="tre")
+    assert caplog.text.count("keys for others in the data") == 2
 
 
 @pytest.mark.parametrize("data", [{"send_at": "domani"}, {"test": "forse"}])
@@ -251,6 +277,34 @@ async def test_a_yaml_group_of_us_and_a_phone_delivers_the_sms(
     )
     await until(lambda: arrived(simulator))
     assert arrived(simulator) == [(ANNA, "Allarme")]
+
+
+async def test_a_group_helper_delivers_the_sms(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """A group of notify entities that was made in the UI."""
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]})
+    group = MockConfigEntry(
+        domain="group",
+        title="Famiglia",
+        options={
+            "group_type": "notify",
+            "name": "Famiglia",
+            "entities": ["notify.anna", "notify.bruno"],
+            "hide_members": False,
+        },
+    )
+    group.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(group.entry_id)
+    await hass.async_block_till_done()
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        "send_message",
+        {"entity_id": "notify.famiglia", "message": "Allarme", "title": "Casa"},
+        blocking=True,
+    )
+    await until(lambda: len(arrived(simulator)) == 2)
+    assert {text for _, text in arrived(simulator)} == {"Casa\nAllarme"}
 
 
 async def test_all_entities_are_all_recipients(

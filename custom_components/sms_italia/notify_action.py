@@ -6,6 +6,8 @@ notify component is not used, since it gives it an account's title as its name.
 """
 
 from collections.abc import Mapping
+from datetime import date
+import logging
 from typing import Any
 
 from homeassistant.components.notify import (
@@ -20,7 +22,7 @@ from homeassistant.const import CONF_DESCRIPTION, CONF_NAME
 from homeassistant.core import HomeAssistant, ServiceCall, callback
 from homeassistant.helpers.service import async_set_service_schema
 from homeassistant.helpers.translation import async_get_translations
-from homeassistant.util import slugify
+from homeassistant.util import dt as dt_util, slugify
 
 from .const import CONF_NOTIFY_ACTION, CONF_PROVIDER, DOMAIN
 from .errors import refusal_error
@@ -36,10 +38,13 @@ from .repairs import async_report_action_name
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .sending import (
     SendingCall,
+    ignored_keys,
     named_targets,
     raise_unless_accepted,
     read_shared_options,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 _OF_NOTIFY = frozenset({"notify", "persistent_notification", "send_message"})
 """The actions of the notify component itself."""
@@ -68,6 +73,7 @@ class AccountAction:
         """Set up the action; it is not registered yet."""
         self._hass = hass
         self.entry = entry
+        self._logged_on: date | None = None
 
     async def async_handle(self, service: ServiceCall) -> None:
         """Send for a call; an account that is being loaded is waited for.
@@ -92,9 +98,9 @@ class AccountAction:
             account = await hass.data[MESSENGER].account(entry.entry_id, answer_by)
         except RequestRefusedError as err:
             raise refusal_error(err) from None
-        options = await read_shared_options(
-            hass, account, data.get(ATTR_DATA) or {}, service.context
-        )
+        extras = data.get(ATTR_DATA) or {}
+        self._log_ignored(extras)
+        options = await read_shared_options(hass, account, extras, service.context)
         names = data.get(ATTR_TARGET)
         targets: list[Target | BadTarget] = []
         if names is not None:
@@ -109,6 +115,18 @@ class AccountAction:
             options=options,
             too_long=TooLong.CUT,
         )
+
+    @callback
+    def _log_ignored(self, extras: Mapping[str, Any]) -> None:
+        """Log once a day that there are keys which are not ours."""
+        today = dt_util.now().date()
+        if (ignored := ignored_keys(extras)) and self._logged_on != today:
+            self._logged_on = today
+            _LOGGER.debug(
+                "%s: keys for others in the data of a notification: %s",
+                self.entry.title,
+                ", ".join(sorted(map(str, ignored))),
+            )
 
 
 async def async_register_action(

@@ -1,6 +1,6 @@
 """The one way of every send, from what was asked for to an account."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -144,6 +144,11 @@ async def read_options(
     )
 
 
+def ignored_keys(data: Mapping[str, Any]) -> Collection[str]:
+    """Return the keys in the data of `notify.<account>` that are not ours."""
+    return data.keys() - _SHARED_KEYS
+
+
 _STRICT_KEYS = frozenset({ATTR_SEND_AT, ATTR_TEST})
 """Fields without which a message would leave at another time, or for real."""
 
@@ -170,6 +175,9 @@ async def read_shared_options(
         if value is None or value in ("", [], {}):
             continue
         channel = data.get(ATTR_CHANNEL) or account.channel
+        if key == ATTR_CHANNEL and value not in tuple(Channel):
+            # The phone app's name for a kind of notification.
+            continue
         if key in _STRICT_KEYS or _is_usable(account, key, value, channel):
             known[key] = value
         else:
