@@ -13,7 +13,7 @@ from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import CoreState, HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
-from homeassistant.helpers.service import async_get_all_descriptions
+from homeassistant.helpers.service import async_get_cached_service_description
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
@@ -374,9 +374,9 @@ async def test_it_is_described_in_the_language_of_the_system(
     hass.config.language = "it"
     await accounts.set_up("smshosting", title="Casa")
 
-    descriptions = await async_get_all_descriptions(hass)
+    action = async_get_cached_service_description(hass, NOTIFY_DOMAIN, "casa")
 
-    action = descriptions[NOTIFY_DOMAIN]["casa"]
+    assert action is not None
     assert action["name"] == "Invia un SMS con casa"
     assert list(action["fields"]) == ["message", "title", "target", "data"]
     assert all(field["description"] for field in action["fields"].values())
