@@ -1,14 +1,14 @@
 """The facade of the messaging layer, and the owner of all that runs behind it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 from .account import Account, Accounts
 from .alarm import ClockWatch
-from .clock import Clock, Moment
+from .clock import Clock
 from .compose import (
     DailyLimits,
     create_dispatch,
@@ -22,7 +22,7 @@ from .health import ANSWERING, Timing
 from .ledger import Ledger, LedgerTrouble, Opened
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
-from .state.transitions import after_start, interrupted, restored, shared
+from .state.transitions import after_start, interrupted, restored
 from .tracking import Cancellation, Retention, Tracker, Undelivered
 
 _CLOSE_DELAY = 10
@@ -316,30 +316,19 @@ class Messenger:
         """Take over what was open when the ledger was closed, or copied."""
         now = self._clock.moment()
         self._open.load(after_start(one, now) for one in opened.open_messages)
-        left = [
-            interrupted(message, now)
+        left = {
+            message.id: interrupted(message, now)
             for message in self._open
             if message.stage is Stage.SUBMITTING
             and message.id not in self._context.in_progress
-        ]
+        }
         if opened.is_restored:
-            left += self._restored([one.id for one in opened.open_messages], now)
-        await self._open.change(left)
+            known = (self._open.get(one.id) for one in opened.open_messages)
+            left |= {one.id: restored(one, now) for one in known if one is not None}
+        await self._open.change(list(left.values()))
         await self.ledger.renew_mark()
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)
-
-    def _restored(self, ids: Sequence[int], now: Moment) -> list[Message]:
-        """Return what waited in a backup that was put back, as it is from now on."""
-        known = [one for id_ in ids if (one := self._open.get(id_)) is not None]
-        waiting = {Stage.WAITING, Stage.HELD}
-        in_doubt = {one.id: restored(one, now) for one in known if one.stage in waiting}
-        joined = [
-            shared(one, carrying)
-            for one in known
-            if one.joined_in is not None and (carrying := in_doubt.get(one.joined_in))
-        ]
-        return [*in_doubt.values(), *joined]
 
     async def _stop(self) -> None:
         """End what runs, give requests on the wire a moment, close the ledger."""

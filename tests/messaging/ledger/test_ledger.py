@@ -108,6 +108,7 @@ async def test_the_outcome_is_on_disk_when_record_returns(
         type=MessageType.SMS,
         joined_in=90_001,
         unanswered=("casa", "riserva"),
+        from_backup=True,
     )
     await shelf.ledger.record(
         Entry(

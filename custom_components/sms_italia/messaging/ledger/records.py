@@ -102,7 +102,7 @@ class Opened:
 
     `clock` is the reading of the last commit, None if there was none. `unwritten` is
     what its file lacks and the journal had. One that `is_restored` comes from a backup:
-    what waits in it may have been sent after the copy was made.
+    what is open in it may have been sent after the copy was made.
     """
 
     open_messages: tuple[Message, ...] = ()

@@ -215,6 +215,7 @@ def _message_row(message: Message) -> Row:
         "joined_in": message.joined_in,
         "unanswered": " ".join(message.unanswered) or None,
         "failed_over_from": message.failed_over_from,
+        "from_backup": message.from_backup,
         "marked_text": message.marked_text,
     }
 
@@ -314,6 +315,7 @@ def _message(row: ReadRow, dispatch: Dispatch) -> Message:
         joined_in=row["joined_in"],
         unanswered=tuple((row["unanswered"] or "").split()),
         failed_over_from=row["failed_over_from"],
+        from_backup=bool(row["from_backup"]),
         marked_text=row["marked_text"],
     )
 

@@ -55,6 +55,7 @@ CREATE TABLE messages (
     joined_in INTEGER,
     unanswered TEXT,
     failed_over_from TEXT,
+    from_backup INTEGER NOT NULL,
     marked_text TEXT,
     seen TEXT
 );
