@@ -504,13 +504,13 @@ async def test_an_account_that_is_attached_while_all_is_closed_sends_nothing(
     await harness.attach(KEY)
     ledger = harness.messenger.ledger
     may_go_on = asyncio.Event()
-    identity = ledger.identity
+    keep_identity = ledger.keep_identity
 
-    async def slow(account_id: str) -> str | None:
+    async def slow(account_id: str, identity: str) -> None:
         await may_go_on.wait()
-        return await identity(account_id)
+        await keep_identity(account_id, identity)
 
-    monkeypatch.setattr(ledger, "identity", slow)
+    monkeypatch.setattr(ledger, "keep_identity", slow)
     attaching = asyncio.create_task(harness.attach(ONE))
     await asyncio.sleep(0)
     closing = asyncio.create_task(harness.messenger.close())

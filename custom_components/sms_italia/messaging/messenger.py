@@ -166,6 +166,7 @@ class Messenger:
             self._open.forget(account_id)
             self.totals.forget(account_id)
             self.events.forget(account_id)
+            self._retention.forget(account_id)
             await self._retention.close_at_provider(account_id)
             await self.ledger.forget(account_id)
             if not self._accounts:
@@ -322,10 +323,15 @@ class Messenger:
             if message.stage is Stage.SUBMITTING
             and message.id not in self._context.in_progress
         }
+        ids = [one.id for one in opened.open_messages]
+        known = [one for id_ in ids if (one := self._open.get(id_)) is not None]
         if opened.is_restored:
-            known = (self._open.get(one.id) for one in opened.open_messages)
-            left |= {one.id: restored(one, now) for one in known if one is not None}
+            left |= {one.id: restored(one, now) for one in known}
+        latest = (left.get(one.id, one) for one in known)
+        of_others = self._retention.of_others(latest, opened.identities)
+        left |= {one.id: one for one in of_others}
         await self._open.change(list(left.values()))
+        await self._retention.keep_identities(opened.identities)
         await self.ledger.renew_mark()
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)

@@ -449,7 +449,6 @@ async def test_a_table_that_is_gone_leaves_everybody_with_nothing(shelf: Shelf) 
     assert await shelf.ledger.latest("casa") == ()
     # It is safer not to use a reference again that may be known.
     assert await shelf.ledger.knows_reference("ref")
-    assert await shelf.ledger.identity("casa") is None
     with pytest.raises(LedgerUnreadableError):
         await shelf.ledger.find(Query())
     with pytest.raises(sqlite3.Error):
@@ -577,14 +576,11 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
 
 async def test_who_an_account_is_at_its_provider_is_kept(shelf: Shelf) -> None:
     await shelf.open()
-    assert await shelf.ledger.identity("casa") is None
     for identity in ("user", "other", ""):
         await shelf.ledger.keep_identity("casa", identity)
-        await shelf.reopen()
-        assert await shelf.ledger.identity("casa") == identity
-    assert await shelf.ledger.identity("ufficio") is None
+        assert (await shelf.reopen()).identities == {"casa": identity}
     await shelf.ledger.forget("casa")
-    assert await shelf.ledger.identity("casa") is None
+    assert (await shelf.reopen()).identities == {}
 
 
 async def test_who_an_account_is_cannot_be_kept_on_a_full_disk_and_that_is_logged(
@@ -597,7 +593,7 @@ async def test_who_an_account_is_cannot_be_kept_on_a_full_disk_and_that_is_logge
         await shelf.ledger.keep_identity("casa", "other")
     assert "cannot be written" in caplog.text
     assert "other" not in caplog.text
-    assert await shelf.ledger.identity("casa") == "user"
+    assert (await shelf.reopen()).identities == {"casa": "user"}
 
 
 # The clock
