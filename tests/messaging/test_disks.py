@@ -7,11 +7,17 @@ from dataclasses import replace
 import os
 from pathlib import Path
 import sqlite3
+import threading
 import time
 
 import pytest
 
-from custom_components.sms_italia.messaging import LedgerTrouble, Message, Stage
+from custom_components.sms_italia.messaging import (
+    LedgerSlowError,
+    LedgerTrouble,
+    Message,
+    Stage,
+)
 from custom_components.sms_italia.providers import ErrorKind, Status
 
 from .disks import Disk, a_disk
@@ -256,6 +262,34 @@ async def test_a_disk_that_hangs_does_not_hold_up_the_end(disk: Disk) -> None:
         await harness.messenger.ledger.flush()
         (message,) = await harness.found()
         assert was_sent(message)
+
+
+async def test_no_step_of_a_backup_or_a_removal_waits_for_a_disk_that_hangs(
+    disk: Disk,
+) -> None:
+    async with a_harness(disk.folder) as harness:
+        await harness.attach(ONE)
+        await harness.attach(KEY)
+        ledger = harness.messenger.ledger
+        disk.freeze()
+        try:
+            await harness.one(KEY)
+            began = time.monotonic()
+            with pytest.raises(LedgerSlowError):
+                await ledger.hold()
+            await ledger.release()
+            await harness.messenger.detach(ONE)
+            forgetting = asyncio.create_task(harness.messenger.forget(ONE))
+            await asyncio.sleep(0)
+            await harness.messenger.close()
+            assert time.monotonic() - began < LIMIT
+            await forgetting
+        finally:
+            disk.thaw()
+        # The thread that hung ends as well.
+        await until(
+            lambda: not any("sms_italia" in one.name for one in threading.enumerate())
+        )
 
 
 async def test_an_account_comes_while_the_disk_hangs_and_gets_what_waits_later(

@@ -7,6 +7,7 @@ waits long for a disk that is slow, and what cannot be committed goes to the jou
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -221,8 +222,7 @@ class Ledger:
         if self._threads is None:
             return
         await self.flush()
-        if self._work is not None:
-            await asyncio.wait([self._work], timeout=self._bounded(LONGEST))
+        await self._end_of_work()
         threads, self._threads = self._threads, None
         if self._retry is not None:
             self._retry.cancel()
@@ -432,7 +432,7 @@ class Ledger:
         await self.flush()
         self._unwritten.forget(account)
         try:
-            await self._keep_unwritten()
+            await self._write(self._keeping())
             await self._forget(
                 await self._read(lambda one: queries.dispatches_of(one, account))
             )
@@ -453,20 +453,24 @@ class Ledger:
         What is recorded meanwhile goes to the write-ahead file beside it, of which
         a copy taken at any moment is good up to its last whole commit. That holds
         for a ledger that is closed and opened again as well.
+
+        Raises LedgerSlowError if the disk does not answer: a copy may not be whole.
         """
         if self._threads is None:
             self._file.hold()
         else:
             # With all that happened before.
             await self.flush()
-            await self._at_length(self._file.hold)
+            await self._write(self._file.hold, _SEARCH_TIMEOUT)
 
     async def release(self) -> None:
         """Let the main file change again; copies made before are known as such."""
         if self._threads is None:
             self._file.release()
         else:
-            await self._at_length(self._file.release)
+            # If the disk does not answer, it is done when it does.
+            with suppress(LedgerSlowError):
+                await self._write(self._file.release)
             await self.renew_mark()
 
     async def renew_mark(self) -> None:
@@ -482,14 +486,14 @@ class Ledger:
         except (OSError, sqlite3.Error, LedgerSlowError) as err:
             _LOGGER.warning("The SMS ledger cannot be marked: %s", name_of(err))
 
-    async def _write[R](self, work: Callable[[], R]) -> R:
+    async def _write[R](self, work: Callable[[], R], seconds: float = LONGEST) -> R:
         """Do blocking work on the thread that writes.
 
-        Raises LedgerSlowError if it takes too long; it goes on then.
+        Raises LedgerSlowError if it takes more than these seconds; it goes on then.
         """
         if self._threads is None:
             raise LedgerClosedError
-        return await in_time(self._threads.writing.do(work), self._bounded(LONGEST))
+        return await in_time(self._threads.writing.do(work), self._bounded(seconds))
 
     async def _read[R](
         self,
@@ -504,8 +508,10 @@ class Ledger:
         if self._is_at_work or self._waiting:
             # Whoever was just notified of a message finds it as it was then.
             await self.flush()
-        while self._is_damaged and self._work is not None:
-            await asyncio.wait([self._work])
+        if self._is_damaged:
+            await self._end_of_work()
+            if self._is_damaged:
+                raise LedgerUnreadableError
         if self._threads is None:
             raise LedgerClosedError
         if self._file.in_memory:
@@ -529,8 +535,12 @@ class Ledger:
         if is_damage(err):
             self._is_damaged = True
             self._set_to_work()
-            if self._work is not None:
-                await asyncio.wait([self._work])
+            await self._end_of_work()
+
+    async def _end_of_work(self) -> None:
+        """Return when what is waiting is committed, or in a while."""
+        if self._work is not None:
+            await asyncio.wait([self._work], timeout=self._bounded(LONGEST))
 
     @property
     def _is_at_work(self) -> bool:
@@ -623,11 +633,10 @@ class Ledger:
             elif is_of_the_file(err):
                 self._unwritten.absorb(entry)
 
-    async def _keep_unwritten(self) -> bool:
-        """Keep what is unwritten in the journal; return whether all of it is."""
+    def _keeping(self) -> Callable[[], bool]:
+        """Return what keeps in the journal what is unwritten now, all or a part."""
         entry, reading = self._unwritten.entry(), self._clock.reading()
-        keep = partial(self._file.keep, entry, reading)
-        return await self._at_length(keep)
+        return partial(self._file.keep, entry, reading)
 
     async def _keep_and_judge(self, errors: Sequence[Exception]) -> None:
         """Keep what could not be written, and say what is wrong."""
@@ -635,7 +644,7 @@ class Ledger:
             _LOGGER.error("The SMS ledger is damaged: %s", name_of(errors[0]))
             self._is_damaged = True
             return
-        is_kept = await self._keep_unwritten()
+        is_kept = await self._at_length(self._keeping())
         if self._file.is_missing and not self._unwritten:
             self._try_again()
             return
