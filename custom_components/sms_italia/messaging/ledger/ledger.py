@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlite3
 
 from ..clock import Clock
-from ..model import DayTotal, Message
+from ..model import DayTotal, Dispatch, Message
 from . import queries
 from .file import (
     UNREADABLE,
@@ -261,11 +261,12 @@ class Ledger:
         loop = asyncio.get_running_loop()
         began = loop.time()
         patience = self._patience
-        left = patience.left(entry.messages) if patience.was_spent else LONGEST
+        dispatches = {one.dispatch.id for one in entry.messages}
+        left = patience.left(dispatches) if patience.was_spent else LONGEST
         if not await is_done(future, left) and left == LONGEST:
             self._find_overdue()
         if (waited := loop.time() - began) > SOUND:
-            patience.spend(entry.messages, waited)
+            patience.spend(dispatches, waited)
 
     def _find_overdue(self) -> None:
         """Say that the disk does not answer, and wait no more until it does."""
@@ -303,6 +304,15 @@ class Ledger:
         """
         return await self._read(
             lambda database: queries.find(database, query), _SEARCH_TIMEOUT
+        )
+
+    async def find_on_the_way(self, query: Query, waiting: Dispatch) -> Found:
+        """Return what `find` does, while messages of a dispatch wait to be sent.
+
+        It takes of their time; raises LedgerUnreadableError if there is none left.
+        """
+        return await self._read_on_the_way(
+            lambda database: queries.find(database, query), waiting
         )
 
     async def message(self, message_id: int) -> Message | None:
@@ -387,13 +397,16 @@ class Ledger:
         except LedgerUnreadableError:
             return []
 
-    async def knows_reference(self, reference: str) -> bool:
+    async def knows_reference(self, reference: str, waiting: Dispatch) -> bool:
         """Return whether a submission may have had this reference that somebody gave.
 
-        True if the ledger cannot be read.
+        It takes of the time of messages of `waiting`, which wait to be sent. True if
+        the ledger cannot be read, or not in time.
         """
         try:
-            return await self._read(lambda one: queries.knows_reference(one, reference))
+            return await self._read_on_the_way(
+                lambda one: queries.knows_reference(one, reference), waiting
+            )
         except LedgerUnreadableError:
             return True
 
@@ -529,6 +542,24 @@ class Ledger:
             raise LedgerUnreadableError from None
         self._is_unreadable = False
         return result
+
+    async def _read_on_the_way[R](
+        self, work: Callable[[sqlite3.Connection], R], waiting: Dispatch
+    ) -> R:
+        """Read something that messages of a dispatch wait for, in what is left to them.
+
+        Raises LedgerUnreadableError as `_read` does, and if that is too short.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(self._patience.left({waiting.id})):
+                return await self._read(work)
+        except TimeoutError:
+            raise LedgerUnreadableError from None
+        finally:
+            if (waited := loop.time() - began) > SOUND:
+                self._patience.spend({waiting.id}, waited)
 
     async def _check_damage(self, err: Exception) -> None:
         """Set the file aside if an error says that it is damaged."""
