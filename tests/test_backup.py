@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import closing
+import os
 from pathlib import Path
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ import tarfile
 
 from homeassistant.components.backup import async_get_manager
 from homeassistant.components.backup.manager import BackupManager
+from homeassistant.components.backup.models import BackupManagerError
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import STORAGE_DIR
@@ -173,6 +175,29 @@ async def test_a_backup_has_the_ledger(
     found = texts_in(copied)
     assert found[:5] == before
     assert found[5:] == during[: len(found) - 5]
+
+
+async def test_no_backup_is_made_while_the_disk_does_not_answer(
+    hass: HomeAssistant, accounts: Accounts, manager: BackupManager
+) -> None:
+    """A pipe hangs whoever reads it, until somebody writes."""
+    account = await accounts.set_up("smshosting", options=NO_LIMIT)
+    await close(hass, account)
+    journal = ledger_of(hass).with_suffix(".journal")
+
+    def hang() -> None:
+        journal.unlink()
+        os.mkfifo(journal)
+
+    await hass.async_add_executor_job(hang)
+    assert await hass.config_entries.async_setup(account.entry_id)
+    with pytest.raises(BackupManagerError, match="the disk does not answer"):
+        await manager.async_pre_backup_actions()
+    await manager.async_post_backup_actions()
+
+    await hass.async_add_executor_job(journal.write_bytes, b"")
+    await manager.async_pre_backup_actions()
+    await manager.async_post_backup_actions()
 
 
 async def test_what_waits_in_a_backup_is_in_doubt_when_it_is_restored(

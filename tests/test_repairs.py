@@ -1157,7 +1157,7 @@ async def test_what_waited_in_a_restored_backup_is_listed_and_can_be_sent(
 
     menu = await dialog.open("undelivered")
     assert menu["description_placeholders"] == {
-        "list": "- ***567: Uncertain, it waited in the backup that was restored"
+        "list": "- ***567: Uncertain, it was open in the backup that was restored"
     }
     done = await dialog.choose("send_again")
 

@@ -35,7 +35,7 @@ from custom_components.sms_italia.messaging import (
 from custom_components.sms_italia.messaging.ledger import LedgerClosedError
 from custom_components.sms_italia.providers import Encoding, ErrorKind, Status
 
-from .fake import MANY, ONE, PRESETS, REFERENCE, Lost
+from .fake import MANY, ONE, PRESETS, REFERENCE, Late, Lost, Reply
 from .helpers import (
     NUMBER,
     OTHER,
@@ -504,13 +504,13 @@ async def test_an_account_that_is_attached_while_all_is_closed_sends_nothing(
     await harness.attach(KEY)
     ledger = harness.messenger.ledger
     may_go_on = asyncio.Event()
-    identity = ledger.identity
+    keep_identity = ledger.keep_identity
 
-    async def slow(account_id: str) -> str | None:
+    async def slow(account_id: str, identity: str) -> None:
         await may_go_on.wait()
-        return await identity(account_id)
+        await keep_identity(account_id, identity)
 
-    monkeypatch.setattr(ledger, "identity", slow)
+    monkeypatch.setattr(ledger, "keep_identity", slow)
     attaching = asyncio.create_task(harness.attach(ONE))
     await asyncio.sleep(0)
     closing = asyncio.create_task(harness.messenger.close())
@@ -875,6 +875,52 @@ async def test_what_waited_in_a_restored_backup_is_undelivered_and_can_be_sent(
         await harness.messenger.resend(message.id)
     assert {text for _, text in harness.arrived(KEY)} == {TEXT, "Secondo"}
     assert (await undelivered.of(KEY)).total == 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "reported"),
+    [
+        (Lost.REQUEST, None),
+        (Late(5, Lost.REQUEST), None),
+        (Lost.ANSWER, Status.FAILED),
+        (None, Status.FAILED),
+    ],
+    ids=["doubt", "submitting", "doubt, failed later", "accepted, failed later"],
+)
+def test_what_was_submitted_before_a_backup_is_not_sent_again_after_it_is_restored(
+    tmp_path: Path, reply: Reply, reported: Status | None
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        async def attach() -> None:
+            await harness.attach(ONE)
+            await harness.attach(
+                REFERENCE, fallback=(ONE,), failover_on_failed_delivery=True
+            )
+
+        harness.client(REFERENCE).reply(reply)
+        await attach()
+        sending = asyncio.create_task(harness.one(REFERENCE))
+        await asyncio.sleep(1)
+        copied = tmp_path / "restored" / "sms.db"
+        copy_as_a_backup(harness.ledger, copied)
+        await sending
+        await harness.messenger.close()
+        for one in harness.accepted(REFERENCE):
+            one.status = reported or one.status
+        for _ in range(2):
+            # The second start finds a ledger that is its own.
+            harness.use(ledger=copied)
+            await attach()
+            await asyncio.sleep(10)
+            await harness.messenger.close()
+        harness.use()
+        await attach()
+        await asyncio.sleep(HOUR)
+        (found,) = await harness.found()
+        assert (found.status, found.detail) == (Status.UNCERTAIN, "restored")
+        assert (harness.requests(REFERENCE), harness.requests(ONE)) == (1, 0)
+
+    run(tmp_path, scenario)
 
 
 # The ledger in trouble

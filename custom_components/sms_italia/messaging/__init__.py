@@ -17,7 +17,14 @@ from .compose import (
 )
 from .errors import Refusal, RequestRefusedError
 from .health import Timing
-from .ledger import Found, LedgerError, LedgerTrouble, LedgerUnreadableError, Query
+from .ledger import (
+    Found,
+    LedgerError,
+    LedgerSlowError,
+    LedgerTrouble,
+    LedgerUnreadableError,
+    Query,
+)
 from .messenger import Messenger
 from .model import (
     BadTarget,
@@ -65,6 +72,7 @@ __all__ = [
     "Found",
     "HttpsRequired",
     "LedgerError",
+    "LedgerSlowError",
     "LedgerTrouble",
     "LedgerUnreadableError",
     "Message",

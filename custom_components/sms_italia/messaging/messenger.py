@@ -1,7 +1,7 @@
 """The facade of the messaging layer, and the owner of all that runs behind it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from functools import partial
 import math
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .account import Account, Accounts
 from .alarm import ClockWatch
-from .clock import Clock, Moment
+from .clock import Clock
 from .compose import (
     DailyLimits,
     create_dispatch,
@@ -24,7 +24,7 @@ from .health import ANSWERING, Timing
 from .ledger import Ledger, LedgerTrouble, Opened
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
-from .state.transitions import after_start, interrupted, restored, shared
+from .state.transitions import after_start, interrupted, restored
 from .tracking import Cancellation, Retention, Tracker, Undelivered
 
 _CLOSE_DELAY = 10
@@ -170,6 +170,7 @@ class Messenger:
             self._open.forget(account_id)
             self.totals.forget(account_id)
             self.events.forget(account_id)
+            self._retention.forget(account_id)
             await self._retention.close_at_provider(account_id)
             await self.ledger.forget(account_id)
             if not rest:
@@ -336,30 +337,24 @@ class Messenger:
         """Take over what was open when the ledger was closed, or copied."""
         now = self._clock.moment()
         self._open.load(after_start(one, now) for one in opened.open_messages)
-        left = [
-            interrupted(message, now)
+        left = {
+            message.id: interrupted(message, now)
             for message in self._open
             if message.stage is Stage.SUBMITTING
             and message.id not in self._context.in_progress
-        ]
+        }
+        ids = [one.id for one in opened.open_messages]
+        known = [one for id_ in ids if (one := self._open.get(id_)) is not None]
         if opened.is_restored:
-            left += self._restored([one.id for one in opened.open_messages], now)
-        await self._open.change(left)
+            left |= {one.id: restored(one, now) for one in known}
+        latest = (left.get(one.id, one) for one in known)
+        of_others = self._retention.of_others(latest, opened.identities)
+        left |= {one.id: one for one in of_others}
+        await self._open.change(list(left.values()))
+        await self._retention.keep_identities(opened.identities)
         await self.ledger.renew_mark()
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)
-
-    def _restored(self, ids: Sequence[int], now: Moment) -> list[Message]:
-        """Return what waited in a backup that was put back, as it is from now on."""
-        known = [one for id_ in ids if (one := self._open.get(id_)) is not None]
-        waiting = {Stage.WAITING, Stage.HELD}
-        in_doubt = {one.id: restored(one, now) for one in known if one.stage in waiting}
-        joined = [
-            shared(one, carrying)
-            for one in known
-            if one.joined_in is not None and (carrying := in_doubt.get(one.joined_in))
-        ]
-        return [*in_doubt.values(), *joined]
 
     async def _stop(self) -> None:
         """End what runs, give requests on the wire a moment, close the ledger."""

@@ -24,7 +24,7 @@ MIN_DIGITS = 8
 
 
 RESTORED = "restored"
-"""The detail of a message that waited in a backup which was put back."""
+"""The detail of a message that may have been sent since a backup was made."""
 
 FAILOVER = 3600
 """Seconds after its end in which a message may go on after a failed delivery."""
@@ -218,8 +218,9 @@ class Message:
     accepted it; an account stays in it when it turns out not to have.
     `marked_text` is what is sent of it since its own text was refused as a repeat.
     `failed_over_from` is the account after which it goes on, since its delivery failed
-    there. `revision` counts its transitions: a change computed from an older state is
-    dropped.
+    there. One that is `from_backup` was open in a backup that was put back: it may have
+    been sent again since, and is not now. `revision` counts its transitions: a change
+    computed from an older state is dropped.
     """
 
     id: int
@@ -244,6 +245,7 @@ class Message:
     size: int = 1
     unanswered: tuple[str, ...] = ()
     failed_over_from: str | None = None
+    from_backup: bool = False
     marked_text: str | None = field(default=None, repr=False)
     first_try_until: float | None = field(default=None, compare=False)
     revision: int = field(default=0, compare=False, repr=False)
@@ -290,7 +292,7 @@ class Message:
 
     @property
     def is_restored(self) -> bool:
-        """Whether it waited in a backup that was put back."""
+        """Whether it was open in a backup that was put back, and may have been sent."""
         return self.detail == RESTORED
 
     @property

@@ -12,6 +12,7 @@ from custom_components.sms_italia.messaging import (
     CredentialsRefused,
     CreditChanged,
     DayTotal,
+    Dispatch,
     Message,
     Stage,
 )
@@ -574,12 +575,12 @@ class Breaking:
         self._known = ledger.knows_reference
         self._left = at
 
-    async def __call__(self, reference: str) -> bool:
+    async def __call__(self, reference: str, waiting: Dispatch) -> bool:
         """Answer as the ledger does, or break."""
         self._left -= 1
         if not self._left:
             raise RuntimeError(TEXT)
-        return await self._known(reference)
+        return await self._known(reference, waiting)
 
 
 @pytest.mark.parametrize("at", [1, 2])

@@ -6,6 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 import sqlite3
+import threading
+from typing import override
 
 import pytest
 
@@ -22,6 +24,7 @@ from custom_components.sms_italia.messaging.ledger import (
     SubmissionIntent,
 )
 from custom_components.sms_italia.messaging.ledger.records import Opened
+from custom_components.sms_italia.messaging.ledger.threads import LONGEST
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
     Message,
@@ -108,6 +111,7 @@ async def test_the_outcome_is_on_disk_when_record_returns(
         type=MessageType.SMS,
         joined_in=90_001,
         unanswered=("casa", "riserva"),
+        from_backup=True,
     )
     await shelf.ledger.record(
         Entry(
@@ -437,6 +441,40 @@ async def test_what_cannot_be_read_is_logged_once_and_nothing_is_found(
     assert [one.levelname for one in caplog.records] == ["ERROR"] * 2
 
 
+class Slow(str):
+    """A text for which a search has to wait."""
+
+    __slots__ = ("may_go_on",)
+    may_go_on: threading.Event
+
+    @override
+    def casefold(self) -> str:
+        self.may_go_on.wait()
+        return super().casefold()
+
+
+async def test_what_is_read_for_a_message_takes_no_more_than_its_time(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    text = Slow(TEXT)
+    text.may_go_on = threading.Event()
+    dispatch = (await shelf.add()).dispatch
+    search = asyncio.create_task(shelf.ledger.find(Query(text=text)))
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(3):
+        assert await shelf.ledger.knows_reference("ref", dispatch)
+        with pytest.raises(LedgerUnreadableError):
+            await shelf.ledger.find_on_the_way(Query(), dispatch)
+    assert loop.time() - began < LONGEST + 0.4
+    text.may_go_on.set()
+    assert (await search).total == 1
+    assert not await shelf.ledger.knows_reference("ref", a_dispatch(2))
+    assert (await shelf.ledger.find_on_the_way(Query(), a_dispatch(2))).total == 1
+
+
 async def test_a_table_that_is_gone_leaves_everybody_with_nothing(shelf: Shelf) -> None:
     await shelf.open()
     await shelf.add(1)
@@ -447,8 +485,7 @@ async def test_a_table_that_is_gone_leaves_everybody_with_nothing(shelf: Shelf) 
     assert await shelf.ledger.prices("casa") == []
     assert await shelf.ledger.latest("casa") == ()
     # It is safer not to use a reference again that may be known.
-    assert await shelf.ledger.knows_reference("ref")
-    assert await shelf.ledger.identity("casa") is None
+    assert await shelf.ledger.knows_reference("ref", a_dispatch())
     with pytest.raises(LedgerUnreadableError):
         await shelf.ledger.find(Query())
     with pytest.raises(sqlite3.Error):
@@ -576,14 +613,11 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
 
 async def test_who_an_account_is_at_its_provider_is_kept(shelf: Shelf) -> None:
     await shelf.open()
-    assert await shelf.ledger.identity("casa") is None
     for identity in ("user", "other", ""):
         await shelf.ledger.keep_identity("casa", identity)
-        await shelf.reopen()
-        assert await shelf.ledger.identity("casa") == identity
-    assert await shelf.ledger.identity("ufficio") is None
+        assert (await shelf.reopen()).identities == {"casa": identity}
     await shelf.ledger.forget("casa")
-    assert await shelf.ledger.identity("casa") is None
+    assert (await shelf.reopen()).identities == {}
 
 
 async def test_who_an_account_is_cannot_be_kept_on_a_full_disk_and_that_is_logged(
@@ -596,7 +630,7 @@ async def test_who_an_account_is_cannot_be_kept_on_a_full_disk_and_that_is_logge
         await shelf.ledger.keep_identity("casa", "other")
     assert "cannot be written" in caplog.text
     assert "other" not in caplog.text
-    assert await shelf.ledger.identity("casa") == "user"
+    assert (await shelf.reopen()).identities == {"casa": "user"}
 
 
 # The clock

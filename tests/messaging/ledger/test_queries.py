@@ -170,13 +170,13 @@ async def test_a_reference_that_somebody_gave_is_known_once_it_was_used(
     await shelf.open()
     dispatch = a_dispatch(options=SendOptions(reference="fattura-7"))
     await shelf.ledger.record(Entry(messages=[a_message(dispatch)]))
-    assert not await shelf.ledger.knows_reference("fattura-7")
+    assert not await shelf.ledger.knows_reference("fattura-7", dispatch)
     intent = SubmissionIntent(
         reference="fattura-7", dispatch=dispatch.id, account="casa", created=1.0
     )
     await shelf.ledger.record(Entry(submissions=[intent]))
-    assert await shelf.ledger.knows_reference("fattura-7")
-    assert not await shelf.ledger.knows_reference("fattura-8")
+    assert await shelf.ledger.knows_reference("fattura-7", dispatch)
+    assert not await shelf.ledger.knows_reference("fattura-8", dispatch)
 
 
 async def test_prices_are_what_was_paid_for_a_part_newest_first(

@@ -14,9 +14,7 @@ from custom_components.sms_italia.messaging.ledger.threads import (
     is_done,
 )
 
-from ..helpers import a_dispatch, a_message
-
-FIRST, SECOND = ([a_message(a_dispatch(index))] for index in (1, 2))
+FIRST, SECOND = {1}, {2}
 
 
 async def test_work_is_done_in_its_order_and_a_failure_stops_none() -> None:
@@ -72,7 +70,7 @@ def test_the_waits_of_one_message_are_bounded_together() -> None:
     assert patience.left(FIRST) == LONGEST - 2
     assert patience.left(SECOND) == LONGEST
     # Who waits together waits no longer than the one that waited most.
-    assert patience.left(FIRST + SECOND) == LONGEST - 2
+    assert patience.left(FIRST | SECOND) == LONGEST - 2
     patience.spend(FIRST, 10)
     assert patience.left(FIRST) == 0
 
@@ -81,6 +79,6 @@ def test_what_waited_is_not_remembered_without_end() -> None:
     patience = Patience()
     patience.spend(FIRST, 1)
     for index in range(2, 1003):
-        patience.spend([a_message(a_dispatch(index))], 1)
+        patience.spend({index}, 1)
     assert patience.left(FIRST) == LONGEST
-    assert patience.left([a_message(a_dispatch(1002))]) == LONGEST - 1
+    assert patience.left({1002}) == LONGEST - 1

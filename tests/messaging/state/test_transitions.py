@@ -109,6 +109,7 @@ EVENTS: Mapping[str, Callable[[Message], Message]] = {
     "still_in_doubt": lambda one: transitions.still_in_doubt(one, at(Stage.IN_DOUBT)),
     "interrupted": lambda one: transitions.interrupted(one, NOW),
     "restored": lambda one: transitions.restored(one, NOW),
+    "not_repeated": lambda one: transitions.not_repeated(one, NOW),
     "arrived_before": lambda one: transitions.arrived_before(one, NOW),
     "refused": lambda one: transitions.refused(one, REFUSAL, "mare", NOW),
     "requeued": lambda one: transitions.requeued(one, REFUSAL, "mare", 9.0, NOW),
@@ -151,7 +152,8 @@ uncertain            -           -        -       in_doubt    -         in_doubt
 uncertain for ever   closed      closed   closed  closed      closed    closed    -
 still_in_doubt       -           -        -       in_doubt    -         in_doubt  -
 interrupted          -           -        -       in_doubt    -         in_doubt  -
-restored             closed      closed   closed  closed      closed    closed    -
+restored             closed      closed   joined  in_doubt    accepted  in_doubt  -
+not_repeated         closed      closed   closed  closed      closed    closed    -
 arrived_before       closed      closed   closed  closed      closed    closed    -
 refused              closed      closed   closed  closed      closed    closed    -
 requeued             waiting     waiting  -       waiting     -         waiting   -
@@ -545,7 +547,7 @@ def test_an_interrupted_message_is_in_doubt_and_says_why() -> None:
     }
 
 
-def test_a_restored_message_is_uncertain_for_ever() -> None:
+def test_a_restored_message_that_waited_is_uncertain_for_ever() -> None:
     for stage in (Stage.WAITING, Stage.HELD):
         before = at(stage)
         assert changes(before, transitions.restored(before, NOW)) == {
@@ -558,6 +560,29 @@ def test_a_restored_message_is_uncertain_for_ever() -> None:
             "attempt_at": None,
             **CHANGED,
         }
+
+
+@pytest.mark.parametrize("stage", [Stage.SUBMITTING, Stage.ACCEPTED, Stage.IN_DOUBT])
+def test_a_restored_message_that_was_submitted_never_waits_again(stage: Stage) -> None:
+    before = transitions.restored(at(stage), NOW)
+    leading_back = {
+        event
+        for event in EVENTS
+        if EVENTS[event](before).stage is Stage.WAITING
+        and may_follow(before, EVENTS[event](before))
+    }
+    assert leading_back == set()
+    assert may_follow(before, EVENTS["reported at the end"](before))
+
+
+def test_what_is_not_repeated_keeps_the_account_that_it_may_have_cost() -> None:
+    before = at(Stage.IN_DOUBT)
+    assert changes(before, EVENTS["not_repeated"](before)) == {
+        "stage": Stage.CLOSED,
+        "error": None,
+        "detail": "restored",
+        **CHANGED,
+    }
 
 
 def test_a_repeat_of_what_arrived_before_is_sent_and_no_error() -> None:

@@ -141,7 +141,7 @@ class Settlement:
             since=self.context.clock.wall() - _REPEATED_WITHIN,
         )
         try:
-            found = await self.context.ledger.find(query)
+            found = await self.context.ledger.find_on_the_way(query, message.dispatch)
         except LedgerUnreadableError:
             return True
         return not any(

@@ -24,7 +24,7 @@ async def new_reference(
     if wanted is None or not account.has(Feature.CLIENT_REFERENCE):
         return uuid.uuid7().hex
     longest = account.provider.capabilities.reference_length
-    is_known = await context.ledger.knows_reference(wanted)
+    is_known = await context.ledger.knows_reference(wanted, dispatch)
     is_open = context.open_messages.of_submission(wanted)
     if len(wanted) <= longest and not is_known and not is_open:
         return wanted

@@ -173,6 +173,7 @@ class LedgerFile:
         opened = Opened(
             open_messages=queries.read_open(database),
             totals=queries.read_totals(database, today),
+            identities=queries.read_identities(database),
             clock=queries.read_clock(database),
             is_restored=self._is_restored(database),
         )

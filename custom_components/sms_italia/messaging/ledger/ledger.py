@@ -7,6 +7,7 @@ waits long for a disk that is slow, and what cannot be committed goes to the jou
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -16,7 +17,7 @@ from pathlib import Path
 import sqlite3
 
 from ..clock import Clock
-from ..model import DayTotal, Message
+from ..model import DayTotal, Dispatch, Message
 from . import queries
 from .file import (
     UNREADABLE,
@@ -221,8 +222,7 @@ class Ledger:
         if self._threads is None:
             return
         await self.flush()
-        if self._work is not None:
-            await asyncio.wait([self._work], timeout=self._bounded(LONGEST))
+        await self._end_of_work()
         threads, self._threads = self._threads, None
         if self._retry is not None:
             self._retry.cancel()
@@ -261,11 +261,12 @@ class Ledger:
         loop = asyncio.get_running_loop()
         began = loop.time()
         patience = self._patience
-        left = patience.left(entry.messages) if patience.was_spent else LONGEST
+        dispatches = {one.dispatch.id for one in entry.messages}
+        left = patience.left(dispatches) if patience.was_spent else LONGEST
         if not await is_done(future, left) and left == LONGEST:
             self._find_overdue()
         if (waited := loop.time() - began) > SOUND:
-            patience.spend(entry.messages, waited)
+            patience.spend(dispatches, waited)
 
     def _find_overdue(self) -> None:
         """Say that the disk does not answer, and wait no more until it does."""
@@ -303,6 +304,15 @@ class Ledger:
         """
         return await self._read(
             lambda database: queries.find(database, query), _SEARCH_TIMEOUT
+        )
+
+    async def find_on_the_way(self, query: Query, waiting: Dispatch) -> Found:
+        """Return what `find` does, while messages of a dispatch wait to be sent.
+
+        It takes of their time; raises LedgerUnreadableError if there is none left.
+        """
+        return await self._read_on_the_way(
+            lambda database: queries.find(database, query), waiting
         )
 
     async def message(self, message_id: int) -> Message | None:
@@ -387,25 +397,18 @@ class Ledger:
         except LedgerUnreadableError:
             return []
 
-    async def knows_reference(self, reference: str) -> bool:
+    async def knows_reference(self, reference: str, waiting: Dispatch) -> bool:
         """Return whether a submission may have had this reference that somebody gave.
 
-        True if the ledger cannot be read.
+        It takes of the time of messages of `waiting`, which wait to be sent. True if
+        the ledger cannot be read, or not in time.
         """
         try:
-            return await self._read(lambda one: queries.knows_reference(one, reference))
+            return await self._read_on_the_way(
+                lambda one: queries.knows_reference(one, reference), waiting
+            )
         except LedgerUnreadableError:
             return True
-
-    async def identity(self, account: str) -> str | None:
-        """Return the identity that was kept last of an account, None if none was.
-
-        Nor if the ledger cannot be read.
-        """
-        try:
-            return await self._read(lambda one: queries.read_identity(one, account))
-        except LedgerUnreadableError:
-            return None
 
     async def keep_identity(self, account: str, identity: str) -> None:
         """Keep who an account is at its provider."""
@@ -449,7 +452,7 @@ class Ledger:
         await self.flush()
         self._unwritten.forget(account)
         try:
-            await self._keep_unwritten()
+            await self._write(self._keeping())
             await self._forget(
                 await self._read(lambda one: queries.dispatches_of(one, account))
             )
@@ -470,20 +473,24 @@ class Ledger:
         What is recorded meanwhile goes to the write-ahead file beside it, of which
         a copy taken at any moment is good up to its last whole commit. That holds
         for a ledger that is closed and opened again as well.
+
+        Raises LedgerSlowError if the disk does not answer: a copy may not be whole.
         """
         if self._threads is None:
             self._file.hold()
         else:
             # With all that happened before.
             await self.flush()
-            await self._at_length(self._file.hold)
+            await self._write(self._file.hold, _SEARCH_TIMEOUT)
 
     async def release(self) -> None:
         """Let the main file change again; copies made before are known as such."""
         if self._threads is None:
             self._file.release()
         else:
-            await self._at_length(self._file.release)
+            # If the disk does not answer, it is done when it does.
+            with suppress(LedgerSlowError):
+                await self._write(self._file.release)
             await self.renew_mark()
 
     async def renew_mark(self) -> None:
@@ -499,14 +506,14 @@ class Ledger:
         except (OSError, sqlite3.Error, LedgerSlowError) as err:
             _LOGGER.warning("The SMS ledger cannot be marked: %s", name_of(err))
 
-    async def _write[R](self, work: Callable[[], R]) -> R:
+    async def _write[R](self, work: Callable[[], R], seconds: float = LONGEST) -> R:
         """Do blocking work on the thread that writes.
 
-        Raises LedgerSlowError if it takes too long; it goes on then.
+        Raises LedgerSlowError if it takes more than these seconds; it goes on then.
         """
         if self._threads is None:
             raise LedgerClosedError
-        return await in_time(self._threads.writing.do(work), self._bounded(LONGEST))
+        return await in_time(self._threads.writing.do(work), self._bounded(seconds))
 
     async def _read[R](
         self,
@@ -521,8 +528,10 @@ class Ledger:
         if self._is_at_work or self._waiting:
             # Whoever was just notified of a message finds it as it was then.
             await self.flush()
-        while self._is_damaged and self._work is not None:
-            await asyncio.wait([self._work])
+        if self._is_damaged:
+            await self._end_of_work()
+            if self._is_damaged:
+                raise LedgerUnreadableError
         if self._threads is None:
             raise LedgerClosedError
         if self._file.in_memory:
@@ -541,13 +550,35 @@ class Ledger:
         self._is_unreadable = False
         return result
 
+    async def _read_on_the_way[R](
+        self, work: Callable[[sqlite3.Connection], R], waiting: Dispatch
+    ) -> R:
+        """Read something that messages of a dispatch wait for, in what is left to them.
+
+        Raises LedgerUnreadableError as `_read` does, and if that is too short.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(self._patience.left({waiting.id})):
+                return await self._read(work)
+        except TimeoutError:
+            raise LedgerUnreadableError from None
+        finally:
+            if (waited := loop.time() - began) > SOUND:
+                self._patience.spend({waiting.id}, waited)
+
     async def _check_damage(self, err: Exception) -> None:
         """Set the file aside if an error says that it is damaged."""
         if is_damage(err):
             self._is_damaged = True
             self._set_to_work()
-            if self._work is not None:
-                await asyncio.wait([self._work])
+            await self._end_of_work()
+
+    async def _end_of_work(self) -> None:
+        """Return when what is waiting is committed, or in a while."""
+        if self._work is not None:
+            await asyncio.wait([self._work], timeout=self._bounded(LONGEST))
 
     @property
     def _is_at_work(self) -> bool:
@@ -640,11 +671,10 @@ class Ledger:
             elif is_of_the_file(err):
                 self._unwritten.absorb(entry)
 
-    async def _keep_unwritten(self) -> bool:
-        """Keep what is unwritten in the journal; return whether all of it is."""
+    def _keeping(self) -> Callable[[], bool]:
+        """Return what keeps in the journal what is unwritten now, all or a part."""
         entry, reading = self._unwritten.entry(), self._clock.reading()
-        keep = partial(self._file.keep, entry, reading)
-        return await self._at_length(keep)
+        return partial(self._file.keep, entry, reading)
 
     async def _keep_and_judge(self, errors: Sequence[Exception]) -> None:
         """Keep what could not be written, and say what is wrong."""
@@ -652,7 +682,7 @@ class Ledger:
             _LOGGER.error("The SMS ledger is damaged: %s", name_of(errors[0]))
             self._is_damaged = True
             return
-        is_kept = await self._keep_unwritten()
+        is_kept = await self._at_length(self._keeping())
         if self._file.is_missing and not self._unwritten:
             self._try_again()
             return

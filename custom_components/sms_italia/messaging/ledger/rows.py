@@ -216,6 +216,7 @@ def _message_row(message: Message) -> Row:
         "size": message.size,
         "unanswered": " ".join(message.unanswered) or None,
         "failed_over_from": message.failed_over_from,
+        "from_backup": message.from_backup,
         "marked_text": message.marked_text,
     }
 
@@ -316,6 +317,7 @@ def _message(row: ReadRow, dispatch: Dispatch) -> Message:
         size=row["size"],
         unanswered=tuple((row["unanswered"] or "").split()),
         failed_over_from=row["failed_over_from"],
+        from_backup=bool(row["from_backup"]),
         marked_text=row["marked_text"],
     )
 

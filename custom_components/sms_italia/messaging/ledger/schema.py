@@ -56,6 +56,7 @@ CREATE TABLE messages (
     size INTEGER NOT NULL,
     unanswered TEXT,
     failed_over_from TEXT,
+    from_backup INTEGER NOT NULL,
     marked_text TEXT,
     seen TEXT
 );

@@ -1,14 +1,13 @@
 """The ledger's threads, and how long anybody waits for what they do."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, override
 import weakref
 
-from ..model import Message
 from .records import LedgerSlowError
 
 LONGEST = 2.5
@@ -90,15 +89,15 @@ class Patience:
         self._waited: dict[int, float] = {}
         self.was_spent = False
 
-    def left(self, messages: Sequence[Message]) -> float:
+    def left(self, dispatches: Collection[int]) -> float:
         """Return the seconds that something may still take that messages wait for."""
-        waited = (self._waited.get(one.dispatch.id, 0) for one in messages)
+        waited = (self._waited.get(id_, 0) for id_ in dispatches)
         return max(0, LONGEST - max(waited, default=0))
 
-    def spend(self, messages: Sequence[Message], seconds: float) -> None:
+    def spend(self, dispatches: Collection[int], seconds: float) -> None:
         """Take a wait off what is left to messages."""
         self.was_spent = True
-        for id_ in {one.dispatch.id for one in messages}:
+        for id_ in dispatches:
             self._waited[id_] = self._waited.pop(id_, 0) + seconds
         for id_ in tuple(self._waited)[:-_DISPATCHES]:
             del self._waited[id_]

@@ -57,10 +57,12 @@ def may_follow(old: Message, new: Message) -> bool:
     A change from two or more transitions ago is dropped: of two who settle a doubt at
     the same time, the second must not undo what followed the first. Once a provider has
     accepted a message, its status only moves forward: queued, sent, uncertain, then one
-    of the final three. It waits again only for a failover, which
-    it has once at each account.
+    of the final three. It waits again only for a failover, which it has once at each
+    account. What is from a backup never waits again.
     """
     if new.revision < old.revision or new.stage not in FOLLOWING[old.stage]:
+        return False
+    if old.from_backup and new.stage is Stage.WAITING:
         return False
     if old.status.is_final:
         return new.status is old.status
@@ -223,20 +225,37 @@ def interrupted(message: Message, now: Moment) -> Message:
 
 
 def restored(message: Message, now: Moment) -> Message:
-    """Return a message that waited when a backup was made, which was put back.
+    """Return a message that was open when a backup was made, which was put back.
 
-    It may have been sent since, by whichever account: nobody can be asked about it.
+    It may have been sent since, by whichever account, and is not sent again. Only of
+    what was submitted before can somebody be asked; a joined one follows its carrier.
+    """
+    match message.stage:
+        case Stage.WAITING | Stage.HELD:
+            unsent = replace(
+                message, last_account=None, submission=None, attempt_at=None
+            )
+            return not_repeated(unsent, now)
+        case Stage.SUBMITTING:
+            return replace(interrupted(message, now), from_backup=True)
+        case Stage.ACCEPTED | Stage.IN_DOUBT:
+            return _next(message, from_backup=True)
+        case Stage.JOINED | Stage.CLOSED:
+            return message
+
+
+def not_repeated(message: Message, now: Moment) -> Message:
+    """Return a message from a backup that would be sent again, and is not.
+
+    Another account, or a later request to the same one, may have sent it since.
     """
     return _at(
         message,
         now,
         status=Status.UNCERTAIN,
         stage=Stage.CLOSED,
-        last_account=None,
-        submission=None,
         error=None,
         detail=RESTORED,
-        attempt_at=None,
     )
 
 

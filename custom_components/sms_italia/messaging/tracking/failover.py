@@ -3,7 +3,7 @@
 from ...providers import ErrorKind, Status
 from ..delivery import DeliveryContext, accounts_after
 from ..model import FAILOVER, Message
-from ..state.transitions import failed_over
+from ..state.transitions import failed_over, not_repeated
 
 
 class Failover:
@@ -23,7 +23,8 @@ class Failover:
         """Return a message that a report or a refusal closed: perhaps queued again.
 
         None if that cannot be decided yet: the account that was asked is being loaded.
-        What the user cancelled stays as it is.
+        What the user cancelled stays as it is. What is from a backup may have gone on
+        since.
         """
         # An error is a refusal: nothing was sent, so going on costs nothing.
         is_refused = failed.error is not None
@@ -40,6 +41,8 @@ class Failover:
             return None if is_expected else failed
         if not is_refused and not account.options.failover_on_failed_delivery:
             return failed
+        if failed.from_backup:
+            return not_repeated(failed, self._clock.moment())
         return failed_over(failed, self._clock.moment())
 
     def _is_in_time(self, message: Message) -> bool:

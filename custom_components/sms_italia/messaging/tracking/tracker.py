@@ -24,7 +24,14 @@ from ..clock import Moment
 from ..delivery import DeliveryContext, settle_group
 from ..model import Message, Stage
 from ..state import Change, CredentialsRefused
-from ..state.transitions import cancelled, given_up, never_arrived, refused, reported
+from ..state.transitions import (
+    cancelled,
+    given_up,
+    never_arrived,
+    not_repeated,
+    refused,
+    reported,
+)
 from .failover import Failover
 
 _LOGGER = logging.getLogger(__name__)
@@ -352,7 +359,8 @@ class Tracker:
         """Find messages of a submission at their provider by our reference.
 
         Of one in doubt, what arrived is accepted like any other message, and what did
-        not by the time that it must have was not sent, and goes back into the outbox.
+        not by the time that it must have was not sent, and goes back into the outbox
+        unless it is from a backup.
         """
         is_missing = self._clock.now() >= self._doubted.get(reference, inf)
         reports = await self._found_reports(reference, messages[0])
@@ -464,7 +472,12 @@ class Tracker:
 
 
 def _never_arrived(message: Message, now: Moment) -> Message:
-    """Return a message in doubt that was not sent; one to be cancelled never is."""
+    """Return a message in doubt that its provider never got.
+
+    One to be cancelled is not sent again, nor one from a backup.
+    """
+    if message.from_backup:
+        return not_repeated(message, now)
     if message.error is ErrorKind.CANCELLED:
         return cancelled(message, now)
     return never_arrived(message, now)
