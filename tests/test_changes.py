@@ -331,6 +331,37 @@ async def test_no_alarm_is_lost_or_sent_twice_while_everything_changes(
     assert account.state is ConfigEntryState.LOADED
 
 
+@EACH_PROVIDER
+async def test_messages_to_one_number_keep_their_order_while_the_credentials_change(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """The first one is refused with the old ones when the new ones are there."""
+    async with Line(simulator) as line:
+        account = await accounts.set_up(
+            key, settings={"url": line.url(key)}, recipients={"Anna": [ANNA]}
+        )
+        await hass.async_block_till_done(wait_background_tasks=True)
+        requests = len(simulator.requests)
+        line.hold_answers()
+        alarms = [f"Allarme {index}" for index in range(3)]
+        new = {KEYS[key]: "chiave-nuova-0123456789"}
+        simulator.set_credentials(key, **new)
+        sending: list[asyncio.Task[None]] = []
+        for alarm in alarms:
+            sending.append(hass.async_create_task(send(hass, "notify.anna", alarm)))
+            await asyncio.sleep(0.001)
+        await until(lambda: len(simulator.requests) > requests)
+
+        before = account.runtime_data.account
+        hass.config_entries.async_update_entry(account, data={**account.data, **new})
+        await until(lambda: account.runtime_data.account is not before)
+        line.release_answers()
+        await asyncio.gather(*sending)
+
+    assert [text for _, text in arrived(simulator)] == alarms
+    assert not hass.config_entries.flow.async_progress()
+
+
 async def test_twenty_changes_at_once_are_few_tasks_and_the_last_counts(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:

@@ -1,6 +1,9 @@
 """Messages that wait for better times: in order, once, and not for ever."""
 
 import asyncio
+from contextlib import closing
+from dataclasses import replace
+import sqlite3
 
 import pytest
 
@@ -139,6 +142,28 @@ async def test_a_later_request_does_not_overtake_one_that_takes_several(
     )
     await until(lambda: len(harness.accepted(ONE)) == 3)
     arrived = [text for to, text in harness.arrived(ONE) if to == OTHER]
+    assert arrived == ["vecchio", "nuovo"]
+
+
+async def test_what_is_being_recorded_is_not_overtaken(harness: Harness) -> None:
+    """It waits as soon as that is known here, whatever the disk does."""
+    harness.use(timing=replace(STILL, unanswered=0.05, first_probe=0.02))
+    await attach_over_line(harness, ONE)
+    harness.line.hold_answers()
+    hanging = asyncio.create_task(harness.one(ONE, OTHER))
+    await until(lambda: harness.requests(ONE) == 1)
+    await asyncio.sleep(0.1)
+    with closing(sqlite3.connect(harness.ledger)) as other_program:
+        other_program.execute("BEGIN IMMEDIATE")
+        first = asyncio.create_task(harness.one(ONE, NUMBER, "vecchio"))
+        await asyncio.sleep(0.1)
+        harness.line.release_answers()
+        await until(lambda: len(harness.accepted(ONE)) == 1)
+        second = asyncio.create_task(harness.one(ONE, NUMBER, "nuovo"))
+        await asyncio.sleep(0.1)
+    await asyncio.gather(hanging, first, second)
+    await until(lambda: len(harness.accepted(ONE)) == 3)
+    arrived = [text for to, text in harness.arrived(ONE) if to == NUMBER]
     assert arrived == ["vecchio", "nuovo"]
 
 

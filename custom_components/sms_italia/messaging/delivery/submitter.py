@@ -6,7 +6,14 @@ from dataclasses import replace
 from itertools import batched
 import logging
 
-from ...providers import Accepted, ErrorKind, NotSent, Outcome, SendResult, Uncertain
+from ...providers import (
+    Accepted,
+    ErrorKind,
+    NotSent,
+    Outcome,
+    SendResult,
+    Uncertain,
+)
 from ..account import Account
 from ..health import AccountHealth, Admission, Condition, Rank, Turn
 from ..ledger import SubmissionIntent
@@ -91,34 +98,42 @@ class Submitter:
         text = text or batch[0].message.text
         try:
             with self._turns.join(self._rank, _lines(batch)) as turn:
-                if not await self._is_admitted(turn, batch):
-                    return
-                account = self._account
-                health = self._context.health.of(account.id)
-                with health.sending() as sending:
-                    reference = await new_reference(
-                        self._context, self._dispatch, account
-                    )
-                    # From here until the intent is recorded nothing else runs.
-                    batch = self._wanted(batch)
-                    if not batch:
-                        return
-                    intent = self._start(batch, reference, text)
-                    await self._open.change([one.message for one in batch], [intent])
-                    sending.begin()
-                    self._turns.begin(turn)
-                    result = await account.client.send(
-                        new_submission(
-                            [one.message for one in batch],
-                            reference,
-                            text,
-                            account=account,
-                            requested=self._requested,
-                            now=self._context.clock.now(),
+                while await self._is_admitted(turn, batch):
+                    account = self._account
+                    health = self._context.health.of(account.id)
+                    with health.sending() as sending:
+                        reference = await new_reference(
+                            self._context, self._dispatch, account
                         )
-                    )
-                    result = without_own_numbers(result, self._numbers)
-                    sending.outcomes = outcomes_of(batch, result)
+                        # From here until the intent is recorded nothing else runs.
+                        batch = self._wanted(batch)
+                        if not batch:
+                            return
+                        intent = self._start(batch, reference, text)
+                        messages = [one.message for one in batch]
+                        await self._open.change(messages, [intent])
+                        sending.begin()
+                        self._turns.begin(turn)
+                        result = await account.client.send(
+                            new_submission(
+                                messages,
+                                reference,
+                                text,
+                                account=account,
+                                requested=self._requested,
+                                now=self._context.clock.now(),
+                            )
+                        )
+                        result = without_own_numbers(result, self._numbers)
+                        sending.outcomes = outcomes_of(batch, result)
+                    if not result.refusal or not self._is_outdated(account, result):
+                        break
+                    # Before it is the turn of others, which must not overtake these.
+                    for one in batch:
+                        before = one.unanswered_before
+                        one.message = replace(one.message, unanswered=before)
+                else:
+                    return
             await self._settle(batch, result, text, account)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(batch))
@@ -128,6 +143,13 @@ class Submitter:
             # The exception itself may carry what must not be logged.
             _LOGGER.error("Sending failed: %s", type(err).__name__)  # noqa: TRY400 - same reason
             await self._recover(batch, type(err).__name__)
+
+    def _is_outdated(self, account: Account, result: SendResult) -> bool:
+        """Return whether credentials were refused that have been replaced meanwhile."""
+        current = self._context.accounts.get(account.id)
+        if current is None or current.client is account.client:
+            return False
+        return result.refusal is not None and result.refusal.kind is ErrorKind.AUTH
 
     async def _is_admitted(self, turn: Turn, batch: Sequence[Pending]) -> bool:
         """Return whether the account is asked; if so, it is the messages' turn."""

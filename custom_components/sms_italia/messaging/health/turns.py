@@ -123,6 +123,8 @@ class Turns:
 
     def begin(self, turn: Turn) -> None:
         """Note that the request is made now."""
+        if turn.hanging is not None:
+            turn.hanging.cancel()
         loop = asyncio.get_running_loop()
         turn.hanging = loop.call_later(self._unanswered, self._leave, turn)
 
