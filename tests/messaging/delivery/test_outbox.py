@@ -249,6 +249,7 @@ async def test_what_expires_while_it_waits_for_its_turn_on_the_wire_is_not_sent(
     harness.line.release_answers()
     *_, last = await send
     assert (last.status, last.stage) == (Status.EXPIRED, Stage.CLOSED)
+    assert last.detail == "no_turn"
     assert harness.requests(ONE) == 32
 
 

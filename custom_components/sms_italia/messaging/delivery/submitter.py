@@ -175,16 +175,22 @@ class Submitter:
 
     def _is_worth_it(self, batch: Sequence[Pending]) -> bool:
         """Return whether messages can still be sent here; if not, they say why."""
-        now = self._context.clock.now()
         account = self._context.accounts.get(self._account.id)
-        if account and any(now < one.message.expires for one in batch):
-            # It may have been replaced while they waited for their turn.
-            self._account = account
-            return True
-        refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="not_loaded")
+        if account is None:
+            self._keep_waiting(batch, "not_loaded")
+            return False
+        # It may have been replaced while they waited for their turn.
+        self._account = account
+        now = self._context.clock.now()
+        late = [one for one in batch if now >= one.message.expires]
+        self._keep_waiting(late, "no_turn")
+        return len(late) < len(batch)
+
+    def _keep_waiting(self, batch: Sequence[Pending], detail: str) -> None:
+        """Let messages wait if there is time left; if not, they expire."""
+        refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=detail)
         for one in batch:
-            one.refused(self._account.id, refusal, now)
-        return False
+            one.refused(self._account.id, refusal, self._context.clock.now())
 
     def _put_off(self, batch: Sequence[Pending]) -> None:
         """Let messages wait for the account, which is not asked now."""
@@ -195,14 +201,17 @@ class Submitter:
             one.waits_for.add(account_id)
 
     def _wanted(self, batch: Sequence[Pending]) -> list[Pending]:
-        """Return the messages that nobody changed meanwhile, if the limit allows it."""
+        """Return what is neither changed nor late, if the limit allows it."""
         wanted: list[Pending] = []
+        now = self._context.clock.now()
         for one in batch:
             known = self._open.get(one.message.id)
-            if known is not None and known.revision <= one.message.revision:
-                wanted.append(one)
-            else:
+            if known is None or known.revision > one.message.revision:
                 one.is_settled = True
+            elif now >= one.message.expires:
+                self._keep_waiting([one], "no_turn")
+            else:
+                wanted.append(one)
         if not self._exceeds_limit(wanted):
             return wanted
         refusal = NotSent(kind=ErrorKind.REFUSED, detail="daily_limit")
