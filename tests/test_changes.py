@@ -28,6 +28,7 @@ from custom_components.sms_italia.const import (
     DOMAIN,
     SUBENTRY_TYPE_RECIPIENT,
 )
+from custom_components.sms_italia.messaging import Account
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
@@ -204,6 +205,31 @@ async def test_what_waits_is_sent_at_once_when_the_address_is_put_right(
         hass.config_entries.async_update_entry(account, data=data)
 
         await until(lambda: arrived(simulator) == [(ANNA, "Prova")])
+
+
+async def test_settings_that_could_not_be_taken_up_are_not_taken_for_known(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next change brings them along."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    new = {KEYS["smshosting"]: "chiave-nuova-0123456789"}
+    simulator.set_credentials("smshosting", **new)
+
+    async def breaks_off(_: Account) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(account.runtime_data.messenger, "attach", breaks_off)
+        hass.config_entries.async_update_entry(account, data={**account.data, **new})
+        await hass.async_block_till_done()
+    hass.config_entries.async_update_entry(account, title="Casa")
+    await hass.async_block_till_done()
+
+    await send(hass, "notify.anna")
+    assert arrived(simulator) == [(ANNA, "Prova")]
 
 
 # Titles
