@@ -177,6 +177,34 @@ async def fill_the_slots(harness: Harness) -> tuple[Line, list[asyncio.Task[Mess
     return line, sends
 
 
+async def test_what_is_left_of_a_bulk_lets_small_calls_go_before(
+    harness: Harness,
+) -> None:
+    harness.use(timing=STILL)
+    account = harness.account(ONE, line=harness.line)
+    await harness.messenger.attach(account)
+    harness.line.down()
+    *most, left = await harness.send(ONE, *numbers(12), text="a tutti")
+    for message in most:
+        await harness.messenger.cancel(message.id)
+    harness.line.up()
+    harness.line.hold_answers()
+    filling = [
+        asyncio.create_task(harness.one(ONE, f"{number}9")) for number in numbers(32)
+    ]
+    await until(lambda: harness.requests(ONE) == 32)
+    # What waited for the account is tried again.
+    await harness.messenger.attach(
+        replace(account, client=harness.client("other", ONE))
+    )
+    small = asyncio.create_task(harness.one(ONE, NUMBER))
+    await until(lambda: len(harness.messenger.open_messages(ONE)) == 34)
+    harness.line.release_answers()
+    await asyncio.gather(*filling, small)
+    await until(lambda: len(harness.accepted("other")) == 2)
+    assert [to for to, _ in harness.arrived("other")] == [NUMBER, left.number]
+
+
 async def test_an_account_that_hangs_holds_up_no_other_accounts_outbox(
     harness: Harness,
 ) -> None:

@@ -7,7 +7,7 @@ import logging
 
 from ...providers import ErrorKind, Feature, NotSent
 from ..account import Account
-from ..health import ANSWERING, MOST_IN_SMALL, AccountHealth, Rank
+from ..health import ANSWERING, AccountHealth, Rank
 from ..model import Message
 from ..state.transitions import (
     expired,
@@ -118,7 +118,7 @@ class Route:
             self._choice,
             account,
             numbers=frozenset(message.number for message in self.messages),
-            rank=Rank.SMALL if len(self.messages) <= MOST_IN_SMALL else Rank.BULK,
+            rank=Rank.BULK if self._dispatch.is_bulk else Rank.SMALL,
         )
         batches = submitter.batches(pending)
         if len(batches) == 1:

@@ -13,9 +13,6 @@ from .timing import Timing
 REQUESTS_AT_ONCE = 32
 """Requests on the wire to one account; more would only queue at the provider."""
 
-MOST_IN_SMALL = 10
-"""Numbers of a call whose requests go before those of a bulk."""
-
 _FASTER = 0.98
 """What the pause between two requests of a bulk shrinks to with each that is accepted.
 
