@@ -28,6 +28,7 @@ from custom_components.sms_italia.const import (
     DOMAIN,
     SUBENTRY_TYPE_RECIPIENT,
 )
+from custom_components.sms_italia.messaging import Account
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
@@ -206,6 +207,31 @@ async def test_what_waits_is_sent_at_once_when_the_address_is_put_right(
         await until(lambda: arrived(simulator) == [(ANNA, "Prova")])
 
 
+async def test_settings_that_could_not_be_taken_up_are_not_taken_for_known(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next change brings them along."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    new = {KEYS["smshosting"]: "chiave-nuova-0123456789"}
+    simulator.set_credentials("smshosting", **new)
+
+    async def breaks_off(_: Account) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(account.runtime_data.messenger, "attach", breaks_off)
+        hass.config_entries.async_update_entry(account, data={**account.data, **new})
+        await hass.async_block_till_done()
+    hass.config_entries.async_update_entry(account, title="Casa")
+    await hass.async_block_till_done()
+
+    await send(hass, "notify.anna")
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+
 # Titles
 
 
@@ -330,6 +356,37 @@ async def test_no_alarm_is_lost_or_sent_twice_while_everything_changes(
     assert not hass.config_entries.flow.async_progress()
     assert [one for one in absences.seen if one != "notify.bruno"] == []
     assert account.state is ConfigEntryState.LOADED
+
+
+@EACH_PROVIDER
+async def test_messages_to_one_number_keep_their_order_while_the_credentials_change(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """The first one is refused with the old ones when the new ones are there."""
+    async with Line(simulator) as line:
+        account = await accounts.set_up(
+            key, settings={"url": line.url(key)}, recipients={"Anna": [ANNA]}
+        )
+        await hass.async_block_till_done(wait_background_tasks=True)
+        requests = len(simulator.requests)
+        line.hold_answers()
+        alarms = [f"Allarme {index}" for index in range(3)]
+        new = {KEYS[key]: "chiave-nuova-0123456789"}
+        simulator.set_credentials(key, **new)
+        sending: list[asyncio.Task[None]] = []
+        for alarm in alarms:
+            sending.append(hass.async_create_task(send(hass, "notify.anna", alarm)))
+            await asyncio.sleep(0.001)
+        await until(lambda: len(simulator.requests) > requests)
+
+        before = account.runtime_data.account
+        hass.config_entries.async_update_entry(account, data={**account.data, **new})
+        await until(lambda: account.runtime_data.account is not before)
+        line.release_answers()
+        await asyncio.gather(*sending)
+
+    assert [text for _, text in arrived(simulator)] == alarms
+    assert not hass.config_entries.flow.async_progress()
 
 
 async def test_twenty_changes_at_once_are_few_tasks_and_the_last_counts(

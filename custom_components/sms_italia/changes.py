@@ -52,9 +52,9 @@ class AccountChanges:
         settings = self._read_settings()
         # What is known of the client's requests holds as long as the client does.
         client = runtime.account.client if settings == self._settings else None
-        self._settings = settings
         account = await create_account(hass, entry, runtime.webhook, client)
         await runtime.messenger.attach(account)
+        self._settings = settings
         entry.runtime_data = replace(runtime, account=account)
         async_name_devices(hass, entry)
         runtime.webhook.async_follow_entry()

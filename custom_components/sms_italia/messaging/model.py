@@ -153,7 +153,8 @@ class Dispatch:
     fixed when it was asked. `created` is wall time, for people; `due` and `expires` are
     steady time: nothing of it is sent before `due` or after `expires`. `parts` is our
     own count for one number. `options.sender` is the sender that was asked for, `user`
-    the ID of who asked, None for an automation.
+    the ID of who asked, None for an automation. One that `is_bulk` lets others go
+    before it.
     """
 
     id: int
@@ -167,6 +168,7 @@ class Dispatch:
     route: tuple[str, ...]
     options: SendOptions = SendOptions()
     user: str | None = None
+    is_bulk: bool = False
 
     @property
     def is_test(self) -> bool:

@@ -60,6 +60,18 @@ async def test_bad_numbers_do_not_keep_a_group_from_getting_its_text(
     assert (refused.number, refused.status) == ("zia", Status.FAILED)
 
 
+@pytest.mark.parametrize(
+    ("count", "groups", "is_bulk"),
+    [(1, (), False), (10, (), False), (11, (), True), (1, ("12",), True)],
+)
+async def test_a_call_to_many_numbers_or_to_a_group_is_a_bulk(
+    harness: Harness, count: int, groups: tuple[str, ...], *, is_bulk: bool
+) -> None:
+    await harness.attach(KEY)
+    messages = await harness.send(KEY, *numbers(count), groups=groups)
+    assert {one.dispatch.is_bulk for one in messages} == {is_bulk}
+
+
 async def test_a_group_that_waits_is_sent_when_it_can_be(harness: Harness) -> None:
     await harness.attach(KEY, line=harness.line, daily_limit=0)
     harness.line.down()

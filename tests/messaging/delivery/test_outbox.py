@@ -1,6 +1,9 @@
 """Messages that wait for better times: in order, once, and not for ever."""
 
 import asyncio
+from contextlib import closing
+from dataclasses import replace
+import sqlite3
 
 import pytest
 
@@ -142,6 +145,28 @@ async def test_a_later_request_does_not_overtake_one_that_takes_several(
     assert arrived == ["vecchio", "nuovo"]
 
 
+async def test_what_is_being_recorded_is_not_overtaken(harness: Harness) -> None:
+    """It waits as soon as that is known here, whatever the disk does."""
+    harness.use(timing=replace(STILL, unanswered=0.05, first_probe=0.02))
+    await attach_over_line(harness, ONE)
+    harness.line.hold_answers()
+    hanging = asyncio.create_task(harness.one(ONE, OTHER))
+    await until(lambda: harness.requests(ONE) == 1)
+    await asyncio.sleep(0.1)
+    with closing(sqlite3.connect(harness.ledger)) as other_program:
+        other_program.execute("BEGIN IMMEDIATE")
+        first = asyncio.create_task(harness.one(ONE, NUMBER, "vecchio"))
+        await asyncio.sleep(0.1)
+        harness.line.release_answers()
+        await until(lambda: len(harness.accepted(ONE)) == 1)
+        second = asyncio.create_task(harness.one(ONE, NUMBER, "nuovo"))
+        await asyncio.sleep(0.1)
+    await asyncio.gather(hanging, first, second)
+    await until(lambda: len(harness.accepted(ONE)) == 3)
+    arrived = [text for to, text in harness.arrived(ONE) if to == NUMBER]
+    assert arrived == ["vecchio", "nuovo"]
+
+
 async def fill_the_slots(harness: Harness) -> tuple[Line, list[asyncio.Task[Message]]]:
     """Let the last of 33 messages wait for one of the 32 slots of an account."""
     line = Line()
@@ -150,6 +175,34 @@ async def fill_the_slots(harness: Harness) -> tuple[Line, list[asyncio.Task[Mess
     sends = [asyncio.create_task(harness.one("hung", to)) for to in numbers(33)]
     await until(lambda: harness.requests("hung") == 32)
     return line, sends
+
+
+async def test_what_is_left_of_a_bulk_lets_small_calls_go_before(
+    harness: Harness,
+) -> None:
+    harness.use(timing=STILL)
+    account = harness.account(ONE, line=harness.line)
+    await harness.messenger.attach(account)
+    harness.line.down()
+    *most, left = await harness.send(ONE, *numbers(12), text="a tutti")
+    for message in most:
+        await harness.messenger.cancel(message.id)
+    harness.line.up()
+    harness.line.hold_answers()
+    filling = [
+        asyncio.create_task(harness.one(ONE, f"{number}9")) for number in numbers(32)
+    ]
+    await until(lambda: harness.requests(ONE) == 32)
+    # What waited for the account is tried again.
+    await harness.messenger.attach(
+        replace(account, client=harness.client("other", ONE))
+    )
+    small = asyncio.create_task(harness.one(ONE, NUMBER))
+    await until(lambda: len(harness.messenger.open_messages(ONE)) == 34)
+    harness.line.release_answers()
+    await asyncio.gather(*filling, small)
+    await until(lambda: len(harness.accepted("other")) == 2)
+    assert [to for to, _ in harness.arrived("other")] == [NUMBER, left.number]
 
 
 async def test_an_account_that_hangs_holds_up_no_other_accounts_outbox(
@@ -224,6 +277,7 @@ async def test_what_expires_while_it_waits_for_its_turn_on_the_wire_is_not_sent(
     harness.line.release_answers()
     *_, last = await send
     assert (last.status, last.stage) == (Status.EXPIRED, Stage.CLOSED)
+    assert last.detail == "no_turn"
     assert harness.requests(ONE) == 32
 
 

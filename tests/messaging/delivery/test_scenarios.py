@@ -135,6 +135,42 @@ def test_what_was_never_tried_goes_anyway_after_a_minute_one_by_one(
     run(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("count", [1, 40])
+def test_what_fails_in_spite_of_answered_probes_is_tried_ever_more_rarely(
+    tmp_path: Path, count: int
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(ONE).always(UNAVAILABLE)
+        await harness.attach(ONE)
+        await asyncio.gather(*alarms(harness, ONE, count, every=0.5))
+        await asyncio.sleep(3000)
+        # At 60, 90, 135 ... seconds after the first try, then every 5 minutes; some
+        # more were let go by a probe.
+        assert harness.requests(ONE) <= 16 * count + 10
+        harness.client(ONE).always(None)
+        await asyncio.sleep(310)
+        assert len(harness.accepted(ONE)) == count
+
+    run(tmp_path, scenario)
+
+
+def test_all_that_waits_follows_the_first_one_that_leaves(tmp_path: Path) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(ONE).always(UNAVAILABLE)
+        harness.client(ONE).always(UNAVAILABLE, of=Operation.PROBE)
+        await harness.attach(ONE)
+        await asyncio.gather(*alarms(harness, ONE, 40, every=0.5))
+        await asyncio.sleep(5)
+        requests = harness.requests(ONE)
+        harness.client(ONE).always(None)
+        harness.client(ONE).always(None, of=Operation.PROBE)
+        await asyncio.sleep(20)
+        assert len(harness.accepted(ONE)) == 40
+        assert harness.requests(ONE) == requests + 40
+
+    run(tmp_path, scenario)
+
+
 def test_while_sends_hang_each_probe_that_is_answered_lets_one_go(
     tmp_path: Path,
 ) -> None:

@@ -16,8 +16,11 @@ from custom_components.sms_italia.messaging import (
     Message,
     Stage,
 )
+from custom_components.sms_italia.messaging.account import Accounts
 from custom_components.sms_italia.messaging.delivery.context import Pending
+from custom_components.sms_italia.messaging.delivery.retry_rules import Choice
 from custom_components.sms_italia.messaging.delivery.submitter import Submitter
+from custom_components.sms_italia.messaging.health import Rank
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.providers import (
     Accepted,
@@ -51,10 +54,13 @@ from ..helpers import (
     TEXT,
     TIMING,
     Harness,
+    a_dispatch,
+    a_message,
     copy_as_after_a_crash,
     numbers,
     until,
 )
+from .context import a_context
 
 KEY = MANY
 SMSH = REFERENCE
@@ -643,6 +649,40 @@ async def test_what_changed_while_it_waited_for_a_slot_is_not_in_the_request(
     messages = await asyncio.gather(*sends)
     assert messages[-1].error is ErrorKind.CANCELLED
     assert harness.requests(KEY) == 32
+
+
+async def test_what_is_late_is_left_out_of_a_request_that_others_need(
+    harness: Harness,
+) -> None:
+    """One that failed over has an hour more than the others of its dispatch."""
+    clock, accounts = harness.time.clock(), Accounts(lambda _: False)
+    account = harness.account(KEY)
+    accounts.attach(account)
+    ledger = Ledger(harness.ledger, harness.troubles.append, clock)
+    await ledger.open(clock.today())
+    context = a_context(accounts, ledger, clock, STILL)
+    dispatch = a_dispatch(
+        account=KEY, route=(KEY,), due=clock.now(), expires=clock.now() + 3600
+    )
+    messages = [
+        a_message(dispatch, 1, number=NUMBER, failed_over_from="before"),
+        a_message(dispatch, 2, number=OTHER),
+    ]
+    context.open_messages.add(messages)
+    submitter = Submitter(
+        context,
+        Choice(context, messages),
+        account,
+        numbers=frozenset({NUMBER, OTHER}),
+        rank=Rank.SMALL,
+    )
+    pending = [Pending(message) for message in messages]
+    harness.time.pass_by(3601)
+    await submitter.submit(pending)
+    context.stop()
+    await ledger.close()
+    assert harness.arrived(KEY) == [(NUMBER, TEXT)]
+    assert pending[1].refusal == NotSent(kind=ErrorKind.UNAVAILABLE, detail="no_turn")
 
 
 # Other credentials meanwhile

@@ -258,6 +258,70 @@ async def test_a_new_doubt_takes_back_what_a_probe_admitted(line: Line) -> None:
     assert line.condition() is Condition.UNANSWERED
 
 
+# A provider that answers probes, and takes nothing
+
+
+async def test_of_what_could_not_be_sent_a_probe_lets_one_go_before_the_others(
+    line: Line,
+) -> None:
+    line.send(UNAVAILABLE)
+    line.probe()
+    canary = line.begin()
+    assert (line.condition(), line.health.open_request) == (
+        Condition.UNREACHABLE,
+        OpenRequest.YOUNG,
+    )
+    line.end(canary, ACCEPTED)
+    assert line.condition() is Condition.HEALTHY
+
+
+async def test_what_was_not_sent_at_all_leaves_the_way_to_the_next_one(
+    line: Line,
+) -> None:
+    line.send(UNAVAILABLE)
+    line.probe()
+    line.send(UNFIT)
+    assert line.condition() is Condition.HEALTHY
+    line.end(line.begin(), UNAVAILABLE)
+    line.send(UNFIT)
+    assert line.condition() is Condition.UNREACHABLE
+
+
+def let_down(line: Line) -> None:
+    """Let a probe be answered, and the message that it lets go fail."""
+    line.probe()
+    line.send(UNAVAILABLE)
+    line.time.pass_by(1)
+
+
+async def test_probes_count_for_nothing_while_sends_fail_in_spite_of_them(
+    line: Line,
+) -> None:
+    line.send(UNAVAILABLE)
+    line.time.pass_by(1)
+    let_down(line)
+    for minutes in (5, 10, 20, 40, 60, 60):
+        let_down(line)
+        line.time.pass_by(60 * minutes - 2)
+        line.probe()
+        assert line.condition() is Condition.UNREACHABLE
+        line.time.pass_by(1)
+        line.probe()
+        assert line.condition() is Condition.HEALTHY
+
+
+async def test_one_answer_to_a_send_makes_probes_count_again(line: Line) -> None:
+    line.send(UNAVAILABLE)
+    line.time.pass_by(1)
+    for _ in range(9):
+        let_down(line)
+        line.send(ACCEPTED)
+        line.send(UNAVAILABLE)
+        line.time.pass_by(1)
+        line.probe()
+        assert line.condition() is Condition.HEALTHY
+
+
 # Two doubts
 
 
@@ -380,6 +444,7 @@ async def test_a_change_is_reported_once(line: Line) -> None:
     line.probe()
     assert line.changes[-1] is Condition.HEALTHY
     assert set(line.changes) == {Condition.UNREACHABLE, Condition.HEALTHY}
+    line.send(ACCEPTED)
     reported = len(line.changes)
     for _ in range(5):
         line.send(ACCEPTED)

@@ -172,6 +172,7 @@ def test_a_bulk_becomes_faster_while_the_provider_accepts_it() -> None:
     pace.begin()
     pace.accepted()
     pace.throttled(until=10)
+    time.pass_by(10)
     for _ in range(35):
         pace.accepted()
     pace.begin()
@@ -187,6 +188,26 @@ def test_answers_that_come_together_throttle_once() -> None:
         pace.throttled(until=10)
     pace.begin()
     assert pace.pause == pytest.approx(10)
+
+
+@pytest.mark.parametrize("late", [0, 1, 31])
+@pytest.mark.parametrize("after", [0, 15, 40])
+def test_late_answers_do_not_change_the_rate_that_the_provider_showed(
+    late: int, after: float
+) -> None:
+    time = Stopped()
+    pace = Pace(time.clock())
+    pace.begin()
+    for _ in range(10):
+        pace.accepted()
+    pace.throttled(until=30)
+    time.pass_by(after)
+    for _ in range(late):
+        pace.accepted()
+    pace.throttled(until=after + 30.01)
+    time.pass_by(100)
+    pace.begin()
+    assert pace.pause >= 3 * (0.5 if after > 30 else 1)
 
 
 async def test_small_calls_do_not_wait_for_the_pace_of_a_bulk(queue: Queue) -> None:

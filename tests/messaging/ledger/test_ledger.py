@@ -139,7 +139,11 @@ async def test_all_that_is_asked_of_a_dispatch_comes_back(shelf: Shelf) -> None:
         reference="fattura-7",
     )
     dispatch = a_dispatch(
-        encoding=Encoding.UCS2, parts=3, route=("casa", "riserva"), options=options
+        encoding=Encoding.UCS2,
+        parts=3,
+        route=("casa", "riserva"),
+        options=options,
+        is_bulk=True,
     )
     message = a_message(dispatch, recipient="mamma")
     await shelf.ledger.record(Entry(messages=[message]))

@@ -38,6 +38,9 @@ _LOGGER = logging.getLogger(__name__)
 
 _DEFAULTS = SendOptions()
 
+_MOST_IN_SMALL = 10
+"""Numbers of a call whose requests go before those of a bulk."""
+
 _FIRST_ATTEMPT = 120
 """Seconds that the only attempt along a route may take, where there is no retrying."""
 
@@ -77,6 +80,8 @@ def create_dispatch(  # noqa: PLR0913, PLR0917 - what a dispatch is made of
         route=route,
         options=options,
         user=request.user,
+        # Nobody here knows how many numbers a group has.
+        is_bulk=len(addresses) > _MOST_IN_SMALL or bool(options.groups),
     )
     return [
         *(

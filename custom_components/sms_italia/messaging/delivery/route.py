@@ -7,7 +7,7 @@ import logging
 
 from ...providers import ErrorKind, Feature, NotSent
 from ..account import Account
-from ..health import ANSWERING, MOST_IN_SMALL, AccountHealth, Rank
+from ..health import ANSWERING, AccountHealth, Rank
 from ..model import Message
 from ..state.transitions import (
     expired,
@@ -56,20 +56,26 @@ class Route:
         ]
 
     async def run(self) -> None:
-        """Ask each account in its turn; what none accepted waits, or has failed."""
-        left = [Pending(message) for message in self.messages]
+        """Ask each account in its turn; what none accepted waits, or has failed.
+
+        It may be sent again while that is still being recorded, or what is asked for
+        later would overtake it.
+        """
+        self._left = [Pending(message) for message in self.messages]
         with self._in_progress():
             try:
-                while (step := self._choice.next(left)) is not None:
+                while (step := self._choice.next(self._left)) is not None:
                     account_id, pending = step
                     if self._is_waited_for(account_id, pending):
                         break
                     await self._ask(account_id, pending)
-                    left = [one for one in left if not one.is_settled]
+                    self._left = [one for one in self._left if not one.is_settled]
             except Exception as err:  # noqa: BLE001 - no message may be left alone
-                self._put_off(left, type(err).__name__)
-            self._left = left
-            await self._context.open_messages.change([self._ended(one) for one in left])
+                self._put_off(self._left, type(err).__name__)
+            ended = [self._ended(one) for one in self._left]
+            change = self._context.open_messages.change(ended)
+            recording = self._context.tasks.spawn(change, "record", eager=True)
+        await recording
 
     @contextmanager
     def _in_progress(self) -> Iterator[None]:
@@ -112,7 +118,7 @@ class Route:
             self._choice,
             account,
             numbers=frozenset(message.number for message in self.messages),
-            rank=Rank.SMALL if len(self.messages) <= MOST_IN_SMALL else Rank.BULK,
+            rank=Rank.BULK if self._dispatch.is_bulk else Rank.SMALL,
         )
         batches = submitter.batches(pending)
         if len(batches) == 1:

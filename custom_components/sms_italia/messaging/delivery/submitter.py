@@ -6,7 +6,14 @@ from dataclasses import replace
 from itertools import batched
 import logging
 
-from ...providers import Accepted, ErrorKind, NotSent, Outcome, SendResult, Uncertain
+from ...providers import (
+    Accepted,
+    ErrorKind,
+    NotSent,
+    Outcome,
+    SendResult,
+    Uncertain,
+)
 from ..account import Account
 from ..health import AccountHealth, Admission, Condition, Rank, Turn
 from ..ledger import SubmissionIntent
@@ -92,34 +99,42 @@ class Submitter:
         text = text or batch[0].message.text
         try:
             with self._turns.join(self._rank, _lines(batch)) as turn:
-                if not await self._is_admitted(turn, batch):
-                    return
-                account = self._account
-                health = self._context.health.of(account.id)
-                with health.sending() as sending:
-                    reference = await new_reference(
-                        self._context, self._dispatch, account
-                    )
-                    # From here until the intent is recorded nothing else runs.
-                    batch = self._wanted(batch)
-                    if not batch:
-                        return
-                    intent = self._start(batch, reference, text)
-                    await self._open.change([one.message for one in batch], [intent])
-                    sending.begin()
-                    self._turns.begin(turn)
-                    result = await account.client.send(
-                        new_submission(
-                            [one.message for one in batch],
-                            reference,
-                            text,
-                            account=account,
-                            requested=self._requested,
-                            now=self._context.clock.now(),
+                while await self._is_admitted(turn, batch):
+                    account = self._account
+                    health = self._context.health.of(account.id)
+                    with health.sending() as sending:
+                        reference = await new_reference(
+                            self._context, self._dispatch, account
                         )
-                    )
-                    result = without_own_numbers(result, self._numbers)
-                    sending.outcomes = outcomes_of(batch, result)
+                        # From here until the intent is recorded nothing else runs.
+                        batch = self._wanted(batch)
+                        if not batch:
+                            return
+                        intent = self._start(batch, reference, text)
+                        messages = [one.message for one in batch]
+                        await self._open.change(messages, [intent])
+                        sending.begin()
+                        self._turns.begin(turn)
+                        result = await account.client.send(
+                            new_submission(
+                                messages,
+                                reference,
+                                text,
+                                account=account,
+                                requested=self._requested,
+                                now=self._context.clock.now(),
+                            )
+                        )
+                        result = without_own_numbers(result, self._numbers)
+                        sending.outcomes = outcomes_of(batch, result)
+                    if not result.refusal or not self._is_outdated(account, result):
+                        break
+                    # Before it is the turn of others, which must not overtake these.
+                    for one in batch:
+                        before = one.unanswered_before
+                        one.message = replace(one.message, unanswered=before)
+                else:
+                    return
             await self._settle(batch, result, text, account)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(batch))
@@ -129,6 +144,13 @@ class Submitter:
             # The exception itself may carry what must not be logged.
             _LOGGER.error("Sending failed: %s", type(err).__name__)  # noqa: TRY400 - same reason
             await self._recover(batch, type(err).__name__)
+
+    def _is_outdated(self, account: Account, result: SendResult) -> bool:
+        """Return whether credentials were refused that have been replaced meanwhile."""
+        current = self._context.accounts.get(account.id)
+        if current is None or current.client is account.client:
+            return False
+        return result.refusal is not None and result.refusal.kind is ErrorKind.AUTH
 
     async def _is_admitted(self, turn: Turn, batch: Sequence[Pending]) -> bool:
         """Return whether the account is asked; if so, it is the messages' turn."""
@@ -154,16 +176,22 @@ class Submitter:
 
     def _is_worth_it(self, batch: Sequence[Pending]) -> bool:
         """Return whether messages can still be sent here; if not, they say why."""
-        now = self._context.clock.now()
         account = self._context.accounts.get(self._account.id)
-        if account and any(now < one.message.expires for one in batch):
-            # It may have been replaced while they waited for their turn.
-            self._account = account
-            return True
-        refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail="not_loaded")
+        if account is None:
+            self._keep_waiting(batch, "not_loaded")
+            return False
+        # It may have been replaced while they waited for their turn.
+        self._account = account
+        now = self._context.clock.now()
+        late = [one for one in batch if now >= one.message.expires]
+        self._keep_waiting(late, "no_turn")
+        return len(late) < len(batch)
+
+    def _keep_waiting(self, batch: Sequence[Pending], detail: str) -> None:
+        """Let messages wait if there is time left; if not, they expire."""
+        refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=detail)
         for one in batch:
-            one.refused(self._account.id, refusal, now)
-        return False
+            one.refused(self._account.id, refusal, self._context.clock.now())
 
     def _put_off(self, batch: Sequence[Pending]) -> None:
         """Let messages wait for the account, which is not asked now."""
@@ -174,14 +202,17 @@ class Submitter:
             one.waits_for.add(account_id)
 
     def _wanted(self, batch: Sequence[Pending]) -> list[Pending]:
-        """Return the messages that nobody changed meanwhile, if the limit allows it."""
+        """Return what is neither changed nor late, if the limit allows it."""
         wanted: list[Pending] = []
+        now = self._context.clock.now()
         for one in batch:
             known = self._open.get(one.message.id)
-            if known is not None and known.revision <= one.message.revision:
-                wanted.append(one)
-            else:
+            if known is None or known.revision > one.message.revision:
                 one.is_settled = True
+            elif now >= one.message.expires:
+                self._keep_waiting([one], "no_turn")
+            else:
+                wanted.append(one)
         if not self._exceeds_limit(wanted):
             return wanted
         refusal = NotSent(kind=ErrorKind.REFUSED, detail="daily_limit")

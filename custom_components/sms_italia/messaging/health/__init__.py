@@ -4,11 +4,10 @@ from .admission import ANSWERING, Admission, Condition, Need, admission, is_bett
 from .health import AccountHealth, HealthRegistry
 from .prober import Prober
 from .timing import Timing
-from .turns import MOST_IN_SMALL, Rank, Turn, Turns
+from .turns import Rank, Turn, Turns
 
 __all__ = [
     "ANSWERING",
-    "MOST_IN_SMALL",
     "AccountHealth",
     "Admission",
     "Condition",

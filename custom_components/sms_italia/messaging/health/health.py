@@ -32,11 +32,13 @@ class Ending(Enum):
 class Sending:
     """A request to send, which `began` at this moment of steady time.
 
-    `outcomes` are those of its messages, as far as is known.
+    `outcomes` are those of its messages, as far as is known. `was_admitted` says that
+    it used up what a probe admitted.
     """
 
     clock: Clock
     began: float
+    was_admitted: bool = False
     outcomes: Sequence[Outcome] = ()
 
     def begin(self) -> None:
@@ -54,6 +56,10 @@ class AccountHealth:
     The account is suspect while a request is unanswered for too long, or if its last
     one did not reach the provider or ended in doubt. Only an answer ends that, to a
     send or to a probe (a harmless question): the time that passes proves nothing.
+
+    A probe shows that the line is there, and not that sends work. So it lets one
+    message go, and the answer to that one lets the others go. If two in a row do not
+    reach the provider, probes count for nothing for a while, longer each time.
     """
 
     def __init__(
@@ -69,6 +75,9 @@ class AccountHealth:
         self._suspected: Condition | None = None
         self._suspected_at = -inf
         self._admits_one = False
+        self._is_let_down = False
+        self._distrust = 0.0
+        self._trusts_probes_at = -inf
         self._refused: NotSent | None = None
         self._asked_to_wait: NotSent | None = None
         self._wait = 0.0
@@ -87,8 +96,10 @@ class AccountHealth:
         suspected = Condition.UNANSWERED if self._hangs(now) else self._suspected
         if self.wait_until > now:
             return Condition.THROTTLED
-        if suspected is not None:
-            return Condition.ADMITTING if self._admits_one else suspected
+        if suspected is not None and not self._admits_one:
+            return suspected
+        if suspected is Condition.UNANSWERED:
+            return Condition.ADMITTING
         if self._refused is not None:
             return Condition.REFUSING
         return Condition.BEHIND if self._behind_until > now else Condition.HEALTHY
@@ -116,7 +127,7 @@ class AccountHealth:
 
         It uses up what a probe admitted.
         """
-        sending = Sending(self._clock, self._clock.now())
+        sending = Sending(self._clock, self._clock.now(), self._admits_one)
         self._sendings.append(sending)
         self._admits_one = False
         self._look()
@@ -130,13 +141,14 @@ class AccountHealth:
     def probed(self, began: float) -> None:
         """Note that a probe which began at this moment was answered.
 
-        It heals only what it could have met: not a request that did not hang yet, nor
-        a suspicion that came later. While a send hangs, it lets one message go.
+        It counts only for what it could have met: not for a request that did not hang
+        yet, nor for a suspicion that came later. It lets one message go; the account
+        is healed at once if the last send was a doubt that hangs no more.
         """
         later = (self._hangs_from(one) for one in self._sendings)
-        if began < max([self._suspected_at, *later]):
+        if began < max([self._suspected_at, self._trusts_probes_at, *later]):
             return
-        if self._sendings:
+        if self._sendings or self._suspected is Condition.UNREACHABLE:
             self._admits_one = True
         else:
             self._heal()
@@ -157,6 +169,7 @@ class AccountHealth:
         match ending:
             case Ending.ANSWERED:
                 self._answered_at = now
+                self._is_let_down, self._distrust = False, 0.0
                 self._heal()
             case Ending.DOUBT:
                 self._count_doubt(now)
@@ -164,6 +177,10 @@ class AccountHealth:
                     self._suspect(Condition.UNANSWERED, now)
             case Ending.UNREACHABLE if is_news:
                 self._suspect(Condition.UNREACHABLE, now)
+                if sending.was_admitted:
+                    self._count_let_down(now)
+            case Ending.NOT_ASKED if sending.was_admitted:
+                self._admits_one = self._suspected is Condition.UNREACHABLE
             case Ending.UNREACHABLE | Ending.NOT_ASKED:
                 pass
         self._learn_refusal(ending, sending.outcomes, now)
@@ -196,6 +213,17 @@ class AccountHealth:
             self._behind = min(doubled, self._timing.doubts)
         self._behind_until = now + self._behind if recent else self._behind_until
 
+    def _count_let_down(self, now: float) -> None:
+        """Note that a probe was answered, and the message that it let go was not.
+
+        From the second time on, messages wait for their own moments.
+        """
+        if self._is_let_down:
+            doubled = self._distrust * 2 or self._timing.first_behind
+            self._distrust = min(doubled, self._timing.doubts)
+            self._trusts_probes_at = now + self._distrust
+        self._is_let_down = True
+
     def _learn_refusal(
         self, ending: Ending, outcomes: Sequence[Outcome], now: float
     ) -> None:
@@ -224,7 +252,7 @@ class AccountHealth:
         self._asked_to_wait = refusal
 
     def _state(self) -> tuple[Condition, OpenRequest | None]:
-        """Return what others are told of; open requests matter to a suspect alone."""
+        """Return what is reported; open requests matter only where it is suspect."""
         condition = self.condition
         return condition, self.open_request if condition in SUSPECT else None
 

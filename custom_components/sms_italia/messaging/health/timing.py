@@ -12,7 +12,8 @@ class Timing:
     `probe` while messages wait, and every `idle_probe` while none does. A message that
     was never submitted is sent all the same `send_anyway` after it was asked for. After
     two doubts within `doubts` an account stays behind the others for `first_behind`,
-    doubling up to `doubts`.
+    doubling up to `doubts`; as long count its probes for nothing after two messages in
+    a row that a probe let go and that did not reach the provider.
 
     A message that waits is tried again `first_pause` later, ever more rarely up to
     `longest_pause`; without credit, after `no_credit`. A provider that asks to wait is

@@ -13,9 +13,6 @@ from .timing import Timing
 REQUESTS_AT_ONCE = 32
 """Requests on the wire to one account; more would only queue at the provider."""
 
-MOST_IN_SMALL = 10
-"""Numbers of a call whose requests go before those of a bulk."""
-
 _FASTER = 0.98
 """What the pause between two requests of a bulk shrinks to with each that is accepted.
 
@@ -72,15 +69,28 @@ class Pace:
         self._since = now if self._since is None else self._since
 
     def accepted(self) -> None:
-        """Count a request; go a little faster if the rate is bound."""
+        """Count a request; go a little faster if the rate is bound.
+
+        What is answered before the wait is over was requested before it began.
+        """
+        if not self._is_over():
+            return
         self._accepted += 1
         self._interval *= _FASTER
 
     def throttled(self, until: float) -> None:
-        """Take the rate from what was accepted in the time until this moment."""
+        """Take the rate from what was accepted in the time until this moment.
+
+        A refusal never makes a bulk faster.
+        """
         if self._accepted and self._since is not None:
-            self._interval = (until - self._since) / self._accepted
+            interval = (until - self._since) / self._accepted
+            self._interval = max(self._interval, interval)
         self._since, self._accepted = until, 0
+
+    def _is_over(self) -> bool:
+        """Return whether the wait is over that the provider asked for last."""
+        return self._since is None or self._clock.now() >= self._since
 
 
 class Turns:
@@ -123,6 +133,8 @@ class Turns:
 
     def begin(self, turn: Turn) -> None:
         """Note that the request is made now."""
+        if turn.hanging is not None:
+            turn.hanging.cancel()
         loop = asyncio.get_running_loop()
         turn.hanging = loop.call_later(self._unanswered, self._leave, turn)
 

@@ -189,6 +189,7 @@ def _dispatch_row(dispatch: Dispatch) -> Row:
         "groups": " ".join(options.groups) or None,
         "reference": options.reference,
         "user": dispatch.user,
+        "is_bulk": dispatch.is_bulk,
     }
 
 
@@ -289,6 +290,7 @@ def _dispatch(row: ReadRow, picture: Picture | None) -> Dispatch:
             picture=picture,
         ),
         user=row["user"],
+        is_bulk=bool(row["is_bulk"]),
     )
 
 

@@ -27,7 +27,8 @@ CREATE TABLE dispatches (
     mode TEXT,
     groups TEXT,
     reference TEXT,
-    user TEXT
+    user TEXT,
+    is_bulk INTEGER NOT NULL
 );
 CREATE INDEX dispatches_by_account ON dispatches (account, created);
 CREATE INDEX dispatches_by_reference ON dispatches (reference)
