@@ -1,5 +1,6 @@
 """Updates an account's credit; notices refused credentials and a demand for https."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from .messaging import (
     Account,
     CredentialsRefused,
     CreditChanged,
+    CreditProved,
     CreditReported,
     DayChanged,
     Event,
@@ -88,6 +90,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self._follows_push = account.channel is not Channel.SMS
         self._push_checked: datetime | None = None
         self._requires_https = False
+        self._lacks_credit: bool | None = None
         self._url: str = entry.data[CONF_URL]
         self.data = None
 
@@ -97,10 +100,21 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         return self._requires_https
 
     @property
+    def lacks_credit(self) -> bool | None:
+        """Return whether the last message was refused because the credit is not enough.
+
+        False if the credit has proved to be enough since, None if neither is known.
+        """
+        return self._lacks_credit
+
+    @property
     def is_credit_low(self) -> bool | None:
-        """Return whether the credit is below the limit, None if it is not known."""
-        if self.data is None:
-            return None
+        """Return whether the credit is not enough or below the limit.
+
+        None if it is not known.
+        """
+        if self._lacks_credit or self.data is None:
+            return self._lacks_credit
         return self._account.is_low(self.data.balance)
 
     @property
@@ -132,6 +146,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 self._note_refusal(err)
             raise self._failure(err) from None
         self._note_https(is_required=False)
+        if self._is_topped_up(credit):
+            self._lacks_credit = False
         return credit
 
     def _note_refusal(self, err: NotAcceptedError) -> None:
@@ -192,6 +208,30 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self.async_update_listeners()
         self._refresh_soon()
 
+    def _is_topped_up(self, credit: Credit | None) -> bool:
+        """Return whether the credit rose, and is not low.
+
+        If it was not known before, only a limit says that it is enough.
+        """
+        if credit is None or self._account.is_low(credit.balance):
+            return False
+        if self.data is None:
+            return self._account.options.low_credit > 0
+        return credit.balance > self.data.balance
+
+    @callback
+    def note_credit(self, *, is_enough: bool) -> None:
+        """Note whether the credit is enough for a message, and notify the listeners.
+
+        If it is not, a credit that the last accepted message reported is outdated.
+        """
+        self._lacks_credit = not is_enough
+        if not is_enough and Feature.CREDIT not in self._features:
+            self.data = None
+            if self._can_ask:
+                self._refresh_soon()
+        self.async_update_listeners()
+
     @callback
     def follow_push(self) -> None:
         """Ask about the Push plan from now on, if the provider reports it."""
@@ -213,29 +253,37 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             case CreditChanged():
                 if Feature.CREDIT in self._features:
                     self._refresh_soon()
+            case CreditProved(is_enough=is_enough):
+                self.note_credit(is_enough=is_enough)
             case CredentialsRefused():
                 self._ask_for_credentials()
             case HttpsRequired():
                 self._note_https(is_required=True)
             case MessagesChanged(messages=messages):
-                if self._requires_https and any(map(self._has_accepted, messages)):
-                    self._note_https(is_required=False)
-                if not self._follows_push and any(
-                    one.type is MessageType.PUSH
-                    and one.last_account == self._account.id
-                    for one in messages
-                ):
-                    self.follow_push()
-                    self._refresh_soon()
+                self._learn_from(messages)
             case (
                 TotalsChanged() | DayChanged() | WaitRequested() | UndeliveredChanged()
             ):
                 pass
 
+    @callback
+    def _learn_from(self, messages: Sequence[Message]) -> None:
+        """Note what changed messages prove of the address and of the Push plan."""
+        if self._requires_https and any(map(self._has_accepted, messages)):
+            self._note_https(is_required=False)
+        if not self._follows_push and any(map(self._is_own_push, messages)):
+            self.follow_push()
+            self._refresh_soon()
+
     def _has_accepted(self, message: Message) -> bool:
         """Return whether this account has just accepted a message."""
         is_ours = message.last_account == self._account.id
         return is_ours and message.stage is Stage.ACCEPTED
+
+    def _is_own_push(self, message: Message) -> bool:
+        """Return whether this account sent a message as a Push."""
+        is_ours = message.last_account == self._account.id
+        return is_ours and message.type is MessageType.PUSH
 
     @callback
     def _ask_for_credentials(self) -> None:

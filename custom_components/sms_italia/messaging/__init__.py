@@ -39,6 +39,7 @@ from .model import (
 from .state import (
     CredentialsRefused,
     CreditChanged,
+    CreditProved,
     CreditReported,
     DayChanged,
     Event,
@@ -56,6 +57,7 @@ __all__ = [
     "Clock",
     "CredentialsRefused",
     "CreditChanged",
+    "CreditProved",
     "CreditReported",
     "DayChanged",
     "DayTotal",

@@ -11,6 +11,7 @@ from custom_components.sms_italia.messaging import (
     Account,
     CredentialsRefused,
     CreditChanged,
+    CreditProved,
     CreditReported,
     Refusal,
     RequestRefusedError,
@@ -318,6 +319,15 @@ async def test_a_refusal_for_want_of_credit_says_that_the_credit_is_another(
     await harness.attach(REFERENCE)
     await harness.one(REFERENCE)
     assert CreditChanged(account=REFERENCE) in harness.events
+    assert CreditProved(account=REFERENCE, is_enough=False) in harness.events
+
+
+async def test_an_accepted_sms_proves_that_the_credit_is_enough(
+    harness: Harness,
+) -> None:
+    await harness.attach(REFERENCE)
+    await harness.one(REFERENCE)
+    assert CreditProved(account=REFERENCE, is_enough=True) in harness.events
 
 
 # Doubt

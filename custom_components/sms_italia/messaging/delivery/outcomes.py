@@ -8,6 +8,7 @@ from ...providers import (
     Accepted,
     Cause,
     ErrorKind,
+    MessageType,
     Mode,
     NotSent,
     Outcome,
@@ -21,6 +22,7 @@ from ..model import Message
 from ..state import (
     CredentialsRefused,
     CreditChanged,
+    CreditProved,
     CreditReported,
     HttpsRequired,
     OpenMessages,
@@ -212,9 +214,13 @@ def publish_news(
     is_current = context.accounts.get(account_id) is account
     if result.credit is not None:
         publish(CreditReported(account=account_id, balance=result.credit))
-    if any(isinstance(outcome, Accepted) for outcome in outcomes):
+    taken = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+    if taken:
         if result.mode is not Mode.TEST:
             publish(CreditChanged(account=account_id))
+            # A Push is paid for by its plan.
+            if any(one.type is MessageType.SMS for one in taken):
+                publish(CreditProved(account=account_id, is_enough=True))
         return
     match outcomes[0]:
         case NotSent(cause=Cause.UNSUPPORTED | Cause.PICTURE):
@@ -224,6 +230,7 @@ def publish_news(
             publish(CredentialsRefused(account=account_id))
         case NotSent(kind=ErrorKind.CREDIT):
             publish(CreditChanged(account=account_id))
+            publish(CreditProved(account=account_id, is_enough=False))
         case NotSent(cause=Cause.HTTPS_REQUIRED):
             publish(HttpsRequired(account=account_id))
         case NotSent(retry_after=float() as seconds) if (

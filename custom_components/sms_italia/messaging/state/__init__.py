@@ -3,6 +3,7 @@
 from .events import (
     CredentialsRefused,
     CreditChanged,
+    CreditProved,
     CreditReported,
     DayChanged,
     Event,
@@ -20,6 +21,7 @@ __all__ = [
     "Change",
     "CredentialsRefused",
     "CreditChanged",
+    "CreditProved",
     "CreditReported",
     "DailyTotals",
     "DayChanged",
