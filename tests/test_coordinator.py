@@ -177,6 +177,50 @@ async def test_the_wait_that_a_provider_asks_for_is_kept(
     assert coordinator_of(account).last_update_success
 
 
+@pytest.mark.parametrize(
+    "fault", [Fault.TRUNCATED_JSON, Fault.HTML, Fault.CUT_BEFORE_ACCEPT]
+)
+@pytest.mark.parametrize("key", ["smshosting", "inviosmart"])
+async def test_a_question_without_an_answer_is_asked_again_ever_more_rarely(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    key: str,
+    fault: Fault,
+) -> None:
+    """After a minute, then two; one good answer and it begins anew."""
+    account = await accounts.set_up(key)
+
+    async def is_asked_after(seconds: float) -> bool:
+        asked = len(simulator.requests)
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
+        await hass.async_block_till_done(wait_background_tasks=True)
+        return len(simulator.requests) > asked
+
+    for faults in (3, 1):
+        simulator.inject(key, fault, times=faults)
+        await an_hour_later(hass)
+        for pause in (60, 120, 240)[:faults]:
+            assert not coordinator_of(account).last_update_success
+            assert not await is_asked_after(pause - 5)
+            assert await is_asked_after(pause + 5)
+        assert coordinator_of(account).last_update_success
+
+
+async def test_refused_credentials_are_not_sent_again_before_the_hour(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Many wrong ones may block an account."""
+    await accounts.set_up("smshosting")
+    simulator.set_credentials("smshosting", auth_secret="another")
+    await an_hour_later(hass)
+    asked = len(simulator.requests)
+
+    await an_hour_later(hass, 0.9)
+
+    assert len(simulator.requests) == asked
+
+
 async def test_a_refusal_is_not_silence(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from .runtime import SmsItaliaConfigEntry
 
 _INTERVAL = timedelta(hours=1)
+_FIRST_PAUSE = 60
+"""Seconds until an unanswered question is asked again, doubling to an hour."""
 _LONGEST_WAIT = 300
 """Seconds that a provider may ask for; after them it is asked all the same."""
 
@@ -60,7 +62,7 @@ CREDIT_FEATURES = frozenset(
 class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     """Asks for the credit every hour and soon after each send.
 
-    If the provider does not report the credit on request, or not to this account, only
+    An unanswered question is asked again after a minute, then ever more rarely. If the provider does not report the credit on request, or not to this account, only
     the credentials are checked. The credit is then what the responses to sends report;
     None before the first one. The Push plan takes a request of its own: at most one an
     hour, and only for accounts that use Push. The listeners are also notified when the
@@ -90,6 +92,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self._follows_push = account.channel is not Channel.SMS
         self._push_checked: datetime | None = None
         self._requires_https = False
+        self._pause: float = _FIRST_PAUSE
         self._lacks_credit: bool | None = None
         self._url: str = entry.data[CONF_URL]
         self.data = None
@@ -146,6 +149,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 self._note_refusal(err)
             raise self._failure(err) from None
         self._note_https(is_required=False)
+        self._pause = _FIRST_PAUSE
         if self._is_topped_up(credit):
             self._lacks_credit = False
         return credit
@@ -167,8 +171,21 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             translation_domain=DOMAIN,
             translation_key=provider_error_key(err),
             translation_placeholders={"account": self._account.name},
-            retry_after=_wait(err),
+            retry_after=self._wait(err),
         )
+
+    def _wait(self, err: ProviderError) -> float | None:
+        """Return the seconds until the next question, None for the next hour.
+
+        Wrong credentials may block an account if they are sent too often.
+        """
+        if isinstance(err, NotAcceptedError) and err.retry_after is not None:
+            return min(err.retry_after, _LONGEST_WAIT)
+        if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
+            return None
+        pause = self._pause
+        self._pause = min(2 * pause, _INTERVAL.total_seconds())
+        return pause
 
     @callback
     def _note_https(self, *, is_required: bool) -> None:
@@ -300,10 +317,3 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self.config_entry.async_create_background_task(
             self.hass, self.async_request_refresh(), "sms_italia credit"
         )
-
-
-def _wait(err: ProviderError) -> float | None:
-    """Return the seconds until the next question that an answer asks for."""
-    if not isinstance(err, NotAcceptedError) or err.retry_after is None:
-        return None
-    return min(err.retry_after, _LONGEST_WAIT)
