@@ -7,6 +7,7 @@ from decimal import Decimal
 import logging
 from typing import TYPE_CHECKING, override
 
+from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -25,7 +26,7 @@ from .messaging import (
     HttpsRequired,
     Message,
     MessagesChanged,
-    Stage,
+    SendAccepted,
     Target,
     TotalsChanged,
     UndeliveredChanged,
@@ -62,9 +63,10 @@ CREDIT_FEATURES = frozenset(
 class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     """Asks for the credit every hour and soon after each send.
 
-    An unanswered question is asked again after a minute, then ever more rarely. If the provider does not report the credit on request, or not to this account, only
-    the credentials are checked. The credit is then what the responses to sends report;
-    None before the first one. The Push plan takes a request of its own: at most one an
+    An unanswered question is asked again after a minute, then ever more rarely. If the
+    provider does not report the credit on request, or not to this account, only the
+    credentials are checked. The credit is then what the responses to sends report; None
+    before the first one. The Push plan takes a request of its own: at most one an
     hour, and only for accounts that use Push. The listeners are also notified when the
     account itself has changed.
     """
@@ -274,6 +276,9 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 self.note_credit(is_enough=is_enough)
             case CredentialsRefused():
                 self._ask_for_credentials()
+            case SendAccepted():
+                self._note_https(is_required=False)
+                self._withdraw_request()
             case HttpsRequired():
                 self._note_https(is_required=True)
             case MessagesChanged(messages=messages):
@@ -285,17 +290,10 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
 
     @callback
     def _learn_from(self, messages: Sequence[Message]) -> None:
-        """Note what changed messages prove of the address and of the Push plan."""
-        if self._requires_https and any(map(self._has_accepted, messages)):
-            self._note_https(is_required=False)
+        """Note what changed messages prove of the Push plan."""
         if not self._follows_push and any(map(self._is_own_push, messages)):
             self.follow_push()
             self._refresh_soon()
-
-    def _has_accepted(self, message: Message) -> bool:
-        """Return whether this account has just accepted a message."""
-        is_ours = message.last_account == self._account.id
-        return is_ours and message.stage is Stage.ACCEPTED
 
     def _is_own_push(self, message: Message) -> bool:
         """Return whether this account sent a message as a Push."""
@@ -310,6 +308,14 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         """
         if self._settings == dict(self.config_entry.data):
             self.config_entry.async_start_reauth(self.hass)
+
+    @callback
+    def _withdraw_request(self) -> None:
+        """End reauth: the provider has accepted the present credentials."""
+        flows = self.hass.config_entries.flow
+        account = {"entry_id": self.config_entry.entry_id, "source": SOURCE_REAUTH}
+        for flow in flows.async_progress_by_handler(DOMAIN, match_context=account):
+            flows.async_abort(flow["flow_id"])
 
     @callback
     def _refresh_soon(self) -> None:

@@ -15,6 +15,7 @@ from custom_components.sms_italia.messaging import (
     CreditReported,
     Refusal,
     RequestRefusedError,
+    SendAccepted,
     Stage,
     Timing,
 )
@@ -293,6 +294,16 @@ async def test_refused_credentials_are_reported(harness: Harness) -> None:
     await harness.attach(MANY, refusing=ErrorKind.AUTH)
     await harness.one(MANY)
     assert CredentialsRefused(account=MANY) in harness.events
+
+
+async def test_an_accepted_message_is_reported_of_the_account_that_took_it(
+    harness: Harness,
+) -> None:
+    await harness.attach(MANY)
+    await harness.attach(REFERENCE, refusing=ErrorKind.AUTH, fallback=(MANY,))
+    await harness.one(REFERENCE)
+    assert SendAccepted(account=MANY) in harness.events
+    assert SendAccepted(account=REFERENCE) not in harness.events
 
 
 async def test_the_credit_in_an_answer_is_reported(harness: Harness) -> None:

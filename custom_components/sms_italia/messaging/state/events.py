@@ -65,6 +65,13 @@ class CreditProved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendAccepted:
+    """A provider accepted a message with the account's present settings."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsRefused:
     """A provider refused the account's credentials."""
 
@@ -106,6 +113,7 @@ type Event = (
     | CreditReported
     | CreditChanged
     | CreditProved
+    | SendAccepted
     | CredentialsRefused
     | HttpsRequired
     | WaitRequested
