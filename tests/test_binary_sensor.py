@@ -160,6 +160,29 @@ async def test_where_the_credit_comes_with_a_message_it_is_unknown_before(
     assert is_low(hass, account) == STATE_OFF
 
 
+@pytest.mark.parametrize("limit", [0, 5])
+@pytest.mark.parametrize("key", ["smsviainternet", *ASKED])
+async def test_the_credit_is_low_while_it_is_not_enough_for_a_message(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str, limit: int
+) -> None:
+    """Whatever the limit; a restart does not change that."""
+    account = await accounts.set_up(key, options={CONF_LOW_CREDIT: limit})
+    await send(hass, account, "Prova")
+    assert is_low(hass, account) == STATE_OFF
+
+    simulator.set_credit(key, 0)
+    await send(hass, account, "Allarme")
+    assert is_low(hass, account) == STATE_ON
+    await hass.config_entries.async_reload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert is_low(hass, account) == STATE_ON
+
+    simulator.set_credit(key, 50)
+    await send(hass, account, "Ricaricato")
+    await an_hour_passes(hass)
+    assert is_low(hass, account) == STATE_OFF
+
+
 async def test_an_account_whose_credit_is_not_reported_has_no_warning(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:

@@ -8,6 +8,7 @@ from unittest.mock import patch
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.update_coordinator import UpdateFailed
 from homeassistant.util import dt as dt_util
 import pytest
@@ -16,8 +17,9 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.sms_italia.const import CONF_DELIVERY_REPORTS, DOMAIN
 from custom_components.sms_italia.coordinator import AccountCoordinator
-from custom_components.sms_italia.messaging import HttpsRequired
+from custom_components.sms_italia.messaging import DeliveryReports, HttpsRequired
 from custom_components.sms_italia.providers import (
     PROVIDERS,
     Credit,
@@ -125,6 +127,27 @@ async def test_credentials_that_were_replaced_may_be_refused_in_their_turn(
     assert reauth_flows(hass) == 1
 
 
+@EACH_PROVIDER
+async def test_an_accepted_message_ends_the_request_for_credentials(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """The provider refused the present ones for a while only."""
+    account = await accounts.set_up(key)
+    valid = simulator.credentials(key)
+    simulator.set_credentials(key, **dict.fromkeys(valid, "another"))
+    await coordinator_of(account).async_refresh()
+    await hass.async_block_till_done()
+    assert reauth_flows(hass) == 1
+
+    simulator.set_credentials(key, **valid)
+    data = {"message": "Prova", "numbers": "+393331234567"}
+    await hass.services.async_call(DOMAIN, "send_sms", data, blocking=True)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert reauth_flows(hass) == 0
+    assert not ir.async_get(hass).issues
+
+
 # Failures
 
 
@@ -175,6 +198,50 @@ async def test_the_wait_that_a_provider_asks_for_is_kept(
     await hass.async_block_till_done(wait_background_tasks=True)
 
     assert coordinator_of(account).last_update_success
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.TRUNCATED_JSON, Fault.HTML, Fault.CUT_BEFORE_ACCEPT]
+)
+@pytest.mark.parametrize("key", ["smshosting", "inviosmart"])
+async def test_a_question_without_an_answer_is_asked_again_ever_more_rarely(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    key: str,
+    fault: Fault,
+) -> None:
+    """After a minute, then two; one good answer and it begins anew."""
+    account = await accounts.set_up(key)
+
+    async def is_asked_after(seconds: float) -> bool:
+        asked = len(simulator.requests)
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
+        await hass.async_block_till_done(wait_background_tasks=True)
+        return len(simulator.requests) > asked
+
+    for faults in (3, 1):
+        simulator.inject(key, fault, times=faults)
+        await an_hour_later(hass)
+        for pause in (60, 120, 240)[:faults]:
+            assert not coordinator_of(account).last_update_success
+            assert not await is_asked_after(pause - 5)
+            assert await is_asked_after(pause + 5)
+        assert coordinator_of(account).last_update_success
+
+
+async def test_refused_credentials_are_not_sent_again_before_the_hour(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Many wrong ones may block an account."""
+    await accounts.set_up("smshosting")
+    simulator.set_credentials("smshosting", auth_secret="another")
+    await an_hour_later(hass)
+    asked = len(simulator.requests)
+
+    await an_hour_later(hass, 0.9)
+
+    assert len(simulator.requests) == asked
 
 
 async def test_a_refusal_is_not_silence(
@@ -385,10 +452,14 @@ async def test_an_amount_that_cannot_be_read_keeps_the_last_credit(
     assert coordinator.data == first == Credit(balance=Decimal(3))
 
 
+@pytest.mark.parametrize("reports", DeliveryReports)
 async def test_https_is_required_no_more_once_a_message_was_accepted(
-    hass: HomeAssistant, accounts: Accounts
+    hass: HomeAssistant, accounts: Accounts, reports: DeliveryReports
 ) -> None:
-    account = await accounts.set_up("smshosting")
+    """Also where nobody follows the message any further."""
+    account = await accounts.set_up(
+        "smshosting", options={CONF_DELIVERY_REPORTS: reports}
+    )
     coordinator = coordinator_of(account)
     coordinator.handle_event(HttpsRequired(account=account.entry_id))
     assert coordinator.requires_https

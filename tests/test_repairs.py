@@ -340,6 +340,94 @@ async def test_amounts_are_written_in_the_language_of_home_assistant(
     assert [placeholders["credit"], placeholders["limit"]] == amounts
 
 
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_a_message_refused_for_want_of_credit_is_an_issue_until_one_is_accepted(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """Also where nothing else reports the credit, and where low credit is no issue."""
+    account = await accounts.set_up(key, title="Casa", options={CONF_LOW_CREDIT: 0})
+    simulator.set_credit(key, 0)
+    await send(hass, account)
+
+    assert set(issues(hass)) == {"no_credit"}
+    title, description = await shown(hass, "no_credit", "confirm")
+    assert title == "Casa: the credit is not enough"
+    assert "Top up at the provider, then confirm" in description
+    assert issues(hass)["no_credit"].learn_more_url == PROVIDERS[key].console_url
+
+    simulator.set_credit(key, 30)
+    await send(hass, account, "Ricaricato")
+    assert issues(hass) == {}
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_what_waits_for_credit_is_sent_once_the_top_up_is_confirmed(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    dialog: FixDialog,
+    key: str,
+) -> None:
+    """Not five minutes later; if the credit is still not enough, the issue is back."""
+    account = await accounts.set_up(key)
+    simulator.set_credit(key, 0)
+    await send(hass, account)
+    await dialog.open("no_credit")
+    await dialog.go_on()
+    await until(lambda: "no_credit" in issues(hass))
+    assert not arrived(simulator)
+
+    simulator.set_credit(key, 30)
+    await dialog.open("no_credit")
+    step = await dialog.go_on()
+
+    assert step["type"] == "create_entry"
+    await until(lambda: arrived(simulator) == [(ANNA, "Allarme")])
+    await an_hour_passes(hass)
+    assert issues(hass) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "credit"), [("smshosting", "4"), ("inviosmart", "4"), ("smshosting", "6")]
+)
+async def test_a_credit_that_is_not_enough_ends_when_a_sufficient_one_is_reported(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    key: str,
+    credit: str,
+) -> None:
+    """What rose, but not above the limit, does not prove enough for a message."""
+    account = await accounts.set_up(key)
+    simulator.set_credit(key, 0)
+    await send(hass, account)
+    await an_hour_passes(hass)
+    assert set(issues(hass)) == {"no_credit"}
+
+    simulator.set_credit(key, credit)
+    await an_hour_passes(hass, 2)
+
+    assert set(issues(hass)) == ({"no_credit"} if credit == "4" else set())
+
+
+async def test_a_credit_that_is_not_enough_is_an_issue_after_a_restart(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Until the provider accepts a message: nothing else can tell."""
+    account = await accounts.set_up("transactionale", options={CONF_RETRY_FOR: 0})
+    simulator.set_credit("transactionale", 0)
+    await send_refused(hass, account)
+    assert issues(hass)["no_credit"].is_persistent
+
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert "no_credit" in issues(hass)
+
+    simulator.set_credit("transactionale", 5)
+    await send(hass, account, "Ricaricato")
+    assert "no_credit" not in issues(hass)
+
+
 async def test_each_account_has_its_own_warning(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:

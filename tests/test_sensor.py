@@ -96,6 +96,21 @@ async def test_credit_comes_with_the_answer_to_a_message(
     assert state_of(hass, "sensor.smsviainternet_credit") == "49.95"
 
 
+async def test_credit_is_unknown_once_it_was_not_enough_for_a_message(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Where only messages report it; the next accepted one does."""
+    account = await accounts.set_up("smsviainternet")
+    await send(hass, account, ANNA)
+    simulator.set_credit("smsviainternet", 0)
+    await send(hass, account, ANNA)
+    assert state_of(hass, "sensor.smsviainternet_credit") == STATE_UNKNOWN
+
+    simulator.set_credit("smsviainternet", 30)
+    await send(hass, account, ANNA)
+    assert state_of(hass, "sensor.smsviainternet_credit") == "29.95"
+
+
 @pytest.mark.usefixtures("hass_storage")
 async def test_credit_is_restored_after_a_restart(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator

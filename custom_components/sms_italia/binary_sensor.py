@@ -35,7 +35,7 @@ class CreditLowSensor(
     BinarySensorEntity,
     RestoreEntity,
 ):
-    """On while the credit is below the account's limit."""
+    """On while the credit is not enough for a message or below the account's limit."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
 

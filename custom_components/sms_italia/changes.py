@@ -39,7 +39,7 @@ class AccountChanges:
                 await self._take_up()
 
     async def async_begin_anew(self) -> None:
-        """Take up the account with a new client: its credentials were accepted.
+        """Take up the account with a new client: what kept it from sending is over.
 
         What waits for it is tried at once.
         """

@@ -1,11 +1,13 @@
 """Updates an account's credit; notices refused credentials and a demand for https."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 import logging
 from typing import TYPE_CHECKING, override
 
+from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -17,13 +19,14 @@ from .messaging import (
     Account,
     CredentialsRefused,
     CreditChanged,
+    CreditProved,
     CreditReported,
     DayChanged,
     Event,
     HttpsRequired,
     Message,
     MessagesChanged,
-    Stage,
+    SendAccepted,
     Target,
     TotalsChanged,
     UndeliveredChanged,
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from .runtime import SmsItaliaConfigEntry
 
 _INTERVAL = timedelta(hours=1)
+_FIRST_PAUSE = 60
+"""Seconds until an unanswered question is asked again, doubling to an hour."""
 _LONGEST_WAIT = 300
 """Seconds that a provider may ask for; after them it is asked all the same."""
 
@@ -58,9 +63,10 @@ CREDIT_FEATURES = frozenset(
 class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     """Asks for the credit every hour and soon after each send.
 
-    If the provider does not report the credit on request, or not to this account, only
-    the credentials are checked. The credit is then what the responses to sends report;
-    None before the first one. The Push plan takes a request of its own: at most one an
+    An unanswered question is asked again after a minute, then ever more rarely. If the
+    provider does not report the credit on request, or not to this account, only the
+    credentials are checked. The credit is then what the responses to sends report; None
+    before the first one. The Push plan takes a request of its own: at most one an
     hour, and only for accounts that use Push. The listeners are also notified when the
     account itself has changed.
     """
@@ -88,6 +94,8 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self._follows_push = account.channel is not Channel.SMS
         self._push_checked: datetime | None = None
         self._requires_https = False
+        self._pause: float = _FIRST_PAUSE
+        self._lacks_credit: bool | None = None
         self._url: str = entry.data[CONF_URL]
         self.data = None
 
@@ -97,10 +105,21 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         return self._requires_https
 
     @property
+    def lacks_credit(self) -> bool | None:
+        """Return whether the last message was refused because the credit is not enough.
+
+        False if the credit has proved to be enough since, None if neither is known.
+        """
+        return self._lacks_credit
+
+    @property
     def is_credit_low(self) -> bool | None:
-        """Return whether the credit is below the limit, None if it is not known."""
-        if self.data is None:
-            return None
+        """Return whether the credit is not enough or below the limit.
+
+        None if it is not known.
+        """
+        if self._lacks_credit or self.data is None:
+            return self._lacks_credit
         return self._account.is_low(self.data.balance)
 
     @property
@@ -132,6 +151,9 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 self._note_refusal(err)
             raise self._failure(err) from None
         self._note_https(is_required=False)
+        self._pause = _FIRST_PAUSE
+        if self._is_topped_up(credit):
+            self._lacks_credit = False
         return credit
 
     def _note_refusal(self, err: NotAcceptedError) -> None:
@@ -151,8 +173,21 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             translation_domain=DOMAIN,
             translation_key=provider_error_key(err),
             translation_placeholders={"account": self._account.name},
-            retry_after=_wait(err),
+            retry_after=self._wait(err),
         )
+
+    def _wait(self, err: ProviderError) -> float | None:
+        """Return the seconds until the next question, None for the next hour.
+
+        Wrong credentials may block an account if they are sent too often.
+        """
+        if isinstance(err, NotAcceptedError) and err.retry_after is not None:
+            return min(err.retry_after, _LONGEST_WAIT)
+        if isinstance(err, NotAcceptedError) and err.kind is ErrorKind.AUTH:
+            return None
+        pause = self._pause
+        self._pause = min(2 * pause, _INTERVAL.total_seconds())
+        return pause
 
     @callback
     def _note_https(self, *, is_required: bool) -> None:
@@ -192,6 +227,30 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
         self.async_update_listeners()
         self._refresh_soon()
 
+    def _is_topped_up(self, credit: Credit | None) -> bool:
+        """Return whether the credit rose, and is not low.
+
+        If it was not known before, only a limit says that it is enough.
+        """
+        if credit is None or self._account.is_low(credit.balance):
+            return False
+        if self.data is None:
+            return self._account.options.low_credit > 0
+        return credit.balance > self.data.balance
+
+    @callback
+    def note_credit(self, *, is_enough: bool) -> None:
+        """Note whether the credit is enough for a message, and notify the listeners.
+
+        If it is not, a credit that the last accepted message reported is outdated.
+        """
+        self._lacks_credit = not is_enough
+        if not is_enough and Feature.CREDIT not in self._features:
+            self.data = None
+            if self._can_ask:
+                self._refresh_soon()
+        self.async_update_listeners()
+
     @callback
     def follow_push(self) -> None:
         """Ask about the Push plan from now on, if the provider reports it."""
@@ -213,29 +272,33 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             case CreditChanged():
                 if Feature.CREDIT in self._features:
                     self._refresh_soon()
+            case CreditProved(is_enough=is_enough):
+                self.note_credit(is_enough=is_enough)
             case CredentialsRefused():
                 self._ask_for_credentials()
+            case SendAccepted():
+                self._note_https(is_required=False)
+                self._withdraw_request()
             case HttpsRequired():
                 self._note_https(is_required=True)
             case MessagesChanged(messages=messages):
-                if self._requires_https and any(map(self._has_accepted, messages)):
-                    self._note_https(is_required=False)
-                if not self._follows_push and any(
-                    one.type is MessageType.PUSH
-                    and one.last_account == self._account.id
-                    for one in messages
-                ):
-                    self.follow_push()
-                    self._refresh_soon()
+                self._learn_from(messages)
             case (
                 TotalsChanged() | DayChanged() | WaitRequested() | UndeliveredChanged()
             ):
                 pass
 
-    def _has_accepted(self, message: Message) -> bool:
-        """Return whether this account has just accepted a message."""
+    @callback
+    def _learn_from(self, messages: Sequence[Message]) -> None:
+        """Note what changed messages prove of the Push plan."""
+        if not self._follows_push and any(map(self._is_own_push, messages)):
+            self.follow_push()
+            self._refresh_soon()
+
+    def _is_own_push(self, message: Message) -> bool:
+        """Return whether this account sent a message as a Push."""
         is_ours = message.last_account == self._account.id
-        return is_ours and message.stage is Stage.ACCEPTED
+        return is_ours and message.type is MessageType.PUSH
 
     @callback
     def _ask_for_credentials(self) -> None:
@@ -247,15 +310,16 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             self.config_entry.async_start_reauth(self.hass)
 
     @callback
+    def _withdraw_request(self) -> None:
+        """End reauth: the provider has accepted the present credentials."""
+        flows = self.hass.config_entries.flow
+        account = {"entry_id": self.config_entry.entry_id, "source": SOURCE_REAUTH}
+        for flow in flows.async_progress_by_handler(DOMAIN, match_context=account):
+            flows.async_abort(flow["flow_id"])
+
+    @callback
     def _refresh_soon(self) -> None:
         """Ask now, or in some seconds if the last request was just now."""
         self.config_entry.async_create_background_task(
             self.hass, self.async_request_refresh(), "sms_italia credit"
         )
-
-
-def _wait(err: ProviderError) -> float | None:
-    """Return the seconds until the next question that an answer asks for."""
-    if not isinstance(err, NotAcceptedError) or err.retry_after is None:
-        return None
-    return min(err.retry_after, _LONGEST_WAIT)

@@ -13,6 +13,7 @@ from homeassistant.components.repairs import (
     RepairsFlow,
     RepairsFlowResult,
 )
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_URL
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -44,7 +45,7 @@ from .messaging import (
     UndeliveredChanged,
     WaitRequested,
 )
-from .providers import PROVIDERS, Credit
+from .providers import PROVIDERS
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .undelivered import REFUSED_CALLS, RefusedByReason, async_list_text
 
@@ -54,6 +55,7 @@ _NO_ACCOUNT = "SMS Italia"
 """The title of what names no account."""
 
 LOW_CREDIT = "low_credit"
+NO_CREDIT = "no_credit"
 DAILY_LIMIT_REACHED = "daily_limit_reached"
 FALLBACK_MISSING = "fallback_missing"
 CLEAR_TEXT_ADDRESS = "clear_text_address"
@@ -63,6 +65,7 @@ PROVIDER_WAIT = "provider_wait"
 ACTION_NAME = "action_name"
 _ACCOUNT_ISSUES = (
     LOW_CREDIT,
+    NO_CREDIT,
     DAILY_LIMIT_REACHED,
     FALLBACK_MISSING,
     CLEAR_TEXT_ADDRESS,
@@ -146,6 +149,28 @@ class _DailyLimitFixFlow(_FixFlow):
     ) -> RepairsFlowResult:
         """Ignore the issue; it is deleted at midnight."""
         return self._ignore("left_until_midnight")
+
+
+class _NoCreditFixFlow(_FixFlow):
+    """Sends what waits for an account that was topped up."""
+
+    async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
+        """Go to the confirmation."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: _Input = None) -> RepairsFlowResult:
+        """Ask for confirmation, then try what waits.
+
+        If the credit is still not enough, the issue comes back.
+        """
+        if (entry := self._entry) is None:
+            return self._abort_removed()
+        if user_input is None:
+            return self.async_show_form(step_id="confirm", data_schema=vol.Schema({}))
+        if entry.state is ConfigEntryState.LOADED:
+            entry.runtime_data.coordinator.note_credit(is_enough=True)
+            await entry.runtime_data.changes.async_begin_anew()
+        return self.async_create_entry(data={})
 
 
 class _FallbackFixFlow(_FixFlow):
@@ -276,6 +301,7 @@ class _UndeliveredFixFlow(_FixFlow):
 
 _FIX_FLOWS: Mapping[str, type[RepairsFlow]] = {
     ACTION_NAME: ConfirmRepairFlow,
+    NO_CREDIT: _NoCreditFixFlow,
     DAILY_LIMIT_REACHED: _DailyLimitFixFlow,
     FALLBACK_MISSING: _FallbackFixFlow,
     CLEAR_TEXT_ADDRESS: _ClearTextFixFlow,
@@ -416,13 +442,15 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
 
     @callback
     def check_credit() -> None:
-        async_check_credit(hass, entry, entry.runtime_data.account, coordinator.data)
+        async_check_credit(hass, entry)
 
     @callback
     def check_https() -> None:
         is_due = coordinator.requires_https
         _set_issue(hass, entry, HTTPS_REQUIRED, is_due=is_due)
 
+    if ir.async_get(hass).async_get_issue(DOMAIN, _issue_id(NO_CREDIT, entry)):
+        coordinator.note_credit(is_enough=False)
     # The restored credit came before the listener.
     check_credit()
     # The address of before a reload may have been another one.
@@ -491,14 +519,20 @@ def async_check_settings(
 
 
 @callback
-def async_check_credit(
-    hass: HomeAssistant,
-    entry: SmsItaliaConfigEntry,
-    account: Account,
-    credit: Credit | None,
-) -> None:
-    """Create the issue of a low credit, or delete it after a top-up."""
-    if credit is None:
+def async_check_credit(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Create the issue of a credit that is low or not enough, or delete it."""
+    account, coordinator = entry.runtime_data.account, entry.runtime_data.coordinator
+    _set_issue(
+        hass,
+        entry,
+        NO_CREDIT,
+        is_due=bool(coordinator.lacks_credit),
+        learn_more_url=account.provider.console_url,
+    )
+    if coordinator.lacks_credit:
+        _set_issue(hass, entry, LOW_CREDIT, is_due=False)
+        return
+    if (credit := coordinator.data) is None:
         return
     _set_issue(
         hass,
@@ -585,14 +619,16 @@ def _set_issue(
     if not is_due:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
         return
+    # Only the next message can show that it is over.
+    is_refused = key == NO_CREDIT
     ir.async_create_issue(
         hass,
         DOMAIN,
         issue_id,
         data={_DATA_ACCOUNT: entry.entry_id} if key in _FIX_FLOWS else None,
         is_fixable=key in _FIX_FLOWS,
-        is_persistent=key == ACTION_NAME,
-        severity=ir.IssueSeverity.WARNING,
+        is_persistent=is_refused or key == ACTION_NAME,
+        severity=ir.IssueSeverity.ERROR if is_refused else ir.IssueSeverity.WARNING,
         translation_key=key,
         translation_placeholders={"account": entry.title, **placeholders},
         learn_more_url=learn_more_url,

@@ -129,6 +129,9 @@ class CreditSensor(AccountEntity, CoordinatorEntity[AccountCoordinator], Restore
     def _handle_coordinator_update(self) -> None:
         if self.coordinator.data is not None:
             self._update_value(self.coordinator.data)
+        elif self.coordinator.lacks_credit:
+            # The last known figure would promise messages that are refused.
+            self._attr_native_value = None
         super()._handle_coordinator_update()
 
     def _update_value(self, credit: Credit) -> None:

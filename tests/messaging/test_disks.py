@@ -279,7 +279,7 @@ async def test_no_step_of_a_backup_or_a_removal_waits_for_a_disk_that_hangs(
                 await ledger.hold()
             await ledger.release()
             await harness.messenger.detach(ONE)
-            forgetting = asyncio.create_task(harness.messenger.forget(ONE))
+            forgetting = asyncio.create_task(harness.messenger.forget(ONE, ()))
             await asyncio.sleep(0)
             await harness.messenger.close()
             assert time.monotonic() - began < LIMIT

@@ -11,9 +11,11 @@ from custom_components.sms_italia.messaging import (
     Account,
     CredentialsRefused,
     CreditChanged,
+    CreditProved,
     CreditReported,
     Refusal,
     RequestRefusedError,
+    SendAccepted,
     Stage,
     Timing,
 )
@@ -294,6 +296,16 @@ async def test_refused_credentials_are_reported(harness: Harness) -> None:
     assert CredentialsRefused(account=MANY) in harness.events
 
 
+async def test_an_accepted_message_is_reported_of_the_account_that_took_it(
+    harness: Harness,
+) -> None:
+    await harness.attach(MANY)
+    await harness.attach(REFERENCE, refusing=ErrorKind.AUTH, fallback=(MANY,))
+    await harness.one(REFERENCE)
+    assert SendAccepted(account=MANY) in harness.events
+    assert SendAccepted(account=REFERENCE) not in harness.events
+
+
 async def test_the_credit_in_an_answer_is_reported(harness: Harness) -> None:
     await harness.attach(MANY)
     await harness.one(MANY)
@@ -318,6 +330,15 @@ async def test_a_refusal_for_want_of_credit_says_that_the_credit_is_another(
     await harness.attach(REFERENCE)
     await harness.one(REFERENCE)
     assert CreditChanged(account=REFERENCE) in harness.events
+    assert CreditProved(account=REFERENCE, is_enough=False) in harness.events
+
+
+async def test_an_accepted_sms_proves_that_the_credit_is_enough(
+    harness: Harness,
+) -> None:
+    await harness.attach(REFERENCE)
+    await harness.one(REFERENCE)
+    assert CreditProved(account=REFERENCE, is_enough=True) in harness.events
 
 
 # Doubt

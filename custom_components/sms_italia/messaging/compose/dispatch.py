@@ -80,8 +80,8 @@ def create_dispatch(  # noqa: PLR0913, PLR0917 - what a dispatch is made of
         route=route,
         options=options,
         user=request.user,
-        # Nobody here knows how many numbers a group has.
-        is_bulk=len(addresses) > _MOST_IN_SMALL or bool(options.groups),
+        # A group's size is known only where a limit asks for it.
+        is_bulk=count > _MOST_IN_SMALL or bool(groups),
     )
     return [
         *(

@@ -8,6 +8,7 @@ from ...providers import (
     Accepted,
     Cause,
     ErrorKind,
+    MessageType,
     Mode,
     NotSent,
     Outcome,
@@ -21,9 +22,11 @@ from ..model import Message
 from ..state import (
     CredentialsRefused,
     CreditChanged,
+    CreditProved,
     CreditReported,
     HttpsRequired,
     OpenMessages,
+    SendAccepted,
     WaitRequested,
 )
 from ..state.transitions import accepted, arrived_before, divided, refused, uncertain
@@ -206,15 +209,19 @@ def publish_news(
 ) -> None:
     """Notify of what an answer with these outcomes says of the account.
 
-    One that was attached anew meanwhile has other credentials than were refused.
+    One that has another client meanwhile has other settings than were tried.
     """
     publish, account_id = context.events.publish, account.id
-    is_current = context.accounts.get(account_id) is account
+    known = context.accounts.get(account_id)
+    is_current = known is not None and known.client is account.client
     if result.credit is not None:
         publish(CreditReported(account=account_id, balance=result.credit))
-    if any(isinstance(outcome, Accepted) for outcome in outcomes):
+    taken = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+    if taken:
+        if is_current:
+            publish(SendAccepted(account=account_id))
         if result.mode is not Mode.TEST:
-            publish(CreditChanged(account=account_id))
+            _publish_charge(context, account_id, taken)
         return
     match outcomes[0]:
         case NotSent(cause=Cause.UNSUPPORTED | Cause.PICTURE):
@@ -224,6 +231,7 @@ def publish_news(
             publish(CredentialsRefused(account=account_id))
         case NotSent(kind=ErrorKind.CREDIT):
             publish(CreditChanged(account=account_id))
+            publish(CreditProved(account=account_id, is_enough=False))
         case NotSent(cause=Cause.HTTPS_REQUIRED):
             publish(HttpsRequired(account=account_id))
         case NotSent(retry_after=float() as seconds) if (
@@ -232,6 +240,16 @@ def publish_news(
             publish(WaitRequested(account=account_id, seconds=seconds))
         case _:
             pass
+
+
+def _publish_charge(
+    context: DeliveryContext, account_id: str, taken: Sequence[Accepted]
+) -> None:
+    """Notify of what accepted messages say of the credit."""
+    context.events.publish(CreditChanged(account=account_id))
+    # A Push is paid for by its plan.
+    if any(one.type is MessageType.SMS for one in taken):
+        context.events.publish(CreditProved(account=account_id, is_enough=True))
 
 
 async def settle_group(

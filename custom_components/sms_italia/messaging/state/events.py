@@ -57,6 +57,21 @@ class CreditChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditProved:
+    """An answer to a send proved whether an account's credit is enough."""
+
+    account: str
+    is_enough: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendAccepted:
+    """A provider accepted a message with the account's present settings."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsRefused:
     """A provider refused the account's credentials."""
 
@@ -97,6 +112,8 @@ type Event = (
     | TotalsChanged
     | CreditReported
     | CreditChanged
+    | CreditProved
+    | SendAccepted
     | CredentialsRefused
     | HttpsRequired
     | WaitRequested
