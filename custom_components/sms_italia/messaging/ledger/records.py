@@ -31,6 +31,20 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run: of which escalation of which account, and when (steady time) it ended.
+
+    `state` is the whole run as text.
+    """
+
+    id: int
+    account: str
+    escalation: str
+    ended: float | None
+    state: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What is recorded together: all of it or nothing.
 
@@ -41,10 +55,11 @@ class Entry:
     messages: Sequence[Message] = ()
     submissions: Sequence[SubmissionIntent] = ()
     spent: Sequence[Spent] = ()
+    runs: Sequence[RunRecord] = ()
 
     def __bool__(self) -> bool:
         """Return whether there is anything to record."""
-        return bool(self.messages or self.submissions or self.spent)
+        return bool(self.messages or self.submissions or self.spent or self.runs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +93,7 @@ class Remembered:
 
     messages: tuple[Message, ...] = ()
     totals: Mapping[str, Mapping[str, DayTotal]] = field(default_factory=dict)
+    runs: tuple[RunRecord, ...] = ()
 
 
 class LedgerTrouble(StrEnum):

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 
+from .runs import RUNS_SCHEMA
+
 APPLICATION_ID = 0x534D5349
 """Marks a file as ours ("SMSI"); SQLite keeps it in the header."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-MIGRATIONS: Mapping[int, str] = {}
+MIGRATIONS: Mapping[int, str] = {
+    1: f"ALTER TABLE dispatches ADD COLUMN run INTEGER; {RUNS_SCHEMA}",
+}
 """For each older version, the SQL that makes it the next one."""
 
-SCHEMA = """
+_MESSAGES_SCHEMA = """
 CREATE TABLE dispatches (
     dispatch INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
@@ -27,7 +31,8 @@ CREATE TABLE dispatches (
     mode TEXT,
     groups TEXT,
     reference TEXT,
-    user TEXT
+    user TEXT,
+    run INTEGER
 );
 CREATE INDEX dispatches_by_account ON dispatches (account, created);
 CREATE INDEX dispatches_by_reference ON dispatches (reference)
@@ -101,3 +106,5 @@ CREATE TABLE properties (
 ) WITHOUT ROWID;
 INSERT INTO properties VALUES ('id', hex(randomblob(16)));
 """
+
+SCHEMA = f"{_MESSAGES_SCHEMA}{RUNS_SCHEMA}"
