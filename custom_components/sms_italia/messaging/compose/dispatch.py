@@ -61,10 +61,12 @@ def create_dispatch(
     addresses += [(group_address(group), None) for group in options.groups]
     # A group means nothing to another account.
     others = [] if options.groups else account.route[1:]
-    route = limits.route(account, others, prepared.parts, len(addresses))
+    call = request.call
+    run = None if call is None else call.run
+    route = limits.route(account, others, prepared.parts, len(addresses), run)
     due = now.steady + ((options.send_at or now.wall) - now.wall)
     dispatch = Dispatch(
-        id=next(ids),
+        id=next(ids) if call is None else call.dispatch,
         account=account.id,
         text=prepared.text,
         encoding=prepared.encoding,
@@ -75,6 +77,7 @@ def create_dispatch(
         route=route,
         options=options,
         user=request.user,
+        run=run,
     )
     return [
         *(

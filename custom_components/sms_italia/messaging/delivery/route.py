@@ -112,7 +112,7 @@ class Route:
             self._choice,
             account,
             numbers=frozenset(message.number for message in self.messages),
-            rank=Rank.SMALL if len(self.messages) <= MOST_IN_SMALL else Rank.BULK,
+            rank=self._rank(),
         )
         batches = submitter.batches(pending)
         if len(batches) == 1:
@@ -141,6 +141,11 @@ class Route:
                 for batch in batches
             )
         )
+
+    def _rank(self) -> Rank:
+        """Return what goes first: small calls, and those of escalations."""
+        is_small = len(self.messages) <= MOST_IN_SMALL
+        return Rank.SMALL if is_small or self._dispatch.run is not None else Rank.BULK
 
     def _is_too_long(self, one: Pending, account: Account) -> bool:
         """Return whether a fallback may not send a text of so many parts."""

@@ -8,6 +8,7 @@ import logging
 
 from ...providers import Accepted, ErrorKind, NotSent, Outcome, SendResult, Uncertain
 from ..account import Account
+from ..compose import daily_limit
 from ..health import AccountHealth, Admission, Condition, Rank, Turn
 from ..ledger import SubmissionIntent
 from ..model import Message, Stage
@@ -177,6 +178,8 @@ class Submitter:
         wanted: list[Pending] = []
         for one in batch:
             known = self._open.get(one.message.id)
+            if self._dispatch.id in self._context.withdrawn:
+                continue
             if known is not None and known.revision <= one.message.revision:
                 wanted.append(one)
             else:
@@ -194,7 +197,7 @@ class Submitter:
         At the first account of the route they were counted with the request; only what
         a text became longer since is not.
         """
-        limit = self._account.options.daily_limit
+        limit = daily_limit(self._account, self._dispatch.run)
         if not limit:
             return False
         parts = self._open.committed_parts(self._account.id)

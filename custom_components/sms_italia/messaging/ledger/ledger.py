@@ -184,7 +184,7 @@ class Ledger:
         if unwritten is not None:
             late = tuple(one.moved(moved) for one in unwritten.messages)
             unwritten = replace(unwritten, messages=late)
-        return replace(opened, open_messages=messages, unwritten=unwritten)
+        return replace(opened, open_messages=messages, unwritten=unwritten, moved=moved)
 
     def _hand_on(self, opened: Opened) -> None:
         """Hand on what a file held that was opened late, without what was known."""

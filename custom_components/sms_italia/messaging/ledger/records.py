@@ -118,7 +118,8 @@ class Opened:
 
     `clock` is the reading of the last commit, None if there was none. `unwritten` is
     what its file lacks and the journal had. One that `is_restored` comes from a backup:
-    what waits in it may have been sent after the copy was made.
+    what waits in it may have been sent after the copy was made. Its times were `moved`
+    by so many seconds, to be by our clock.
     """
 
     open_messages: tuple[Message, ...] = ()
@@ -127,6 +128,7 @@ class Opened:
     clock: ClockReading | None = field(default=None, compare=False)
     unwritten: Entry | None = None
     is_restored: bool = False
+    moved: float = 0
 
 
 class LedgerError(Exception):

@@ -4,6 +4,7 @@ from .events import (
     CredentialsRefused,
     CreditChanged,
     CreditReported,
+    DailyLimitReached,
     DayChanged,
     Event,
     Events,
@@ -12,6 +13,7 @@ from .events import (
     TotalsChanged,
     UndeliveredChanged,
     WaitRequested,
+    call_guarded,
 )
 from .open_messages import Change, OpenMessages
 from .totals import DailyTotals
@@ -21,6 +23,7 @@ __all__ = [
     "CredentialsRefused",
     "CreditChanged",
     "CreditReported",
+    "DailyLimitReached",
     "DailyTotals",
     "DayChanged",
     "Event",
@@ -31,4 +34,5 @@ __all__ = [
     "TotalsChanged",
     "UndeliveredChanged",
     "WaitRequested",
+    "call_guarded",
 ]
