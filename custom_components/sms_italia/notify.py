@@ -1,4 +1,4 @@
-"""The notify entities of recipients, and the legacy notify action of an account."""
+"""The notify entities, and the legacy notify action of an account."""
 
 import logging
 from typing import override
@@ -18,8 +18,22 @@ from homeassistant.core import HomeAssistant, ServiceCall, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import slugify
 
-from .entity import RecipientEntity, async_add_recipients
-from .messaging import BadTarget, SendRequest, Target, TooLong, join_title
+from .entity import (
+    EscalationEntity,
+    RecipientEntity,
+    async_add_escalations,
+    async_add_recipients,
+)
+from .errors import refusal_error
+from .escalations import async_read_plan
+from .messaging import (
+    BadTarget,
+    RequestRefusedError,
+    SendRequest,
+    Target,
+    TooLong,
+    join_title,
+)
 from .runtime import SmsItaliaConfigEntry
 from .sending import (
     SendingCall,
@@ -40,8 +54,9 @@ async def async_setup_entry(
     entry: SmsItaliaConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the recipients' entities and the account's action."""
+    """Add the entities of recipients and escalations, and the account's action."""
     async_add_recipients(hass, entry, async_add_entities, RecipientNotifyEntity)
+    async_add_escalations(hass, entry, async_add_entities, EscalationNotifyEntity)
     service = AccountNotificationService(entry)
     name = slugify(entry.title)
     await service.async_setup(hass, name, name)
@@ -87,6 +102,33 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
     def record_notification(self) -> None:
         """Record a message that was sent by another action."""
         self._async_record_notification()
+
+
+class EscalationNotifyEntity(EscalationEntity, NotifyEntity):
+    """The notify entity that begins a run of an escalation, or joins it."""
+
+    _attr_supported_features = NotifyEntityFeature.TITLE
+    _attr_name = None
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: SmsItaliaConfigEntry,
+        subentry: ConfigSubentry,
+    ) -> None:
+        """Set up the entity of an escalation."""
+        super().__init__(hass, entry, subentry, "notify")
+
+    @override
+    async def async_send_message(self, message: str, title: str | None = None) -> None:
+        """Begin to call; raises a translated HomeAssistantError without a text."""
+        plan = await async_read_plan(self.hass, self.entry, self.escalation)
+        text = join_title(title, message) if title else message
+        with SendingCall(self.hass, self._context, self.entry):
+            try:
+                await self.entry.runtime_data.messenger.escalations.call(plan, text)
+            except RequestRefusedError as err:
+                raise refusal_error(err) from None
 
 
 class AccountNotificationService(BaseNotificationService):
