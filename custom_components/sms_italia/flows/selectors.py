@@ -32,10 +32,8 @@ def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
 
 def is_name_in_use(entry: ConfigEntry, name: str, own: ConfigSubentry | None) -> bool:
     """Return whether another recipient or escalation of an account has a name."""
-    others = {
-        name_key(one.title) for one in entry.subentries.values() if one is not own
-    }
-    return name_key(name) in {name_key(one.title) for one in others}
+    others = [one.title for one in entry.subentries.values() if one is not own]
+    return name_key(name) in map(name_key, others)
 
 
 class EmailSelector(TextSelector):

@@ -37,6 +37,9 @@ class Route:
         self._context = context
         self.messages = messages
         self._dispatch = messages[0].dispatch
+        # Calls of escalations go first, however many numbers they have.
+        is_small = len(messages) <= MOST_IN_SMALL or self._dispatch.run is not None
+        self._rank = Rank.SMALL if is_small else Rank.BULK
         self._choice = Choice(context, messages)
         self._left: list[Pending] = []
         self._asked: dict[str, AccountHealth] = {}
@@ -112,7 +115,7 @@ class Route:
             self._choice,
             account,
             numbers=frozenset(message.number for message in self.messages),
-            rank=self._rank(),
+            rank=self._rank,
         )
         batches = submitter.batches(pending)
         if len(batches) == 1:
@@ -141,11 +144,6 @@ class Route:
                 for batch in batches
             )
         )
-
-    def _rank(self) -> Rank:
-        """Return what goes first: small calls, and those of escalations."""
-        is_small = len(self.messages) <= MOST_IN_SMALL
-        return Rank.SMALL if is_small or self._dispatch.run is not None else Rank.BULK
 
     def _is_too_long(self, one: Pending, account: Account) -> bool:
         """Return whether a fallback may not send a text of so many parts."""
