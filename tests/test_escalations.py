@@ -15,6 +15,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.sms_italia.const import CONF_DAILY_LIMIT, CONF_FALLBACK, DOMAIN
+from custom_components.sms_italia.messaging import Stage
 from simulator import Simulator
 
 from .accounts import Accounts, arrived, until
@@ -256,23 +257,26 @@ async def test_what_waits_is_withdrawn_when_somebody_acknowledges(
     await set_up(accounts)
     simulator.set_credit("smshosting", 0)
     await send(hass)
-    waiting = await until_queued(hass)
+    await until_refused(hass)
 
     await press(hass)
     simulator.set_credit("smshosting", 5)
     await asyncio.sleep(0.3)
 
-    assert waiting == 1
     assert arrived(simulator) == []
     assert state_of(hass, SENSOR) == "acknowledged"
 
 
-async def until_queued(hass: HomeAssistant) -> int:
-    """Wait until a message waits; return how many do."""
+async def until_refused(hass: HomeAssistant) -> None:
+    """Wait until a message was refused, and waits for another attempt."""
     (account, *_) = hass.config_entries.async_entries(DOMAIN)
     messenger = account.runtime_data.messenger
-    await until(lambda: messenger.open_messages("uno"))
-    return len(messenger.open_messages("uno"))
+    await until(
+        lambda: any(
+            one.stage is Stage.WAITING and one.attempts
+            for one in messenger.open_messages("uno")
+        )
+    )
 
 
 # Accounts and members
