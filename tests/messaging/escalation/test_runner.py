@@ -445,6 +445,24 @@ def test_those_who_were_called_learn_who_acknowledged(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_so_does_who_was_reached_only_after_that(tmp_path: Path) -> None:
+    """The call was on the wire when somebody acknowledged."""
+
+    async def scenario(scene: Scene) -> None:
+        scene.harness.client(MANY).reply(Late(5))
+        calling = asyncio.create_task(scene.call(note="{who} se ne occupa"))
+        await wait(1)
+        await scene.acknowledge("Dario")
+        await wait(10)
+        assert scene.arrived() == [("anna", TEXT), ("anna", "Dario se ne occupa")]
+        scene.harness.client(MANY).deliver(NUMBERS[ANNA])
+        await wait(WAIT)
+        assert len(scene.called()) == 2, "once"
+        await calling
+
+    play(tmp_path, scenario)
+
+
 def test_the_same_text_calls_nobody_for_a_while_after_that(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.call(quiet=600)

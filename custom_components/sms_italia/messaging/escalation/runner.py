@@ -28,6 +28,7 @@ from .transitions import (
     joined,
     lost,
     moved,
+    noted,
     refused,
     repeated,
     reported,
@@ -314,9 +315,12 @@ class Escalations:
             return
         if run.is_calling:
             self._step(run)
-        else:
-            # It was on the wire at the end, and waits again.
-            self._withdraw(run)
+            return
+        # What was on the wire at the end waits again, or has reached its member.
+        self._withdraw(run)
+        after = noted(run, self._clock.now(), self._open.ids)
+        if after is not run:
+            self._put(after)
 
     def _by_delivery(self, member: Member) -> Acknowledgement:
         return Acknowledgement(

@@ -171,8 +171,18 @@ def acknowledged(run: Run, by: Acknowledgement, now: float, ids: Iterator[int]) 
     if not run.is_calling:
         return run
     run = replace(_ended(run, RunState.ACKNOWLEDGED, now), acknowledgement=by)
-    if run.plan.note is None:
+    return noted(run, now, ids)
+
+
+def noted(run: Run, now: float, ids: Iterator[int]) -> Run:
+    """Return an acknowledged run with a note to everybody reached who has none.
+
+    A call that was on the wire at the end may reach its member later.
+    """
+    by = run.acknowledgement
+    if by is None or run.plan.note is None:
         return run
+    have_one = {by.member, *(note.member for note in run.notes)}
     notes = [
         Call(
             step=run.step,
@@ -181,9 +191,9 @@ def acknowledged(run: Run, by: Acknowledgement, now: float, ids: Iterator[int]) 
             copies=(Copy(dispatch=next(ids), texts=()),),
         )
         for member in _reached(run)
-        if member != by.member
+        if member not in have_one
     ]
-    return replace(run, notes=tuple(notes))
+    return replace(run, notes=(*run.notes, *notes)) if notes else run
 
 
 def _reached(run: Run) -> tuple[Member, ...]:
