@@ -12,13 +12,21 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.sms_italia.config_flow import SmsItaliaConfigFlow
 from custom_components.sms_italia.const import (
+    CONF_MEMBERS,
     CONF_NUMBERS,
     CONF_PROVIDER,
+    CONF_QUIET,
+    CONF_ROUNDS,
+    CONF_TELL_OTHERS,
+    CONF_UNTIL,
+    CONF_WAIT,
     DOMAIN,
     SECTION_ADVANCED,
+    SUBENTRY_TYPE_ESCALATION,
     SUBENTRY_TYPE_RECIPIENT,
 )
 from custom_components.sms_italia.flows.account import account_unique_id
+from custom_components.sms_italia.messaging import Until
 from custom_components.sms_italia.providers import (
     PROVIDERS,
     FieldKind,
@@ -133,6 +141,33 @@ def _plain(value: object) -> object:
             return value
 
 
+def escalation(
+    name: str,
+    members: Iterable[tuple[str, str]],
+    **plan: Any,  # noqa: ANN401 - values of several types
+) -> ConfigSubentryDataWithId:
+    """Return the data of an escalation's subentry."""
+    data = {
+        CONF_WAIT: 5,
+        CONF_ROUNDS: 1,
+        CONF_UNTIL: Until.ACKNOWLEDGED.value,
+        CONF_TELL_OTHERS: False,
+        CONF_QUIET: 0,
+        **plan,
+        CONF_MEMBERS: [
+            {"config_entry_id": account, "subentry_id": recipient}
+            for account, recipient in members
+        ],
+    }
+    return ConfigSubentryDataWithId(
+        subentry_id=name.lower(),
+        subentry_type=SUBENTRY_TYPE_ESCALATION,
+        title=name,
+        unique_id=None,
+        data=data,
+    )
+
+
 class Accounts:
     """Makes accounts without going through the UI."""
 
@@ -150,11 +185,15 @@ class Accounts:
         settings: Mapping[str, str] | None = None,
         options: Mapping[str, Any] | None = None,
         recipients: Mapping[str, Iterable[str]] | None = None,
+        escalations: Mapping[str, Iterable[tuple[str, str]]] | None = None,
+        plan: Mapping[str, Any] | None = None,
     ) -> MockConfigEntry:
         """Add an account as the config flow would have made it; it is not set up.
 
         `settings` changes single settings; `recipients` are E.164 numbers by name,
-        and the id of a recipient's subentry is its name in lower case.
+        and the id of a recipient's subentry is its name in lower case. So is that of an
+        escalation; its members are the ids of account and recipient, and `plan`
+        changes the rest of it.
         """
         provider = PROVIDERS[key]
         data = settings_for(self._simulator, key, **(settings or {}))
@@ -176,6 +215,10 @@ class Accounts:
                     data={CONF_NUMBERS: list(numbers)},
                 )
                 for name, numbers in (recipients or {}).items()
+            ]
+            + [
+                escalation(name, members, **(plan or {}))
+                for name, members in (escalations or {}).items()
             ],
         )
         entry.add_to_hass(self._hass)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, override
 from urllib.parse import quote
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant import loader
 from homeassistant.components.automation import DOMAIN as AUTOMATION
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
@@ -30,10 +29,10 @@ from pytest_homeassistant_custom_component.common import (
     async_test_home_assistant,
 )
 
-from custom_components.sms_italia.const import CONF_DAILY_LIMIT, CONF_RETRY_FOR
+from custom_components.sms_italia.const import CONF_DAILY_LIMIT
 from simulator import Fault, Simulator
 
-from .accounts import Accounts, arrived, until
+from .accounts import Accounts, until
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "blueprints" / "automation" / "sms_italia"
@@ -123,10 +122,8 @@ async def automate(
 
 
 async def rest(hass: HomeAssistant) -> None:
-    """Stop everything that would outlive the test: the automation and its timer."""
+    """Stop the automation, which would outlive the test."""
     await act(hass, "automation.turn_off", "automation.probe")
-    if hass.states.get("timer.escalation"):
-        await act(hass, "timer.cancel", "timer.escalation")
 
 
 async def change(hass: HomeAssistant, entity: str, *states: str) -> None:
@@ -334,232 +331,13 @@ async def test_an_outage_is_not_reported_as_low_credit(
     assert telephone.got == []
 
 
-# Escalation
-
-HELPERS: Mapping[str, Mapping[str, object]] = {
-    "timer": {"escalation": {"restore": True}},
-    "counter": {"escalation": {}},
-    "input_boolean": {"taken_care_of": {}},
-    "input_button": {"ok": {}},
-    "homeassistant": {},
-}
-
-ESCALATION: Mapping[str, object] = {
-    "alert_entities": ["binary_sensor.leak", "binary_sensor.smoke"],
-    "people": ALL_THREE,
-    "minutes": 5,
-    "acknowledgement": ["input_boolean.taken_care_of", "input_button.ok"],
-    "timer": "timer.escalation",
-    "counter": "counter.escalation",
-    "on_acknowledged": [{"event": "settled"}],
-    "on_nobody": [{"event": "nobody"}],
-}
-
-ALERT = "Alert: Lavanderia"
-
-
-async def make_helpers(hass: HomeAssistant) -> None:
-    """Create the helpers that a user creates in the UI."""
-    for domain, config in HELPERS.items():
-        assert await async_setup_component(hass, domain, {domain: config})
-    await hass.async_block_till_done()
-
-
-@pytest.fixture
-async def escalation_setup(hass: HomeAssistant, accounts: Accounts) -> None:
-    """Create the helpers, three recipients, and two sensors that are off."""
-    await accounts.set_up("inviosmart", entry_id="conto", recipients=PEOPLE)
-    await make_helpers(hass)
-    for sensor in ("leak", "smoke"):
-        hass.states.async_set(f"binary_sensor.{sensor}", "off")
+# An alarm with a picture
 
 
 async def wait(hass: HomeAssistant, minutes: float) -> None:
     """Let time pass, counted from the real time."""
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=minutes))
     await hass.async_block_till_done(wait_background_tasks=True)
-
-
-def alerted(simulator: Simulator) -> list[str]:
-    """Return the names of the people who were alerted, in order."""
-    names = {numbers[0]: name for name, numbers in PEOPLE.items()}
-    return [names[number] for number, text in arrived(simulator) if text == ALERT]
-
-
-@pytest.mark.usefixtures("escalation_setup")
-async def test_people_are_alerted_in_order_until_nobody_is_left(
-    hass: HomeAssistant, simulator: Simulator, automate: Automate
-) -> None:
-    await automate("escalation", ESCALATION)
-    nobody, settled = (
-        async_capture_events(hass, kind) for kind in ("nobody", "settled")
-    )
-
-    await change(hass, "binary_sensor.leak", "on")
-    assert alerted(simulator) == ["Anna"]
-    await wait(hass, 4.9)
-    assert alerted(simulator) == ["Anna"]
-    await wait(hass, 5.1)
-    assert alerted(simulator) == ["Anna", "Bruno"]
-    await change(hass, "binary_sensor.smoke", "on")
-    await change(hass, "binary_sensor.smoke", "off")
-    await wait(hass, 5.1)
-    assert alerted(simulator) == ["Anna", "Bruno", "Carla"]
-    assert nobody == []
-    await wait(hass, 5.1)
-    await wait(hass, 5.1)
-
-    assert alerted(simulator) == ["Anna", "Bruno", "Carla"]
-    assert (len(nobody), len(settled)) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("action", "entity"),
-    [
-        ("input_boolean.turn_on", "input_boolean.taken_care_of"),
-        ("input_button.press", "input_button.ok"),
-    ],
-)
-@pytest.mark.usefixtures("escalation_setup")
-async def test_an_acknowledgement_ends_it(
-    hass: HomeAssistant,
-    simulator: Simulator,
-    automate: Automate,
-    action: str,
-    entity: str,
-) -> None:
-    """Until the next alert, even if that one is from the same sensor."""
-    await automate("escalation", ESCALATION)
-    settled = async_capture_events(hass, "settled")
-    await act(hass, action, entity)
-    assert settled == []
-
-    await change(hass, "binary_sensor.leak", "on")
-    await wait(hass, 5.1)
-    await act(hass, "input_boolean.turn_off", "input_boolean.taken_care_of")
-    await act(hass, action, entity)
-    assert len(settled) == 1
-    await wait(hass, 5.1)
-    await change(hass, "binary_sensor.leak", "unavailable", "on")
-    assert alerted(simulator) == ["Anna", "Bruno"]
-
-    await change(hass, "binary_sensor.smoke", "on")
-    assert alerted(simulator) == ["Anna", "Bruno", "Anna"]
-    await act(hass, action, entity)
-    await change(hass, "binary_sensor.smoke", "off")
-    await change(hass, "binary_sensor.leak", "off", "on")
-    assert alerted(simulator) == ["Anna", "Bruno", "Anna", "Anna"]
-    assert len(settled) == 2
-
-
-@pytest.mark.usefixtures("quick", "escalation_setup")
-@pytest.mark.parametrize("fate", ["failed", "expired"])
-async def test_a_person_who_cannot_be_reached_is_not_waited_for(
-    hass: HomeAssistant, simulator: Simulator, automate: Automate, fate: str
-) -> None:
-    """Also if the next one could not be reached before."""
-    await automate("escalation", ESCALATION)
-    await act_with(hass, "notify.send_message", "notify.bruno", message="Prova")
-    simulator.move(simulator.messages[0].id, fate)
-    await until(lambda: status(hass, "bruno") == fate)
-
-    await change(hass, "binary_sensor.leak", "on")
-    simulator.move(simulator.messages[1].id, fate)
-    await until(lambda: alerted(simulator) == ["Anna", "Bruno"])
-    simulator.move(simulator.messages[2].id, fate)
-    await until(lambda: alerted(simulator) == ["Anna", "Bruno", "Carla"])
-
-
-async def test_a_refused_person_is_skipped(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    automate: Automate,
-) -> None:
-    """If the account has no credit; if nobody can be alerted, the escalation ends."""
-    once = {CONF_RETRY_FOR: 0}
-    await accounts.set_up("inviosmart", recipients={"Anna": [ANNA]}, options=once)
-    await accounts.set_up(
-        "smshosting", recipients={"Bruno": [BRUNO], "Carla": [CARLA]}, options=once
-    )
-    await make_helpers(hass)
-    hass.states.async_set("binary_sensor.leak", "off")
-    simulator.set_credit("inviosmart", 0)
-    await automate(
-        "escalation", {**ESCALATION, "alert_entities": ["binary_sensor.leak"]}
-    )
-    nobody = async_capture_events(hass, "nobody")
-
-    await change(hass, "binary_sensor.leak", "on")
-    assert alerted(simulator) == ["Bruno"]
-    assert nobody == []
-
-    simulator.set_credit("smshosting", 0)
-    await wait(hass, 5.1)
-    assert alerted(simulator) == ["Bruno"]
-    assert len(nobody) == 1
-
-
-@pytest.mark.usefixtures("quick", "escalation_setup")
-async def test_the_delivery_can_be_enough(
-    hass: HomeAssistant, simulator: Simulator, automate: Automate
-) -> None:
-    """Only the delivery of this message, not of an older one."""
-    await automate("escalation", {**ESCALATION, "enough": "delivery"})
-    settled = async_capture_events(hass, "settled")
-    await act_with(hass, "notify.send_message", "notify.bruno", message="Prova")
-    simulator.move(simulator.messages[0].id, "delivered")
-    await until(lambda: status(hass, "bruno") == "delivered")
-
-    await change(hass, "binary_sensor.leak", "on")
-    await wait(hass, 5.1)
-    assert alerted(simulator) == ["Anna", "Bruno"]
-    assert settled == []
-    simulator.move(simulator.messages[2].id, "delivered")
-    await until(lambda: settled)
-    await wait(hass, 5.1)
-
-    assert alerted(simulator) == ["Anna", "Bruno"]
-
-
-@pytest.mark.usefixtures("escalation_setup")
-@pytest.mark.parametrize("stops", [True, False])
-async def test_the_end_of_the_alert_ends_it_if_that_is_selected(
-    hass: HomeAssistant,
-    simulator: Simulator,
-    automate: Automate,
-    stops: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
-    """But not a sensor that is unavailable for a while."""
-    await automate("escalation", {**ESCALATION, "stop_when_over": stops})
-
-    await change(hass, "binary_sensor.leak", "on")
-    await change(hass, "binary_sensor.leak", "unavailable")
-    await wait(hass, 5.1)
-    assert alerted(simulator) == ["Anna", "Bruno"]
-    await change(hass, "binary_sensor.leak", "off")
-    await wait(hass, 5.1)
-
-    assert alerted(simulator) == ["Anna", "Bruno", *([] if stops else ["Carla"])]
-
-
-@pytest.mark.usefixtures("escalation_setup")
-async def test_there_may_be_several_rounds(
-    hass: HomeAssistant, simulator: Simulator, automate: Automate
-) -> None:
-    await automate(
-        "escalation",
-        {**ESCALATION, "rounds": 2, "message": "{{ step }}: {{ alert_name }}"},
-    )
-
-    await change(hass, "binary_sensor.leak", "on")
-    for _ in range(7):
-        await wait(hass, 5.1)
-
-    assert arrived(simulator) == [
-        (number, f"{step}: Lavanderia")
-        for step, number in enumerate([ANNA, BRUNO, CARLA] * 2, start=1)
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -569,9 +347,6 @@ class Probe:
     provider: str
     name: str
     inputs: Mapping[str, object]
-
-
-ESCALATING = Probe(provider="inviosmart", name="escalation", inputs=ESCALATION)
 
 
 async def stop(hass: HomeAssistant) -> None:
@@ -603,78 +378,12 @@ async def restarted(
         await Accounts(hass, simulator).set_up(
             probe.provider, entry_id="conto", recipients=PEOPLE
         )
-        await make_helpers(hass)
         await make_automation(hass, probe.name, probe.inputs)
         await hass.async_start()
         await hass.async_block_till_done(wait_background_tasks=True)
         yield hass
         await stop(hass)
 
-
-@pytest.mark.usefixtures("escalation_setup")
-@pytest.mark.parametrize(
-    ("minutes", "at_start", "then"),
-    [
-        (3, ["Anna"], ["Anna", "Bruno"]),
-        (60, ["Anna", "Bruno"], ["Anna", "Bruno"]),
-    ],
-)
-async def test_after_a_restart_the_next_person_is_alerted_in_time(  # noqa: PLR0913, PLR0917 - fixtures
-    hass: HomeAssistant,
-    simulator: Simulator,
-    automate: Automate,
-    freezer: FrozenDateTimeFactory,
-    minutes: int,
-    at_start: list[str],
-    then: list[str],
-) -> None:
-    """At once if the waiting time ended while Home Assistant was off."""
-    await automate("escalation", ESCALATION)
-    await change(hass, "binary_sensor.leak", "on")
-    assert alerted(simulator) == ["Anna"]
-    await stop(hass)
-    freezer.tick(timedelta(minutes=minutes))
-
-    async with restarted(hass, simulator, ESCALATING, leak="on", smoke="off") as again:
-        assert alerted(simulator) == at_start
-        await wait(again, 2.1)
-        assert alerted(simulator) == then
-        await act(again, "input_button.press", "input_button.ok")
-        await wait(again, 5.1)
-        assert alerted(simulator) == then
-
-
-@pytest.mark.usefixtures("escalation_setup")
-async def test_a_settled_alert_stays_settled_after_a_restart(
-    hass: HomeAssistant, simulator: Simulator, automate: Automate
-) -> None:
-    """Though the sensor is still on; once it was off, a new alert counts."""
-    await automate("escalation", ESCALATION)
-    await change(hass, "binary_sensor.leak", "on")
-    await act(hass, "input_button.press", "input_button.ok")
-    await stop(hass)
-
-    async with restarted(
-        hass, simulator, ESCALATING, leak="on", smoke="unavailable"
-    ) as again:
-        await change(again, "binary_sensor.smoke", "off")
-        assert alerted(simulator) == ["Anna"]
-        await change(again, "binary_sensor.leak", "off", "unavailable", "on")
-        assert alerted(simulator) == ["Anna", "Anna"]
-
-
-@pytest.mark.usefixtures("escalation_setup")
-async def test_an_alert_that_began_during_a_restart_is_sent(
-    hass: HomeAssistant, simulator: Simulator, automate: Automate
-) -> None:
-    await automate("escalation", ESCALATION)
-    await stop(hass)
-
-    async with restarted(hass, simulator, ESCALATING, leak="off", smoke="on"):
-        assert alerted(simulator) == ["Anna"]
-
-
-# An alarm with a picture
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944"

@@ -186,6 +186,57 @@ async def test_a_push_plan_and_scheduled_messages_are_shown(
     assert diagnostics["scheduled_messages"] == 1
 
 
+async def test_the_last_run_of_each_escalation_is_shown_without_names_and_texts(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    assert await async_setup_component(hass, DIAGNOSTICS_DOMAIN, {})
+    account = await accounts.set_up(
+        "smshosting",
+        entry_id="uno",
+        recipients={RECIPIENT: [ANNA, BRUNO]},
+        escalations={"Ronda": [("uno", RECIPIENT.lower())], "Giorno": []},
+    )
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        "send_message",
+        {"entity_id": "notify.ronda", "message": TEXT},
+        blocking=True,
+    )
+    await until(lambda: len(simulator.messages) == 2)
+    await hass.services.async_call(
+        DOMAIN, "acknowledge", {"entity_id": "notify.ronda"}, blocking=True
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, account)
+
+    assert isinstance(diagnostics, dict)
+    assert diagnostics["last_runs"] == [
+        {
+            "escalation": "ronda",
+            "state": "acknowledged",
+            "texts": 1,
+            "waits_for_account": False,
+            "acknowledged_with": "action",
+            "calls": [
+                {
+                    "step": 1,
+                    "member": RECIPIENT.lower(),
+                    "seconds": 0,
+                    "refused": 0,
+                    "messages": {"accepted": 2},
+                }
+            ],
+        }
+    ]
+    shown = json.dumps(diagnostics)
+    private = {"Ronda", RECIPIENT, TEXT, ANNA[3:], BRUNO[3:]}
+    assert {word for word in private if word in shown} == set()
+
+
 async def test_a_failed_update_is_shown(
     hass: HomeAssistant,
     accounts: Accounts,

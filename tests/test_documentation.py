@@ -216,7 +216,7 @@ def bones(key: str, text: str) -> object:
         ]
     if key in TEXTS:
         return None
-    if text.startswith(FOREIGN):
+    if text.removeprefix("notify.").startswith(FOREIGN):
         return FOREIGN
     if key != "action" and valid_entity_id(text):
         return text.partition(".")[0]

@@ -188,7 +188,7 @@ def floors(edges: set[tuple[str, str]]) -> int:
     return max(floor(above) for above, _ in edges)
 
 
-def test_the_messaging_layer_is_a_few_files_in_six_folders() -> None:
+def test_the_messaging_layer_is_a_few_files_in_seven_folders() -> None:
     folders: dict[str, list[Path]] = {}
     for path in files_in(MESSAGING_LAYER):
         if path.name != "__init__.py":
@@ -200,19 +200,20 @@ def test_the_messaging_layer_is_a_few_files_in_six_folders() -> None:
         ".",
         "compose",
         "delivery",
+        "escalation",
         "health",
         "ledger",
         "state",
         "tracking",
     }
     assert len(folders.pop(".")) <= 6
-    assert all(len(files) <= 8 for files in folders.values())
+    assert all(len(files) <= 9 for files in folders.values())
 
 
 def test_its_parts_stand_on_few_floors_and_import_each_other_seldom() -> None:
     edges = arrows()
 
-    assert len(edges) <= 55
+    assert len(edges) <= 65
     assert floors(edges) <= 7
 
 

@@ -121,7 +121,10 @@ async def test_every_entity_has_an_icon_and_a_name(
     keys: set[tuple[str, str | None]] = set()
     for key in PROVIDERS:
         account = await accounts.set_up(
-            key, options={"channel": "push"}, recipients={key: ["+393331234567"]}
+            key,
+            options={"channel": "push"},
+            recipients={key: ["+393331234567"]},
+            escalations={"Notte": []},
         )
         keys |= {
             (entity.domain, entity.translation_key)
@@ -130,7 +133,7 @@ async def test_every_entity_has_an_icon_and_a_name(
             )
         }
 
-    # A recipient's notify entity bears the name of the recipient.
+    # A notify entity bears the name of the recipient or the escalation.
     nameless = {("notify", "notify")} if part == "names" else set()
     tree = (ICONS if part == "icons" else TEXTS)["entity"]
     found = {(domain, key) for domain, keys in tree.items() for key in keys}

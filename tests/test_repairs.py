@@ -1255,6 +1255,30 @@ async def test_what_waited_in_a_restored_backup_is_listed_and_can_be_sent(
     assert statuses == ["queued", "uncertain"]
 
 
+async def test_an_escalation_that_nobody_acknowledged_is_an_issue_until_confirmed(
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
+) -> None:
+    """It outlives a restart: somebody must have seen it."""
+    await accounts.set_up("smshosting", entry_id="uno", escalations={"Notte": []})
+    await hass.services.async_call(
+        NOTIFY_DOMAIN,
+        "send_message",
+        {"entity_id": "notify.notte", "message": "Allarme"},
+        blocking=True,
+    )
+    await until(lambda: issues(hass))
+
+    (issue,) = issues(hass).values()
+    assert (issue.severity, issue.is_persistent) == (ir.IssueSeverity.ERROR, True)
+    title, description = await shown(hass, "escalation_exhausted", "confirm")
+    assert "Notte" in title
+    assert "Smshosting" in description
+    form = await dialog.open("escalation_exhausted")
+    assert (form["type"], form["step_id"]) == ("form", "confirm")
+    assert (await dialog.go_on())["type"] == "create_entry"
+    assert issues(hass) == {}
+
+
 async def test_what_was_set_aside_goes_with_the_last_account(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:

@@ -15,6 +15,7 @@ from custom_components.sms_italia import config_flow
 from custom_components.sms_italia.const import (
     DOMAIN,
     SECTION_ADVANCED,
+    SUBENTRY_TYPE_ESCALATION,
     SUBENTRY_TYPE_RECIPIENT,
 )
 from custom_components.sms_italia.flows.account import AccountError
@@ -39,6 +40,20 @@ TEXTS: dict[str, dict[str, Any]] = {
 }
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+SUBENTRIES = {
+    SUBENTRY_TYPE_RECIPIENT: {"name", "numbers"},
+    SUBENTRY_TYPE_ESCALATION: {
+        "name",
+        "members",
+        "wait",
+        "rounds",
+        "until",
+        "tell_others",
+        "quiet",
+    },
+}
+"""The fields of each type of subentry."""
 
 CREDENTIALS = {FieldKind.USERNAME, FieldKind.SECRET}
 ALL_FIELDS = [field for provider in PROVIDERS.values() for field in provider.fields]
@@ -162,9 +177,13 @@ def test_every_error_and_abort_of_a_flow_has_a_text(language: str) -> None:
 
 
 @EACH_LANGUAGE
-def test_the_form_of_a_recipient_is_described(language: str) -> None:
+@pytest.mark.parametrize(("subentry", "fields"), SUBENTRIES.items())
+def test_the_form_of_a_subentry_is_described(
+    language: str, subentry: str, fields: set[str]
+) -> None:
     """With the button that opens it."""
-    (texts,) = TEXTS[language]["config_subentries"].values()
+    assert TEXTS[language]["config_subentries"].keys() == SUBENTRIES.keys()
+    texts = TEXTS[language]["config_subentries"][subentry]
 
     assert texts["entry_type"]
     assert texts["initiate_flow"].keys() == {"user", "reconfigure"}
@@ -172,8 +191,8 @@ def test_the_form_of_a_recipient_is_described(language: str) -> None:
     for step in texts["step"].values():
         assert step["title"]
         assert step["description"]
-        assert step["data"].keys() == {"name", "numbers"}
-        assert step["data_description"].keys() == {"name", "numbers"}
+        assert step["data"].keys() == fields
+        assert step["data_description"].keys() == fields
 
 
 @EACH_LANGUAGE

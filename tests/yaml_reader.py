@@ -83,7 +83,8 @@ class Reader:
     async def _calls(self, content: Yaml) -> None:
         """Compare all calls with the actions that exist."""
         for step in mappings(content):
-            if "action" in step:
+            # Without a dot it is a button in a notification on a phone.
+            if "." in step.get("action", ""):
                 await self._call(step["action"], step)
 
     async def _call(self, action: str, step: Mapping[str, Any]) -> None:

@@ -4,8 +4,9 @@ from functools import partial
 from pathlib import Path
 
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
@@ -15,6 +16,7 @@ from .changes import AccountChanges
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import async_name_devices
+from .escalations import async_find_member
 from .messaging import Clock, Messenger, Timing
 from .notify_action import async_register_action, async_remove_action
 from .reloads import async_will_be_loaded
@@ -23,6 +25,7 @@ from .repairs import (
     async_clear_account,
     async_clear_ledger,
     async_report_ledger_trouble,
+    async_report_run,
     async_watch_account,
 )
 from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
@@ -51,7 +54,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         # Neither Home Assistant nor its Supervisor backs such a file up.
         ledger_mark=Path(hass.config.path(f"{DOMAIN}.db-shm")),
         is_expected=partial(async_will_be_loaded, hass),
+        find_member=partial(async_find_member, hass),
     )
+    messenger.escalations.listeners.listen_to_all(partial(async_report_run, hass))
     hass.data[MESSENGER] = messenger
     hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)
     await refused_calls.async_load()
@@ -59,7 +64,12 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     async def close(_event: Event) -> None:
         await messenger.close()
 
+    @callback
+    def started(_hass: HomeAssistant) -> None:
+        messenger.escalations.started()
+
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, close)
+    async_at_started(hass, started)
     async_setup_services(hass)
     for entry in hass.config_entries.async_entries(DOMAIN):
         await async_register_action(hass, entry)

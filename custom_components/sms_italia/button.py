@@ -1,4 +1,4 @@
-"""The button of a recipient that sends a test message."""
+"""The buttons of recipients and escalations."""
 
 from typing import override
 
@@ -11,8 +11,15 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .entity import RecipientEntity, async_add_recipients
-from .messaging import SendRequest
+from .entity import (
+    EscalationEntity,
+    RecipientEntity,
+    async_add_escalations,
+    async_add_recipients,
+)
+from .escalations import async_acknowledge
+from .messaging import SendRequest, Way
+from .rights import async_caller
 from .runtime import SmsItaliaConfigEntry
 from .sending import SendingCall, raise_unless_accepted
 
@@ -28,8 +35,9 @@ async def async_setup_entry(
     entry: SmsItaliaConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the buttons of the recipients."""
+    """Add the buttons of recipients and escalations."""
     async_add_recipients(hass, entry, async_add_entities, SendTestButton)
+    async_add_escalations(hass, entry, async_add_entities, AcknowledgeButton)
 
 
 class SendTestButton(RecipientEntity, ButtonEntity):
@@ -74,3 +82,22 @@ class SendTestButton(RecipientEntity, ButtonEntity):
         return texts[f"component.{DOMAIN}.common.test_message"].format(
             time=f"{dt_util.now():%H:%M:%S}"
         )
+
+
+class AcknowledgeButton(EscalationEntity, ButtonEntity):
+    """Acknowledges the run of an escalation; does nothing if nobody is being called."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: SmsItaliaConfigEntry,
+        subentry: ConfigSubentry,
+    ) -> None:
+        """Set up the button of an escalation."""
+        super().__init__(hass, entry, subentry, "acknowledge")
+
+    @override
+    async def async_press(self) -> None:
+        """Acknowledge, in the name of who pressed it."""
+        caller = await async_caller(self.hass, self._context)
+        await async_acknowledge(self.hass, self.escalation, Way.BUTTON, caller)

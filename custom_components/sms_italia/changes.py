@@ -6,7 +6,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 
 from .account_setup import create_account, read_settings
-from .const import CONF_PROVIDER
+from .const import CONF_PROVIDER, SUBENTRY_TYPE_ESCALATION
 from .entity import async_name_devices
 from .providers import PROVIDERS, Settings
 from .repairs import async_check_settings
@@ -55,6 +55,10 @@ class AccountChanges:
         account = await create_account(hass, entry, runtime.webhook, client)
         await runtime.messenger.attach(account)
         self._settings = settings
+        escalations = entry.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)
+        runtime.messenger.escalations.keep(
+            entry.entry_id, {one.subentry_id for one in escalations}
+        )
         entry.runtime_data = replace(runtime, account=account)
         async_name_devices(hass, entry)
         runtime.webhook.async_follow_entry()

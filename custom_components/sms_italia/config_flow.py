@@ -18,7 +18,13 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_URL
 from homeassistant.core import callback
 
-from .const import CONF_PROVIDER, DOMAIN, SECTION_ADVANCED, SUBENTRY_TYPE_RECIPIENT
+from .const import (
+    CONF_PROVIDER,
+    DOMAIN,
+    SECTION_ADVANCED,
+    SUBENTRY_TYPE_ESCALATION,
+    SUBENTRY_TYPE_RECIPIENT,
+)
 from .flows.account import (
     AccountError,
     AccountForm,
@@ -26,6 +32,7 @@ from .flows.account import (
     async_check_credentials,
     default_url,
 )
+from .flows.escalation import EscalationFlow
 from .flows.options import SmsItaliaOptionsFlow
 from .flows.recipient import RecipientFlow
 from .providers import PROVIDERS, FieldKind, Settings, SettingsField
@@ -57,8 +64,11 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: SmsItaliaConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """Return the one type of subentry: a recipient."""
-        return {SUBENTRY_TYPE_RECIPIENT: RecipientFlow}
+        """Return the types of subentries: recipients and escalations."""
+        return {
+            SUBENTRY_TYPE_RECIPIENT: RecipientFlow,
+            SUBENTRY_TYPE_ESCALATION: EscalationFlow,
+        }
 
     @override
     async def async_step_user(

@@ -5,6 +5,7 @@ from typing import Final
 DOMAIN: Final = "sms_italia"
 
 SUBENTRY_TYPE_RECIPIENT: Final = "recipient"
+SUBENTRY_TYPE_ESCALATION: Final = "escalation"
 
 CONF_PROVIDER: Final = "provider"
 """The key of the provider in the entry's data, beside the account's settings."""
@@ -17,6 +18,14 @@ CONF_NOTIFY_ACTION: Final = "notify_action"
 
 CONF_NUMBERS: Final = "numbers"
 """The numbers (E.164) of a recipient in its subentry; the title is its name."""
+
+# An escalation in its subentry; the title is its name, waits are in minutes.
+CONF_MEMBERS: Final = "members"
+CONF_WAIT: Final = "wait"
+CONF_ROUNDS: Final = "rounds"
+CONF_UNTIL: Final = "until"
+CONF_TELL_OTHERS: Final = "tell_others"
+CONF_QUIET: Final = "quiet"
 
 # Options of an account; each provider declares those that only it has.
 CONF_ENCODING: Final = "encoding"

@@ -21,6 +21,7 @@ from .messaging import (
     CreditChanged,
     CreditProved,
     CreditReported,
+    DailyLimitReached,
     DayChanged,
     Event,
     HttpsRequired,
@@ -284,7 +285,11 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
             case MessagesChanged(messages=messages):
                 self._learn_from(messages)
             case (
-                TotalsChanged() | DayChanged() | WaitRequested() | UndeliveredChanged()
+                TotalsChanged()
+                | DayChanged()
+                | DailyLimitReached()
+                | WaitRequested()
+                | UndeliveredChanged()
             ):
                 pass
 

@@ -10,7 +10,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 from yarl import URL
 
-from .const import CONF_CALLBACK_KEY, CONF_NOTIFY_ACTION, CONF_NUMBERS
+from .const import (
+    CONF_CALLBACK_KEY,
+    CONF_NOTIFY_ACTION,
+    CONF_NUMBERS,
+    SUBENTRY_TYPE_ESCALATION,
+)
+from .messaging import Run
 from .providers import EmailOption, FieldKind
 from .runtime import SmsItaliaConfigEntry
 
@@ -37,6 +43,11 @@ async def async_get_config_entry_diagnostics(
     cost = spent.known_cost
     credit = runtime.coordinator.data
     now = dt_util.utcnow().timestamp()
+    latest = runtime.messenger.escalations.latest
+    runs = (
+        latest(one.subentry_id)
+        for one in entry.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)
+    )
     return {
         "entry": _entry(entry, private),
         "capabilities": {
@@ -62,6 +73,7 @@ async def async_get_config_entry_diagnostics(
         "scheduled_messages": sum(
             (one.dispatch.options.send_at or 0) > now for one in open_messages
         ),
+        "last_runs": [_run_as_data(run) for run in runs if run is not None],
         "webhook": {
             "is_reachable": runtime.webhook.is_reachable,
             "heard": runtime.webhook.heard,
@@ -88,3 +100,34 @@ def _entry(entry: SmsItaliaConfigEntry, private: Iterable[str]) -> dict[str, Any
     # The path may be that of a proxy, with a key of its own.
     address = str(URL(entry.data[CONF_URL]).origin())
     return {**shown, "data": {**shown["data"], CONF_URL: address}}
+
+
+def _run_as_data(run: Run) -> dict[str, Any]:
+    """Return where an escalation's run stands, without its texts and any name.
+
+    Members are shown by the ID of their subentry, times in seconds since it began.
+    """
+    by = run.acknowledgement
+    return {
+        "escalation": run.plan.id,
+        "state": run.state.value,
+        "texts": len(run.texts),
+        "waits_for_account": run.waits_since is not None,
+        "acknowledged_with": by.way.value if by else None,
+        "calls": [
+            {
+                "step": call.step + 1,
+                "member": call.member.recipient,
+                "seconds": round(call.at - run.began.steady),
+                "refused": sum(copy.is_refused for copy in call.copies),
+                "messages": dict(
+                    Counter(
+                        one.progress.value
+                        for copy in call.copies
+                        for one in copy.messages.values()
+                    )
+                ),
+            }
+            for call in run.calls
+        ],
+    }

@@ -1,6 +1,6 @@
-"""Base classes of the entities of accounts and recipients."""
+"""Base classes of the entities of accounts, recipients and escalations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
@@ -9,7 +9,7 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
+from .const import DOMAIN, SUBENTRY_TYPE_ESCALATION, SUBENTRY_TYPE_RECIPIENT
 from .runtime import SmsItaliaConfigEntry
 
 
@@ -18,14 +18,14 @@ def unique_id_of(entry: SmsItaliaConfigEntry, key: str) -> str:
     return f"{entry.entry_id}_{key}"
 
 
-def _recipient_key(entry: SmsItaliaConfigEntry, subentry: ConfigSubentry) -> str:
-    """Return the identifier of a recipient's device."""
+def _subentry_key(entry: SmsItaliaConfigEntry, subentry: ConfigSubentry) -> str:
+    """Return the identifier of a recipient's or an escalation's device."""
     return f"{entry.entry_id}_{subentry.subentry_id}"
 
 
 @callback
 def async_name_devices(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Create the account's device; give it and those of recipients their titles."""
+    """Create the account's device; give it and those of subentries their titles."""
     registry = dr.async_get(hass)
     provider = entry.runtime_data.account.provider
     registry.async_get_or_create(
@@ -36,12 +36,15 @@ def async_name_devices(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None
         name=entry.title,
         configuration_url=provider.console_url,
     )
-    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
+    for subentry in entry.subentries.values():
         device = registry.async_get_device_by_identifier(
-            (DOMAIN, _recipient_key(entry, subentry)), entry.entry_id
+            (DOMAIN, _subentry_key(entry, subentry)), entry.entry_id
         )
         if device is not None:
             registry.async_update_device(device.id, name=subentry.title)
+
+
+type _Create = Callable[[HomeAssistant, SmsItaliaConfigEntry, ConfigSubentry], Entity]
 
 
 @callback
@@ -49,21 +52,53 @@ def async_add_recipients(
     hass: HomeAssistant,
     entry: SmsItaliaConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
-    create: Callable[[HomeAssistant, SmsItaliaConfigEntry, ConfigSubentry], Entity],
+    create: _Create,
 ) -> None:
-    """Add an entity for each recipient, and for each that comes later.
+    """Add an entity for each recipient, and for each that comes later."""
 
-    Home Assistant removes those of recipients that go.
+    def ready() -> Iterable[ConfigSubentry]:
+        # One that came just now is not in the account yet.
+        recipients = entry.runtime_data.account.recipients
+        subentries = entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
+        return [one for one in subentries if one.subentry_id in recipients]
+
+    _async_add_each(hass, entry, async_add_entities, create, ready)
+
+
+@callback
+def async_add_escalations(
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    create: _Create,
+) -> None:
+    """Add an entity for each escalation, and for each that comes later."""
+
+    def ready() -> Iterable[ConfigSubentry]:
+        return entry.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)
+
+    _async_add_each(hass, entry, async_add_entities, create, ready)
+
+
+@callback
+def _async_add_each(
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    create: _Create,
+    ready: Callable[[], Iterable[ConfigSubentry]],
+) -> None:
+    """Add an entity for each subentry that is ready now or later.
+
+    Home Assistant removes those of subentries that go.
     """
     added: set[str] = set()
 
     @callback
     def add_new() -> None:
-        recipients = entry.runtime_data.account.recipients
-        for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
+        for subentry in ready():
             subentry_id = subentry.subentry_id
-            # One that came just now is not in the account yet.
-            if subentry_id in recipients and subentry_id not in added:
+            if subentry_id not in added:
                 added.add(subentry_id)
                 async_add_entities(
                     [create(hass, entry, subentry)], config_subentry_id=subentry_id
@@ -89,8 +124,8 @@ class AccountEntity(Entity):
         )
 
 
-class RecipientEntity(Entity):
-    """An entity on a recipient's device."""
+class SubentryEntity(Entity):
+    """An entity on the device of a recipient or of an escalation."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
@@ -102,18 +137,47 @@ class RecipientEntity(Entity):
         subentry: ConfigSubentry,
         key: str,
     ) -> None:
-        """Set up an entity of a recipient; `key` is unique within the recipient."""
+        """Set up an entity of a subentry; `key` is unique within the subentry."""
         self.entry = entry
-        self.recipient = subentry.subentry_id
         account = entry.runtime_data.account
         self._attr_translation_key = key
-        self._attr_unique_id = f"{_recipient_key(entry, subentry)}_{key}"
+        self._attr_unique_id = f"{_subentry_key(entry, subentry)}_{key}"
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
-            identifiers={(DOMAIN, _recipient_key(entry, subentry))},
+            identifiers={(DOMAIN, _subentry_key(entry, subentry))},
             manufacturer=account.provider.manufacturer,
             name=subentry.title,
             via_device_id=dr.async_get_device_id_by_identifier(
                 hass, (DOMAIN, entry.entry_id), config_entry_id=entry.entry_id
             ),
         )
+
+
+class RecipientEntity(SubentryEntity):
+    """An entity on a recipient's device."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: SmsItaliaConfigEntry,
+        subentry: ConfigSubentry,
+        key: str,
+    ) -> None:
+        """Set up an entity of a recipient; `key` is unique within the recipient."""
+        super().__init__(hass, entry, subentry, key)
+        self.recipient = subentry.subentry_id
+
+
+class EscalationEntity(SubentryEntity):
+    """An entity on an escalation's device."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: SmsItaliaConfigEntry,
+        subentry: ConfigSubentry,
+        key: str,
+    ) -> None:
+        """Set up an entity of an escalation; `key` is unique within the escalation."""
+        super().__init__(hass, entry, subentry, key)
+        self.escalation = subentry.subentry_id

@@ -1,14 +1,16 @@
-"""The event entity of deliveries, for automations and the logbook."""
+"""The event entities of deliveries and escalations."""
 
 from collections.abc import Iterable
 from typing import override
 
 from homeassistant.components.event import EventEntity
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .entity import AccountEntity
-from .messaging import Event, Message, MessagesChanged
+from .entity import AccountEntity, EscalationEntity, async_add_escalations
+from .escalations import acknowledgement_attributes, async_find_member
+from .messaging import Event, Message, MessagesChanged, RunEvent, RunNews
 from .providers import ErrorKind, Status
 from .runtime import SmsItaliaConfigEntry
 
@@ -16,15 +18,17 @@ PARALLEL_UPDATES = 0
 
 _CANCELLED = "cancelled"
 _STATUSES = (Status.DELIVERED, Status.FAILED, Status.EXPIRED, Status.UNCERTAIN)
+_RUN_TYPES = (RunEvent.CALLED, RunEvent.ACKNOWLEDGED, RunEvent.EXHAUSTED)
 
 
 async def async_setup_entry(
-    _hass: HomeAssistant,
+    hass: HomeAssistant,
     entry: SmsItaliaConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the account's delivery event."""
+    """Add the account's delivery event, and those of its escalations."""
     async_add_entities([DeliveryEvent(entry)])
+    async_add_escalations(hass, entry, async_add_entities, EscalationEvent)
 
 
 class DeliveryEvent(AccountEntity, EventEntity):
@@ -81,3 +85,43 @@ def _event_type(message: Message) -> str | None:
     if message.status is Status.FAILED and message.error is ErrorKind.CANCELLED:
         return _CANCELLED
     return message.status.value if message.status in _STATUSES else None
+
+
+class EscalationEvent(EscalationEntity, EventEntity):
+    """Fires when a member is called, and at the end of a run."""
+
+    _attr_event_types = [event.value for event in _RUN_TYPES]  # noqa: RUF012 - as in the base class
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: SmsItaliaConfigEntry,
+        subentry: ConfigSubentry,
+    ) -> None:
+        """Set up the event entity of an escalation."""
+        super().__init__(hass, entry, subentry, "escalation")
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the runs, and fire what happened while nobody did."""
+        await super().async_added_to_hass()
+        listeners = self.entry.runtime_data.messenger.escalations.listeners
+        self.async_on_remove(listeners.listen(self.escalation, self._handle_news))
+        for news in listeners.replay_missed(self.escalation):
+            self._handle_news(news)
+
+    @callback
+    def _handle_news(self, news: RunNews) -> None:
+        if news.event not in _RUN_TYPES:
+            return
+        call = news.run.current
+        details = async_find_member(self.hass, call.member) if call else None
+        self._trigger_event(
+            news.event,
+            {
+                "step": news.run.step + 1,
+                "member": details.name if details else None,
+                **acknowledgement_attributes(news.run.acknowledgement),
+            },
+        )
+        self.async_write_ha_state()

@@ -1,4 +1,4 @@
-"""The notify entities of recipients."""
+"""The notify entities of recipients and escalations."""
 
 import logging
 from typing import override
@@ -11,8 +11,15 @@ from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .entity import RecipientEntity, async_add_recipients
-from .messaging import SendRequest, TooLong, join_title
+from .entity import (
+    EscalationEntity,
+    RecipientEntity,
+    async_add_escalations,
+    async_add_recipients,
+)
+from .errors import refusal_error
+from .escalations import async_read_plan
+from .messaging import RequestRefusedError, SendRequest, TooLong, join_title
 from .runtime import SmsItaliaConfigEntry
 from .sending import (
     SendingCall,
@@ -31,8 +38,9 @@ async def async_setup_entry(
     entry: SmsItaliaConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the recipients' entities."""
+    """Add the entities of recipients and escalations."""
     async_add_recipients(hass, entry, async_add_entities, RecipientNotifyEntity)
+    async_add_escalations(hass, entry, async_add_entities, EscalationNotifyEntity)
 
 
 class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
@@ -66,3 +74,30 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
     def record_notification(self) -> None:
         """Record a message that was sent by another action."""
         self._async_record_notification()
+
+
+class EscalationNotifyEntity(EscalationEntity, NotifyEntity):
+    """The notify entity that begins a run of an escalation, or joins it."""
+
+    _attr_supported_features = NotifyEntityFeature.TITLE
+    _attr_name = None
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: SmsItaliaConfigEntry,
+        subentry: ConfigSubentry,
+    ) -> None:
+        """Set up the entity of an escalation."""
+        super().__init__(hass, entry, subentry, "notify")
+
+    @override
+    async def async_send_message(self, message: str, title: str | None = None) -> None:
+        """Begin to call; raises a translated HomeAssistantError without a text."""
+        plan = await async_read_plan(self.hass, self.entry, self.escalation)
+        text = join_title(title, message) if title else message
+        with SendingCall(self.hass, self._context, self.entry):
+            try:
+                await self.entry.runtime_data.messenger.escalations.call(plan, text)
+            except RequestRefusedError as err:
+                raise refusal_error(err) from None

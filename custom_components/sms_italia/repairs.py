@@ -13,12 +13,19 @@ from homeassistant.components.repairs import (
     RepairsFlow,
     RepairsFlowResult,
 )
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    ConfigEntry,
+    ConfigEntryChange,
+    ConfigEntryState,
+)
 from homeassistant.const import CONF_URL
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.event import async_call_later
+from homeassistant.util import dt as dt_util
 import voluptuous as vol
 from yarl import URL
 
@@ -30,11 +37,13 @@ from .const import (
     DAILY_LIMIT_MAX,
     DOMAIN,
 )
+from .escalations import async_incomplete_escalations
 from .flows.account import async_check_credentials, encrypted_addresses
 from .flows.selectors import whole_number
 from .messaging import (
     Account,
     AccountOptions,
+    DailyLimitReached,
     DayChanged,
     Event,
     Found,
@@ -42,6 +51,8 @@ from .messaging import (
     LedgerTrouble,
     Message,
     RequestRefusedError,
+    RunEvent,
+    RunNews,
     UndeliveredChanged,
     WaitRequested,
 )
@@ -63,6 +74,8 @@ HTTPS_REQUIRED = "https_required"
 UNDELIVERED = "undelivered"
 PROVIDER_WAIT = "provider_wait"
 ACTION_NAME = "action_name"
+ESCALATION_INCOMPLETE = "escalation_incomplete"
+ESCALATION_EXHAUSTED = "escalation_exhausted"
 _ACCOUNT_ISSUES = (
     LOW_CREDIT,
     NO_CREDIT,
@@ -73,6 +86,7 @@ _ACCOUNT_ISSUES = (
     UNDELIVERED,
     PROVIDER_WAIT,
     ACTION_NAME,
+    ESCALATION_INCOMPLETE,
 )
 
 _DATA_ACCOUNT = "account"
@@ -464,6 +478,8 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
         match event:
             case DayChanged():
                 async_clear_daily_limit(hass, entry)
+            case DailyLimitReached():
+                async_report_daily_limit(hass, entry, entry.runtime_data.account)
             case UndeliveredChanged():
                 check_undelivered()
             case WaitRequested(seconds=seconds):
@@ -481,9 +497,22 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
     check_undelivered()
     entry.async_on_unload(coordinator.async_add_listener(check_credit))
     entry.async_on_unload(coordinator.async_add_listener(check_https))
+    entry.async_on_unload(_watch_members(hass, entry))
     entry.async_on_unload(
         entry.runtime_data.messenger.events.listen(entry.entry_id, handle_event)
     )
+
+
+@callback
+def _watch_members(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> CALLBACK_TYPE:
+    """Check an account's escalations when any account changes; return how to stop."""
+
+    @callback
+    def check(_change: ConfigEntryChange, changed: ConfigEntry) -> None:
+        if changed.domain == DOMAIN:
+            async_check_escalations(hass, entry)
+
+    return async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, check)
 
 
 @callback
@@ -516,6 +545,66 @@ def async_check_settings(
         CLEAR_TEXT_ADDRESS,
         is_due=_is_clear_text(URL(entry.data[CONF_URL])),
     )
+    async_check_escalations(hass, entry)
+
+
+@callback
+def async_check_escalations(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    """Create or delete the issues of an account's escalations.
+
+    One lacks members that were removed, or whose account was removed or disabled.
+    Those of escalations that are gone are deleted.
+    """
+    incomplete = async_incomplete_escalations(hass, entry)
+    _set_issue(
+        hass,
+        entry,
+        ESCALATION_INCOMPLETE,
+        is_due=bool(incomplete),
+        escalations=", ".join(incomplete),
+    )
+    prefix = f"{_issue_id(ESCALATION_EXHAUSTED, entry)}_"
+    for domain, issue_id in tuple(ir.async_get(hass).issues):
+        escalation = issue_id.removeprefix(prefix)
+        if (
+            domain == DOMAIN
+            and issue_id.startswith(prefix)
+            and escalation not in entry.subentries
+        ):
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+@callback
+def async_report_run(hass: HomeAssistant, news: RunNews) -> None:
+    """Create the issue of an escalation that nobody acknowledged.
+
+    It is deleted when the next run is acknowledged, or by the user.
+    """
+    plan = news.run.plan
+    entry = hass.config_entries.async_get_entry(plan.account)
+    if entry is None:
+        return
+    issue_id = f"{_issue_id(ESCALATION_EXHAUSTED, entry)}_{plan.id}"
+    match news.event:
+        case RunEvent.EXHAUSTED:
+            ir.async_create_issue(
+                hass,
+                DOMAIN,
+                issue_id,
+                is_fixable=True,
+                is_persistent=True,
+                severity=ir.IssueSeverity.ERROR,
+                translation_key=ESCALATION_EXHAUSTED,
+                translation_placeholders={
+                    "account": entry.title,
+                    "escalation": plan.name,
+                    "time": f"{dt_util.now():%Y-%m-%d %H:%M}",
+                },
+            )
+        case RunEvent.ACKNOWLEDGED:
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
+        case RunEvent.BEGAN | RunEvent.CALLED:
+            pass
 
 
 @callback
@@ -587,6 +676,9 @@ def async_clear_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
     for key in _ACCOUNT_ISSUES:
         _set_issue(hass, entry, key, is_due=False)
     hass.data[REFUSED_CALLS].async_forget(entry.entry_id)
+    for subentry_id in entry.subentries:
+        issue_id = f"{_issue_id(ESCALATION_EXHAUSTED, entry)}_{subentry_id}"
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 def _issue_id(key: str, entry: SmsItaliaConfigEntry) -> str:

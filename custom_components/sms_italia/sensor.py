@@ -1,4 +1,4 @@
-"""Sensors of accounts and recipients; here those of the credit."""
+"""Sensors of accounts, recipients and escalations; here those of the credit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +19,16 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import CREDIT_FEATURES, AccountCoordinator
-from .entity import AccountEntity, async_add_recipients, unique_id_of
+from .entity import (
+    AccountEntity,
+    async_add_escalations,
+    async_add_recipients,
+    unique_id_of,
+)
 from .providers import Credit, Feature, PushPlan
 from .runtime import SmsItaliaConfigEntry
 from .sensor_delivery import AccountDeliverySensor, RecipientDeliverySensor
+from .sensor_escalation import EscalationSensor
 from .sensor_spending import (
     PARTS_TODAY,
     SPENT_TODAY,
@@ -75,7 +81,7 @@ async def async_setup_entry(
     entry: SmsItaliaConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the sensors of the account and of its recipients."""
+    """Add the sensors of the account, its recipients and its escalations."""
     features = entry.runtime_data.account.provider.capabilities.features
     async_add_entities(
         CreditSensor(entry, description)
@@ -95,6 +101,7 @@ async def async_setup_entry(
     if PUSH_LEFT.features & features:
         _add_push_left(hass, entry, async_add_entities)
     async_add_recipients(hass, entry, async_add_entities, RecipientDeliverySensor)
+    async_add_escalations(hass, entry, async_add_entities, EscalationSensor)
 
 
 class CreditSensor(AccountEntity, CoordinatorEntity[AccountCoordinator], RestoreSensor):

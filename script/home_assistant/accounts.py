@@ -1,6 +1,6 @@
 """Accounts at the simulated providers, set up through the forms of the UI."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,7 +9,7 @@ from homeassistant.util import slugify
 from custom_components.sms_italia.providers import PROVIDERS, FieldKind
 from simulator import Simulator
 
-from .client import ACCOUNTS, OPTIONS, RECIPIENTS, Client, Endpoint, Entry, Fields, Flow
+from .client import ACCOUNTS, OPTIONS, SUBENTRIES, Client, Endpoint, Entry, Fields, Flow
 from .waiting import HomeAssistantError, until
 
 DOMAIN = "sms_italia"
@@ -115,7 +115,7 @@ async def create(client: Client, simulator: Simulator, provider: str) -> Account
     _, recipient_flow = flow["next_flow"]
     await _submit(
         client,
-        RECIPIENTS,
+        SUBENTRIES,
         recipient_flow,
         {"name": recipient.name, "numbers": [recipient.typed]},
         "create_entry",
@@ -127,6 +127,23 @@ async def create(client: Client, simulator: Simulator, provider: str) -> Account
         recipient=recipient,
         entities=await _find_entities(client, entry),
     )
+
+
+async def create_escalation(
+    client: Client, entry_id: str, name: str, members: Sequence[str]
+) -> None:
+    """Add an escalation with these notify entities to an account."""
+    flow = await client.start_flow(SUBENTRIES, (entry_id, "escalation"))
+    answer = {
+        "name": name,
+        "members": list(members),
+        "wait": 1,
+        "rounds": 1,
+        "until": "acknowledged",
+        "tell_others": False,
+        "quiet": 0,
+    }
+    await _submit(client, SUBENTRIES, flow["flow_id"], answer, "create_entry")
 
 
 async def change_options(

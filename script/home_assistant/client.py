@@ -82,7 +82,7 @@ class Endpoint:
 
 
 ACCOUNTS = Endpoint(path="/api/config/config_entries/flow")
-RECIPIENTS = Endpoint(path="/api/config/config_entries/subentries/flow")
+SUBENTRIES = Endpoint(path="/api/config/config_entries/subentries/flow")
 OPTIONS = Endpoint(path="/api/config/config_entries/options/flow")
 
 

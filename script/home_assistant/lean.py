@@ -22,6 +22,8 @@ from .waiting import HomeAssistantError, until
 
 RESULT_SECONDS = 60
 LEDGER = Path(".storage") / "sms_italia.db"
+_ESCALATION = "Catena"
+_ESCALATION_ENTITY = "notify.catena"
 
 _CONFIGURATION = """\
 api:
@@ -81,6 +83,8 @@ class LeanInstance(Instance):
     ) -> None:
         """Make the folder, with an account at every provider, all with much credit.
 
+        And with an escalation of all recipients.
+
         `external_url` is where providers could call back.
         """
         for provider in PROVIDERS:
@@ -98,12 +102,17 @@ class LeanInstance(Instance):
                 "auth/long_lived_access_token", client_name="script", lifespan=1
             )
             self._session.headers["Authorization"] = f"Bearer {token}"
+            members = []
             for provider in PROVIDERS:
                 account = await accounts.create(client, simulator, provider)
+                members.append(account.entities.notify)
                 self.accounts[provider] = account.entry_id
                 await accounts.change_options(
                     client, account.entry_id, "limits", daily_limit=0
                 )
+            await accounts.create_escalation(
+                client, account.entry_id, _ESCALATION, members
+            )
             await process.stop()
 
     async def wait_until_running(self, process: Process) -> None:
@@ -155,6 +164,25 @@ class LeanInstance(Instance):
                 json={"entry_id": self.accounts[provider]},
             ) as response:
                 response.raise_for_status()
+
+    async def alarm(self, text: str) -> bool:
+        """Send a text to the escalation; return whether that was answered."""
+        return await self._act(
+            "notify/send_message", entity_id=_ESCALATION_ENTITY, message=text
+        )
+
+    async def acknowledge(self) -> bool:
+        """Acknowledge the escalation; return whether that was answered."""
+        return await self._act("sms_italia/acknowledge", entity_id=_ESCALATION_ENTITY)
+
+    async def _act(self, action: str, **data: str) -> bool:
+        """Call an action; return whether it did what it was asked for."""
+        with suppress(aiohttp.ClientError):
+            async with self._session.post(
+                f"{self.url}/api/services/{action}", json=data
+            ) as response:
+                return response.status == HTTPStatus.OK
+        return False
 
     async def send(
         self, provider: str, numbers: Sequence[str], text: str

@@ -1,4 +1,4 @@
-"""The messages of a ledger, read from outside of the process that writes it."""
+"""What a ledger holds, read from outside of the process that writes it."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -44,6 +44,12 @@ def read_after_kill(path: Path) -> Sequence[Row]:
                 shutil.copyfile(source, copy.with_name(copy.name + suffix))
         with closing(sqlite3.connect(copy)) as database:
             return _rows(database)
+
+
+def read_runs(path: Path) -> Sequence[str]:
+    """Return all runs of escalations as the ledger keeps them. Blocking."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        return [state for (state,) in database.execute("SELECT state FROM runs")]
 
 
 def _rows(database: sqlite3.Connection) -> Sequence[Row]:

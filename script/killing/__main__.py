@@ -17,7 +17,7 @@ import tempfile
 import aiohttp
 
 from script.home_assistant.lean import LeanInstance
-from script.home_assistant.ledger import Row, read, read_after_kill
+from script.home_assistant.ledger import Row, read, read_after_kill, read_runs
 from script.home_assistant.waiting import HomeAssistantError, until
 from simulator import Simulator
 
@@ -112,6 +112,8 @@ async def _run_rounds(
             await process.kill()
         evidence = Evidence(
             calls=[call for each in bursts for call in each.calls],
+            alarms=[alarm for each in bursts for alarm in each.alarms],
+            runs=await asyncio.to_thread(read_runs, instance.ledger),
             at_kill=at_kill,
             now=now,
             providers={
@@ -128,11 +130,16 @@ async def _run_rounds(
 
 
 async def _settled(instance: LeanInstance) -> Sequence[Row]:
-    """Wait until no message is open, or for the timeout, and return the ledger."""
+    """Wait until no message is open, or for the timeout, and return the ledger.
+
+    The escalation is acknowledged, so that it calls nobody else meanwhile.
+    """
     rows: Sequence[Row] = ()
 
     async def settled() -> bool | None:
         nonlocal rows
+        if not await instance.acknowledge():
+            return None
         rows = await asyncio.to_thread(read, instance.ledger)
         return is_settled(rows) or None
 
@@ -148,7 +155,8 @@ def _line(number: int, burst: Burst, now: Sequence[Row]) -> str:
     shown = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     return (
         f"round {number}: killed {burst.seconds:.2f} s and {burst.requests} requests "
-        f"into {len(burst.calls)} calls, {answered} of them answered; "
+        f"into {len(burst.calls)} calls, {answered} of them answered, "
+        f"and {len(burst.alarms)} to the escalation; "
         f"the ledger in all: {shown}"
     )
 

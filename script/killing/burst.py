@@ -37,9 +37,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """The calls, and the requests that the providers had received at the kill."""
+    """The calls, and the requests that the providers had received at the kill.
+
+    `alarms` are the texts to the escalation that were answered.
+    """
 
     calls: Sequence[Call]
+    alarms: Sequence[str]
     requests: int
     seconds: float
 
@@ -65,9 +69,11 @@ class PlannedReload:
 class Plan:
     """The calls, the faults, the reloads, and the moment of the kill.
 
-    That is after so many requests to the providers and a pause in seconds.
+    That is after so many requests to the providers and a pause in seconds. The `alarm`
+    goes to the escalation.
     """
 
+    alarm: str
     calls: Sequence[tuple[str, Sequence[str], str]]
     faults: Sequence[PlannedFault]
     reloads: Sequence[PlannedReload]
@@ -79,6 +85,7 @@ class Plan:
         """Return a random plan; the texts begin with its name."""
         providers = list(PROVIDERS)
         return cls(
+            alarm=f"{name}.allarme",
             calls=[
                 (
                     # Providers take turns; some calls have two numbers.
@@ -122,6 +129,7 @@ async def send_and_kill(
         return Call(provider=provider, numbers=numbers, text=text, answer=answer)
 
     async with asyncio.TaskGroup() as group:
+        alarm = group.create_task(instance.alarm(plan.alarm))
         calls = [group.create_task(call(*planned)) for planned in plan.calls]
         while (
             (requests := _last_request(simulator) - first) < plan.requests
@@ -140,6 +148,7 @@ async def send_and_kill(
         await process.kill()
     return Burst(
         calls=[task.result() for task in calls],
+        alarms=[plan.alarm] if alarm.result() else [],
         requests=_last_request(simulator) - first,
         seconds=asyncio.get_running_loop().time() - begin,
     )

@@ -47,10 +47,13 @@ class Evidence:
     """What is known after a restart.
 
     `at_kill` is the ledger as the killed process left it, `now` the ledger when no
-    message is open any more; `providers` are by the ids of their accounts.
+    message is open any more; `providers` are by the ids of their accounts. `alarms` are
+    the texts to the escalation that were answered, `runs` its runs.
     """
 
     calls: Sequence[Call]
+    alarms: Sequence[str]
+    runs: Sequence[str]
     at_kill: Sequence[Row]
     now: Sequence[Row]
     providers: Mapping[str, str]
@@ -77,6 +80,9 @@ def faults(evidence: Evidence, simulator: Simulator) -> Iterator[str]:
     yield from _history_faults(evidence)
     yield from _answer_faults(evidence, accepted)
     yield from _repetition_faults(simulator)
+    for alarm in evidence.alarms:
+        if not any(alarm in run for run in evidence.runs):
+            yield f"answered, and in no run of the escalation: {alarm}"
 
 
 def _row_faults(row: Row, accepted: int) -> Iterator[str]:

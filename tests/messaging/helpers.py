@@ -18,6 +18,8 @@ from custom_components.sms_italia.messaging import (
     Dispatch,
     Event,
     LedgerTrouble,
+    Member,
+    MemberDetails,
     Message,
     MessagesChanged,
     Messenger,
@@ -196,6 +198,7 @@ class Harness:
     account is attached again. `calls` is all that they were asked, oldest first.
     `statuses` are all the statuses that each message was reported to have, by its id.
     `expected` are the accounts that are going to be attached, if they are not.
+    `members` are those of escalations.
     """
 
     folder: Path
@@ -208,6 +211,7 @@ class Harness:
     events: list[Event]
     statuses: dict[int, list[Status]]
     expected: set[str]
+    members: dict[Member, MemberDetails]
     clients: dict[str, FakeClient]
     calls: list[Call]
 
@@ -216,6 +220,7 @@ class Harness:
         """Return a harness whose messenger has no account yet."""
         clock = clock or Time()
         troubles, expected = list[LedgerTrouble](), set[str]()
+        members = dict[Member, MemberDetails]()
         ledger = folder / "storage" / "sms.db"
         return cls(
             folder=folder,
@@ -229,11 +234,13 @@ class Harness:
                 troubles.append,
                 ledger_mark=mark_of(ledger),
                 is_expected=expected.__contains__,
+                find_member=members.get,
             ),
             troubles=troubles,
             events=[],
             statuses={},
             expected=expected,
+            members=members,
             clients={},
             calls=[],
         )
@@ -249,6 +256,7 @@ class Harness:
             self.troubles.append,
             ledger_mark=mark_of(self.ledger),
             is_expected=self.expected.__contains__,
+            find_member=self.members.get,
         )
 
     def client(self, account: str, key: str | None = None) -> FakeClient:

@@ -30,7 +30,7 @@ CHOICES = {"encoding": TextEncoding, "channel": Channel, "status": Status}
 
 def fields_of(description: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return the fields of an action by name, those in sections too."""
-    for name, field in description["fields"].items():
+    for name, field in description.get("fields", {}).items():
         if "fields" in field:
             yield from fields_of(field)
         else:
@@ -39,7 +39,8 @@ def fields_of(description: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, A
 
 def sections_of(description: Mapping[str, Any]) -> set[str]:
     """Return the names of an action's sections."""
-    return {name for name, field in description["fields"].items() if "fields" in field}
+    fields = description.get("fields", {})
+    return {name for name, field in fields.items() if "fields" in field}
 
 
 @pytest.fixture
@@ -82,6 +83,7 @@ async def test_what_only_answers_is_never_called_in_vain(
     }
 
     assert answers == {
+        "acknowledge": SupportsResponse.NONE,
         "send_sms": SupportsResponse.OPTIONAL,
         "cancel": SupportsResponse.OPTIONAL,
         "get_push_picture": SupportsResponse.OPTIONAL,
@@ -116,8 +118,8 @@ def test_every_action_and_field_has_its_texts(
         assert action["name"]
         assert action["description"]
         fields = dict(fields_of(description))
-        assert action["fields"].keys() == fields.keys()
-        for text in action["fields"].values():
+        assert action.get("fields", {}).keys() == fields.keys()
+        for text in action.get("fields", {}).values():
             assert text["name"]
             assert text["description"]
         assert action.get("sections", {}).keys() == sections_of(description)

@@ -4,7 +4,7 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er, label_registry as lr
 import pytest
 
@@ -86,6 +86,25 @@ async def test_a_label_asks_for_all_entities_but_the_disabled_ones(
         with pytest.raises(HomeAssistantError):
             await call(hass, "send_sms", label_id=label)
 
+    assert arrived(simulator) == [(ANNA, "Prova")]
+
+
+async def test_an_escalation_is_no_recipient(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """In an area it is left out; named, it is refused."""
+    await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA]}, escalations={"Notte": []}
+    )
+    label = lr.async_get(hass).async_create("Famiglia").label_id
+    for entity_id in ("notify.anna", "notify.notte"):
+        er.async_get(hass).async_update_entity(entity_id, labels={label})
+
+    await call(hass, "send_sms", label_id=label)
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "send_sms", entity_id="notify.notte")
+
+    assert caught.value.translation_key == "not_a_recipient"
     assert arrived(simulator) == [(ANNA, "Prova")]
 
 

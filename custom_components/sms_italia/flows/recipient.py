@@ -19,9 +19,10 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from ..account_setup import default_country, name_key, normalized_name
+from ..account_setup import default_country, normalized_name
 from ..const import CONF_NUMBERS
 from ..messaging import NumberProblem, PhoneNumber, parse_numbers, split_numbers
+from .selectors import is_name_in_use
 
 
 class RecipientError(StrEnum):
@@ -106,12 +107,8 @@ class RecipientFlow(ConfigSubentryFlow):
         """Return the error of a name, which must be unique within the account."""
         if not name:
             return RecipientError.MISSING
-        others = {
-            name_key(other.title)
-            for other in self._get_entry().subentries.values()
-            if other is not recipient
-        }
-        return RecipientError.NAME_IN_USE if name_key(name) in others else None
+        is_in_use = is_name_in_use(self._get_entry(), name, recipient)
+        return RecipientError.NAME_IN_USE if is_in_use else None
 
 
 _RECIPIENT_SCHEMA = vol.Schema(

@@ -2,6 +2,7 @@
 
 from typing import override
 
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
@@ -11,6 +12,8 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 import voluptuous as vol
+
+from ..account_setup import name_key
 
 
 def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
@@ -25,6 +28,12 @@ def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
         config["unit_of_measurement"] = unit
         config["translation_key"] = "unit"
     return vol.All(NumberSelector(config), vol.Coerce(int))
+
+
+def is_name_in_use(entry: ConfigEntry, name: str, own: ConfigSubentry | None) -> bool:
+    """Return whether another recipient or escalation of an account has a name."""
+    others = [one.title for one in entry.subentries.values() if one is not own]
+    return name_key(name) in map(name_key, others)
 
 
 class EmailSelector(TextSelector):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 import math
@@ -20,8 +21,9 @@ from .compose import (
 )
 from .delivery import DeliveryContext, Outbox, StormBrake
 from .errors import Refusal, RequestRefusedError
+from .escalation import Escalations, FindMember
 from .health import ANSWERING, Timing
-from .ledger import Ledger, LedgerTrouble, Opened
+from .ledger import Ledger, LedgerTrouble, Opened, Remembered
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored
@@ -36,7 +38,7 @@ class Messenger:
 
     Made once; runs from the first `attach` to the last `detach`. `events` notifies the
     rooms, `totals` says what accounts spent, `ledger` finds messages, `undelivered` has
-    those that nobody knows of.
+    those that nobody knows of, `escalations` calls until somebody answers.
     """
 
     def __init__(  # noqa: PLR0913 - what it depends on
@@ -48,12 +50,14 @@ class Messenger:
         *,
         ledger_mark: Path | None = None,
         is_expected: Callable[[str], bool] = lambda _: False,
+        find_member: FindMember = lambda _: None,
     ) -> None:
         """Set up the parts; no file is touched and no task runs yet.
 
         `ledger_mark` is a file that no backup holds: without one, a ledger that comes
         from a backup is taken for our own. `is_expected` returns whether an account
-        that is not attached is being loaded.
+        that is not attached is being loaded, `find_member` what is known of a member of
+        an escalation.
         """
         self.events = Events()
         self.ledger = Ledger(ledger_path, on_ledger_trouble, clock, mark=ledger_mark)
@@ -82,6 +86,10 @@ class Messenger:
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
         self._context.health.subscribe(self._look_up_doubts)
+        self.escalations = Escalations(
+            self._context, send=self._call, find_member=find_member
+        )
+        self.ledger.remember_with(self._remembered)
         self._lock = asyncio.Lock()
         self._closing: asyncio.TimerHandle | None = None
         self._end: asyncio.Task[None] | None = None
@@ -112,6 +120,7 @@ class Messenger:
             self._storm.attach(account.id)
             self._context.wake(account.id)
             self._outbox.attached(account.id)
+            self.escalations.attached()
 
     async def detach(self, account_id: str) -> None:
         """Remove an account; the last one closes the ledger.
@@ -168,6 +177,7 @@ class Messenger:
             if not self._is_running:
                 await self._start()
             self._open.forget(account_id)
+            self.escalations.forget(account_id)
             self.totals.forget(account_id)
             self.events.forget(account_id)
             self._retention.forget(account_id)
@@ -355,6 +365,15 @@ class Messenger:
         await self.ledger.renew_mark()
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)
+        await self.escalations.load(opened)
+
+    def _remembered(self) -> Remembered:
+        """Return what the ledger should hold, should it have been lost."""
+        return replace(self._open.remembered(), runs=self.escalations.records())
+
+    async def _call(self, request: SendRequest) -> None:
+        """Send what an escalation asks for, which nobody waits for."""
+        self.undelivered.answered(await self.send(request))
 
     async def _stop(self) -> None:
         """End what runs, give requests on the wire a moment, close the ledger."""
@@ -369,9 +388,11 @@ class Messenger:
         await self._open.record(tuple(self._open))
         await self.ledger.close()
         self._open.clear()
+        self.escalations.clear()
 
     def _stop_alarms(self) -> None:
         self._context.watch.stop()
+        self.escalations.stop()
         self._outbox.stop()
         self._context.stop()
         self._storm.stop()

@@ -130,6 +130,17 @@ class TooLong(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunCall:
+    """That a request is a call of an escalation's run; `dispatch` is the ID to use.
+
+    The run is on disk with it before: after a start, what was not sent is known.
+    """
+
+    run: int
+    dispatch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendRequest:
     """What somebody asks an account to send: one text to one or many targets.
 
@@ -143,6 +154,7 @@ class SendRequest:
     options: SendOptions = SendOptions()
     too_long: TooLong = TooLong.REFUSE
     user: str | None = None
+    call: RunCall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +166,7 @@ class Dispatch:
     steady time: nothing of it is sent before `due` or after `expires`. `parts` is our
     own count for one number. `options.sender` is the sender that was asked for, `user`
     the ID of who asked, None for an automation. One that `is_bulk` lets others go
-    before it.
+    before it. `run` is the ID of the escalation's run that it belongs to.
     """
 
     id: int
@@ -169,6 +181,7 @@ class Dispatch:
     options: SendOptions = SendOptions()
     user: str | None = None
     is_bulk: bool = False
+    run: int | None = None
 
     @property
     def is_test(self) -> bool:

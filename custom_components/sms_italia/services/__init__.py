@@ -18,6 +18,7 @@ import voluptuous as vol
 
 from ..const import DOMAIN
 from ..rights import Allowed, Caller, async_caller
+from .escalation import ACKNOWLEDGE_SCHEMA, async_acknowledge_escalations
 from .history import (
     CANCEL_SCHEMA,
     FIND_MESSAGES_SCHEMA,
@@ -77,6 +78,13 @@ ACTIONS = (
         allowed=Allowed.OWNERS,
         handler=async_cancel,
         response=SupportsResponse.OPTIONAL,
+    ),
+    _Action(
+        name="acknowledge",
+        schema=ACKNOWLEDGE_SCHEMA,
+        allowed=Allowed.SENDERS,
+        handler=async_acknowledge_escalations,
+        response=SupportsResponse.NONE,
     ),
     _Action(
         name="create_push_invitation",

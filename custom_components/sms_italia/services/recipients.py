@@ -19,6 +19,7 @@ from homeassistant.helpers.target import (
 )
 
 from ..const import DOMAIN
+from ..escalations import async_recipient_entities
 from ..notify import RecipientNotifyEntity
 from ..reloads import async_wait_for_reloads
 from ..runtime import SmsItaliaConfigEntry
@@ -52,15 +53,14 @@ async def async_find_recipients(
     """
     hass, selection = call.hass, TargetSelection(call.data)
     selected = async_extract_referenced_entity_ids(hass, selection)
-    registry = er.async_get(hass)
+    registry, of_recipients = er.async_get(hass), async_recipient_entities(hass)
     wanted = selected.referenced | selected.indirectly_referenced
     if call.data.get(ATTR_ENTITY_ID) == ENTITY_MATCH_ALL:
-        wanted |= registry.entities.keys()
+        wanted |= of_recipients.keys()
     registered = {
         entity_id: entity
-        for entity_id in wanted
+        for entity_id in wanted & of_recipients.keys()
         if (entity := registry.async_get(entity_id)) is not None
-        and (entity.domain, entity.platform) == (NOTIFY_DOMAIN, DOMAIN)
     }
     if strangers := selected.referenced - registered.keys():
         raise ServiceValidationError(

@@ -22,7 +22,10 @@ from custom_components.sms_italia.messaging.ledger import (
 )
 from custom_components.sms_italia.messaging.ledger.file import LedgerFile
 from custom_components.sms_italia.messaging.ledger.records import Opened
-from custom_components.sms_italia.messaging.ledger.schema import SCHEMA_VERSION
+from custom_components.sms_italia.messaging.ledger.schema import (
+    MIGRATIONS,
+    SCHEMA_VERSION,
+)
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
     Message,
@@ -255,7 +258,10 @@ SELECT zeroblob(4000) FROM one
 
 
 async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
-    """Make a file of version 0, which lacks a column; return the messages in it."""
+    """Make a file of version 0, which lacks a column; return the messages in it.
+
+    And of version 1, which lacks the runs of escalations.
+    """
     await shelf.open()
     messages = tuple([await shelf.add(index) for index in range(1, 4)])
     spent = Spent(day=TODAY, account="casa", parts=3, cost=Decimal("0.3"))
@@ -263,6 +269,9 @@ async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
     await shelf.ledger.close()
     execute(
         shelf.path,
+        "DROP TABLE runs",
+        "DROP INDEX dispatches_by_run",
+        "ALTER TABLE dispatches DROP COLUMN run",
         "ALTER TABLE messages DROP COLUMN unanswered",
         "PRAGMA user_version = 0",
     )
@@ -283,8 +292,12 @@ def assert_is_older(path: Path) -> None:
 
 
 def open_with(path: Path, *steps: str) -> tuple[Opened, int]:
-    """Open a file with these steps from version to version; return the version too."""
-    ledger = LedgerFile(path, migrations=dict(enumerate(steps)))
+    """Open a file with these steps from version to version; return the version too.
+
+    Those that follow are the real ones.
+    """
+    steps_by_version = {**MIGRATIONS, **dict(enumerate(steps))}
+    ledger = LedgerFile(path, migrations=steps_by_version)
     opened = ledger.open(TODAY)
     (version,) = ledger.database.execute("PRAGMA user_version").fetchone()
     ledger.close()
@@ -313,7 +326,8 @@ async def test_an_older_file_goes_from_version_to_version(
 ) -> None:
     messages = await an_older_file(shelf)
     monkeypatch.setattr(file, "SCHEMA_VERSION", 3)
-    second, third = "CREATE TABLE second (x)", "ALTER TABLE second ADD COLUMN y"
+    second = f"{MIGRATIONS[1]}; CREATE TABLE second (x)"
+    third = "ALTER TABLE second ADD COLUMN y"
     opened, version = open_with(shelf.path, ADD_COLUMN, second, third)
     assert (opened.open_messages, version) == (messages, 3)
 
@@ -339,7 +353,7 @@ async def test_no_step_is_taken_on_a_way_that_ends_too_early(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await an_older_file(shelf)
-    monkeypatch.setattr(file, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(file, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
     opened, _ = open_with(shelf.path, ADD_COLUMN)
     assert opened.trouble is LedgerTrouble.SET_ASIDE
     (aside,) = asides(shelf.path)
@@ -365,9 +379,10 @@ _MIGRATOR = """
 import sys
 from pathlib import Path
 from custom_components.sms_italia.messaging.ledger.file import LedgerFile
+from custom_components.sms_italia.messaging.ledger.schema import MIGRATIONS
 
 _, path, step = sys.argv
-LedgerFile(Path(path), migrations={0: step}).open("2026-11-14")
+LedgerFile(Path(path), migrations={**MIGRATIONS, 0: step}).open("2026-11-14")
 """
 
 

@@ -608,6 +608,7 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
         "clock": 1,
         "identities": 0,
         "properties": 1,
+        "runs": 0,
     }
     assert "via" not in str(left)
 

@@ -19,6 +19,7 @@ from custom_components.sms_italia.messaging.ledger import (
     Entry,
     LedgerTrouble,
     Query,
+    RunRecord,
     Spent,
     SubmissionIntent,
 )
@@ -229,7 +230,7 @@ OWNER = bytes(range(16))
 
 
 def an_entry(index: int, **changes: object) -> Entry:
-    """Return an entry with a message, a submission and a sum."""
+    """Return an entry with a message, a submission, a sum and a run."""
     dispatch = a_dispatch(index, text="Perché no? \ud800")
     return Entry(
         messages=(a_message(dispatch, **changes),),
@@ -239,6 +240,11 @@ def an_entry(index: int, **changes: object) -> Entry:
             ),
         ),
         spent=(Spent(day=TODAY, account="casa", parts=2, cost=Decimal("0.1")),),
+        runs=(
+            RunRecord(
+                id=index, account="casa", escalation="notte", ended=None, state="{}"
+            ),
+        ),
     )
 
 
@@ -359,9 +365,11 @@ def test_what_does_not_fit_the_journal_is_kept_by_its_id_if_it_was_submitted(
         )
         for first, stage in ((1, Stage.WAITING), (1000, Stage.CLOSED))
     )
-    assert not journal.write(Entry(messages=waiting + sent), READING)
+    entry = Entry(messages=waiting + sent, runs=FIRST.runs)
+    assert not journal.write(entry, READING)
     kept = kept_in(path)
     assert kept is not None
+    assert kept.entry.runs == FIRST.runs
     assert kept.submitted == {one.id for one in sent}
     assert 0 < len(kept.entry.messages) < 400
     assert kept.entry.messages == waiting[: len(kept.entry.messages)]

@@ -11,7 +11,7 @@ from .numbers import (
     split_numbers,
 )
 from .text import PreparedText, join_title, prepare_text
-from .validation import DailyLimits, check_count
+from .validation import DailyLimits, check_count, daily_limit, has_room
 
 __all__ = [
     "DailyLimits",
@@ -20,8 +20,10 @@ __all__ = [
     "check_count",
     "country_of",
     "create_dispatch",
+    "daily_limit",
     "estimate_request",
     "group_sizes",
+    "has_room",
     "join_title",
     "new_message",
     "parse_number",

@@ -64,12 +64,14 @@ def create_dispatch(  # noqa: PLR0913, PLR0917 - what a dispatch is made of
     good, refused = sort_targets(account, request.targets, options.groups)
     groups = size_groups(account, options.groups, sizes)
     # A group means nothing to another account.
+    call = request.call
+    run = None if call is None else call.run
     others = [] if groups else account.route[1:]
     count = len(good) + sum(groups.values())
-    route = limits.route(account, others, prepared.parts, count)
+    route = limits.route(account, others, prepared.parts, count, run)
     due = now.steady + ((options.send_at or now.wall) - now.wall)
     dispatch = Dispatch(
-        id=next(ids),
+        id=next(ids) if call is None else call.dispatch,
         account=account.id,
         text=prepared.text,
         encoding=prepared.encoding,
@@ -80,8 +82,10 @@ def create_dispatch(  # noqa: PLR0913, PLR0917 - what a dispatch is made of
         route=route,
         options=options,
         user=request.user,
-        # A group's size is known only where a limit asks for it.
-        is_bulk=count > _MOST_IN_SMALL or bool(groups),
+        # A group's size is known only where a limit asks for it. Calls of escalations
+        # go first, however many numbers they have.
+        is_bulk=run is None and (count > _MOST_IN_SMALL or bool(groups)),
+        run=run,
     )
     return [
         *(

@@ -102,19 +102,33 @@ def _lacking(account: Account, options: SendOptions) -> str | None:
     return "transaction_id" if is_too_long else None
 
 
-def has_room(account: Account, committed: int, wanted: int) -> bool:
-    """Return whether `wanted` parts more are within an account's daily limit."""
+def daily_limit(account: Account, run: int | None) -> int:
+    """Return the parts that an account may send in a day, 0 for any number.
+
+    Messages of an escalation's run may exceed the user's limit by as much again: else
+    nobody could be called at the end of a chatty day.
+    """
     limit = account.options.daily_limit
+    return limit if run is None else 2 * limit
+
+
+def has_room(
+    account: Account, committed: int, wanted: int, run: int | None = None
+) -> bool:
+    """Return whether `wanted` parts more are within an account's daily limit."""
+    limit = daily_limit(account, run)
     return not limit or committed + wanted <= limit
 
 
-def check_limit(account: Account, committed: int, wanted: int) -> None:
+def check_limit(
+    account: Account, committed: int, wanted: int, run: int | None = None
+) -> None:
     """Raise RequestRefusedError if `wanted` parts more exceed the daily limit."""
-    if not has_room(account, committed, wanted):
+    if not has_room(account, committed, wanted, run):
         raise RequestRefusedError(
             Refusal.DAILY_LIMIT,
             {
-                "limit": str(account.options.daily_limit),
+                "limit": str(daily_limit(account, run)),
                 "spent": str(committed),
                 "parts": str(wanted),
                 "account": account.name,
@@ -150,22 +164,29 @@ class DailyLimits:
     committed: Callable[[str], int]
 
     def route(
-        self, account: Account, others: Sequence[str], parts: int, count: int
+        self,
+        account: Account,
+        others: Sequence[str],
+        parts: int,
+        count: int,
+        run: int | None = None,
     ) -> tuple[str, ...]:
         """Return the accounts to try for `count` messages of so many parts, in order.
 
-        Without the one that is asked if its limit is full. Raises RequestRefusedError
-        if none of `others`, its fallbacks, may send them either.
+        Without the one that is asked if its limit is full; `run` is the escalation's
+        run that the messages belong to. Raises RequestRefusedError if none of `others`,
+        its fallbacks, may send them either.
         """
         wanted = parts * count
-        if has_room(account, self.committed(account.id), wanted):
+        if has_room(account, self.committed(account.id), wanted, run):
             return account.route
         attached = (self.accounts[one] for one in others if one in self.accounts)
         if not any(
-            parts <= one.max_parts and has_room(one, self.committed(one.id), wanted)
+            parts <= one.max_parts
+            and has_room(one, self.committed(one.id), wanted, run)
             for one in attached
         ):
-            check_limit(account, self.committed(account.id), wanted)
+            check_limit(account, self.committed(account.id), wanted, run)
         return tuple(others)
 
 

@@ -18,7 +18,8 @@ class DeliveryContext:
     """What delivery and tracking work with.
 
     `in_progress` has, by the ID of each message on its way along a route, the event
-    that is set when that ends.
+    that is set when that ends. `withdrawn` are the IDs of dispatches that no further
+    account is asked to send.
     """
 
     accounts: Accounts
@@ -30,6 +31,7 @@ class DeliveryContext:
     watch: ClockWatch
     tasks: Tasks = field(default_factory=Tasks)
     in_progress: dict[int, asyncio.Event] = field(default_factory=dict)
+    withdrawn: set[int] = field(default_factory=set)
     health: HealthRegistry = field(init=False)
     prober: Prober = field(init=False)
     _turns: dict[str, Turns] = field(default_factory=dict)

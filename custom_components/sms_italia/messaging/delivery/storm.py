@@ -204,6 +204,7 @@ class StormBrake:
             expires=min(one.dispatch.expires for one in messages),
             route=newest.dispatch.route,
             options=_joined_options([one.dispatch.options for one in messages]),
+            run=next((one.dispatch.run for one in messages if one.dispatch.run), None),
         )
         carrying = new_message(
             dispatch, next(ids), newest.number, newest.recipient, now

@@ -15,6 +15,7 @@ from ...providers import (
     Uncertain,
 )
 from ..account import Account
+from ..compose import daily_limit
 from ..health import AccountHealth, Admission, Condition, Rank, Turn
 from ..ledger import SubmissionIntent
 from ..model import Message, Stage
@@ -207,6 +208,8 @@ class Submitter:
         now = self._context.clock.now()
         for one in batch:
             known = self._open.get(one.message.id)
+            if self._dispatch.id in self._context.withdrawn:
+                continue
             if known is None or known.revision > one.message.revision:
                 one.is_settled = True
             elif now >= one.message.expires:
@@ -226,7 +229,7 @@ class Submitter:
         At the first account of the route they were counted with the request; only what
         a text became longer since is not.
         """
-        limit = self._account.options.daily_limit
+        limit = daily_limit(self._account, self._dispatch.run)
         if not limit:
             return False
         parts = self._open.committed_parts(self._account.id)

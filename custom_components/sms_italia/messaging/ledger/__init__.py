@@ -12,6 +12,7 @@ from .records import (
     Opened,
     Query,
     Remembered,
+    RunRecord,
     Spent,
     SubmissionIntent,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Opened",
     "Query",
     "Remembered",
+    "RunRecord",
     "Spent",
     "SubmissionIntent",
 ]

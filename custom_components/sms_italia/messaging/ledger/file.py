@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..clock import ClockReading
 from ..model import Message, Stage
-from . import queries, rows
+from . import queries, rows, runs
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
 from .unwritten import Journal, Kept
@@ -336,6 +336,9 @@ class LedgerFile:
         try:
             with self._transaction() as database:
                 rows.write(database, together)
+                runs.write_runs(
+                    database, (run for entry in together for run in entry.runs)
+                )
                 if any(together):
                     rows.keep_clock(database, reading)
                 if late is not None:
@@ -403,6 +406,11 @@ class LedgerFile:
         """Forget dispatches and all that belongs to them."""
         with self._transaction() as database:
             rows.forget_dispatches(database, dispatches)
+
+    def trim_runs(self, account: str, before: float) -> None:
+        """Forget the runs of an account that ended before a moment of steady time."""
+        with self._transaction() as database:
+            runs.trim_runs(database, account, before)
 
     def forget_account(self, account: str) -> None:
         """Forget what an account spent, and that it submitted messages of others."""

@@ -18,7 +18,7 @@ import sqlite3
 
 from ..clock import Clock
 from ..model import DayTotal, Dispatch, Message
-from . import queries
+from . import queries, runs
 from .file import (
     UNREADABLE,
     LedgerFile,
@@ -38,6 +38,7 @@ from .records import (
     Opened,
     Query,
     Remembered,
+    RunRecord,
 )
 from .threads import LONGEST, SOUND, Patience, Worker, in_time, is_done
 from .unwritten import Unwritten
@@ -184,7 +185,7 @@ class Ledger:
         if unwritten is not None:
             late = tuple(one.moved(moved) for one in unwritten.messages)
             unwritten = replace(unwritten, messages=late)
-        return replace(opened, open_messages=messages, unwritten=unwritten)
+        return replace(opened, open_messages=messages, unwritten=unwritten, moved=moved)
 
     def _hand_on(self, opened: Opened) -> None:
         """Hand on what a file held that was opened late, without what was known."""
@@ -342,6 +343,24 @@ class Ledger:
         except (sqlite3.Error, LedgerSlowError) as err:
             _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
 
+    async def runs(self, ended_since: float) -> tuple[RunRecord, ...]:
+        """Return the runs that matter after a start; see `read_runs`.
+
+        Nothing if the ledger cannot be read.
+        """
+        try:
+            found = await self._read(lambda one: runs.read_runs(one, ended_since))
+        except LedgerUnreadableError:
+            found = ()
+        return self._unwritten.runs(found)
+
+    async def messages_of_runs(self, ids: Sequence[int]) -> tuple[Message, ...]:
+        """Return all messages of some runs, open or closed.
+
+        Raises LedgerUnreadableError.
+        """
+        return await self._read(lambda one: runs.read_messages_of_runs(one, ids))
+
     async def latest(
         self, account: str, recipient: str | None = None
     ) -> tuple[Message, ...]:
@@ -436,6 +455,7 @@ class Ledger:
                     lambda one: queries.old_dispatches(one, account, before)
                 )
             )
+            await self._write(lambda: self._file.trim_runs(account, before))
         except (sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
 

@@ -31,6 +31,20 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run: of which escalation of which account, and when (steady time) it ended.
+
+    `state` is the whole run as text.
+    """
+
+    id: int
+    account: str
+    escalation: str
+    ended: float | None
+    state: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What is recorded together: all of it or nothing.
 
@@ -41,10 +55,11 @@ class Entry:
     messages: Sequence[Message] = ()
     submissions: Sequence[SubmissionIntent] = ()
     spent: Sequence[Spent] = ()
+    runs: Sequence[RunRecord] = ()
 
     def __bool__(self) -> bool:
         """Return whether there is anything to record."""
-        return bool(self.messages or self.submissions or self.spent)
+        return bool(self.messages or self.submissions or self.spent or self.runs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +93,7 @@ class Remembered:
 
     messages: tuple[Message, ...] = ()
     totals: Mapping[str, Mapping[str, DayTotal]] = field(default_factory=dict)
+    runs: tuple[RunRecord, ...] = ()
 
 
 class LedgerTrouble(StrEnum):
@@ -103,7 +119,8 @@ class Opened:
     `identities` are those of the accounts that submitted what is open. `clock` is the
     reading of the last commit, None if there was none. `unwritten` is what its file
     lacks and the journal had. One that `is_restored` comes from a backup: what is open
-    in it may have been sent after the copy was made.
+    in it may have been sent after the copy was made. Its times were `moved` by so many
+    seconds, to be by our clock.
     """
 
     open_messages: tuple[Message, ...] = ()
@@ -113,6 +130,7 @@ class Opened:
     clock: ClockReading | None = field(default=None, compare=False)
     unwritten: Entry | None = None
     is_restored: bool = False
+    moved: float = 0
 
 
 class LedgerError(Exception):

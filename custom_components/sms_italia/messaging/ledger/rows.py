@@ -4,6 +4,7 @@ Everything here is blocking, and works on a connection of whoever calls.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 import sqlite3
 from typing import Any
@@ -19,7 +20,7 @@ from ...providers import (
 )
 from ..clock import ClockReading
 from ..model import DayTotal, Dispatch, Message, SendOptions, Stage
-from .records import Entry, Spent, SubmissionIntent
+from .records import Entry, RunRecord, Spent, SubmissionIntent
 
 MESSAGES = "messages JOIN dispatches USING (dispatch)"
 """What `messages_of` takes the rows of."""
@@ -190,6 +191,7 @@ def _dispatch_row(dispatch: Dispatch) -> Row:
         "reference": options.reference,
         "user": dispatch.user,
         "is_bulk": dispatch.is_bulk,
+        "run": dispatch.run,
     }
 
 
@@ -231,7 +233,7 @@ def forget_dispatches(database: sqlite3.Connection, dispatches: Sequence[int]) -
 
 def forget_account(database: sqlite3.Connection, account: str) -> None:
     """Forget what an account spent, and that it submitted messages of others."""
-    for table in ("submissions", "totals", "identities"):
+    for table in ("submissions", "totals", "identities", "runs"):
         database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
 
 
@@ -280,6 +282,7 @@ def _dispatch(row: ReadRow, picture: Picture | None) -> Dispatch:
         due=row["due"],
         expires=row["expires"],
         route=tuple(row["route"].split()),
+        run=row["run"],
         options=SendOptions(
             sender=row["sender"],
             send_at=row["send_at"],
@@ -336,6 +339,7 @@ def entry_rows(entry: Entry) -> dict[str, list[Row]]:
         ],
         "submissions": [_submission_row(one) for one in entry.submissions],
         "spent": [_spent_row(one) for one in spent],
+        "runs": [asdict(run) for run in entry.runs],
     }
 
 
@@ -356,6 +360,7 @@ def entry_of(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Entry:
             )
             for row in rows["spent"]
         ),
+        runs=tuple(RunRecord(**row) for row in rows["runs"]),
     )
 
 

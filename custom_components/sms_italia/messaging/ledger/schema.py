@@ -2,15 +2,25 @@
 
 from collections.abc import Mapping
 
+from .runs import RUNS_SCHEMA
+
 APPLICATION_ID = 0x534D5349
 """Marks a file as ours ("SMSI"); SQLite keeps it in the header."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-MIGRATIONS: Mapping[int, str] = {}
+MIGRATIONS: Mapping[int, str] = {
+    1: f"""
+        ALTER TABLE dispatches ADD COLUMN is_bulk INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE dispatches ADD COLUMN run INTEGER;
+        ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE messages ADD COLUMN from_backup INTEGER NOT NULL DEFAULT 0;
+        {RUNS_SCHEMA}
+    """,
+}
 """For each older version, the SQL that makes it the next one."""
 
-SCHEMA = """
+_MESSAGES_SCHEMA = """
 CREATE TABLE dispatches (
     dispatch INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
@@ -28,7 +38,8 @@ CREATE TABLE dispatches (
     groups TEXT,
     reference TEXT,
     user TEXT,
-    is_bulk INTEGER NOT NULL
+    is_bulk INTEGER NOT NULL,
+    run INTEGER
 );
 CREATE INDEX dispatches_by_account ON dispatches (account, created);
 CREATE INDEX dispatches_by_reference ON dispatches (reference)
@@ -104,3 +115,5 @@ CREATE TABLE properties (
 ) WITHOUT ROWID;
 INSERT INTO properties VALUES ('id', hex(randomblob(16)));
 """
+
+SCHEMA = f"{_MESSAGES_SCHEMA}{RUNS_SCHEMA}"

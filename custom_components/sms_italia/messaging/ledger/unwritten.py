@@ -18,7 +18,14 @@ import zlib
 from ..clock import ClockReading, Moment
 from ..model import DayTotal, Message, Stage
 from . import rows
-from .records import Entry, Opened, Remembered, Spent, SubmissionIntent
+from .records import (
+    Entry,
+    Opened,
+    Remembered,
+    RunRecord,
+    Spent,
+    SubmissionIntent,
+)
 
 _KEPT = 5000
 """Closed messages and requests that are kept at most; all that is open is kept."""
@@ -41,10 +48,11 @@ class Unwritten:
         self._messages: dict[int, Message] = {}
         self._submissions: dict[str, SubmissionIntent] = {}
         self._spent: dict[tuple[str, str], DayTotal] = {}
+        self._runs: dict[int, RunRecord] = {}
 
     def __bool__(self) -> bool:
         """Return whether there is anything."""
-        return bool(self._messages or self._submissions or self._spent)
+        return bool(self._messages or self._submissions or self._spent or self._runs)
 
     @property
     def ids(self) -> frozenset[int]:
@@ -60,6 +68,7 @@ class Unwritten:
         self._submissions |= {one.reference: one for one in entry.submissions}
         for spent in entry.spent:
             self._add(spent.day, spent.account, spent.parts, spent.cost)
+        self._runs |= {run.id: run for run in entry.runs}
         closed = [
             id_ for id_, one in self._messages.items() if one.stage is Stage.CLOSED
         ]
@@ -73,14 +82,22 @@ class Unwritten:
         self._spent[day, account] = total.plus(parts, cost)
 
     def supersede(self, entry: Entry) -> None:
-        """Drop the messages of which an entry on disk knows more."""
+        """Drop the messages and runs of which an entry on disk knows more."""
         for message in entry.messages:
             self._messages.pop(message.id, None)
+        for run in entry.runs:
+            self._runs.pop(run.id, None)
+
+    def runs(self, found: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
+        """Return the runs that the file holds, as they are by now; oldest first."""
+        known = {run.id: run for run in found} | self._runs
+        return tuple(known[id_] for id_ in sorted(known))
 
     def take(self) -> Entry | None:
         """Return all there is, to be written, and keep nothing; None if empty."""
         entry = self.entry()
         self._messages, self._submissions, self._spent = {}, {}, {}
+        self._runs = {}
         return entry
 
     def entry(self) -> Entry | None:
@@ -94,6 +111,7 @@ class Unwritten:
                 Spent(day=day, account=account, parts=total.parts, cost=total.cost)
                 for (day, account), total in self._spent.items()
             ),
+            runs=tuple(self._runs.values()),
         )
 
     def forget(self, account: str) -> None:
@@ -111,10 +129,14 @@ class Unwritten:
         self._spent = {
             key: one for key, one in self._spent.items() if key[1] != account
         }
+        self._runs = {
+            id_: one for id_, one in self._runs.items() if one.account != account
+        }
 
     def begin_anew(self, remembered: Remembered, waiting: Iterable[Entry]) -> None:
         """Take over all that a new file must hold, but for entries still to come."""
         self._messages |= {message.id: message for message in remembered.messages}
+        self._runs |= {run.id: run for run in remembered.runs}
         for day, totals in remembered.totals.items():
             for account, total in totals.items():
                 self._spent[day, account] = total
@@ -269,7 +291,7 @@ def _packed(entry: Entry, reading: ClockReading) -> tuple[bytes, bool]:
 
 
 def _short(entry: Entry, messages: Sequence[Message]) -> Entry:
-    return Entry(messages=messages, spent=entry.spent)
+    return Entry(messages=messages, spent=entry.spent, runs=entry.runs)
 
 
 def _pack(entry: Entry, submitted: Collection[int], reading: ClockReading) -> bytes:

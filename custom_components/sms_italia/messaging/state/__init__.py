@@ -5,6 +5,7 @@ from .events import (
     CreditChanged,
     CreditProved,
     CreditReported,
+    DailyLimitReached,
     DayChanged,
     Event,
     Events,
@@ -14,6 +15,7 @@ from .events import (
     TotalsChanged,
     UndeliveredChanged,
     WaitRequested,
+    call_guarded,
 )
 from .open_messages import Change, OpenMessages
 from .totals import DailyTotals
@@ -24,6 +26,7 @@ __all__ = [
     "CreditChanged",
     "CreditProved",
     "CreditReported",
+    "DailyLimitReached",
     "DailyTotals",
     "DayChanged",
     "Event",
@@ -35,4 +38,5 @@ __all__ = [
     "TotalsChanged",
     "UndeliveredChanged",
     "WaitRequested",
+    "call_guarded",
 ]

@@ -100,6 +100,13 @@ class UndeliveredChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DailyLimitReached:
+    """An escalation needs more of an account than its daily limit."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRequested:
     """A provider asks an account to wait for longer than messages wait for it."""
 
@@ -119,6 +126,7 @@ type Event = (
     | WaitRequested
     | DayChanged
     | UndeliveredChanged
+    | DailyLimitReached
 )
 type Listener = Callable[[Event], None]
 

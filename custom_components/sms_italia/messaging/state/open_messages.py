@@ -51,7 +51,7 @@ class OpenMessages:
         self._watched: dict[int, dict[int, Message]] = {}
         self._subscribers: dict[Stage, list[Subscriber]] = {}
         self.ids = _growing_ids(clock)
-        ledger.remember_with(self._remember)
+        ledger.remember_with(self.remembered)
 
     def subscribe(self, subscriber: Subscriber, *stages: Stage) -> Callable[[], None]:
         """Call `subscriber` with the changes of messages that are at these stages then.
@@ -97,7 +97,7 @@ class OpenMessages:
                 self._leave(message)
                 self._unrecorded.pop(message.dispatch.id, None)
 
-    def _remember(self) -> Remembered:
+    def remembered(self) -> Remembered:
         """Return what the ledger should hold, should it have been lost."""
         return Remembered(
             messages=tuple(self._open.values()), totals=self._totals.known()

@@ -1,0 +1,119 @@
+"""Whether members can be called, and the one request that calls one."""
+
+from collections.abc import Awaitable, Callable
+import logging
+from math import inf
+
+from ..compose import has_room
+from ..delivery import DeliveryContext
+from ..errors import Refusal, RequestRefusedError
+from ..model import SendRequest
+from ..state import DailyLimitReached
+from .calls import FindMember, account_for, request_of
+from .model import Availability, Copy, Member, Run
+
+_LOGGER = logging.getLogger(__name__)
+
+_LOADING = 60
+"""Seconds that an account has to be loaded after Home Assistant has started."""
+
+type Send = Callable[[SendRequest], Awaitable[None]]
+
+
+class Caller:
+    """Sends copies to members, each once, by the one way of every send."""
+
+    def __init__(
+        self, context: DeliveryContext, send: Send, find_member: FindMember
+    ) -> None:
+        """Start while Home Assistant starts; nothing is on its way."""
+        self._accounts = context.accounts
+        self._open = context.open_messages
+        self._events = context.events
+        self._clock = context.clock
+        self._send = send
+        self._find_member = find_member
+        self._in_flight: set[int] = set()
+        self._started_at: float | None = None
+
+    def started(self) -> None:
+        """Note that Home Assistant has started."""
+        self._started_at = self._clock.now()
+
+    def name_of(self, member: Member) -> str:
+        """Return the name of a member, "" if it was removed."""
+        details = self._find_member(member)
+        return details.name if details else ""
+
+    def availability(self, run: Run, member: Member) -> Availability:
+        """Return whether a member can be called now."""
+        details = self._find_member(member)
+        if details is None:
+            return Availability.GONE
+        if account_for(member, details, self._accounts) is not None:
+            return Availability.READY
+        is_late = self._clock.now() >= self._loaded_until(run, member)
+        return Availability.GONE if is_late else Availability.LATER
+
+    def can_send(self, member: Member, copy: Copy) -> bool:
+        """Return whether a copy is to be sent, and an account is there for it."""
+        if not copy.is_unsent or copy.dispatch in self._in_flight:
+            return False
+        details = self._find_member(member)
+        return (
+            details is not None
+            and account_for(member, details, self._accounts) is not None
+        )
+
+    def cannot_send(self, run: Run, member: Member, copy: Copy) -> bool:
+        """Return whether nobody can send a copy any more."""
+        if not copy.is_unsent or copy.dispatch in self._in_flight:
+            return False
+        return self.availability(run, member) is Availability.GONE
+
+    async def is_refused(self, run: Run, member: Member, copy: Copy) -> bool:
+        """Send a copy; return whether it was refused as a whole.
+
+        What happens to its messages is news of `OpenMessages`.
+        """
+        details = self._find_member(member)
+        if details is None:
+            return False
+        account = account_for(member, details, self._accounts)
+        if account is None:
+            return False
+        self._in_flight.add(copy.dispatch)
+        try:
+            await self._send(request_of(run, copy, account, member, details))
+        except RequestRefusedError as err:
+            return self._is_final(account.id, err.reason)
+        except Exception as err:  # noqa: BLE001 - a fault of ours must not stop a run
+            # The exception itself may carry what must not be logged.
+            _LOGGER.error("Calling failed: %s", type(err).__name__)  # noqa: TRY400 - same reason
+            return True
+        finally:
+            self._in_flight.discard(copy.dispatch)
+        if not has_room(account, self._open.committed_parts(account.id), 0):
+            self._events.publish(DailyLimitReached(account=account.id))
+        return False
+
+    def _is_final(self, account_id: str, reason: Refusal) -> bool:
+        """Return whether a refusal ends a copy: an account may be loaded again."""
+        if reason is Refusal.ACCOUNT_NOT_LOADED:
+            return False
+        _LOGGER.warning("A call of an escalation was refused: %s", reason)
+        if reason is Refusal.DAILY_LIMIT:
+            self._events.publish(DailyLimitReached(account=account_id))
+        return True
+
+    def _loaded_until(self, run: Run, member: Member) -> float:
+        """Return until when (steady time) a member's account is waited for.
+
+        One that is being reloaded has a minute from its turn on.
+        """
+        if self._started_at is None:
+            return inf
+        turn = self._clock.now() if run.waits_since is None else run.waits_since
+        is_expected = self._accounts.is_expected(member.account)
+        since = max(self._started_at, turn) if is_expected else self._started_at
+        return since + _LOADING

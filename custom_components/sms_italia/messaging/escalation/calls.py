@@ -1,0 +1,91 @@
+"""From a call to its request: to whom, by which account, in what words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..account import Account, Accounts
+from ..compose import prepare_text
+from ..delivery import join_texts
+from ..model import (
+    BadTarget,
+    PhoneNumber,
+    RunCall,
+    SendRequest,
+    Target,
+    TooLong,
+)
+from .model import Copy, Member, Run
+
+_MOST_PARTS = 3
+"""Parts of joined texts where the account's options set no bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberDetails:
+    """What is known of a member whether or not its account is loaded.
+
+    `numbers` are in E.164, `fallback` the IDs of accounts that stand in for its own.
+    """
+
+    name: str
+    numbers: tuple[str, ...]
+    fallback: tuple[str, ...] = ()
+
+
+type FindMember = Callable[[Member], MemberDetails | None]
+"""Returns None for one that was removed, or whose account is disabled."""
+
+
+def account_for(
+    member: Member, details: MemberDetails, accounts: Accounts
+) -> Account | None:
+    """Return the account that calls a member: its own, or a fallback until it is there.
+
+    None if none of them is attached.
+    """
+    attached = (accounts.get(one) for one in (member.account, *details.fallback))
+    return next((one for one in attached if one is not None), None)
+
+
+def request_of(
+    run: Run, copy: Copy, account: Account, member: Member, details: MemberDetails
+) -> SendRequest:
+    """Return the request that sends a copy to a member; a note if it has no text."""
+    return SendRequest(
+        account=account.id,
+        targets=_targets(account, member, details),
+        text=_text(run, copy, account),
+        too_long=TooLong.CUT,
+        call=RunCall(run=run.id, dispatch=copy.dispatch),
+    )
+
+
+def _targets(
+    account: Account, member: Member, details: MemberDetails
+) -> tuple[Target | BadTarget, ...]:
+    """Return the numbers of a member as the account has them, if it is its own."""
+    known = account.recipients.get(member.recipient)
+    return known or tuple(
+        Target(number=PhoneNumber(number, ""), recipient=member.recipient)
+        for number in details.numbers
+    )
+
+
+def _text(run: Run, copy: Copy, account: Account) -> str:
+    """Return the texts of a copy as one, the note of its run if it has none."""
+    texts = [run.texts[index] for index in copy.texts]
+    if len(texts) > 1:
+        texts = [_prepared(text, account) for text in texts]
+        most = min(account.max_parts, account.options.max_parts or _MOST_PARTS)
+        heading = account.bundle_heading(len(texts))
+        return join_texts(heading, texts, most).text
+    return texts[0] if texts else _note(run)
+
+
+def _prepared(text: str, account: Account) -> str:
+    return prepare_text(text, account.options.encoding).text
+
+
+def _note(run: Run) -> str:
+    who = run.acknowledgement.who if run.acknowledgement else ""
+    return (run.plan.note or "").replace("{who}", who)

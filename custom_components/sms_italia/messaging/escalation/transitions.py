@@ -1,0 +1,294 @@
+"""What happens to a run, one function an event; all of them are pure.
+
+Each takes a run and returns it as it is afterwards. One that has ended changes no more,
+but for what is learned of its messages.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from ..clock import Moment
+from .model import (
+    Acknowledgement,
+    Availability,
+    Call,
+    Copy,
+    CopyMessage,
+    Member,
+    Plan,
+    Progress,
+    Run,
+    RunState,
+    Until,
+)
+
+
+def begun(plan: Plan, texts: Sequence[str], run_id: int, now: Moment) -> Run:
+    """Return a new run for texts, which has called nobody yet."""
+    return Run(
+        id=run_id, plan=plan, began=now, texts=tuple(texts), begun_with=len(texts)
+    )
+
+
+def joined(run: Run, text: str, ids: Iterator[int]) -> Run:
+    """Return a run with one more text, which goes to everybody whom it has called."""
+    index = len(run.texts)
+    last_calls = {call.member: call.step for call in run.calls}
+    calls = [
+        replace(call, copies=(*call.copies, Copy(dispatch=next(ids), texts=(index,))))
+        if last_calls[call.member] == call.step
+        else call
+        for call in run.calls
+    ]
+    return replace(run, texts=(*run.texts, text), calls=tuple(calls))
+
+
+def advanced(
+    run: Run,
+    now: float,
+    availability: Callable[[Run, Member], Availability],
+    ids: Iterator[int],
+) -> Run:
+    """Return a run after the steps that are due: one call at most, or its end.
+
+    Members who are gone are skipped at once.
+    """
+    while run.is_calling and not _is_waited_for(run, now):
+        member = run.next_member
+        if member is None:
+            return run if is_on_its_way(run) else _ended(run, RunState.EXHAUSTED, now)
+        match availability(run, member):
+            case Availability.READY:
+                return _called(run, member, now, ids)
+            case Availability.LATER:
+                is_new = run.waits_since is None
+                return replace(run, waits_since=now) if is_new else run
+            case Availability.GONE:
+                run = replace(run, step=run.step + 1, waits_since=None)
+    return run
+
+
+def due(run: Run) -> float | None:
+    """Return when (steady time) the wait for the member called last is over.
+
+    None if nobody is waited for.
+    """
+    call = run.current
+    if not run.is_calling or call is None or call.is_over:
+        return None
+    return call.at + run.plan.wait
+
+
+def is_on_its_way(run: Run) -> bool:
+    """Return whether a call of a run has not left."""
+    return any(copy.is_queued for copy in run.copies)
+
+
+def _is_waited_for(run: Run, now: float) -> bool:
+    """Return whether the member called last still has time."""
+    moment = due(run)
+    return moment is not None and now < moment
+
+
+def _called(run: Run, member: Member, now: float, ids: Iterator[int]) -> Run:
+    """Return a run that calls its next member, with all its texts."""
+    step = run.step + 1
+    copy = Copy(dispatch=next(ids), texts=tuple(range(len(run.texts))))
+    call = Call(step=step, member=member, at=now, copies=(copy,))
+    return replace(run, step=step, calls=(*run.calls, call), waits_since=None)
+
+
+def reported(
+    run: Run, dispatch: int, message_id: int, news: Progress, at: float
+) -> Run:
+    """Return a run that knows how far a message came, at a moment of steady time.
+
+    The message is one of the dispatch of a copy.
+    """
+
+    def with_news(copy: Copy) -> Copy:
+        if copy.dispatch != dispatch:
+            return copy
+        known = copy.messages.get(message_id)
+        accepted_at = known.accepted_at if known else None
+        if accepted_at is None and news in {Progress.ACCEPTED, Progress.DELIVERED}:
+            accepted_at = at
+        message = CopyMessage(progress=news, accepted_at=accepted_at)
+        return replace(copy, messages={**copy.messages, message_id: message})
+
+    return _with_copies(run, with_news)
+
+
+def refused(run: Run, dispatch: int) -> Run:
+    """Return a run of which one copy was refused before anything of it was sent."""
+
+    def with_refusal(copy: Copy) -> Copy:
+        return replace(copy, is_refused=True) if copy.dispatch == dispatch else copy
+
+    return _with_copies(run, with_refusal)
+
+
+def lost(run: Run, is_lost: Callable[[int], bool]) -> Run:
+    """Return a run of which queued messages with some IDs will never be sent."""
+
+    def without_lost(copy: Copy) -> Copy:
+        messages = {
+            id_: replace(one, progress=Progress.OVER)
+            if one.progress is Progress.QUEUED and is_lost(id_)
+            else one
+            for id_, one in copy.messages.items()
+        }
+        return replace(copy, messages=messages)
+
+    return _with_copies(run, without_lost)
+
+
+def _with_copies(run: Run, change: Callable[[Copy], Copy]) -> Run:
+    def changed(calls: Sequence[Call]) -> tuple[Call, ...]:
+        return tuple(
+            replace(call, copies=tuple(change(copy) for copy in call.copies))
+            for call in calls
+        )
+
+    return replace(run, calls=changed(run.calls), notes=changed(run.notes))
+
+
+def delivered_to(run: Run) -> Member | None:
+    """Return the member whose delivery ends a run, None if none does."""
+    if not run.is_calling or run.plan.until is not Until.DELIVERED:
+        return None
+    for call in run.calls:
+        for copy in call.copies:
+            if any(
+                one.progress is Progress.DELIVERED for one in copy.messages.values()
+            ):
+                return call.member
+    return None
+
+
+def acknowledged(run: Run, by: Acknowledgement, now: float, ids: Iterator[int]) -> Run:
+    """Return a run that somebody acknowledged; those who were called may get a note."""
+    if not run.is_calling:
+        return run
+    run = replace(_ended(run, RunState.ACKNOWLEDGED, now), acknowledgement=by)
+    return noted(run, now, ids)
+
+
+def noted(run: Run, now: float, ids: Iterator[int]) -> Run:
+    """Return an acknowledged run with a note to everybody reached who has none.
+
+    A call that was on the wire at the end may reach its member later.
+    """
+    by = run.acknowledgement
+    if by is None or run.plan.note is None:
+        return run
+    have_one = {by.member, *(note.member for note in run.notes)}
+    notes = [
+        Call(
+            step=run.step,
+            member=member,
+            at=now,
+            copies=(Copy(dispatch=next(ids), texts=()),),
+        )
+        for member in _reached(run)
+        if member not in have_one
+    ]
+    return replace(run, notes=(*run.notes, *notes)) if notes else run
+
+
+def _reached(run: Run) -> tuple[Member, ...]:
+    """Return everybody for whom a call has left, each once."""
+    return tuple(
+        dict.fromkeys(
+            call.member
+            for call in run.calls
+            if any(copy.has_left for copy in call.copies)
+        )
+    )
+
+
+def abandoned(run: Run, now: float) -> Run:
+    """Return a run that calls nobody any more, and that nobody acknowledged."""
+    return _ended(run, RunState.ABANDONED, now)
+
+
+def _ended(run: Run, state: RunState, now: float) -> Run:
+    return replace(run, state=state, ended=now, waits_since=None)
+
+
+def uncovered(run: Run) -> tuple[str, ...]:
+    """Return the texts that an acknowledgement does not cover.
+
+    It covers those that began the run, and each that a provider had accepted for a
+    called number before that person read it.
+    """
+    by = run.acknowledgement
+    if by is None:
+        return ()
+    covered = {
+        index
+        for copy in run.copies
+        if any(
+            one.accepted_at is not None and one.accepted_at <= by.read_until
+            for one in copy.messages.values()
+        )
+        for index in copy.texts
+    }
+    return tuple(
+        text
+        for index, text in enumerate(run.texts)
+        if index >= run.begun_with and index not in covered
+    )
+
+
+def withdrawn(run: Run) -> frozenset[int]:
+    """Return the dispatches of a run that are to be sent no more: it has ended."""
+    if run.state not in {RunState.ACKNOWLEDGED, RunState.ABANDONED}:
+        return frozenset()
+    return frozenset(copy.dispatch for copy in run.copies)
+
+
+def is_quiet(run: Run, text: str, now: float) -> bool:
+    """Return whether a text is a repeat of what was acknowledged a moment ago."""
+    return (
+        run.state is RunState.ACKNOWLEDGED
+        and run.ended is not None
+        and now < run.ended + run.plan.quiet
+        and text in run.texts
+        and text not in uncovered(run)
+    )
+
+
+def repeated(run: Run) -> Run:
+    """Return an acknowledged run of which a text came once more."""
+    return replace(run, repeats=run.repeats + 1)
+
+
+def restored(run: Run, now: float) -> Run:
+    """Return a run after a start, when what is known of its messages was reported.
+
+    A call of which nothing was sent is made now, and has its whole wait.
+    """
+    calls = tuple(
+        replace(call, at=now) if call.copies[0].is_unsent else call
+        for call in run.calls
+    )
+    return replace(run, calls=calls)
+
+
+def moved(run: Run, seconds: float) -> Run:
+    """Return a run with all its moments of steady time moved, but for its messages."""
+    by = run.acknowledgement
+    return replace(
+        run,
+        began=replace(run.began, steady=run.began.steady + seconds),
+        calls=_moved_calls(run.calls, seconds),
+        notes=_moved_calls(run.notes, seconds),
+        waits_since=None if run.waits_since is None else run.waits_since + seconds,
+        ended=None if run.ended is None else run.ended + seconds,
+        acknowledgement=by and replace(by, read_until=by.read_until + seconds),
+    )
+
+
+def _moved_calls(calls: Sequence[Call], seconds: float) -> tuple[Call, ...]:
+    return tuple(replace(call, at=call.at + seconds) for call in calls)

@@ -1,0 +1,99 @@
+"""The one request that calls a member, and which refusals end it."""
+
+from pathlib import Path
+
+import pytest
+
+from custom_components.sms_italia.messaging import (
+    Member,
+    MemberDetails,
+    Plan,
+    Refusal,
+    RequestRefusedError,
+    Run,
+    SendRequest,
+)
+from custom_components.sms_italia.messaging.account import Accounts
+from custom_components.sms_italia.messaging.clock import Moment
+from custom_components.sms_italia.messaging.escalation.caller import Caller
+from custom_components.sms_italia.messaging.escalation.model import Copy
+from custom_components.sms_italia.messaging.escalation.transitions import begun
+from custom_components.sms_italia.messaging.ledger import Ledger
+from custom_components.sms_italia.messaging.model import RunCall
+
+from ..delivery.context import a_context
+from ..fake import ONE
+from ..helpers import NUMBER, STILL, Harness
+
+ANNA = Member(account=ONE, recipient="anna")
+PLAN = Plan(id="notte", account=ONE, name="Notte", members=(ANNA,), wait=300)
+COPY = Copy(dispatch=5, texts=(0,))
+
+
+class Sender:
+    """Takes requests as the messenger does, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        """Raise `error`, if there is one."""
+        self.requests: list[SendRequest] = []
+        self._error = error
+
+    async def send(self, request: SendRequest) -> None:
+        """Keep a request."""
+        self.requests.append(request)
+        if self._error is not None:
+            raise self._error
+
+
+def a_run() -> Run:
+    """Return a run with one text."""
+    return begun(PLAN, ["Allarme"], 7, Moment(steady=0, wall=0))
+
+
+def a_caller(harness: Harness, sender: Sender, *, is_there: bool = True) -> Caller:
+    """Return what calls the one member, whose account is there or not."""
+    accounts, clock = Accounts(lambda _: False), harness.time.clock()
+    if is_there:
+        accounts.attach(harness.account(ONE))
+    ledger = Ledger(Path("unused"), harness.troubles.append, clock)
+    details = MemberDetails(name="Anna", numbers=(NUMBER,))
+    return Caller(
+        a_context(accounts, ledger, clock, STILL), sender.send, lambda _: details
+    )
+
+
+async def test_the_request_says_which_run_and_which_dispatch_it_is(
+    harness: Harness,
+) -> None:
+    sender = Sender()
+    assert not await a_caller(harness, sender).is_refused(a_run(), ANNA, COPY)
+    (request,) = sender.requests
+    assert request.call == RunCall(run=7, dispatch=5)
+    assert (request.account, request.text) == (ONE, "Allarme")
+    assert [target.given for target in request.targets] == [NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_refused"),
+    [
+        (RequestRefusedError(Refusal.DAILY_LIMIT), True),
+        (RequestRefusedError(Refusal.INVALID_NUMBER), True),
+        (RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED), False),
+        (RuntimeError("a fault of ours"), True),
+    ],
+)
+async def test_only_an_account_that_may_come_back_is_no_refusal(
+    harness: Harness, error: Exception, *, is_refused: bool
+) -> None:
+    """A fault of ours must not keep a run open for ever."""
+    caller = a_caller(harness, Sender(error))
+    assert await caller.is_refused(a_run(), ANNA, COPY) is is_refused
+    assert caller.can_send(ANNA, COPY), "nothing is in flight any more"
+
+
+async def test_without_an_account_nothing_is_asked_for(harness: Harness) -> None:
+    sender = Sender()
+    caller = a_caller(harness, sender, is_there=False)
+    assert not caller.can_send(ANNA, COPY)
+    assert not await caller.is_refused(a_run(), ANNA, COPY)
+    assert sender.requests == []
