@@ -1,6 +1,7 @@
 """The notify entity of a recipient, and the notify action of an account."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.components.alert import DOMAIN as ALERT_DOMAIN
@@ -8,7 +9,7 @@ from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNKNOWN
 from homeassistant.core import Context, HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -87,6 +88,36 @@ async def test_send_message_reaches_all_numbers_of_a_recipient(
     other = hass.states.get("notify.anna")
     assert other is not None
     assert other.state == STATE_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("domain", "action", "data"),
+    [
+        ("notify", "send_message", {"entity_id": "notify.anna", "message": "Prova"}),
+        ("button", "press", {"entity_id": "button.anna_send_test_message"}),
+    ],
+)
+async def test_a_recipient_that_is_just_being_removed_is_reported(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    domain: str,
+    action: str,
+    data: dict[str, str],
+) -> None:
+    """The account has no numbers of it any more, and its entities are still there."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    runtime = account.runtime_data
+    account.runtime_data = replace(
+        runtime, account=replace(runtime.account, recipients={})
+    )
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call(domain, action, data, blocking=True)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert caught.value.translation_key == "recipient_removed"
+    issues = ir.async_get(hass).issues
+    assert (DOMAIN, f"undelivered_{account.entry_id}") in issues
 
 
 async def test_a_recipient_in_another_country_is_sent_to(

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
+from .messaging import BadTarget, Target
 from .runtime import SmsItaliaConfigEntry
 
 
@@ -117,3 +119,16 @@ class RecipientEntity(Entity):
                 hass, (DOMAIN, entry.entry_id), config_entry_id=entry.entry_id
             ),
         )
+
+    @property
+    def targets(self) -> tuple[Target | BadTarget, ...]:
+        """The numbers of the recipient.
+
+        Raises a translated HomeAssistantError if it is just being removed.
+        """
+        targets = self.entry.runtime_data.account.recipients.get(self.recipient)
+        if targets is None:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN, translation_key="recipient_removed"
+            )
+        return targets
