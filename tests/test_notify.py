@@ -1,13 +1,16 @@
 """The notify entity of a recipient."""
 
+from dataclasses import replace
+
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.sms_italia.const import CONF_RETRY_FOR
+from custom_components.sms_italia.const import CONF_RETRY_FOR, DOMAIN
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
@@ -62,6 +65,36 @@ async def test_send_message_reaches_all_numbers_of_a_recipient(
     other = hass.states.get("notify.anna")
     assert other is not None
     assert other.state == STATE_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("domain", "action", "data"),
+    [
+        ("notify", "send_message", {"entity_id": "notify.anna", "message": "Prova"}),
+        ("button", "press", {"entity_id": "button.anna_send_test_message"}),
+    ],
+)
+async def test_a_recipient_that_is_just_being_removed_is_reported(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    domain: str,
+    action: str,
+    data: dict[str, str],
+) -> None:
+    """The account has no numbers of it any more, and its entities are still there."""
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    runtime = account.runtime_data
+    account.runtime_data = replace(
+        runtime, account=replace(runtime.account, recipients={})
+    )
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call(domain, action, data, blocking=True)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert caught.value.translation_key == "recipient_removed"
+    issues = ir.async_get(hass).issues
+    assert (DOMAIN, f"undelivered_{account.entry_id}") in issues
 
 
 async def test_a_recipient_in_another_country_is_sent_to(

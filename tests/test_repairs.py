@@ -627,6 +627,25 @@ async def test_the_issue_of_a_provider_that_asks_to_wait_ends_with_the_last_wait
         assert ("provider_wait" in issues(hass)) is is_there
 
 
+async def test_the_issue_of_a_provider_that_asks_to_wait_ends_with_new_credentials(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """What was asked of the old ones does not bind the account any more."""
+    account = await accounts.set_up("smshosting")
+    events = account.runtime_data.messenger.events
+    events.publish(WaitRequested(account=account.entry_id, seconds=3600))
+    await hass.async_block_till_done()
+    hass.config_entries.async_update_entry(account, title="Casa")
+    await hass.async_block_till_done()
+    assert "provider_wait" in issues(hass)
+
+    new = {"auth_secret": "chiave-nuova-0123456789"}
+    simulator.set_credentials("smshosting", **new)
+    hass.config_entries.async_update_entry(account, data={**account.data, **new})
+    await hass.async_block_till_done()
+    assert "provider_wait" not in issues(hass)
+
+
 @pytest.mark.parametrize(
     ("key", "path"),
     [

@@ -63,12 +63,12 @@ class SendTestButton(RecipientEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Send; raises a translated HomeAssistantError if no message was accepted."""
-        request = SendRequest(
-            account=self.entry.entry_id,
-            targets=self.entry.runtime_data.account.recipients[self.recipient],
-            text=await self._text(),
-        )
         with SendingCall(self.hass, self._context, self.entry) as call:
+            request = SendRequest(
+                account=self.entry.entry_id,
+                targets=self.targets,
+                text=await self._text(),
+            )
             raise_unless_accepted(self.hass, await call.send(self.entry, request))
 
     async def _text(self) -> str:

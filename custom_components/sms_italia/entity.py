@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, SUBENTRY_TYPE_ESCALATION, SUBENTRY_TYPE_RECIPIENT
+from .messaging import BadTarget, Target
 from .runtime import SmsItaliaConfigEntry
 
 
@@ -166,6 +168,19 @@ class RecipientEntity(SubentryEntity):
         """Set up an entity of a recipient; `key` is unique within the recipient."""
         super().__init__(hass, entry, subentry, key)
         self.recipient = subentry.subentry_id
+
+    @property
+    def targets(self) -> tuple[Target | BadTarget, ...]:
+        """The numbers of the recipient.
+
+        Raises a translated HomeAssistantError if it is just being removed.
+        """
+        targets = self.entry.runtime_data.account.recipients.get(self.recipient)
+        if targets is None:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN, translation_key="recipient_removed"
+            )
+        return targets
 
 
 class EscalationEntity(SubentryEntity):

@@ -61,13 +61,13 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
         """Send; raises a translated HomeAssistantError if no message was accepted."""
-        request = SendRequest(
-            account=self.entry.entry_id,
-            targets=self.entry.runtime_data.account.recipients[self.recipient],
-            text=join_title(title, message) if title else message,
-            too_long=TooLong.CUT,
-        )
         with SendingCall(self.hass, self._context, self.entry) as call:
+            request = SendRequest(
+                account=self.entry.entry_id,
+                targets=self.targets,
+                text=join_title(title, message) if title else message,
+                too_long=TooLong.CUT,
+            )
             raise_unless_accepted(self.hass, await call.send(self.entry, request))
 
     @callback

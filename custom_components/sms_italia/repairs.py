@@ -424,7 +424,16 @@ class _WaitIssue:
         """Start without one."""
         self._hass = hass
         self._entry = entry
+        self._client = entry.runtime_data.account.client
         self._cancel: CALLBACK_TYPE | None = None
+
+    @callback
+    def async_check(self) -> None:
+        """Delete the issue if the account has another client than was to wait."""
+        client = self._entry.runtime_data.account.client
+        if client is not self._client:
+            self._client = client
+            self.async_delete()
 
     @callback
     def async_create(self, seconds: float) -> None:
@@ -498,6 +507,7 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
     entry.async_on_unload(coordinator.async_add_listener(check_credit))
     entry.async_on_unload(coordinator.async_add_listener(check_https))
     entry.async_on_unload(_watch_members(hass, entry))
+    entry.async_on_unload(coordinator.async_add_listener(wait_issue.async_check))
     entry.async_on_unload(
         entry.runtime_data.messenger.events.listen(entry.entry_id, handle_event)
     )

@@ -92,7 +92,7 @@ class Trial:
     The real messenger and clients, a real ledger file, real connections over TLS.
     """
 
-    def __init__(  # noqa: PLR0913 - what a trial varies
+    def __init__(
         self,
         provider: str,
         outage: Outage,
@@ -100,7 +100,6 @@ class Trial:
         *,
         fallback: str | None = None,
         speed: float,
-        pause: float,
     ) -> None:
         """Prepare everything; `speed` shortens all times alike."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +108,6 @@ class Trial:
         self._fallback = fallback
         self._folder = folder
         self._speed = speed
-        self._pause = pause
         self._simulator = Simulator()
         self._wire = Wire(self._simulator, folder)
         timing, self._timeouts = faster(speed)
@@ -206,7 +204,7 @@ class Trial:
             ),
             answered=answered,
         )
-        await self._pass(self._pause)
+        await self._pass(PAUSE)
         return storm
 
     async def _left(self) -> float:
@@ -272,20 +270,17 @@ async def run_all(
     cases: Sequence[tuple[str, Outage]],
     *,
     speed: float = 1,
-    pause: float = PAUSE,
 ) -> Courses:
     """Run each case with and without a fallback account, all at the same time.
 
-    `speed` shortens all times alike; `pause` (seconds) is what follows a storm.
+    `speed` shortens all times alike.
     """
 
     async def one(provider: str, outage: Outage, *, has_fallback: bool) -> Course:
         others = [key for key in PROVIDERS if key != provider]
         place = folder / f"{provider}_{outage.name}_{has_fallback}"
         fallback = others[0] if has_fallback else None
-        trial = Trial(
-            provider, outage, place, fallback=fallback, speed=speed, pause=pause
-        )
+        trial = Trial(provider, outage, place, fallback=fallback, speed=speed)
         return await trial.run()
 
     keys = [(*case, has_fallback) for case in cases for has_fallback in (True, False)]

@@ -12,7 +12,7 @@ from .wire import Break
 CASES = [(list(PROVIDERS)[n % len(PROVIDERS)], one) for n, one in enumerate(OUTAGES)]
 """Each outage happens to one provider; `script/reliability` tries them all."""
 
-SPEED = 5
+SPEED = 4
 
 MOST_IN_DOUBT = 2
 """Those of a storm whose requests left before anybody could know of the outage."""
@@ -39,7 +39,7 @@ async def found(
     """Return how all trials went; the first test that needs them runs them."""
     stash = request.config.stash
     if _COURSES not in stash:
-        stash[_COURSES] = await run_all(tmp_path, CASES, speed=SPEED, pause=0)
+        stash[_COURSES] = await run_all(tmp_path, CASES, speed=SPEED)
     return stash[_COURSES]
 
 
@@ -56,16 +56,12 @@ async def test_after_any_outage_every_alarm_has_arrived_once_or_is_in_doubt(
 async def test_with_a_fallback_account_alarms_arrive_while_the_outage_lasts(
     found: Courses, provider: str, outage: Outage
 ) -> None:
-    """Two at most are in doubt where requests arrive, and none in a later storm.
-
-    Or one, where the machine is so busy that the fallback account hangs as well.
-    """
+    """Two at most are in doubt where requests arrive, and none in a later storm."""
     course = found[provider, outage, True]
     most = 0 if isinstance(outage, Break) else MOST_IN_DOUBT
     assert course.first.in_doubt <= most
     assert course.first.arrived + course.first.in_doubt == ALARMS
-    assert course.second.arrived >= ALARMS - 1
-    assert course.second.in_doubt <= 1
+    assert (course.second.arrived, course.second.in_doubt) == (ALARMS, 0)
 
 
 @each_case

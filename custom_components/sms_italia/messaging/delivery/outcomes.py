@@ -209,11 +209,11 @@ def publish_news(
 ) -> None:
     """Notify of what an answer with these outcomes says of the account.
 
-    One that has another client meanwhile has other settings than were tried.
+    One that has another client by now has other credentials than were answered.
     """
     publish, account_id = context.events.publish, account.id
-    known = context.accounts.get(account_id)
-    is_current = known is not None and known.client is account.client
+    current = context.accounts.get(account_id)
+    is_current = current is not None and current.client is account.client
     if result.credit is not None:
         publish(CreditReported(account=account_id, balance=result.credit))
     taken = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
@@ -235,7 +235,7 @@ def publish_news(
         case NotSent(cause=Cause.HTTPS_REQUIRED):
             publish(HttpsRequired(account=account_id))
         case NotSent(retry_after=float() as seconds) if (
-            seconds > context.timing.longest_wait
+            is_current and seconds > context.timing.longest_wait
         ):
             publish(WaitRequested(account=account_id, seconds=seconds))
         case _:
