@@ -15,6 +15,7 @@ from .const import DOMAIN
 from .errors import provider_error_key
 from .messaging import (
     Account,
+    CallRefused,
     CredentialsRefused,
     CreditChanged,
     CreditReported,
@@ -232,6 +233,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 TotalsChanged()
                 | DayChanged()
                 | DailyLimitReached()
+                | CallRefused()
                 | WaitRequested()
                 | UndeliveredChanged()
             ):

@@ -49,6 +49,7 @@ from .model import (
     mask_number,
 )
 from .state import (
+    CallRefused,
     CredentialsRefused,
     CreditChanged,
     CreditReported,
@@ -67,6 +68,7 @@ __all__ = [
     "AccountOptions",
     "Acknowledgement",
     "BadTarget",
+    "CallRefused",
     "Clock",
     "CredentialsRefused",
     "CreditChanged",
