@@ -32,7 +32,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.sms_italia.const import CONF_DAILY_LIMIT
 from simulator import Fault, Simulator
 
-from .accounts import Accounts, until
+from .accounts import Accounts, arrived, until
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "blueprints" / "automation" / "sms_italia"
@@ -329,6 +329,37 @@ async def test_an_outage_is_not_reported_as_low_credit(
         )
     ]
     assert telephone.got == []
+
+
+# An alarm that escalates
+
+
+async def test_an_alarm_calls_the_first_member_and_a_second_one_joins(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, automate: Automate
+) -> None:
+    """A sensor that comes back from being unavailable is no alarm."""
+    await accounts.set_up(
+        "inviosmart",
+        entry_id="conto",
+        recipients=PEOPLE,
+        escalations={"Notte": [("conto", "anna"), ("conto", "bruno")]},
+    )
+    await automate(
+        "escalating_alarm",
+        {
+            "alert_entities": ["binary_sensor.leak", "binary_sensor.smoke"],
+            "escalation": "notify.notte",
+            "message": "Alarm: {{ alert_name }}",
+        },
+    )
+
+    await change(hass, "binary_sensor.leak", "off", "on")
+    await until(lambda: len(arrived(simulator)) == 1)
+    await change(hass, "binary_sensor.leak", "unavailable", "on")
+    await change(hass, "binary_sensor.smoke", "off", "on")
+    await until(lambda: len(arrived(simulator)) == 2)
+
+    assert arrived(simulator) == [(ANNA, "Alarm: Lavanderia")] * 2
 
 
 # An alarm with a picture

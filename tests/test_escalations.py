@@ -405,7 +405,11 @@ async def test_an_escalation_may_use_as_much_again_as_the_daily_limit(
     await until(lambda: state_of(hass, SENSOR) == "exhausted")
 
     assert called(simulator) == ["Carla", "Anna"]
-    assert sorted(issues(hass)) == ["daily_limit_reached", "escalation_exhausted"]
+    assert sorted(issues(hass)) == [
+        "daily_limit_reached",
+        "escalation_exhausted",
+        "undelivered",
+    ]
 
 
 async def test_a_run_ends_when_its_escalation_is_removed(

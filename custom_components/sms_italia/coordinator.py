@@ -17,6 +17,7 @@ from .const import DOMAIN
 from .errors import provider_error_key
 from .messaging import (
     Account,
+    CallRefused,
     CredentialsRefused,
     CreditChanged,
     CreditProved,
@@ -288,6 +289,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 TotalsChanged()
                 | DayChanged()
                 | DailyLimitReached()
+                | CallRefused()
                 | WaitRequested()
                 | UndeliveredChanged()
             ):

@@ -37,12 +37,14 @@ from .const import (
     DAILY_LIMIT_MAX,
     DOMAIN,
 )
+from .errors import refusal_error
 from .escalations import async_incomplete_escalations
 from .flows.account import async_check_credentials, encrypted_addresses
 from .flows.selectors import whole_number
 from .messaging import (
     Account,
     AccountOptions,
+    CallRefused,
     DailyLimitReached,
     DayChanged,
     Event,
@@ -489,27 +491,30 @@ def async_watch_account(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> Non
                 async_clear_daily_limit(hass, entry)
             case DailyLimitReached():
                 async_report_daily_limit(hass, entry, entry.runtime_data.account)
+            case CallRefused(error=err):
+                async_report_refused_call(hass, entry, refusal_error(err))
             case UndeliveredChanged():
-                check_undelivered()
+                _check_undelivered_later(hass, entry)
             case WaitRequested(seconds=seconds):
                 wait_issue.async_create(seconds)
             case _:
                 pass
 
-    @callback
-    def check_undelivered() -> None:
-        entry.async_create_background_task(
-            hass, async_check_undelivered(hass, entry.entry_id), f"{DOMAIN} undelivered"
-        )
-
     # What came while nobody listened stands in the ledger.
-    check_undelivered()
+    _check_undelivered_later(hass, entry)
     entry.async_on_unload(coordinator.async_add_listener(check_credit))
     entry.async_on_unload(coordinator.async_add_listener(check_https))
     entry.async_on_unload(_watch_members(hass, entry))
     entry.async_on_unload(coordinator.async_add_listener(wait_issue.async_check))
     entry.async_on_unload(
         entry.runtime_data.messenger.events.listen(entry.entry_id, handle_event)
+    )
+
+
+@callback
+def _check_undelivered_later(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
+    entry.async_create_background_task(
+        hass, async_check_undelivered(hass, entry.entry_id), f"{DOMAIN} undelivered"
     )
 
 

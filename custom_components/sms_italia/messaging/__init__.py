@@ -56,6 +56,7 @@ from .model import (
     mask_number,
 )
 from .state import (
+    CallRefused,
     CredentialsRefused,
     CreditChanged,
     CreditProved,
@@ -76,6 +77,7 @@ __all__ = [
     "AccountOptions",
     "Acknowledgement",
     "BadTarget",
+    "CallRefused",
     "Clock",
     "CredentialsRefused",
     "CreditChanged",

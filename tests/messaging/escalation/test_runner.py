@@ -24,7 +24,7 @@ from custom_components.sms_italia.messaging import (
 )
 from custom_components.sms_italia.messaging.escalation.storage import to_record
 from custom_components.sms_italia.messaging.ledger import Entry, Ledger
-from custom_components.sms_italia.messaging.state import DailyLimitReached
+from custom_components.sms_italia.messaging.state import CallRefused, DailyLimitReached
 from custom_components.sms_italia.providers import (
     ErrorKind,
     NotSent,
@@ -591,6 +591,12 @@ def test_calls_may_need_as_much_again_as_the_daily_limit(tmp_path: Path) -> None
         await wait(WAIT + 1)
         assert scene.run.state is RunState.EXHAUSTED, "and no more than that"
         assert scene.run.step == 5
+        refused = [
+            (event.account, event.error.reason)
+            for event in scene.harness.events
+            if isinstance(event, CallRefused)
+        ]
+        assert refused == [(MANY, Refusal.DAILY_LIMIT)] * 4, "each is reported"
 
     play(tmp_path, scenario, daily_limit=2)
 

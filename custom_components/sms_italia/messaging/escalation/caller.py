@@ -8,7 +8,7 @@ from ..compose import has_room
 from ..delivery import DeliveryContext
 from ..errors import Refusal, RequestRefusedError
 from ..model import SendRequest
-from ..state import DailyLimitReached
+from ..state import CallRefused, DailyLimitReached
 from .calls import FindMember, account_for, request_of
 from .model import Availability, Copy, Member, Run
 
@@ -86,7 +86,7 @@ class Caller:
         try:
             await self._send(request_of(run, copy, account, member, details))
         except RequestRefusedError as err:
-            return self._is_final(account.id, err.reason)
+            return self._is_final(account.id, err)
         except Exception as err:  # noqa: BLE001 - a fault of ours must not stop a run
             # The exception itself may carry what must not be logged.
             _LOGGER.error("Calling failed: %s", type(err).__name__)  # noqa: TRY400 - same reason
@@ -97,12 +97,12 @@ class Caller:
             self._events.publish(DailyLimitReached(account=account.id))
         return False
 
-    def _is_final(self, account_id: str, reason: Refusal) -> bool:
+    def _is_final(self, account_id: str, err: RequestRefusedError) -> bool:
         """Return whether a refusal ends a copy: an account may be loaded again."""
-        if reason is Refusal.ACCOUNT_NOT_LOADED:
+        if err.reason is Refusal.ACCOUNT_NOT_LOADED:
             return False
-        _LOGGER.warning("A call of an escalation was refused: %s", reason)
-        if reason is Refusal.DAILY_LIMIT:
+        self._events.publish(CallRefused(account=account_id, error=err))
+        if err.reason is Refusal.DAILY_LIMIT:
             self._events.publish(DailyLimitReached(account=account_id))
         return True
 

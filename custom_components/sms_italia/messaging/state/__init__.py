@@ -1,6 +1,7 @@
 """What is known of open messages, and who is notified when it changes."""
 
 from .events import (
+    CallRefused,
     CredentialsRefused,
     CreditChanged,
     CreditProved,
@@ -21,6 +22,7 @@ from .open_messages import Change, OpenMessages
 from .totals import DailyTotals
 
 __all__ = [
+    "CallRefused",
     "Change",
     "CredentialsRefused",
     "CreditChanged",

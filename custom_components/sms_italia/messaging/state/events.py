@@ -8,6 +8,7 @@ from decimal import Decimal
 import logging
 from traceback import format_tb
 
+from ..errors import RequestRefusedError
 from ..model import Message
 
 _LOGGER = logging.getLogger(__name__)
@@ -107,6 +108,14 @@ class DailyLimitReached:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallRefused:
+    """A call of an escalation was refused before a message existed."""
+
+    account: str
+    error: RequestRefusedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRequested:
     """A provider asks an account to wait for longer than messages wait for it."""
 
@@ -127,6 +136,7 @@ type Event = (
     | DayChanged
     | UndeliveredChanged
     | DailyLimitReached
+    | CallRefused
 )
 type Listener = Callable[[Event], None]
 
