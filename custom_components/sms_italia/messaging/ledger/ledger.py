@@ -410,6 +410,18 @@ class Ledger:
         except LedgerUnreadableError:
             return True
 
+    async def count_submitted(self, reference: str, dispatch: Dispatch) -> int | None:
+        """Return how many messages of a dispatch were last sent by a submission.
+
+        None if the ledger cannot be read.
+        """
+        try:
+            return await self._read(
+                lambda one: queries.count_submitted(one, reference, dispatch.id)
+            )
+        except LedgerUnreadableError:
+            return None
+
     async def keep_identity(self, account: str, identity: str) -> None:
         """Keep who an account is at its provider."""
         try:
