@@ -457,12 +457,13 @@ class Ledger:
         await self.flush()
         self._unwritten.forget(account)
         try:
-            await self._write(self._keeping())
+            keep = partial(self._file.keep_alone, self._unwritten.entry())
+            await self._write(partial(keep, self._clock.reading()))
             await self._forget(
                 await self._read(lambda one: queries.dispatches_of(one, account))
             )
             await self._write(lambda: self._file.forget_account(account))
-        except (sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
+        except (OSError, sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
 
     async def _forget(self, dispatches: Sequence[int]) -> None:
@@ -676,18 +677,14 @@ class Ledger:
             elif is_of_the_file(err):
                 self._unwritten.absorb(entry)
 
-    def _keeping(self) -> Callable[[], bool]:
-        """Return what keeps in the journal what is unwritten now, all or a part."""
-        entry, reading = self._unwritten.entry(), self._clock.reading()
-        return partial(self._file.keep, entry, reading)
-
     async def _keep_and_judge(self, errors: Sequence[Exception]) -> None:
         """Keep what could not be written, and say what is wrong."""
         if any(is_damage(err) for err in errors):
             _LOGGER.error("The SMS ledger is damaged: %s", name_of(errors[0]))
             self._is_damaged = True
             return
-        is_kept = await self._at_length(self._keeping())
+        entry, reading = self._unwritten.entry(), self._clock.reading()
+        is_kept = await self._at_length(partial(self._file.keep, entry, reading))
         if self._file.is_missing and not self._unwritten:
             self._try_again()
             return
