@@ -635,7 +635,7 @@ class Ledger:
         try:
             errors = await self._at_length(commit)
         except asyncio.CancelledError:
-            # What becomes of it is not known.
+            # Whether it was written is not known.
             self._absorb(together)
             raise
         self._is_overdue = any(errors) and loop.time() - began > LONGEST
