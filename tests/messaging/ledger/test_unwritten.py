@@ -72,8 +72,11 @@ async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_late
     assert shelf.trouble() is None
     with full_disk(16 * 1024):
         await shelf.add(7, text=LONG)
-    assert shelf.troubles == [LedgerTrouble.UNRECORDED] * 2
-    assert shelf.trouble() is LedgerTrouble.UNRECORDED
+    unrecorded = LedgerTrouble.UNRECORDED
+    assert shelf.troubles == [unrecorded, None, unrecorded]
+    # Also if it ends while the ledger is closed.
+    await shelf.reopen()
+    assert shelf.troubles == [unrecorded, None, unrecorded, None]
 
 
 async def test_the_changes_of_a_message_that_was_not_on_disk_are_not_lost(

@@ -82,16 +82,16 @@ class Ledger:
     """Keeps messages at `path`; all methods are for the event loop.
 
     A ledger that cannot be written never stops a send: the trouble is logged and
-    reported to `on_trouble` once, and `record` returns as if nothing had happened, in a
-    moment at the latest. What could not be written is kept in the journal, and written
-    as soon as the file can be. A file that turns out to be damaged is set aside, and a
-    new one begun.
+    reported to `on_trouble` once, None when it is over, and `record` returns as if
+    nothing had happened, in a moment at the latest. What could not be written is kept
+    in the journal, and written as soon as the file can be. A file that turns out to be
+    damaged is set aside, and a new one begun.
     """
 
     def __init__(
         self,
         path: Path,
-        on_trouble: Callable[[LedgerTrouble], None],
+        on_trouble: Callable[[LedgerTrouble | None], None],
         clock: Clock,
         *,
         mark: Path | None = None,
@@ -149,7 +149,6 @@ class Ledger:
         self._threads = _Threads()
         self._today = today
         self._known = self._unwritten.ids
-        self._trouble = None
         self._is_overdue = False
         self._on_opened = on_opened
         opening = self._threads.writing.do(partial(self._file.open, today))
@@ -201,9 +200,9 @@ class Ledger:
             self._unwritten.absorb(opened.unwritten)
         match opened.trouble:
             case None:
-                self._trouble = None
+                self._recovered()
             case LedgerTrouble.SET_ASIDE as trouble:
-                self._trouble = None
+                self._recovered()
                 self._on_trouble(trouble)
             case trouble:
                 self._trouble = trouble
@@ -689,7 +688,7 @@ class Ledger:
             self._try_again()
             return
         if not errors and not self._file.is_missing:
-            self._trouble = None
+            self._recovered()
             return
         reason = name_of(errors[0]) if errors else "there is no file"
         if is_kept and all(map(is_of_the_file, errors)):
@@ -707,6 +706,12 @@ class Ledger:
         self._trouble = trouble
         _LOGGER.error("The SMS ledger cannot be written: %s", reason)
         self._on_trouble(trouble)
+
+    def _recovered(self) -> None:
+        """Report that a trouble is over, if there was one."""
+        if self._trouble is not None:
+            self._trouble = None
+            self._on_trouble(None)
 
     def _try_again(self) -> None:
         """Commit what is unwritten in a while, if nothing is recorded before."""
