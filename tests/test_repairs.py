@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -1239,6 +1240,19 @@ async def test_trouble_with_the_ledger_is_an_issue_until_it_is_confirmed(  # noq
     done = await dialog.go_on()
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
+
+
+async def test_trouble_with_the_ledger_that_ends_is_no_issue_any_more(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    account = await accounts.set_up("smshosting")
+    with closing(sqlite3.connect(ledger_of(hass), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await send(hass, account, "Uno")
+        await until(lambda: list(issues(hass)) == ["ledger_unwritable"])
+        other.execute("ROLLBACK")
+    await send(hass, account, "Due")
+    await until(lambda: not issues(hass))
 
 
 async def test_what_waited_in_a_restored_backup_is_listed_and_can_be_sent(

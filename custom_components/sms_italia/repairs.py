@@ -338,8 +338,17 @@ async def async_create_fix_flow(
 
 
 @callback
-def async_report_ledger_trouble(hass: HomeAssistant, trouble: LedgerTrouble) -> None:
-    """Create the issue of a ledger that is not as it should be."""
+def async_report_ledger_trouble(
+    hass: HomeAssistant, trouble: LedgerTrouble | None
+) -> None:
+    """Create the issue of a ledger that is not as it should be; None ends it.
+
+    That a file was set aside stays one until somebody confirms it.
+    """
+    for other in set(LedgerTrouble) - {LedgerTrouble.SET_ASIDE, trouble}:
+        ir.async_delete_issue(hass, DOMAIN, f"ledger_{other}")
+    if trouble is None:
+        return
     ir.async_create_issue(
         hass,
         DOMAIN,

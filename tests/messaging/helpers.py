@@ -207,7 +207,7 @@ class Harness:
     timing: Timing = TIMING
     ledger: Path
     messenger: Messenger
-    troubles: list[LedgerTrouble]
+    troubles: list[LedgerTrouble | None]
     events: list[Event]
     statuses: dict[int, list[Status]]
     expected: set[str]
@@ -219,7 +219,7 @@ class Harness:
     def build(cls, folder: Path, clock: Time | None = None) -> Harness:
         """Return a harness whose messenger has no account yet."""
         clock = clock or Time()
-        troubles, expected = list[LedgerTrouble](), set[str]()
+        troubles, expected = list[LedgerTrouble | None](), set[str]()
         members = dict[Member, MemberDetails]()
         ledger = folder / "storage" / "sms.db"
         return cls(

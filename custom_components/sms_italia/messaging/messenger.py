@@ -46,7 +46,7 @@ class Messenger:
         ledger_path: Path,
         clock: Clock,
         timing: Timing,
-        on_ledger_trouble: Callable[[LedgerTrouble], None],
+        on_ledger_trouble: Callable[[LedgerTrouble | None], None],
         *,
         ledger_mark: Path | None = None,
         is_expected: Callable[[str], bool] = lambda _: False,

@@ -207,7 +207,7 @@ class Stage(StrEnum):
     ACCEPTED = "accepted"
     """A provider accepted it and reports about it under `provider_id`."""
     IN_DOUBT = "in_doubt"
-    """It may have been sent; no provider ID is known."""
+    """A request for it ended without a clear answer: it may have been sent."""
     CLOSED = "closed"
     """Nothing more is done or asked about it."""
 

@@ -40,7 +40,7 @@ class Shelf:
     def __init__(self, path: Path) -> None:
         """Keep it at this path."""
         self.path = path
-        self.troubles: list[LedgerTrouble] = []
+        self.troubles: list[LedgerTrouble | None] = []
         self.ledger = Ledger(path, self.troubles.append, Clock(), mark=mark_of(path))
 
     async def open(self) -> Opened:

@@ -185,7 +185,7 @@ async def test_without_a_folder_to_write_to_the_ledger_is_kept_in_memory(
 async def test_a_sound_ledger_that_is_locked_is_not_set_aside(tmp_path: Path) -> None:
     """What keeps it from being opened is not the file's fault."""
     path = tmp_path / "ledger.db"
-    troubles: list[LedgerTrouble] = []
+    troubles: list[LedgerTrouble | None] = []
     first = Ledger(path, troubles.append, Clock())
     await first.open("2026-11-23")
     await first.close()

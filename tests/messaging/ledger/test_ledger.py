@@ -386,7 +386,7 @@ async def test_a_fault_of_ours_while_damage_is_set_aside_keeps_nobody_waiting(
     """Neither whoever met the damage, nor what is recorded meanwhile."""
     meanwhile: list[asyncio.Task[Message]] = []
 
-    def break_down(_trouble: LedgerTrouble) -> None:
+    def break_down(_trouble: LedgerTrouble | None) -> None:
         raise RuntimeError(TEXT)
 
     def remember() -> Remembered:

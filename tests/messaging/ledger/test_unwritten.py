@@ -9,6 +9,7 @@ from decimal import Decimal
 import logging
 from pathlib import Path
 import random
+import secrets
 import sqlite3
 
 from hypothesis import given, settings, strategies as st
@@ -72,8 +73,11 @@ async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_late
     assert shelf.trouble() is None
     with full_disk(16 * 1024):
         await shelf.add(7, text=LONG)
-    assert shelf.troubles == [LedgerTrouble.UNRECORDED] * 2
-    assert shelf.trouble() is LedgerTrouble.UNRECORDED
+    unrecorded = LedgerTrouble.UNRECORDED
+    assert shelf.troubles == [unrecorded, None, unrecorded]
+    # Also if it ends while the ledger is closed.
+    await shelf.reopen()
+    assert shelf.troubles == [unrecorded, None, unrecorded, None]
 
 
 async def test_the_changes_of_a_message_that_was_not_on_disk_are_not_lost(
@@ -285,6 +289,21 @@ def test_the_journal_gives_nothing_that_is_written_wiped_or_anothers(
     journal.wipe()
     assert kept_in(path) is None
     assert not any(path.read_bytes())
+
+
+def test_of_what_is_forgotten_nothing_is_left_in_the_journal(tmp_path: Path) -> None:
+    """Neither in the other slot nor behind what is shorter than it was."""
+    path = tmp_path / "sms.journal"
+    texts = (secrets.token_hex(5000) for _ in range(4))
+    dispatches = (a_dispatch(index, text=text) for index, text in enumerate(texts, 1))
+    long = [Entry(messages=(a_message(one),)) for one in dispatches]
+    journal = a_journal(path, *long)
+    journal.write_alone(FIRST, READING)
+    clean = tmp_path / "clean.journal"
+    other = a_journal(clean)
+    other.sequence = journal.sequence - 1
+    other.write(FIRST, READING)
+    assert path.read_bytes() == clean.read_bytes()
 
 
 def test_numbers_of_states_go_on_after_those_that_the_ledger_holds(

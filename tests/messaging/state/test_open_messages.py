@@ -905,7 +905,7 @@ def compare(desk: Desk, model: Model) -> None:
 async def go_through(steps: list[Step]) -> None:
     """Do the steps and compare with the model after each, the ledger at the end."""
     time, model = AtNoon(), Model()
-    troubles: list[LedgerTrouble] = []
+    troubles: list[LedgerTrouble | None] = []
     ledger = Ledger(Path(":memory:"), troubles.append, Clock())
     desk = await Desk(ledger, Clock(wall=time.now, steady=time.now), time).load()
     try:

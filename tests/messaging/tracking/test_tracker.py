@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 import gc
+import sqlite3
 import weakref
 
 import pytest
@@ -476,21 +477,49 @@ async def test_a_clock_that_is_set_does_not_settle_a_doubt(harness: Harness) -> 
     assert harness.requests(REFERENCE) == 2
 
 
-async def test_a_doubt_of_before_a_restart_is_given_its_time_again(
+@pytest.mark.parametrize("restart", [False, True])
+async def test_neither_a_restart_nor_a_changed_account_gives_a_doubt_its_time_again(
+    harness: Harness,
+    restart: bool,  # noqa: FBT001 - both ways
+) -> None:
+    async def come_again() -> None:
+        if restart:
+            await harness.messenger.close()
+            harness.use()
+        await harness.attach(REFERENCE)
+        asked = harness.requests(REFERENCE, Operation.STATUS)
+        await until(lambda: harness.requests(REFERENCE, Operation.STATUS) >= asked + 2)
+
+    harness.client(REFERENCE).reply(Lost.REQUEST)
+    await harness.attach(REFERENCE)
+    message = await harness.one(REFERENCE)
+    for _ in range(3):
+        harness.time.pass_by(harness.timing.never_came / 4)
+        await come_again()
+    assert (await harness.latest(message)).stage is Stage.IN_DOUBT
+    harness.time.pass_by(harness.timing.never_came / 4)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
+async def test_what_is_left_of_a_large_submission_is_given_as_long_after_a_restart(
     harness: Harness,
 ) -> None:
     harness.client(REFERENCE).reply(Lost.REQUEST)
     await harness.attach(REFERENCE)
-    message = await harness.one(REFERENCE)
+    messages = await harness.send(REFERENCE, *numbers(11))
     await harness.messenger.close()
-    harness.time.pass_by(harness.timing.never_came)
+    with closing(sqlite3.connect(harness.ledger)) as database, database:
+        database.execute(
+            "UPDATE messages SET stage = 'closed' WHERE id <> ?", (messages[0].id,)
+        )
     harness.use()
     await harness.attach(REFERENCE)
+    harness.time.pass_by(harness.timing.never_came)
     asked = harness.requests(REFERENCE, Operation.STATUS)
     await until(lambda: harness.requests(REFERENCE, Operation.STATUS) >= asked + 4)
-    assert (await harness.latest(message)).stage is Stage.IN_DOUBT
-    harness.time.pass_by(harness.timing.never_came)
-    await harness.until_kept(message, stage=Stage.ACCEPTED)
+    assert harness.requests(REFERENCE) == 1
+    harness.time.pass_by(harness.timing.never_came_bulk)
+    await harness.until_kept(messages[0], stage=Stage.ACCEPTED)
 
 
 async def test_a_doubt_stays_one_while_the_provider_does_not_answer(

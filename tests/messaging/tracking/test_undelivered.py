@@ -121,6 +121,40 @@ async def test_a_doubt_that_ends_soon_is_not_reported(harness: Harness) -> None:
     assert not reports(harness)
 
 
+async def test_a_doubt_that_lasts_is_logged_once_and_listed_after_each_start(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.use(timing=replace(STILL, report_doubt=0.1))
+    harness.client(REFERENCE).reply(Lost.REQUEST)
+    await harness.attach(REFERENCE)
+    await harness.one(REFERENCE)
+    await until(lambda: reports(harness) == 1)
+    for _ in range(2):
+        await harness.messenger.close()
+        harness.use()
+        harness.events.clear()
+        await harness.attach(REFERENCE)
+        await until(lambda: reports(harness))
+        assert await listed(harness, REFERENCE) == [(NUMBER, Status.UNCERTAIN)]
+    assert warnings(caplog) == [
+        "Reference: the message to ***567 is uncertain (no_answer)"
+    ]
+
+
+async def test_a_doubt_is_logged_after_a_start_if_it_had_not_lasted_before(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.use(timing=STILL)
+    harness.client(REFERENCE).reply(Lost.REQUEST)
+    await harness.attach(REFERENCE)
+    await harness.one(REFERENCE)
+    await harness.messenger.close()
+    harness.use(timing=replace(STILL, report_doubt=0.5))
+    await harness.attach(REFERENCE)
+    await until(lambda: warnings(caplog))
+    assert "Reference: " in warnings(caplog)[0]
+
+
 async def test_what_the_user_cancelled_is_not_reported(harness: Harness) -> None:
     harness.use(timing=STILL)
     harness.client(ONE).always(NotSent(kind=ErrorKind.UNAVAILABLE))

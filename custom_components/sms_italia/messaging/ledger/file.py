@@ -365,6 +365,16 @@ class LedgerFile:
             return entry is None
         return True
 
+    def keep_alone(self, entry: Entry | None, reading: ClockReading) -> None:
+        """Keep in the journal all that the file lacks, and nothing of before.
+
+        Raises OSError if something of before may be left.
+        """
+        if entry is None:
+            self._journal.wipe()
+        else:
+            self._journal.write_alone(entry, reading)
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what is done to the database within, or roll it back."""

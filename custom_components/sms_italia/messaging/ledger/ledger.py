@@ -83,16 +83,16 @@ class Ledger:
     """Keeps messages at `path`; all methods are for the event loop.
 
     A ledger that cannot be written never stops a send: the trouble is logged and
-    reported to `on_trouble` once, and `record` returns as if nothing had happened, in a
-    moment at the latest. What could not be written is kept in the journal, and written
-    as soon as the file can be. A file that turns out to be damaged is set aside, and a
-    new one begun.
+    reported to `on_trouble` once, None when it is over, and `record` returns as if
+    nothing had happened, in a moment at the latest. What could not be written is kept
+    in the journal, and written as soon as the file can be. A file that turns out to be
+    damaged is set aside, and a new one begun.
     """
 
     def __init__(
         self,
         path: Path,
-        on_trouble: Callable[[LedgerTrouble], None],
+        on_trouble: Callable[[LedgerTrouble | None], None],
         clock: Clock,
         *,
         mark: Path | None = None,
@@ -150,7 +150,6 @@ class Ledger:
         self._threads = _Threads()
         self._today = today
         self._known = self._unwritten.ids
-        self._trouble = None
         self._is_overdue = False
         self._on_opened = on_opened
         opening = self._threads.writing.do(partial(self._file.open, today))
@@ -202,9 +201,9 @@ class Ledger:
             self._unwritten.absorb(opened.unwritten)
         match opened.trouble:
             case None:
-                self._trouble = None
+                self._recovered()
             case LedgerTrouble.SET_ASIDE as trouble:
-                self._trouble = None
+                self._recovered()
                 self._on_trouble(trouble)
             case trouble:
                 self._trouble = trouble
@@ -429,6 +428,18 @@ class Ledger:
         except LedgerUnreadableError:
             return True
 
+    async def count_submitted(self, reference: str, dispatch: Dispatch) -> int | None:
+        """Return how many messages of a dispatch were last sent by a submission.
+
+        None if the ledger cannot be read.
+        """
+        try:
+            return await self._read(
+                lambda one: queries.count_submitted(one, reference, dispatch.id)
+            )
+        except LedgerUnreadableError:
+            return None
+
     async def keep_identity(self, account: str, identity: str) -> None:
         """Keep who an account is at its provider."""
         try:
@@ -472,12 +483,13 @@ class Ledger:
         await self.flush()
         self._unwritten.forget(account)
         try:
-            await self._write(self._keeping())
+            keep = partial(self._file.keep_alone, self._unwritten.entry())
+            await self._write(partial(keep, self._clock.reading()))
             await self._forget(
                 await self._read(lambda one: queries.dispatches_of(one, account))
             )
             await self._write(lambda: self._file.forget_account(account))
-        except (sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
+        except (OSError, sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
 
     async def _forget(self, dispatches: Sequence[int]) -> None:
@@ -649,7 +661,7 @@ class Ledger:
         try:
             errors = await self._at_length(commit)
         except asyncio.CancelledError:
-            # What becomes of it is not known.
+            # Whether it was written is not known.
             self._absorb(together)
             raise
         self._is_overdue = any(errors) and loop.time() - began > LONGEST
@@ -691,23 +703,19 @@ class Ledger:
             elif is_of_the_file(err):
                 self._unwritten.absorb(entry)
 
-    def _keeping(self) -> Callable[[], bool]:
-        """Return what keeps in the journal what is unwritten now, all or a part."""
-        entry, reading = self._unwritten.entry(), self._clock.reading()
-        return partial(self._file.keep, entry, reading)
-
     async def _keep_and_judge(self, errors: Sequence[Exception]) -> None:
         """Keep what could not be written, and say what is wrong."""
         if any(is_damage(err) for err in errors):
             _LOGGER.error("The SMS ledger is damaged: %s", name_of(errors[0]))
             self._is_damaged = True
             return
-        is_kept = await self._at_length(self._keeping())
+        entry, reading = self._unwritten.entry(), self._clock.reading()
+        is_kept = await self._at_length(partial(self._file.keep, entry, reading))
         if self._file.is_missing and not self._unwritten:
             self._try_again()
             return
         if not errors and not self._file.is_missing:
-            self._trouble = None
+            self._recovered()
             return
         reason = name_of(errors[0]) if errors else "there is no file"
         if is_kept and all(map(is_of_the_file, errors)):
@@ -725,6 +733,12 @@ class Ledger:
         self._trouble = trouble
         _LOGGER.error("The SMS ledger cannot be written: %s", reason)
         self._on_trouble(trouble)
+
+    def _recovered(self) -> None:
+        """Report that a trouble is over, if there was one."""
+        if self._trouble is not None:
+            self._trouble = None
+            self._on_trouble(None)
 
     def _try_again(self) -> None:
         """Commit what is unwritten in a while, if nothing is recorded before."""

@@ -207,6 +207,15 @@ def knows_reference(database: sqlite3.Connection, reference: str) -> bool:
     return found is not None
 
 
+def count_submitted(database: sqlite3.Connection, reference: str, dispatch: int) -> int:
+    """Return how many messages of a dispatch were last sent by a submission."""
+    (count,) = database.execute(
+        "SELECT count(*) FROM messages WHERE dispatch = ? AND submission = ?",
+        (dispatch, reference),
+    ).fetchone()
+    return int(count)
+
+
 def old_dispatches(
     database: sqlite3.Connection, account: str, before: float
 ) -> list[int]:

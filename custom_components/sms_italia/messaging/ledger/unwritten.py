@@ -186,6 +186,7 @@ class Journal:
         self._path = path
         self._owner = b""
         self._is_blank = True
+        self._length = 0
         self.sequence = 0
 
     def read(self, owner: bytes, written: int) -> Kept | None:
@@ -245,6 +246,16 @@ class Journal:
         self._is_blank = False
         self._overwrite(sequence % 2 * _SLOT, header + payload)
         self.sequence = sequence
+        self._length = len(header) + len(payload)
+        return is_whole
+
+    def write_alone(self, entry: Entry, reading: ClockReading) -> bool:
+        """Keep an entry as `write` does, and overwrite all else that is there."""
+        is_whole = self.write(entry, reading)
+        if self._owner:
+            start = self.sequence % 2 * _SLOT
+            self._overwrite(start + self._length, bytes(_SLOT - self._length))
+            self._overwrite(_SLOT - start, bytes(_SLOT))
         return is_whole
 
     def wipe(self) -> None:

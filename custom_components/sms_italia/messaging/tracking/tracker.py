@@ -58,6 +58,7 @@ class Tracker:
         """Follow the open messages of the account, and those to come."""
         self._account = account
         self._open = context.open_messages
+        self._ledger = context.ledger
         self._events = context.events
         self._clock = context.clock
         self._timing = context.timing
@@ -181,7 +182,7 @@ class Tracker:
             if message.last_account != self._account.id or not self._follows(message):
                 continue
             if message.stage is Stage.IN_DOUBT and message.submission is not None:
-                self._doubted.setdefault(message.submission, self._never_came(message))
+                self._doubted.setdefault(message.submission, message.changed_at)
             if message.submission in self._reported_early:
                 self._set_due(message.id, now)
             else:
@@ -191,13 +192,18 @@ class Tracker:
             self._reported_early.difference_update(one.submission for one in messages)
         self._set_alarm()
 
-    def _never_came(self, message: Message) -> float:
-        """Return when what is not found of a submission in doubt never came."""
-        together = len(self._open.of_submission(message.submission or ""))
-        is_bulk = together > _MOST_IN_SMALL or message.group is not None
-        timing = self._timing
-        pause = timing.never_came_bulk if is_bulk else timing.never_came
-        return self._clock.now() + pause
+    async def _never_came(self, reference: str, message: Message) -> bool:
+        """Return whether what is not found now of a submission in doubt never came.
+
+        `message` is one of it. How many they were the ledger knows: some may be closed.
+        """
+        age = self._clock.now() - self._doubted.get(reference, inf)
+        if age < self._timing.never_came or age >= self._timing.never_came_bulk:
+            return age >= self._timing.never_came_bulk
+        if message.group is not None:
+            return False
+        together = await self._ledger.count_submitted(reference, message.dispatch)
+        return together is not None and together <= _MOST_IN_SMALL
 
     def _follows(self, message: Message) -> bool:
         """Return whether the provider is still to be asked about a message."""
@@ -362,7 +368,7 @@ class Tracker:
         not by the time that it must have was not sent, and goes back into the outbox
         unless it is from a backup.
         """
-        is_missing = self._clock.now() >= self._doubted.get(reference, inf)
+        is_missing = await self._never_came(reference, messages[0])
         reports = await self._found_reports(reference, messages[0])
         found = {report.ref.recipient: report for report in reports}
         unsent: list[Message] = []

@@ -1,7 +1,7 @@
 """Reporting what was not delivered, so that nothing ends in silence."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 import logging
 
 from ...providers import Status
@@ -15,6 +15,20 @@ _LOGGER = logging.getLogger(__name__)
 
 _MOST = 1000
 """Messages of an account that are listed at most."""
+
+_NOT_LOADED = "an account that is not loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A message that is uncertain, and when that is reported if it still is.
+
+    One that `is_news` is logged then.
+    """
+
+    moment: float
+    message: Message
+    is_news: bool
 
 
 class Undelivered:
@@ -34,7 +48,7 @@ class Undelivered:
         self._clock = context.clock
         self._tasks = context.tasks
         self._patience = context.timing.report_doubt
-        self._doubts: dict[int, tuple[float, Message]] = {}
+        self._doubts: dict[int, _Doubt] = {}
         self._alarm = Alarm(context.clock, self._report_doubts)
         self._open.subscribe(
             self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.CLOSED
@@ -69,8 +83,7 @@ class Undelivered:
         for message in messages:
             self._doubts.pop(message.id, None)
         await self._ledger.mark_seen(messages)
-        for account in {one.dispatch.account for one in messages}:
-            self._events.publish(UndeliveredChanged(account=account))
+        self._notify(messages)
 
     def stop(self) -> None:
         """Report no doubt any more; those of open messages are when they are loaded."""
@@ -88,25 +101,29 @@ class Undelivered:
             if not message.is_undelivered:
                 continue
             if message.status is Status.UNCERTAIN:
-                self._wait_for_end(message)
+                self._wait_for_end(message, is_loaded=change.before is None)
             elif not self._open.is_watched(message):
                 ended.append(message)
         self._report(ended)
 
-    def _wait_for_end(self, message: Message) -> None:
+    def _wait_for_end(self, message: Message, *, is_loaded: bool) -> None:
+        """Report a doubt if it lasts; one that did before the start is no news."""
         moment = message.changed_at + self._patience
-        self._doubts[message.id] = (moment, message)
+        is_news = not is_loaded or moment > self._clock.now()
+        self._doubts[message.id] = _Doubt(moment, message, is_news)
         self._alarm.set(moment)
 
     def _report_doubts(self) -> None:
         """Report the messages that have been uncertain for long enough."""
         now = self._clock.now()
-        due = [one for moment, one in self._doubts.values() if moment <= now]
-        for message in due:
-            del self._doubts[message.id]
-        self._report([one for one in due if self._is_uncertain(one)])
+        due = [one for one in self._doubts.values() if one.moment <= now]
+        for doubt in due:
+            del self._doubts[doubt.message.id]
+        lasting = [one for one in due if self._is_uncertain(one.message)]
+        self._report([one.message for one in lasting if one.is_news])
+        self._notify(one.message for one in lasting if not one.is_news)
         if self._doubts:
-            self._alarm.set(min(moment for moment, _ in self._doubts.values()))
+            self._alarm.set(min(one.moment for one in self._doubts.values()))
 
     def _is_uncertain(self, message: Message) -> bool:
         """Return whether a message still is; what is sent again is queued."""
@@ -115,17 +132,17 @@ class Undelivered:
 
     def _report(self, messages: Sequence[Message]) -> None:
         """Log that messages were not delivered, and notify of it."""
-        by_account: dict[str, list[Message]] = defaultdict(list)
-        for message in messages:
-            by_account[message.dispatch.account].append(message)
-        for account_id, of_account in by_account.items():
-            account = self._accounts.get(account_id)
-            for one in of_account:
-                _LOGGER.warning(
-                    "%s: the message to %s is %s (%s)",
-                    account.name if account else account_id,
-                    one.shown_number,
-                    one.status,
-                    one.error or one.detail or "no reason reported",
-                )
-            self._events.publish(UndeliveredChanged(account=account_id))
+        for one in messages:
+            account = self._accounts.get(one.dispatch.account)
+            _LOGGER.warning(
+                "%s: the message to %s is %s (%s)",
+                account.name if account else _NOT_LOADED,
+                one.shown_number,
+                one.status,
+                one.error or one.detail or "no reason reported",
+            )
+        self._notify(messages)
+
+    def _notify(self, messages: Iterable[Message]) -> None:
+        for account in dict.fromkeys(one.dispatch.account for one in messages):
+            self._events.publish(UndeliveredChanged(account=account))
