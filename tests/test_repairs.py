@@ -747,6 +747,8 @@ async def test_an_address_without_https_stays_as_it_is(  # noqa: PLR0913 - fixtu
     end = await dialog.choose("try_https")
 
     assert (end["type"], end["reason"]) == ("abort", "no_https")
+    reason = "No usable answer" if is_known else "These credentials were refused"
+    assert end["description_placeholders"]["reason"].startswith(reason)
     assert account.data == before
     assert not issues(hass)["clear_text_address"].dismissed_version
 

@@ -19,6 +19,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
 from yarl import URL
 
@@ -30,7 +31,11 @@ from .const import (
     DAILY_LIMIT_MAX,
     DOMAIN,
 )
-from .flows.account import async_check_credentials, encrypted_addresses
+from .flows.account import (
+    CredentialsRefusal,
+    async_check_credentials,
+    encrypted_addresses,
+)
 from .flows.selectors import whole_number
 from .messaging import (
     Account,
@@ -202,12 +207,26 @@ class _HttpsFixFlow(_FixFlow):
         if (entry := self._entry) is None:
             return self._abort_removed()
         provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+        refusal: CredentialsRefusal | None = None
         for url in encrypted_addresses(provider, entry.data[CONF_URL]):
             data = {**entry.data, CONF_URL: url}
             settings = read_settings(provider, data, entry.options)
-            if await async_check_credentials(self.hass, provider, settings) is None:
+            refusal = await async_check_credentials(self.hass, provider, settings)
+            if refusal is None:
                 return self._update_account(entry, data=data)
-        return self.async_abort(reason="no_https")
+        return self.async_abort(
+            reason="no_https",
+            description_placeholders={"reason": await self._reason(refusal)},
+        )
+
+    async def _reason(self, refusal: CredentialsRefusal | None) -> str:
+        """Return why the credentials were not confirmed, as the account's form says."""
+        if refusal is None:
+            return "-"
+        language = self.hass.config.language
+        texts = await async_get_translations(self.hass, language, "config", {DOMAIN})
+        text = texts[f"component.{DOMAIN}.config.error.{refusal.error}"]
+        return text.format(detail=refusal.detail)
 
 
 class _HttpsRequiredFixFlow(_HttpsFixFlow):
