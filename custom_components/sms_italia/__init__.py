@@ -19,6 +19,7 @@ from .messaging import Clock, Messenger, Timing
 from .reloads import async_will_be_loaded
 from .repairs import (
     async_check_settings,
+    async_check_undelivered,
     async_clear_account,
     async_report_ledger_trouble,
     async_watch_account,
@@ -53,6 +54,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     hass.data[MESSENGER] = messenger
     hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)
     await refused_calls.async_load()
+
+    # Those of the accounts are checked when these are set up.
+    await async_check_undelivered(hass, "")
 
     async def close(_event: Event) -> None:
         await messenger.close()

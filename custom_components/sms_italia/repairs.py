@@ -287,11 +287,16 @@ class _UndeliveredFixFlow(_FixFlow):
     async def async_step_send_again(
         self, _user_input: _Input = None
     ) -> RepairsFlowResult:
-        """Send the messages again, as new ones; what is refused stays listed."""
+        """Send the messages again, as new ones; what is refused stays listed.
+
+        What somebody has seen since is not sent: it may have been sent again there.
+        """
         self._forget_refused()
         messenger = self.hass.data[MESSENGER]
+        found = await _undelivered(self.hass, self._account)
+        left = {message.id for message in found.messages}
         results = await asyncio.gather(
-            *(messenger.resend(message.id) for message in self._messages),
+            *(messenger.resend(one.id) for one in self._messages if one.id in left),
             return_exceptions=True,
         )
         for result in results:
@@ -302,14 +307,19 @@ class _UndeliveredFixFlow(_FixFlow):
                     raise result
                 case _:
                     messenger.undelivered.answered(result)
-        if (await _undelivered(self.hass, self._account)).total:
-            return self.async_abort(reason="not_all_sent")
-        return self.async_create_entry(data={})
+        return await self._end("not_all_sent")
 
     async def async_step_dismiss(self, _user_input: _Input = None) -> RepairsFlowResult:
         """Take what was listed off the list."""
         self._forget_refused()
         await self.hass.data[MESSENGER].undelivered.mark_seen(self._messages)
+        return await self._end("more_listed")
+
+    async def _end(self, reason_to_stay: str) -> RepairsFlowResult:
+        """Close the issue, unless something is listed still, or since."""
+        await async_check_undelivered(self.hass, self._account)
+        if ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id):
+            return self.async_abort(reason=reason_to_stay)
         return self.async_create_entry(data={})
 
     def _forget_refused(self) -> None:

@@ -11,6 +11,7 @@ from custom_components.sms_italia.messaging import (
     BadTarget,
     Message,
     NumberProblem,
+    Refusal,
     RequestRefusedError,
     UndeliveredChanged,
 )
@@ -262,6 +263,22 @@ async def test_a_message_sent_again_is_a_new_one_and_no_longer_listed(
     assert again.status is Status.QUEUED
     assert harness.arrived(ONE) == [(NUMBER, TEXT)] * 2
     assert await listed(harness) == []
+
+
+async def test_a_message_that_is_being_sent_again_is_not_sent_a_third_time(
+    harness: Harness,
+) -> None:
+    """The first request may be answered many seconds later."""
+    harness.use(timing=QUICK)
+    message = await reported_as_failed(harness)
+    await harness.until_kept(message, status=Status.FAILED)
+    resend = harness.messenger.resend
+    results = await asyncio.gather(
+        resend(message.id), resend(message.id), return_exceptions=True
+    )
+    refused = [one for one in results if isinstance(one, RequestRefusedError)]
+    assert [one.reason for one in refused] == [Refusal.BEING_RESENT]
+    assert harness.arrived(ONE) == [(NUMBER, TEXT)] * 2
 
 
 async def test_what_is_refused_when_it_is_sent_again_stays_listed(
