@@ -185,6 +185,28 @@ async def test_what_a_caller_that_goes_away_does_not_see_is_reported(
     assert await listed(harness, PLAIN) == [("+39899123456", Status.FAILED)]
 
 
+@pytest.mark.parametrize("account", [ONE, REFERENCE, PLAIN])
+async def test_a_doubt_of_before_a_restart_is_not_listed_before_its_time(
+    harness: Harness, caplog: pytest.LogCaptureFixture, account: str
+) -> None:
+    """Also one that nobody can be asked about, which is closed at once."""
+    harness.use(timing=replace(STILL, report_doubt=0.5))
+    harness.client(account).reply(Lost.ANSWER)
+    await harness.attach(account)
+    await harness.one(account)
+    await harness.messenger.close()
+    harness.use()
+    await harness.attach(account)
+    assert await listed(harness, account) == []
+    assert not warnings(caplog)
+
+    await until(lambda: reports(harness))
+
+    assert await listed(harness, account) == [(NUMBER, Status.UNCERTAIN)]
+    assert await listed(harness, account) == [(NUMBER, Status.UNCERTAIN)]
+    assert len(warnings(caplog)) == 1
+
+
 async def test_the_list_survives_a_restart_until_it_is_seen(harness: Harness) -> None:
     harness.use(timing=QUICK)
     message = await reported_as_failed(harness)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 import logging
 
 from ...providers import Status
@@ -36,6 +37,8 @@ class Undelivered:
         self._patience = context.timing.report_doubt
         self._doubts: dict[int, tuple[float, Message]] = {}
         self._alarm = Alarm(context.clock, self._report_doubts)
+        self._began = context.clock.wall()
+        self._given_time: set[int] = set()
         self._open.subscribe(
             self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.CLOSED
         )
@@ -45,7 +48,23 @@ class Undelivered:
 
         Raises LedgerError.
         """
-        return await self._ledger.undelivered(account_id, tuple(self._doubts), _MOST)
+        found = await self._ledger.undelivered(account_id, tuple(self._doubts), _MOST)
+        fresh = [one for one in found.messages if self._is_fresh(one)]
+        for one in fresh:
+            age = self._clock.wall() - one.updated
+            self._given_time.add(one.id)
+            self._wait_until(self._clock.now() + self._patience - age, one)
+        listed = tuple(one for one in found.messages if one not in fresh)
+        return replace(found, messages=listed, total=found.total - len(fresh))
+
+    def _is_fresh(self, message: Message) -> bool:
+        """Return whether a doubt of before a restart is to be given more time."""
+        if message.id in self._given_time:
+            return False
+        is_of_before = message.updated <= self._began
+        age = self._clock.wall() - message.updated
+        is_young = 0 <= age < self._patience
+        return message.status is Status.UNCERTAIN and is_of_before and is_young
 
     def answered(self, messages: Iterable[Message]) -> None:
         """Report what ended while its caller waited, who was not refused it."""
@@ -76,6 +95,7 @@ class Undelivered:
         """Report no doubt any more; those of open messages are when they are loaded."""
         self._doubts.clear()
         self._alarm.stop()
+        self._began = self._clock.wall()
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
         """Report messages that ended; begin to wait for the end of a doubt."""
@@ -88,13 +108,13 @@ class Undelivered:
             if not message.is_undelivered:
                 continue
             if message.status is Status.UNCERTAIN:
-                self._wait_for_end(message)
+                self._wait_until(message.changed_at + self._patience, message)
             elif not self._open.is_watched(message):
                 ended.append(message)
         self._report(ended)
 
-    def _wait_for_end(self, message: Message) -> None:
-        moment = message.changed_at + self._patience
+    def _wait_until(self, moment: float, message: Message) -> None:
+        """Wait for the end of a doubt until this moment of steady time."""
         self._doubts[message.id] = (moment, message)
         self._alarm.set(moment)
 
