@@ -7,6 +7,7 @@ POST takes a JSON object and answers {"ok": true}, or 400 with {"error": ...}:
 
 - /control/move {"id", "status", "word"?}
 - /control/fault {"provider", "fault", "times"?, "operation"?}
+- /control/clear_faults {}: those that have not happened yet, of all providers
 - /control/credit {"provider", "euro"}
 - /control/credentials {"provider", and what changes}
 - /control/toggle {"provider", "toggle", "on"}
@@ -55,6 +56,7 @@ class ControlApi:
             ("port", self._port),
             ("move", self._move),
             ("fault", self._fault),
+            ("clear_faults", self._clear_faults),
             ("credit", self._credit),
             ("credentials", self._credentials),
             ("toggle", self._toggle),
@@ -211,6 +213,10 @@ class ControlApi:
     def _process(self, _body: _Body) -> None:
         """Carry out the sends that were deferred."""
         self._controls.process()
+
+    def _clear_faults(self, _body: _Body) -> None:
+        """Forget the faults that have not happened yet, and nothing else."""
+        self._controls.clear_faults()
 
     def _reset(self, _body: _Body) -> None:
         """Forget everything received."""

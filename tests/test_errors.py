@@ -296,6 +296,7 @@ ELSEWHERE: Mapping[Refusal, dict[str, str]] = {
     Refusal.PICTURE_NEEDS_PUSH: {},
     Refusal.INVALID_PICTURE: {"types": "JPEG, PNG", "megabytes": "2"},
     Refusal.UNKNOWN_MESSAGE: {"message_id": "00a1"},
+    Refusal.BEING_RESENT: {},
     Refusal.TOO_LATE_TO_CANCEL: {},
     Refusal.CANNOT_CANCEL: {},
 }

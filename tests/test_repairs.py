@@ -777,6 +777,8 @@ async def test_an_address_without_https_stays_as_it_is(  # noqa: PLR0913 - fixtu
     end = await dialog.choose("try_https")
 
     assert (end["type"], end["reason"]) == ("abort", "no_https")
+    reason = "No usable answer" if is_known else "These credentials were refused"
+    assert end["description_placeholders"]["reason"].startswith(reason)
     assert account.data == before
     assert not issues(hass)["clear_text_address"].dismissed_version
 
@@ -984,6 +986,12 @@ async def fail(
     return account
 
 
+def lines_of(menu: dict[str, Any]) -> list[str]:
+    """Return the lines of the list that a dialog shows, without their times."""
+    text = str(menu["description_placeholders"]["list"])
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME", text).splitlines()
+
+
 @pytest.mark.usefixtures("quick")
 async def test_a_failed_message_is_an_issue_that_sends_it_again(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
@@ -996,7 +1004,7 @@ async def test_a_failed_message_is_an_issue_that_sends_it_again(
 
     menu = await dialog.open("undelivered")
     assert menu["menu_options"] == ["send_again", "dismiss"]
-    assert menu["description_placeholders"] == {"list": "- Anna, ***567: Failed"}
+    assert lines_of(menu) == ["- TIME, Anna, ***567: Failed, NOTDELIVERED (Casa mia)"]
     done = await dialog.choose("send_again")
 
     assert done["type"] == "create_entry"
@@ -1045,6 +1053,49 @@ async def test_what_cannot_be_sent_again_stays_an_issue(
 
 
 @pytest.mark.usefixtures("quick")
+async def test_two_open_dialogs_send_a_message_again_once(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    dialog: FixDialog,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    await fail(hass, accounts, simulator)
+    other = FixDialog(hass, hass_client)
+    await other.open("undelivered")
+    await dialog.open("undelivered")
+    await dialog.choose("send_again")
+    await other.choose("send_again")
+    assert len(arrived(simulator)) == 2
+
+
+async def test_a_newer_failure_is_not_hidden_by_dismissing_older_ones(
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
+) -> None:
+    account = await accounts.set_up("smshosting")
+    await send_refused(hass, account, " ")
+    await dialog.open("undelivered")
+    await send_refused(hass, account, " ")
+    stays = await dialog.choose("dismiss")
+    assert (stays["type"], stays["reason"]) == ("abort", "more_listed")
+    issue = issues(hass)["undelivered"]
+    assert (issue.translation_placeholders or {})["count"] == "1"
+    await dialog.open("undelivered")
+    assert (await dialog.choose("dismiss"))["type"] == "create_entry"
+    assert issues(hass) == {}
+
+
+async def test_refused_calls_that_name_no_account_are_an_issue_after_a_restart(
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    refused = {"empty_text": {"count": 2, "placeholders": {}, "at": 1_700_000_000}}
+    hass_storage[f"{DOMAIN}.refused_calls"] = {"version": 1, "data": {"": refused}}
+    assert await async_setup_component(hass, DOMAIN, {})
+    placeholders = issues(hass)["undelivered"].translation_placeholders
+    assert placeholders == {"account": "SMS Italia", "count": "2"}
+
+
+@pytest.mark.usefixtures("quick")
 async def test_the_list_is_for_administrators_alone(
     hass: HomeAssistant,
     accounts: Accounts,
@@ -1076,9 +1127,12 @@ async def test_equal_refusals_of_an_automation_are_one_issue_with_a_count(
 
     menu = await dialog.open("undelivered")
     assert menu["menu_options"] == ["dismiss"]
-    assert menu["description_placeholders"] == {
-        "list": "- 2: There is no text to send. Enter a message."
-    }
+    assert lines_of(menu) == [
+        (
+            "- 2 calls were refused, the last one at TIME: "
+            "There is no text to send. Enter a message."
+        )
+    ]
     await dialog.choose("dismiss")
     assert issues(hass) == {}
 
@@ -1105,9 +1159,7 @@ async def test_a_refusal_by_the_provider_that_no_person_sees_is_an_issue(
     simulator.set_credit("inviosmart", 0)
     await send_refused(hass, account)
     menu = await dialog.open("undelivered")
-    assert menu["description_placeholders"] == {
-        "list": "- ***567: Failed, Not enough credit"
-    }
+    assert lines_of(menu) == ["- TIME, ***567: Failed, Not enough credit (Inviosmart)"]
 
 
 async def test_what_a_person_is_not_refused_is_an_issue(
@@ -1277,9 +1329,12 @@ async def test_what_waited_in_a_restored_backup_is_listed_and_can_be_sent(
     assert arrived(simulator) == []
 
     menu = await dialog.open("undelivered")
-    assert menu["description_placeholders"] == {
-        "list": "- ***567: Uncertain, it was open in the backup that was restored"
-    }
+    assert lines_of(menu) == [
+        (
+            "- TIME, ***567: Uncertain, "
+            "it was open in the backup that was restored (Smshosting)"
+        )
+    ]
     done = await dialog.choose("send_again")
 
     assert done["type"] == "create_entry"

@@ -22,6 +22,7 @@ from .notify_action import async_register_action, async_remove_action
 from .reloads import async_will_be_loaded
 from .repairs import (
     async_check_settings,
+    async_check_undelivered,
     async_clear_account,
     async_clear_ledger,
     async_report_ledger_trouble,
@@ -60,6 +61,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     hass.data[MESSENGER] = messenger
     hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)
     await refused_calls.async_load()
+
+    # Those of the accounts are checked when these are set up.
+    await async_check_undelivered(hass, "")
 
     async def close(_event: Event) -> None:
         await messenger.close()

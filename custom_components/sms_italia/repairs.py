@@ -25,6 +25,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 from yarl import URL
@@ -39,7 +40,11 @@ from .const import (
 )
 from .errors import refusal_error
 from .escalations import async_incomplete_escalations
-from .flows.account import async_check_credentials, encrypted_addresses
+from .flows.account import (
+    CredentialsRefusal,
+    async_check_credentials,
+    encrypted_addresses,
+)
 from .flows.selectors import whole_number
 from .messaging import (
     Account,
@@ -220,12 +225,26 @@ class _HttpsFixFlow(_FixFlow):
         if (entry := self._entry) is None:
             return self._abort_removed()
         provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+        refusal: CredentialsRefusal | None = None
         for url in encrypted_addresses(provider, entry.data[CONF_URL]):
             data = {**entry.data, CONF_URL: url}
             settings = read_settings(provider, data, entry.options)
-            if await async_check_credentials(self.hass, provider, settings) is None:
+            refusal = await async_check_credentials(self.hass, provider, settings)
+            if refusal is None:
                 return self._update_account(entry, data=data)
-        return self.async_abort(reason="no_https")
+        return self.async_abort(
+            reason="no_https",
+            description_placeholders={"reason": await self._reason(refusal)},
+        )
+
+    async def _reason(self, refusal: CredentialsRefusal | None) -> str:
+        """Return why the credentials were not confirmed, as the account's form says."""
+        if refusal is None:
+            return "-"
+        language = self.hass.config.language
+        texts = await async_get_translations(self.hass, language, "config", {DOMAIN})
+        text = texts[f"component.{DOMAIN}.config.error.{refusal.error}"]
+        return text.format(detail=refusal.detail)
 
 
 class _HttpsRequiredFixFlow(_HttpsFixFlow):
@@ -286,11 +305,16 @@ class _UndeliveredFixFlow(_FixFlow):
     async def async_step_send_again(
         self, _user_input: _Input = None
     ) -> RepairsFlowResult:
-        """Send the messages again, as new ones; what is refused stays listed."""
+        """Send the messages again, as new ones; what is refused stays listed.
+
+        What somebody has seen since is not sent: it may have been sent again there.
+        """
         self._forget_refused()
         messenger = self.hass.data[MESSENGER]
+        found = await _undelivered(self.hass, self._account)
+        left = {message.id for message in found.messages}
         results = await asyncio.gather(
-            *(messenger.resend(message.id) for message in self._messages),
+            *(messenger.resend(one.id) for one in self._messages if one.id in left),
             return_exceptions=True,
         )
         for result in results:
@@ -301,14 +325,19 @@ class _UndeliveredFixFlow(_FixFlow):
                     raise result
                 case _:
                     messenger.undelivered.answered(result)
-        if (await _undelivered(self.hass, self._account)).total:
-            return self.async_abort(reason="not_all_sent")
-        return self.async_create_entry(data={})
+        return await self._end("not_all_sent")
 
     async def async_step_dismiss(self, _user_input: _Input = None) -> RepairsFlowResult:
         """Take what was listed off the list."""
         self._forget_refused()
         await self.hass.data[MESSENGER].undelivered.mark_seen(self._messages)
+        return await self._end("more_listed")
+
+    async def _end(self, reason_to_stay: str) -> RepairsFlowResult:
+        """Close the issue, unless something is listed still, or since."""
+        await async_check_undelivered(self.hass, self._account)
+        if ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id):
+            return self.async_abort(reason=reason_to_stay)
         return self.async_create_entry(data={})
 
     def _forget_refused(self) -> None:

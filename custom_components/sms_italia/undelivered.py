@@ -1,7 +1,7 @@
 """Calls that were refused without a person who saw it, and how both lists read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 import logging
 from typing import Any
 
@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
@@ -24,16 +25,24 @@ _MOST_LINES = 20
 
 _RESTORED = f"component.{DOMAIN}.common.restored"
 
+_NOT_REPORTED = f"component.{DOMAIN}.common.reason_not_reported"
+_CALL_REFUSED = f"component.{DOMAIN}.common.call_refused"
+_CALLS_REFUSED = f"component.{DOMAIN}.common.calls_refused"
+
 _NO_REASON = "unknown"
 """The reason of an error that has no sentence of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedCall:
-    """Equal calls that were refused; `placeholders` are those of the last one."""
+    """Equal calls that were refused.
+
+    `placeholders` and `at` (seconds since the epoch) are those of the last one.
+    """
 
     count: int
     placeholders: Mapping[str, str]
+    at: float
 
 
 type RefusedByReason = Mapping[str, RefusedCall]
@@ -74,6 +83,7 @@ class RefusedCalls:
         calls[reason] = RefusedCall(
             count=1 + (known.count if known else 0),
             placeholders=dict(err.translation_placeholders or {}),
+            at=dt_util.utcnow().timestamp(),
         )
         self._async_save()
 
@@ -84,7 +94,7 @@ class RefusedCalls:
         for reason, call in self.of(account).items():
             count = call.count - (seen[reason].count if reason in seen else 0)
             if count > 0:
-                left[reason] = RefusedCall(count=count, placeholders=call.placeholders)
+                left[reason] = replace(call, count=count)
         self._calls[account] = left
         self._async_save()
 
@@ -123,7 +133,11 @@ async def async_list_text(
     }
     sentences = await async_get_translations(hass, language, "exceptions", {DOMAIN})
     lines = [
-        f"{call.count}: {_sentence(sentences, reason, call)}"
+        words[_CALL_REFUSED if call.count == 1 else _CALLS_REFUSED].format(
+            count=call.count,
+            time=_time(call.at),
+            reason=_sentence(sentences, reason, call),
+        )
         for reason, call in refused.items()
     ]
     lines += [_line(hass, words, message) for message in messages]
@@ -139,15 +153,24 @@ def _sentence(sentences: Mapping[str, str], reason: str, call: RefusedCall) -> s
 
 
 def _line(hass: HomeAssistant, words: Mapping[str, str], message: Message) -> str:
-    """Return whom a message was for, its status and the reason."""
+    """Return when a message was sent and to whom, its status, reason and account."""
     entry = hass.config_entries.async_get_entry(message.dispatch.account)
     recipient = entry.subentries.get(message.recipient or "") if entry else None
     number = message.shown_number
     whom = f"{recipient.title}, {number}" if recipient else number
     prefix = f"component.{DOMAIN}.entity.event.delivery.state_attributes"
     status = words[f"{prefix}.event_type.state.{message.status}"]
+    reason = message.detail or words[_NOT_REPORTED]
     if message.error is not None:
-        return f"{whom}: {status}, {words[f'{prefix}.error.state.{message.error}']}"
-    if message.is_restored:
-        return f"{whom}: {status}, {words[_RESTORED]}"
-    return f"{whom}: {status}"
+        reason = words[f"{prefix}.error.state.{message.error}"]
+    elif message.is_restored:
+        reason = words[_RESTORED]
+    last = hass.config_entries.async_get_entry(message.last_account or "") or entry
+    account = last.title if last else "-"
+    return f"{_time(message.updated)}, {whom}: {status}, {reason} ({account})"
+
+
+def _time(moment: float) -> str:
+    """Return a moment (seconds since the epoch) as date and time in local time."""
+    local = dt_util.as_local(dt_util.utc_from_timestamp(moment))
+    return f"{local:%Y-%m-%d %H:%M}"

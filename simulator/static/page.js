@@ -160,6 +160,7 @@ get("credit").addEventListener("submit", (event) => {
   const form = event.target;
   post("credit", { provider: form.provider.value, euro: form.euro.value });
 });
+get("clear_faults").addEventListener("click", () => post("clear_faults", {}));
 get("reset").addEventListener("click", () => post("reset", {}));
 
 refresh();

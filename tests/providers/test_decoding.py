@@ -14,6 +14,7 @@ from custom_components.sms_italia.providers.decoding import (
     decode_json,
     decode_text,
     is_page,
+    is_unreadable,
     lines_of,
     salvage_id,
 )
@@ -229,6 +230,27 @@ def test_an_id_is_found_in_what_was_cut_and_only_a_whole_one(
 
 def test_the_name_of_a_field_is_no_pattern() -> None:
     assert salvage_id('{"xid": 5, ', ".id") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "is_cut"),
+    [
+        ("", True),
+        ("{", True),
+        ('{"credit": 12', True),
+        ('[{"id": 1}, ', True),
+        ('<br />\n<b>Warning</b>: x\n{"credit": 12', True),
+        ("[" * 100_000, True),
+        ("{}", False),
+        ('{"message": "Forbidden",}', False),
+        ("Bad Gateway", False),
+        ('<!DOCTYPE html><script>\n{"id": 1', False),
+    ],
+)
+def test_what_is_empty_or_cut_off_is_unreadable_and_no_other_answer(
+    text: str, *, is_cut: bool
+) -> None:
+    assert is_unreadable(text) is is_cut
 
 
 @pytest.mark.parametrize(

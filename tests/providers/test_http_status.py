@@ -110,7 +110,7 @@ def answered(
     return Answer(
         status=status,
         content_type="text/html",
-        body=b"",
+        body=b"<html>",
         redirect=redirect,
         retry_after=retry_after,
     )

@@ -237,8 +237,8 @@ WITH_ID = Uncertain(detail="unreadable_answer", provider_id="1234")
         (b"OK I", 200, UNREADABLE),
         ("OK ID:\u0661\u0662".encode(), 200, UNREADABLE),
         # Not in the provider's own format.
-        (b"", 200, FOREIGN),
-        (b"", 204, FOREIGN),
+        (b"", 200, UNREADABLE),
+        (b"", 204, UNREADABLE),
         (b"Okay", 200, FOREIGN),
         (b"{}", 200, FOREIGN),
         (b"<html>Error: 1013 - x</html>", 200, FOREIGN),

@@ -370,6 +370,31 @@ async def test_a_page_over_every_bound_proves_what_a_short_one_does(
         assert asked == NOT_ONLY_UNREACHED.get(status, ErrorKind.UNAVAILABLE), status
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "unreadable_answer"),
+        (b'{"deliveries": [{"qu', "unreadable_answer"),
+        (PAGE, "foreign_answer"),
+        (b'{"message": "Forbidden"}', "foreign_answer"),
+    ],
+)
+@every_provider
+async def test_a_login_check_says_whether_another_answered_or_nobody_could_be_read(
+    key: str,
+    body: bytes,
+    detail: str,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    canned.answer(body)
+
+    with pytest.raises(ProviderError) as failure:
+        await client_at(key, session, canned.url).validate()
+
+    assert failure.value.detail == detail
+
+
 @pytest.mark.parametrize("operation", ["reports", "validate", "check"])
 @every_foreign
 @every_provider

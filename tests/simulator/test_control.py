@@ -97,6 +97,12 @@ async def test_a_script_can_change_everything(
         {"fault": "cut_after_accept", "times": 1, "operation": None},
         {"fault": "html", "times": 1, "operation": "send"},
     ]
+    # Faults end alone, and with everything else.
+    assert (await caller.control("clear_faults")).status == 200
+    assert not simulator.waiting_faults("smshosting")
+    assert simulator.credentials("transactionale") == {"api_key": "nuova"}
+    assert simulator.messages
+    simulator.inject("smshosting", "html")
     assert (await caller.control("reset")).status == 200
     assert not simulator.messages
     assert not simulator.waiting_faults("smshosting")

@@ -29,6 +29,8 @@ class Refusal(StrEnum):
     """The provider does not accept it: `types` and `megabytes` say what it accepts."""
     UNKNOWN_MESSAGE = "unknown_message"
     """There is no message with the ID `message_id`."""
+    BEING_RESENT = "being_resent"
+    """It is on its way again; it is not sent a third time."""
     TOO_LATE_TO_CANCEL = "too_late_to_cancel"
     CANNOT_CANCEL = "cannot_cancel"
     """The provider has it and cannot stop it."""

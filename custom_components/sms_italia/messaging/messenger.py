@@ -93,6 +93,7 @@ class Messenger:
         self._lock = asyncio.Lock()
         self._closing: asyncio.TimerHandle | None = None
         self._end: asyncio.Task[None] | None = None
+        self._resending: set[int] = set()
         self._is_running = False
 
     async def attach(self, account: Account) -> None:
@@ -260,8 +261,19 @@ class Messenger:
         """Send a message again, as a new one; return what `send` does.
 
         The old one is no longer listed as undelivered. Raises RequestRefusedError as
-        `send` does, or if the message is not known, and LedgerUnreadableError.
+        `send` does, or if the message is not known or being resent already, and
+        LedgerUnreadableError.
         """
+        if message_id in self._resending:
+            raise RequestRefusedError(Refusal.BEING_RESENT)
+        self._resending.add(message_id)
+        try:
+            return await self._resend(message_id)
+        finally:
+            self._resending.discard(message_id)
+
+    async def _resend(self, message_id: int) -> tuple[Message, ...]:
+        """Send a message again, which is not being resent."""
         message = await self.message(message_id)
         if message is None:
             raise RequestRefusedError(

@@ -107,6 +107,21 @@ def decode_json(text: str) -> Json:
     raise ValueError("no JSON")
 
 
+def is_unreadable(text: str) -> bool:
+    """Return whether a text is empty, or begins as JSON and is none: it was cut off."""
+    if is_page(text):
+        return False
+    found = _START.search(text) if _begins_with_messages(text) else None
+    answer = text[found.end() :] if found else text
+    if answer and not answer.startswith(("{", "[")):
+        return False
+    try:
+        decode_json(text)
+    except ValueError:
+        return True
+    return False
+
+
 def is_page(text: str) -> bool:
     """Return whether a text is a web page, in which nothing is an answer."""
     return _PAGE.search(text) is not None

@@ -10,7 +10,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 
-from .decoding import is_page
+from .decoding import is_page, is_unreadable
 from .errors import NotAcceptedError, OutcomeUnknownError, UnconfirmedAuthError
 from .model import Cause, ErrorKind
 from .transport import Answer, Redirect
@@ -89,7 +89,8 @@ def refuse_http_error(
     if answer.is_success and origin is Origin.OWN:
         return
     if answer.is_success:
-        detail = "foreign_answer"
+        is_cut = is_unreadable(answer.text())
+        detail = "unreadable_answer" if is_cut else "foreign_answer"
     if is_not_reached:
         raise NotAcceptedError(ErrorKind.UNAVAILABLE, detail)
     raise OutcomeUnknownError(detail)

@@ -11,6 +11,7 @@ from custom_components.sms_italia.messaging import (
     BadTarget,
     Message,
     NumberProblem,
+    Refusal,
     RequestRefusedError,
     UndeliveredChanged,
 )
@@ -218,6 +219,28 @@ async def test_what_a_caller_that_goes_away_does_not_see_is_reported(
     assert await listed(harness, PLAIN) == [("+39899123456", Status.FAILED)]
 
 
+@pytest.mark.parametrize("account", [ONE, REFERENCE, PLAIN])
+async def test_a_doubt_of_before_a_restart_is_not_listed_before_its_time(
+    harness: Harness, caplog: pytest.LogCaptureFixture, account: str
+) -> None:
+    """Also one that nobody can be asked about, which is closed at once."""
+    harness.use(timing=replace(STILL, report_doubt=0.5))
+    harness.client(account).reply(Lost.ANSWER)
+    await harness.attach(account)
+    await harness.one(account)
+    await harness.messenger.close()
+    harness.use()
+    await harness.attach(account)
+    assert await listed(harness, account) == []
+    assert not warnings(caplog)
+
+    await until(lambda: reports(harness))
+
+    assert await listed(harness, account) == [(NUMBER, Status.UNCERTAIN)]
+    assert await listed(harness, account) == [(NUMBER, Status.UNCERTAIN)]
+    assert len(warnings(caplog)) == 1
+
+
 async def test_the_list_survives_a_restart_until_it_is_seen(harness: Harness) -> None:
     harness.use(timing=QUICK)
     message = await reported_as_failed(harness)
@@ -296,6 +319,22 @@ async def test_a_message_sent_again_is_a_new_one_and_no_longer_listed(
     assert again.status is Status.QUEUED
     assert harness.arrived(ONE) == [(NUMBER, TEXT)] * 2
     assert await listed(harness) == []
+
+
+async def test_a_message_that_is_being_sent_again_is_not_sent_a_third_time(
+    harness: Harness,
+) -> None:
+    """The first request may be answered many seconds later."""
+    harness.use(timing=QUICK)
+    message = await reported_as_failed(harness)
+    await harness.until_kept(message, status=Status.FAILED)
+    resend = harness.messenger.resend
+    results = await asyncio.gather(
+        resend(message.id), resend(message.id), return_exceptions=True
+    )
+    refused = [one for one in results if isinstance(one, RequestRefusedError)]
+    assert [one.reason for one in refused] == [Refusal.BEING_RESENT]
+    assert harness.arrived(ONE) == [(NUMBER, TEXT)] * 2
 
 
 async def test_what_is_refused_when_it_is_sent_again_stays_listed(

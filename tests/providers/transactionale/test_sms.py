@@ -173,11 +173,11 @@ async def test_any_2xx_with_an_id_is_accepted(
         ),
         ({}, 200, Uncertain(detail="foreign_answer")),
         ([], 200, Uncertain(detail="foreign_answer")),
-        (b"", 204, Uncertain(detail="foreign_answer")),
+        (b"", 204, Uncertain(detail="unreadable_answer")),
         (
             b'{"id": 123, "phone": "39',
             201,
-            Uncertain(detail="foreign_answer", provider_id="123"),
+            Uncertain(detail="unreadable_answer", provider_id="123"),
         ),
         (
             {"data": {"id": 123, "status": "pending"}},

@@ -1,7 +1,7 @@
 """Reporting what was not delivered, so that nothing ends in silence."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import logging
 
 from ...providers import Status
@@ -50,6 +50,8 @@ class Undelivered:
         self._patience = context.timing.report_doubt
         self._doubts: dict[int, _Doubt] = {}
         self._alarm = Alarm(context.clock, self._report_doubts)
+        self._began = context.clock.wall()
+        self._given_time: set[int] = set()
         self._open.subscribe(
             self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.CLOSED
         )
@@ -59,7 +61,24 @@ class Undelivered:
 
         Raises LedgerError.
         """
-        return await self._ledger.undelivered(account_id, tuple(self._doubts), _MOST)
+        found = await self._ledger.undelivered(account_id, tuple(self._doubts), _MOST)
+        fresh = [one for one in found.messages if self._is_fresh(one)]
+        for one in fresh:
+            age = self._clock.wall() - one.updated
+            self._given_time.add(one.id)
+            moment = self._clock.now() + self._patience - age
+            self._wait_until(_Doubt(moment, one, is_news=True))
+        listed = tuple(one for one in found.messages if one not in fresh)
+        return replace(found, messages=listed, total=found.total - len(fresh))
+
+    def _is_fresh(self, message: Message) -> bool:
+        """Return whether a doubt of before a restart is to be given more time."""
+        if message.id in self._given_time:
+            return False
+        is_of_before = message.updated <= self._began
+        age = self._clock.wall() - message.updated
+        is_young = 0 <= age < self._patience
+        return message.status is Status.UNCERTAIN and is_of_before and is_young
 
     def answered(self, messages: Iterable[Message]) -> None:
         """Report what ended while its caller waited, who was not refused it."""
@@ -89,6 +108,7 @@ class Undelivered:
         """Report no doubt any more; those of open messages are when they are loaded."""
         self._doubts.clear()
         self._alarm.stop()
+        self._began = self._clock.wall()
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
         """Report messages that ended; begin to wait for the end of a doubt."""
@@ -101,17 +121,25 @@ class Undelivered:
             if not message.is_undelivered:
                 continue
             if message.status is Status.UNCERTAIN:
-                self._wait_for_end(message, is_loaded=change.before is None)
+                self._wait_until(self._doubt(change))
             elif not self._open.is_watched(message):
                 ended.append(message)
         self._report(ended)
 
-    def _wait_for_end(self, message: Message, *, is_loaded: bool) -> None:
-        """Report a doubt if it lasts; one that did before the start is no news."""
+    def _doubt(self, change: Change) -> _Doubt:
+        """Return a doubt that is reported if it lasts.
+
+        One that did before the start is no news.
+        """
+        message = change.after
         moment = message.changed_at + self._patience
-        is_news = not is_loaded or moment > self._clock.now()
-        self._doubts[message.id] = _Doubt(moment, message, is_news)
-        self._alarm.set(moment)
+        is_news = change.before is not None or moment > self._clock.now()
+        return _Doubt(moment, message, is_news)
+
+    def _wait_until(self, doubt: _Doubt) -> None:
+        """Wait for the end of a doubt until its moment."""
+        self._doubts[doubt.message.id] = doubt
+        self._alarm.set(doubt.moment)
 
     def _report_doubts(self) -> None:
         """Report the messages that have been uncertain for long enough."""
