@@ -88,20 +88,6 @@ async def test_home_assistant_accepts_it(hass: HomeAssistant) -> None:
     assert await async_setup_component(hass, DOMAIN, {})
 
 
-def icons(tree: object) -> list[str]:
-    """Return every icon below."""
-    match tree:
-        case Mapping():
-            return [icon for value in tree.values() for icon in icons(value)]
-        case _:
-            return [str(tree)]
-
-
-def test_icons_are_material_design_ones() -> None:
-    """The only set that every installation has."""
-    assert all(icon.startswith("mdi:") for icon in icons(ICONS))
-
-
 async def test_every_action_has_an_icon(hass: HomeAssistant) -> None:
     """And none that is not there."""
     assert await async_setup_component(hass, DOMAIN, {})
