@@ -44,7 +44,6 @@ def test_the_keys_stand_in_the_order_that_is_asked_for() -> None:
         "integration_type",
         "iot_class",
         "issue_tracker",
-        "loggers",
         "name",
         "requirements",
         "version",
@@ -59,7 +58,6 @@ def test_the_values_are_those_of_the_integration() -> None:
     assert MANIFEST["config_flow"] is True
     assert MANIFEST["documentation"].startswith("https://github.com/")
     assert MANIFEST["issue_tracker"] == f"{MANIFEST['documentation']}/issues"
-    assert MANIFEST["loggers"] == [sms_italia.__name__]
     assert MANIFEST["codeowners"]
     assert all(owner.startswith("@") for owner in MANIFEST["codeowners"])
 
@@ -117,7 +115,7 @@ async def test_every_entity_has_an_icon_and_a_name(
         }
 
     # A recipient's notify entity bears the name of the recipient.
-    nameless = {("notify", "notify")} if part == "names" else set()
+    nameless = {("notify", "sms")} if part == "names" else set()
     tree = (ICONS if part == "icons" else TEXTS)["entity"]
     found = {(domain, key) for domain, keys in tree.items() for key in keys}
     assert found == keys - nameless

@@ -6,13 +6,14 @@ chapter of the manual that `DOCUMENTED_IN` names.
 
 import ast
 from collections.abc import Iterator, Mapping
-from importlib import import_module
+from importlib import import_module, metadata
 import json
 from pathlib import Path
 import struct
 import tomllib
 from typing import Any
 
+import homeassistant
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
@@ -238,6 +239,16 @@ def test_a_rule_is_done_or_it_is_argued_why_not(rule: str) -> None:
         assert len(SCALE[rule]["comment"]) > 20
 
 
+@pytest.mark.parametrize("precedent", ["mqtt", "esphome"])
+def test_a_precedent_is_one(precedent: str) -> None:
+    """Core's integrations that an exemption names have the same one."""
+    scale = Path(homeassistant.__file__).parent / "components" / precedent
+    rules = load_yaml_dict(str(scale / "quality_scale.yaml"))["rules"]
+
+    assert precedent in SCALE["test-before-setup"]["comment"]
+    assert rules["test-before-setup"]["status"] == "exempt"
+
+
 def test_what_is_done_is_proved_somewhere() -> None:
     """By exactly one of the three ways."""
     done = [rule for rule in SCALE if status_of(rule) == "done"]
@@ -319,7 +330,11 @@ async def test_every_entity_has_all_it_needs(
     assert {entity.domain for entity in entities} <= set(PLATFORMS)
     assert len({entity.unique_id for entity in entities}) == len(entities)
     for entity in entities:
-        assert entity.unique_id.startswith(account.entry_id)
+        owner = entity.config_subentry_id
+        prefix = f"{account.entry_id}_{owner}_" if owner else f"{account.entry_id}_"
+        assert entity.unique_id == f"{prefix}{entity.translation_key}"
+        # The registry has both names beside it already.
+        assert entity.translation_key not in {entity.domain, entity.platform}
         assert entity.has_entity_name
         assert entity.translation_key
         assert entity.device_id
@@ -348,8 +363,10 @@ async def test_an_account_and_its_recipients_are_devices_that_can_be_read(
     assert service.configuration_url == PROVIDERS[key].console_url
     assert recipient.name == "Anna"
     assert recipient.via_device_id == service.id
+    assert service.manufacturer == PROVIDERS[key].manufacturer
+    # A person is not the provider's.
+    assert (recipient.manufacturer, recipient.model) == (None, "SMS recipient")
     for device in devices:
-        assert device.manufacturer == PROVIDERS[key].manufacturer
         assert device.entry_type is dr.DeviceEntryType.SERVICE
 
 
@@ -481,6 +498,36 @@ def test_nothing_blocks_and_the_session_is_home_assistants(path: Path) -> None:
 
     assert not imported & {"requests", "urllib3", "httpx", "socket", "subprocess"}
     assert "ClientSession" not in {name for name, _ in calls(path)}
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_type_of_the_runtime_data_is_known_everywhere(path: Path) -> None:
+    """A config entry without it is named only where the typed one is made of it."""
+    names = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "homeassistant.config_entries"
+        for alias in node.names
+    }
+
+    assert ("ConfigEntry" in names) == (path == ROOT / "runtime.py")
+
+
+@pytest.mark.parametrize("requirement", MANIFEST["requirements"])
+def test_each_requirement_is_typed(requirement: str) -> None:
+    """By itself, so that mypy need not pass over it."""
+    files = metadata.files(requirement.partition("==")[0]) or []
+    packages = {path.parent.name for path in files if path.name == "py.typed"}
+    ignored = {
+        module.removesuffix(".*")
+        for override in PROJECT["tool"]["mypy"]["overrides"]
+        if override.get("ignore_missing_imports")
+        for module in override["module"]
+    }
+
+    assert packages
+    assert not packages & ignored
 
 
 def test_everything_is_typed_strictly() -> None:

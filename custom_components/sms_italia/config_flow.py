@@ -1,7 +1,6 @@
 """The flow that adds an account and changes it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partialmethod
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -37,8 +36,7 @@ _CREDENTIALS = {FieldKind.USERNAME, FieldKind.SECRET}
 class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
     """Add an account, or change one.
 
-    The steps that the menu leads to have the keys of the providers as their IDs. They
-    are added below the class, because only the registry names a provider.
+    The steps that the menu leads to have the keys of the providers as their IDs.
     """
 
     VERSION = 1
@@ -67,8 +65,32 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         """Let the user choose the provider."""
         return self.async_show_menu(step_id="user", menu_options=list(PROVIDERS))
 
-    async def _async_step_provider(
-        self, provider_key: str, user_input: dict[str, Any] | None = None
+    async def async_step_smsviainternet(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add an account at SMSviaInternet."""
+        return await self._async_provider_step("smsviainternet", user_input)
+
+    async def async_step_smshosting(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add an account at Smshosting."""
+        return await self._async_provider_step("smshosting", user_input)
+
+    async def async_step_transactionale(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add an account at Transactionale."""
+        return await self._async_provider_step("transactionale", user_input)
+
+    async def async_step_inviosmart(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add an account at Inviosmart."""
+        return await self._async_provider_step("inviosmart", user_input)
+
+    async def _async_provider_step(
+        self, provider_key: str, user_input: dict[str, Any] | None
     ) -> ConfigFlowResult:
         """Add an account at a provider."""
         provider = PROVIDERS[provider_key]
@@ -231,11 +253,3 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             number += 1
             title = f"{name} {number}"
         return title
-
-
-for _key in PROVIDERS:
-    setattr(
-        SmsItaliaConfigFlow,
-        f"async_step_{_key}",
-        partialmethod(SmsItaliaConfigFlow._async_step_provider, _key),  # noqa: SLF001 - the class is ours
-    )

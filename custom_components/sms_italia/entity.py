@@ -105,13 +105,12 @@ class RecipientEntity(Entity):
         """Set up an entity of a recipient; `key` is unique within the recipient."""
         self.entry = entry
         self.recipient = subentry.subentry_id
-        account = entry.runtime_data.account
         self._attr_translation_key = key
         self._attr_unique_id = f"{_recipient_key(entry, subentry)}_{key}"
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
             identifiers={(DOMAIN, _recipient_key(entry, subentry))},
-            manufacturer=account.provider.manufacturer,
+            model="SMS recipient",
             name=subentry.title,
             via_device_id=dr.async_get_device_id_by_identifier(
                 hass, (DOMAIN, entry.entry_id), config_entry_id=entry.entry_id
