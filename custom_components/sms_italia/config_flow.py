@@ -16,21 +16,23 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_URL
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.util.uuid import random_uuid_hex
 
 from .const import CONF_PROVIDER, DOMAIN, SECTION_ADVANCED, SUBENTRY_TYPE_RECIPIENT
 from .flows.account import (
     AccountError,
     AccountForm,
+    CredentialsProof,
     account_unique_id,
     async_check_credentials,
     default_url,
+    have_same_credentials,
 )
 from .flows.options import SmsItaliaOptionsFlow
 from .flows.recipient import RecipientFlow
-from .providers import PROVIDERS, FieldKind, Settings, SettingsField
+from .providers import PROVIDERS, Settings, SettingsField
 from .runtime import SmsItaliaConfigEntry
-
-_CREDENTIALS = {FieldKind.USERNAME, FieldKind.SECRET}
 
 
 class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -134,7 +136,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         return await self._async_change_step(
             "reauth_confirm",
             entry,
-            [field for field in provider.fields if field.kind in _CREDENTIALS],
+            provider.credentials,
             user_input,
         )
 
@@ -166,7 +168,6 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             is_changed = data != entry.data
             result = self.async_update_and_abort(
                 entry,
-                unique_id=self.unique_id,
                 data=data,
                 # Core's own texts do not exist in every language.
                 reason=f"{self.source}_successful",
@@ -209,27 +210,22 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             settings = form.read(user_input)
             errors = form.find_errors(settings)
-            if not errors and (
-                refusal := await async_check_credentials(
+            if not errors:
+                answer = await async_check_credentials(
                     self.hass, form.provider, settings
                 )
-            ):
-                errors = {"base": refusal.error}
-                detail = refusal.detail
-                if offer := form.clear_text_offer(settings, refusal):
+                if isinstance(answer, CredentialsProof):
+                    await self._async_identify(form, settings, answer.customer)
+                    return finish(settings)
+                errors = {"base": answer.error}
+                detail = answer.detail
+                if offer := form.clear_text_offer(settings, answer):
                     errors = {SECTION_ADVANCED: AccountError.NO_HTTPS}
                     advanced = user_input.get(SECTION_ADVANCED, {})
                     user_input = {
                         **user_input,
                         SECTION_ADVANCED: {**advanced, CONF_URL: offer},
                     }
-            if not errors:
-                owner = await self.async_set_unique_id(
-                    account_unique_id(form.provider, settings), raise_on_progress=False
-                )
-                if owner is not None and owner is not form.account:
-                    return self.async_abort(reason="already_configured")
-                return finish(settings)
         return self.async_show_form(
             step_id=step_id,
             data_schema=form.schema(user_input, errors),
@@ -243,6 +239,40 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 "clear_text_url": form.provider.clear_text_url or "",
             },
         )
+
+    async def _async_identify(
+        self, form: AccountForm, settings: Settings, customer: str | None
+    ) -> None:
+        """Set the unique ID; abort if the account is there, or another than it was.
+
+        Where the provider does not name its customer, the ID is made once and stays,
+        and the same credentials are the same account.
+        """
+        account = form.account
+        if customer is not None:
+            unique_id = account_unique_id(form.provider, customer)
+        else:
+            self._abort_if_credentials_configured(form, settings)
+            unique_id = (account and account.unique_id) or random_uuid_hex()
+        # The flow of an account that is asked for its credentials has the same one.
+        await self.async_set_unique_id(unique_id, raise_on_progress=False)
+        if account is None:
+            self._abort_if_unique_id_configured()
+        else:
+            self._abort_if_unique_id_mismatch()
+
+    def _abort_if_credentials_configured(
+        self, form: AccountForm, settings: Settings
+    ) -> None:
+        """Abort if another account has these credentials."""
+        key = form.provider.key
+        for entry in self._async_current_entries(include_ignore=False):
+            if (
+                entry is not form.account
+                and entry.data[CONF_PROVIDER] == key
+                and have_same_credentials(form.provider, settings, entry.data)
+            ):
+                raise AbortFlow("already_configured")
 
     def _free_title(self, name: str) -> str:
         """Return the name, numbered if another account has it already."""

@@ -29,7 +29,11 @@ from .const import (
     DAILY_LIMIT_MAX,
     DOMAIN,
 )
-from .flows.account import async_check_credentials, encrypted_addresses
+from .flows.account import (
+    CredentialsProof,
+    async_check_credentials,
+    encrypted_addresses,
+)
 from .flows.selectors import whole_number
 from .messaging import (
     Account,
@@ -180,7 +184,8 @@ class _HttpsFixFlow(_FixFlow):
         for url in encrypted_addresses(provider, entry.data[CONF_URL]):
             data = {**entry.data, CONF_URL: url}
             settings = read_settings(provider, data, entry.options)
-            if await async_check_credentials(self.hass, provider, settings) is None:
+            answer = await async_check_credentials(self.hass, provider, settings)
+            if isinstance(answer, CredentialsProof):
                 return self._update_account(entry, data=data)
         return self.async_abort(reason="no_https")
 
