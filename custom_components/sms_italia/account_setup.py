@@ -91,7 +91,6 @@ async def create_account(
         callback_url=webhook.callback_url if wants_callbacks(entry) else lambda _: None,
         bundle_heading=lambda count: bundle_heading.format(count=count),
         channel=read_channel(entry.options),
-        identity=entry.unique_id or "",
     )
 
 

@@ -88,18 +88,13 @@ class Messenger:
     async def attach(self, account: Account) -> None:
         """Add an account, or replace it; the first one opens the ledger.
 
-        One that is replaced sends meanwhile, unless its identity is another than it
-        was: what it submitted before can then be asked about no more, and is uncertain.
+        One that is replaced sends meanwhile.
         """
         async with self._lock:
             self._stop_closing()
             if not self._is_running:
                 await self._start()
             known = self._accounts.get(account.id)
-            if known is not None and known.identity != account.identity:
-                # Nothing more leaves by what is another customer's now.
-                self._remove(account.id)
-            await self._retention.recognize(account)
             if known is None or known.client is not account.client:
                 # Whatever kept it from working may have been fixed.
                 self._context.health.forget(account.id)

@@ -379,11 +379,6 @@ class LedgerFile:
             raise
         database.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT * 1000}")
 
-    def keep_identity(self, account: str, identity: str) -> None:
-        """Keep who an account is at its provider."""
-        with self._transaction() as database:
-            rows.keep_identity(database, account, identity)
-
     def mark_seen(self, messages: Sequence[Message]) -> None:
         """Keep that somebody has seen messages with the status that they have here."""
         with self._transaction() as database:

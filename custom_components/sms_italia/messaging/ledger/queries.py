@@ -182,14 +182,6 @@ def read_prices(
     return [(number, euro(cost) / parts) for number, parts, cost in rows]
 
 
-def read_identity(database: sqlite3.Connection, account: str) -> str | None:
-    """Return the identity that was kept last of an account, None if none was."""
-    found = database.execute(
-        "SELECT identity FROM identities WHERE account = ?", (account,)
-    ).fetchone()
-    return None if found is None else str(found[0])
-
-
 def read_property(database: sqlite3.Connection, name: str) -> str | None:
     """Return something about the ledger itself, None if it is not known."""
     found = database.execute(

@@ -47,19 +47,6 @@ class Retention:
             self._context.events.publish(DayChanged(account=account.id))
             self._context.tasks.spawn(self.tidy_up(account), "tidying up")
 
-    async def recognize(self, account: Account) -> None:
-        """Close what an account submitted if it is another customer than it was.
-
-        Of another customer's messages its provider would say that they never arrived,
-        and they would be sent twice.
-        """
-        before = await self._ledger.identity(account.id)
-        if before == account.identity:
-            return
-        if before is not None:
-            await self.close_at_provider(account.id)
-        await self._ledger.keep_identity(account.id, account.identity)
-
     async def close_at_provider(self, account_id: str) -> None:
         """Close what an account submitted, of which no report will ever come.
 
