@@ -161,8 +161,8 @@ DOCUMENTED_IN = {
         ("README.it.md", "SMS Italia", "Che cosa fa"),
     ),
     "docs-installation-instructions": (
-        ("README.md", "Installation", "With HACS", "By hand"),
-        ("README.it.md", "Installazione", "Con HACS", "A mano"),
+        ("README.md", "Installation", "In the Marketplace", "With HACS", "By hand"),
+        ("README.it.md", "Installazione", "Nel Marketplace", "Con HACS", "A mano"),
     ),
     "docs-installation-parameters": (
         ("docs/setup.md", "Senders in Italy", "Recipients"),
