@@ -3,6 +3,7 @@
 import asyncio
 from asyncio.subprocess import PIPE
 import json
+import os
 from pathlib import Path
 import re
 import subprocess
@@ -184,6 +185,32 @@ def test_the_command_builds_only_if_all_have_the_version(
     monkeypatch.setattr(sys, "argv", [*arguments, "1.2.0"])
     assert publication.main(project) == 0
     assert {path.name for path in folder.iterdir()} == {"some.zip", "notes.md"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "built"),
+    [
+        (("build",), 0, True),
+        (("--tag", publication.version(ROOT), "build"), 0, True),
+        (("--tag", "0.0.1", "build"), 1, False),
+        (("--tag", "0.0.1", "clean", "checks"), 1, False),
+        (("build", "upload"), 2, False),
+    ],
+)
+async def test_the_script_takes_the_steps_that_it_is_given(
+    tmp_path: Path, arguments: tuple[str, ...], exit_code: int, *, built: bool
+) -> None:
+    """And none if the versions differ, or one of the steps does not exist."""
+    folder = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        *(str(ROOT / "script" / "release"), *arguments),
+        env={**os.environ, "SMS_ITALIA_CACHE": str(tmp_path), "PATH": folder},
+        stdout=PIPE,
+    )
+    await process.communicate()
+
+    assert process.returncode == exit_code
+    assert (tmp_path / "release" / publication.zip_name(ROOT)).exists() is built
 
 
 def test_the_workflow_attests_and_publishes_what_is_built() -> None:
