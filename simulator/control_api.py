@@ -40,10 +40,13 @@ type _Body = dict[str, Json]
 class ControlApi:
     """The HTTP API over the controls."""
 
-    def __init__(self, controls: Controls, ports: ProviderPorts) -> None:
-        """Serve these controls and these ports."""
+    def __init__(
+        self, controls: Controls, ports: ProviderPorts, url: Callable[[str], str]
+    ) -> None:
+        """Serve these controls and these ports; `url` is that of a provider."""
         self._controls = controls
         self._ports = ports
+        self._url = url
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the API under /control."""
@@ -67,7 +70,7 @@ class ControlApi:
             app.router.add_post(f"/control/{name}", _posted(action))
 
     async def _accounts(self, _request: web.Request) -> web.Response:
-        """List credit, prices, toggles, ports and waiting faults of each provider.
+        """List what each provider has: address, credentials, credit, faults and more.
 
         `open` is null where there is no port of its own.
         """
@@ -77,6 +80,8 @@ class ControlApi:
             listed.append(
                 {
                     "provider": provider,
+                    "url": self._url(provider),
+                    "credentials": dict(account.credentials),
                     "credit": str(account.credit),
                     "price": str(account.price),
                     "open": (

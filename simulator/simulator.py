@@ -67,7 +67,7 @@ class Simulator(Controls):
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         self._gateway.open()
         self._gateway.add_routes(app)
-        ControlApi(self, self.ports).add_routes(app)
+        ControlApi(self, self.ports, self.url).add_routes(app)
         add_page(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()

@@ -8,6 +8,7 @@ from typing import Any
 from homeassistant.config_entries import ConfigSubentryDataWithId
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util.uuid import random_uuid_hex
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.sms_italia.config_flow import SmsItaliaConfigFlow
@@ -37,6 +38,8 @@ from custom_components.sms_italia.providers import (
 from simulator import Simulator
 
 SENDER = "Casa"
+PROFILE = "simulatore"
+"""The user name in the profile at the simulated Smshosting."""
 
 
 def settings_for(simulator: Simulator, key: str, **changes: str) -> dict[str, str]:
@@ -71,6 +74,13 @@ def as_input(
             is_number = field.kind is FieldKind.COUNTRY_PREFIX
             place[field.key] = float(value) if is_number else value
     return typed
+
+
+def _unique_id(key: str, settings: Mapping[str, str], customer: str) -> str:
+    """Return the unique ID that the config flow would have given to an account."""
+    customers = {"inviosmart": settings.get("username"), "smshosting": customer}
+    name = customers.get(key)
+    return account_unique_id(PROVIDERS[key], name) if name else random_uuid_hex()
 
 
 def secrets_of(key: str) -> list[str]:
@@ -187,13 +197,14 @@ class Accounts:
         recipients: Mapping[str, Iterable[str]] | None = None,
         escalations: Mapping[str, Iterable[tuple[str, str]]] | None = None,
         plan: Mapping[str, Any] | None = None,
+        customer: str = PROFILE,
     ) -> MockConfigEntry:
         """Add an account as the config flow would have made it; it is not set up.
 
         `settings` changes single settings; `recipients` are E.164 numbers by name,
         and the id of a recipient's subentry is its name in lower case. So is that of an
         escalation; its members are the ids of account and recipient, and `plan`
-        changes the rest of it.
+        changes the rest of it. `customer` is the one that Smshosting's profile names.
         """
         provider = PROVIDERS[key]
         data = settings_for(self._simulator, key, **(settings or {}))
@@ -201,7 +212,7 @@ class Accounts:
             domain=DOMAIN,
             entry_id=entry_id,
             title=title or provider.name,
-            unique_id=account_unique_id(provider, data),
+            unique_id=_unique_id(key, data, customer),
             version=SmsItaliaConfigFlow.VERSION,
             minor_version=SmsItaliaConfigFlow.MINOR_VERSION,
             data={CONF_PROVIDER: key, **data},

@@ -18,6 +18,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, section
 from homeassistant.setup import async_setup_component
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 import voluptuous as vol
 
@@ -30,7 +31,6 @@ from custom_components.sms_italia.const import (
 )
 from custom_components.sms_italia.providers import (
     PROVIDERS,
-    FieldKind,
     Placement,
     ProviderClient,
     Settings,
@@ -39,7 +39,15 @@ from custom_components.sms_italia.providers import (
 )
 from simulator import Fault, Simulator
 
-from .accounts import Accounts, arrived, as_input, secrets_of, settings_for, until
+from .accounts import (
+    PROFILE,
+    Accounts,
+    arrived,
+    as_input,
+    secrets_of,
+    settings_for,
+    until,
+)
 from .states import send
 
 ANNA = "+393331234567"
@@ -81,8 +89,19 @@ async def submit(
 
 def credential_fields(key: str) -> list[SettingsField]:
     """Return the fields that reauthentication asks for."""
-    kinds = {FieldKind.USERNAME, FieldKind.SECRET}
-    return [field for field in PROVIDERS[key].fields if field.kind in kinds]
+    return [*PROVIDERS[key].credentials]
+
+
+async def start_change(
+    hass: HomeAssistant, entry: MockConfigEntry, source: str
+) -> ConfigFlowResult:
+    """Open the form that changes an account: "reauth" or "reconfigure"."""
+    begin = {
+        "reauth": entry.start_reauth_flow,
+        "reconfigure": entry.start_reconfigure_flow,
+    }
+    form: ConfigFlowResult = await begin[source](hass)
+    return form
 
 
 def shown_values(form: ConfigFlowResult) -> dict[str, Any]:
@@ -155,8 +174,8 @@ async def test_good_credentials_make_an_account(
     entry = only_account(hass)
     assert entry.state is ConfigEntryState.LOADED
     assert entry.unique_id is not None
-    assert entry.unique_id.startswith(f"{key}_")
-    assert not any(value in entry.unique_id for value in settings.values())
+    secrets = simulator.credentials(key).values()
+    assert not any(value in entry.unique_id for value in (PROFILE, *secrets))
     flow_type, flow_id = result["next_flow"]
     assert flow_type is FlowType.CONFIG_SUBENTRIES_FLOW
     next_form = hass.config_entries.subentries.async_get(flow_id)
@@ -411,30 +430,14 @@ async def test_a_second_account_has_a_title_of_its_own(
 ) -> None:
     """Its notify action is named after it."""
     name = PROVIDERS[key].name
-    identity = PROVIDERS[key].identity[0]
-    accounts.add(key, settings={identity: "another"})
-    accounts.add(key, settings={identity: "yet another"}, title=f"{name} 2")
+    for title, word in ((name, "another"), (f"{name} 2", "yet another")):
+        others = {field.key: word for field in PROVIDERS[key].credentials}
+        accounts.add(key, settings=others, title=title, customer=word)
 
     settings = settings_for(simulator, key)
     result = await submit(hass, await start(hass, key), key, settings)
 
     assert result["title"] == f"{name} 3"
-
-
-async def test_the_same_user_of_two_resellers_has_two_accounts(
-    accounts: Accounts,
-) -> None:
-    """The host belongs to what names an account, its port and path do not."""
-    unique_ids = [
-        accounts.add("inviosmart", settings={"url": url}).unique_id
-        for url in (
-            "https://one.example.com/api",
-            "https://two.example.com/api",
-            "http://ONE.example.com:8080",
-        )
-    ]
-
-    assert unique_ids[0] == unique_ids[2] != unique_ids[1]
 
 
 @EACH_PROVIDER
@@ -463,29 +466,54 @@ async def test_new_credentials_let_an_account_in_again(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_the_unique_id_follows_a_new_token(
-    hass: HomeAssistant, simulator: Simulator, accounts: Accounts
+@EACH_PROVIDER
+async def test_an_account_keeps_its_id_when_its_credentials_are_renewed(
+    hass: HomeAssistant, simulator: Simulator, accounts: Accounts, key: str
 ) -> None:
-    """The old token may be set up again, the new one not."""
-    entry = accounts.add("smsviainternet")
+    """It is the same account, which is not made a second time."""
+    entry = accounts.add(key)
     before = entry.unique_id
-    simulator.set_credentials("smsviainternet", api_token="new-token")
+    renewed = [name for name in simulator.credentials(key) if name != "username"]
+    simulator.set_credentials(key, **{name: f"new-{name}" for name in renewed})
+    settings = settings_for(simulator, key)
 
     form = await entry.start_reauth_flow(hass)
-    await submit(
-        hass,
-        form,
-        "smsviainternet",
-        {"api_token": "new-token"},
-        credential_fields("smsviainternet"),
-    )
+    changed = await submit(hass, form, key, settings, credential_fields(key))
+    second = await submit(hass, await start(hass, key), key, settings)
 
-    assert entry.unique_id != before
-    settings = settings_for(simulator, "smsviainternet")
-    second = await submit(
-        hass, await start(hass, "smsviainternet"), "smsviainternet", settings
-    )
+    assert changed["reason"] == "reauth_successful"
+    assert settings_of(entry) == settings
+    assert entry.unique_id == before
     assert second["reason"] == "already_configured"
+
+
+@pytest.mark.parametrize("key", ["smshosting", "inviosmart"])
+async def test_a_customer_is_one_account_whatever_the_credentials(
+    hass: HomeAssistant, simulator: Simulator, accounts: Accounts, key: str
+) -> None:
+    """Where the provider names it; what is there is not changed by the way."""
+    old = {name: f"old-{name}" for name in secrets_of(key)}
+    entry = accounts.add(key, settings=old)
+
+    settings = settings_for(simulator, key)
+    result = await submit(hass, await start(hass, key), key, settings)
+
+    assert result["reason"] == "already_configured"
+    assert settings_of(entry).items() >= old.items()
+
+
+async def test_one_token_with_two_logins_is_two_accounts(
+    hass: HomeAssistant, simulator: Simulator, accounts: Accounts
+) -> None:
+    """A reseller has one token for all its customers."""
+    key = "smsviainternet"
+    accounts.add(key, settings={"username": "bruno", "password": "segreta"})
+
+    settings = settings_for(simulator, key, username="anna", password="segreta")
+    result = await submit(hass, await start(hass, key), key, settings)
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].unique_id
 
 
 @EACH_PROVIDER
@@ -528,25 +556,40 @@ async def test_credentials_that_are_accepted_end_the_question_for_them(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_credentials_of_another_account_are_refused(
-    hass: HomeAssistant, simulator: Simulator, accounts: Accounts
+@pytest.mark.parametrize("key", ["smshosting", "inviosmart"])
+@pytest.mark.parametrize("source", ["reauth", "reconfigure"])
+async def test_an_account_never_becomes_another_customers(
+    hass: HomeAssistant, simulator: Simulator, accounts: Accounts, source: str, key: str
 ) -> None:
-    """Reauthentication does not turn one account into another that is there."""
-    first = accounts.add("inviosmart", settings={"username": "bruno"})
-    accounts.add("inviosmart")
-    data = settings_of(first)
+    """Nobody could be asked what became of its messages."""
+    entry = accounts.add(key, settings={"username": "bruno"}, customer="bruno")
+    data = dict(entry.data)
 
-    form = await first.start_reauth_flow(hass)
-    result = await submit(
-        hass,
-        form,
-        "inviosmart",
-        simulator.credentials("inviosmart"),
-        credential_fields("inviosmart"),
-    )
+    form = await start_change(hass, entry, source)
+    fields = credential_fields(key) if source == "reauth" else None
+    result = await submit(hass, form, key, settings_for(simulator, key), fields)
+
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "unique_id_mismatch"
+    assert dict(entry.data) == data
+
+
+@pytest.mark.parametrize("key", ["smsviainternet", "transactionale"])
+@pytest.mark.parametrize("source", ["reauth", "reconfigure"])
+async def test_two_accounts_never_have_the_same_credentials(
+    hass: HomeAssistant, simulator: Simulator, accounts: Accounts, source: str, key: str
+) -> None:
+    """They would spend one credit without knowing."""
+    entry = accounts.add(key, settings=dict.fromkeys(secrets_of(key), "old"))
+    accounts.add(key)
+    data = dict(entry.data)
+
+    form = await start_change(hass, entry, source)
+    fields = credential_fields(key) if source == "reauth" else None
+    result = await submit(hass, form, key, settings_for(simulator, key), fields)
 
     assert result["reason"] == "already_configured"
-    assert settings_of(first) == data
+    assert dict(entry.data) == data
 
 
 @EACH_PROVIDER
@@ -614,22 +657,6 @@ async def test_what_others_keep_in_the_entry_stays(
     assert entry.data["webhook"] == "kept"
     assert entry.data[CONF_PROVIDER] == "smshosting"
     assert "sender" not in entry.data
-
-
-async def test_reconfiguring_into_another_account_is_refused(
-    hass: HomeAssistant, simulator: Simulator, accounts: Accounts
-) -> None:
-    """Two entries for one account would spend its credit without knowing."""
-    first = accounts.add("smshosting", settings={"auth_key": "another"})
-    accounts.add("smshosting")
-
-    form = await first.start_reconfigure_flow(hass)
-    result = await submit(
-        hass, form, "smshosting", settings_for(simulator, "smshosting")
-    )
-
-    assert result["reason"] == "already_configured"
-    assert first.data["auth_key"] == "another"
 
 
 async def test_an_optional_password_goes_with_its_user_name(

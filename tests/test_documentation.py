@@ -8,6 +8,7 @@ from pathlib import Path
 import re
 from textwrap import dedent
 from typing import Any, override
+from urllib.parse import parse_qs
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.automation import DOMAIN as AUTOMATION
@@ -23,7 +24,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.sms_italia.const import CONF_RETRY_FOR
+from custom_components.sms_italia.const import CONF_RETRY_FOR, DOMAIN
 from custom_components.sms_italia.services.responses import MESSAGE_KEYS
 from simulator import Simulator
 
@@ -32,7 +33,9 @@ from .yaml_reader import FOREIGN, Reader, trouble_with
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-TRANSLATIONS = ROOT / "custom_components" / "sms_italia" / "translations"
+INTEGRATION = ROOT / "custom_components" / "sms_italia"
+TRANSLATIONS = INTEGRATION / "translations"
+MANIFEST: Mapping[str, str] = json.loads((INTEGRATION / "manifest.json").read_text())
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -262,6 +265,26 @@ def test_every_link_leads_somewhere(page: str) -> None:
         there = here.parent / name if name else here
         assert there.exists(), name
         assert not anchor or anchor in anchors_of(there), f"{name}#{anchor}"
+
+
+MY_LINK = re.compile(r"https://my\.home-assistant\.io/redirect/(\w+)/\?([^)\s]+)")
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.it.md"])
+def test_the_buttons_of_the_readme_lead_to_this_integration(page: str) -> None:
+    """To its repository, and then to its set-up."""
+    owner, name = MANIFEST["documentation"].split("/")[-2:]
+
+    links = dict(MY_LINK.findall((ROOT / page).read_text("utf-8")))
+
+    assert {redirect: parse_qs(query) for redirect, query in links.items()} == {
+        "hacs_repository": {
+            "owner": [owner],
+            "repository": [name],
+            "category": ["integration"],
+        },
+        "config_flow_start": {"domain": [DOMAIN]},
+    }
 
 
 OPTION = re.compile(r"\| ([^|]+) \(`(\w+)`\) \|")

@@ -6,13 +6,14 @@ chapter of the manual that `DOCUMENTED_IN` names.
 
 import ast
 from collections.abc import Iterator, Mapping
-from importlib import import_module
+from importlib import import_module, metadata
 import json
 from pathlib import Path
 import struct
 import tomllib
 from typing import Any
 
+import homeassistant
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
@@ -120,12 +121,18 @@ PROVED_BY = {
     "entity-unavailable": (
         "test_sensor.test_credit_is_unavailable_while_the_provider_is"
     ),
+    "reauthentication-flow": (
+        "test_config_flow.test_new_credentials_let_an_account_in_again"
+    ),
     "log-when-unavailable": "test_coordinator.test_a_lost_provider_is_logged_once",
     "diagnostics": "test_diagnostics.test_the_diagnostics_of_each_provider",
     "entity-disabled-by-default": (
         "test_button.test_where_nothing_is_really_sent_the_button_is_switched_off"
     ),
     "entity-translations": ("test_manifest.test_every_entity_has_an_icon_and_a_name"),
+    "reconfiguration-flow": (
+        "test_config_flow.test_an_account_never_becomes_another_customers"
+    ),
     "repair-issues": (
         "test_repairs.test_low_credit_is_an_issue_until_the_account_is_topped_up"
     ),
@@ -160,8 +167,8 @@ DOCUMENTED_IN = {
         ("README.it.md", "SMS Italia", "Che cosa fa"),
     ),
     "docs-installation-instructions": (
-        ("README.md", "Installation", "With HACS", "By hand"),
-        ("README.it.md", "Installazione", "Con HACS", "A mano"),
+        ("README.md", "Installation", "In the Marketplace", "With HACS", "By hand"),
+        ("README.it.md", "Installazione", "Nel Marketplace", "Con HACS", "A mano"),
     ),
     "docs-installation-parameters": (
         ("docs/setup.md", "Senders in Italy", "Recipients"),
@@ -202,14 +209,12 @@ PROVED_HERE = {
     "config-entry-unloading",
     "integration-owner",
     "parallel-updates",
-    "reauthentication-flow",
     "test-coverage",
     "devices",
     "entity-category",
     "entity-device-class",
     "exception-translations",
     "icon-translations",
-    "reconfiguration-flow",
     "async-dependency",
     "inject-websession",
     "strict-typing",
@@ -236,6 +241,16 @@ def test_a_rule_is_done_or_it_is_argued_why_not(rule: str) -> None:
     assert status_of(rule) in {"done", "exempt"}
     if status_of(rule) == "exempt":
         assert len(SCALE[rule]["comment"]) > 20
+
+
+@pytest.mark.parametrize("precedent", ["mqtt", "esphome"])
+def test_a_precedent_is_one(precedent: str) -> None:
+    """Core's integrations that an exemption names have the same one."""
+    scale = Path(homeassistant.__file__).parent / "components" / precedent
+    rules = load_yaml_dict(str(scale / "quality_scale.yaml"))["rules"]
+
+    assert precedent in SCALE["test-before-setup"]["comment"]
+    assert rules["test-before-setup"]["status"] == "exempt"
 
 
 def test_what_is_done_is_proved_somewhere() -> None:
@@ -319,7 +334,11 @@ async def test_every_entity_has_all_it_needs(
     assert {entity.domain for entity in entities} <= set(PLATFORMS)
     assert len({entity.unique_id for entity in entities}) == len(entities)
     for entity in entities:
-        assert entity.unique_id.startswith(account.entry_id)
+        owner = entity.config_subentry_id
+        prefix = f"{account.entry_id}_{owner}_" if owner else f"{account.entry_id}_"
+        assert entity.unique_id == f"{prefix}{entity.translation_key}"
+        # The registry has both names beside it already.
+        assert entity.translation_key not in {entity.domain, entity.platform}
         assert entity.has_entity_name
         assert entity.translation_key
         assert entity.device_id
@@ -348,8 +367,10 @@ async def test_an_account_and_its_recipients_are_devices_that_can_be_read(
     assert service.configuration_url == PROVIDERS[key].console_url
     assert recipient.name == "Anna"
     assert recipient.via_device_id == service.id
+    assert service.manufacturer == PROVIDERS[key].manufacturer
+    # A person is not the provider's.
+    assert (recipient.manufacturer, recipient.model) == (None, "SMS recipient")
     for device in devices:
-        assert device.manufacturer == PROVIDERS[key].manufacturer
         assert device.entry_type is dr.DeviceEntryType.SERVICE
 
 
@@ -391,12 +412,15 @@ def test_each_platform_says_how_many_updates_run_at_once(platform: str) -> None:
     assert isinstance(module.PARALLEL_UPDATES, int)
 
 
-@pytest.mark.parametrize("step", ["user", "reauth", "reconfigure", *PROVIDERS])
-def test_an_account_can_be_made_changed_and_let_in_again(step: str) -> None:
-    flow = config_flow.SmsItaliaConfigFlow
+def test_each_provider_has_a_step_of_its_own() -> None:
+    """The menu leads to it; it stands in the class, where a reader looks for it."""
+    steps = {
+        name.removeprefix("async_step_")
+        for name in vars(config_flow.SmsItaliaConfigFlow)
+        if name.startswith("async_step_")
+    }
 
-    assert hasattr(flow, f"async_step_{step}")
-    assert flow.async_get_options_flow is not None
+    assert steps == {"user", "reauth", "reauth_confirm", "reconfigure", *PROVIDERS}
 
 
 def test_little_is_left_uncovered() -> None:
@@ -481,6 +505,36 @@ def test_nothing_blocks_and_the_session_is_home_assistants(path: Path) -> None:
 
     assert not imported & {"requests", "urllib3", "httpx", "socket", "subprocess"}
     assert "ClientSession" not in {name for name, _ in calls(path)}
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_type_of_the_runtime_data_is_known_everywhere(path: Path) -> None:
+    """A config entry without it is named only where the typed one is made of it."""
+    names = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "homeassistant.config_entries"
+        for alias in node.names
+    }
+
+    assert ("ConfigEntry" in names) == (path == ROOT / "runtime.py")
+
+
+@pytest.mark.parametrize("requirement", MANIFEST["requirements"])
+def test_each_requirement_is_typed(requirement: str) -> None:
+    """By itself, so that mypy need not pass over it."""
+    files = metadata.files(requirement.partition("==")[0]) or []
+    packages = {path.parent.name for path in files if path.name == "py.typed"}
+    ignored = {
+        module.removesuffix(".*")
+        for override in PROJECT["tool"]["mypy"]["overrides"]
+        if override.get("ignore_missing_imports")
+        for module in override["module"]
+    }
+
+    assert packages
+    assert not packages & ignored
 
 
 def test_everything_is_typed_strictly() -> None:

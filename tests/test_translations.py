@@ -170,6 +170,7 @@ def test_every_error_and_abort_of_a_flow_has_a_text(language: str) -> None:
     assert config["abort"].keys() == {
         "already_configured",
         "reauth_successful",
+        "unique_id_mismatch",
         *changed,
     }
     assert recipient["error"].keys() == set(RecipientError)

@@ -91,7 +91,6 @@ async def create_account(
         callback_url=webhook.callback_url,
         bundle_heading=lambda count: bundle_heading.format(count=count),
         channel=read_channel(entry.options),
-        identity=entry.unique_id or "",
     )
 
 

@@ -1,7 +1,6 @@
 """The flow that adds an account and changes it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partialmethod
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -17,6 +16,8 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_URL
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.util.uuid import random_uuid_hex
 
 from .const import (
     CONF_PROVIDER,
@@ -28,24 +29,23 @@ from .const import (
 from .flows.account import (
     AccountError,
     AccountForm,
+    CredentialsProof,
     account_unique_id,
     async_check_credentials,
     default_url,
+    have_same_credentials,
 )
 from .flows.escalation import EscalationFlow
 from .flows.options import SmsItaliaOptionsFlow
 from .flows.recipient import RecipientFlow
-from .providers import PROVIDERS, FieldKind, Settings, SettingsField
+from .providers import PROVIDERS, Settings, SettingsField
 from .runtime import SmsItaliaConfigEntry
-
-_CREDENTIALS = {FieldKind.USERNAME, FieldKind.SECRET}
 
 
 class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
     """Add an account, or change one.
 
-    The steps that the menu leads to have the keys of the providers as their IDs. They
-    are added below the class, because only the registry names a provider.
+    The steps that the menu leads to have the keys of the providers as their IDs.
     """
 
     VERSION = 1
@@ -77,8 +77,32 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         """Let the user choose the provider."""
         return self.async_show_menu(step_id="user", menu_options=list(PROVIDERS))
 
-    async def _async_step_provider(
-        self, provider_key: str, user_input: dict[str, Any] | None = None
+    async def async_step_smsviainternet(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add an account at SMSviaInternet."""
+        return await self._async_provider_step("smsviainternet", user_input)
+
+    async def async_step_smshosting(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add an account at Smshosting."""
+        return await self._async_provider_step("smshosting", user_input)
+
+    async def async_step_transactionale(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add an account at Transactionale."""
+        return await self._async_provider_step("transactionale", user_input)
+
+    async def async_step_inviosmart(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Add an account at Inviosmart."""
+        return await self._async_provider_step("inviosmart", user_input)
+
+    async def _async_provider_step(
+        self, provider_key: str, user_input: dict[str, Any] | None
     ) -> ConfigFlowResult:
         """Add an account at a provider."""
         provider = PROVIDERS[provider_key]
@@ -122,7 +146,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         return await self._async_change_step(
             "reauth_confirm",
             entry,
-            [field for field in provider.fields if field.kind in _CREDENTIALS],
+            provider.credentials,
             user_input,
         )
 
@@ -154,7 +178,6 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             is_changed = data != entry.data
             result = self.async_update_and_abort(
                 entry,
-                unique_id=self.unique_id,
                 data=data,
                 # Core's own texts do not exist in every language.
                 reason=f"{self.source}_successful",
@@ -197,27 +220,22 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             settings = form.read(user_input)
             errors = form.find_errors(settings)
-            if not errors and (
-                refusal := await async_check_credentials(
+            if not errors:
+                answer = await async_check_credentials(
                     self.hass, form.provider, settings
                 )
-            ):
-                errors = {"base": refusal.error}
-                detail = refusal.detail
-                if offer := form.clear_text_offer(settings, refusal):
+                if isinstance(answer, CredentialsProof):
+                    await self._async_identify(form, settings, answer.customer)
+                    return finish(settings)
+                errors = {"base": answer.error}
+                detail = answer.detail
+                if offer := form.clear_text_offer(settings, answer):
                     errors = {SECTION_ADVANCED: AccountError.NO_HTTPS}
                     advanced = user_input.get(SECTION_ADVANCED, {})
                     user_input = {
                         **user_input,
                         SECTION_ADVANCED: {**advanced, CONF_URL: offer},
                     }
-            if not errors:
-                owner = await self.async_set_unique_id(
-                    account_unique_id(form.provider, settings), raise_on_progress=False
-                )
-                if owner is not None and owner is not form.account:
-                    return self.async_abort(reason="already_configured")
-                return finish(settings)
         return self.async_show_form(
             step_id=step_id,
             data_schema=form.schema(user_input, errors),
@@ -232,6 +250,40 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             },
         )
 
+    async def _async_identify(
+        self, form: AccountForm, settings: Settings, customer: str | None
+    ) -> None:
+        """Set the unique ID; abort if the account is there, or another than it was.
+
+        Where the provider does not name its customer, the ID is made once and stays,
+        and the same credentials are the same account.
+        """
+        account = form.account
+        if customer is not None:
+            unique_id = account_unique_id(form.provider, customer)
+        else:
+            self._abort_if_credentials_configured(form, settings)
+            unique_id = (account and account.unique_id) or random_uuid_hex()
+        # The flow of an account that is asked for its credentials has the same one.
+        await self.async_set_unique_id(unique_id, raise_on_progress=False)
+        if account is None:
+            self._abort_if_unique_id_configured()
+        else:
+            self._abort_if_unique_id_mismatch()
+
+    def _abort_if_credentials_configured(
+        self, form: AccountForm, settings: Settings
+    ) -> None:
+        """Abort if another account has these credentials."""
+        key = form.provider.key
+        for entry in self._async_current_entries(include_ignore=False):
+            if (
+                entry is not form.account
+                and entry.data[CONF_PROVIDER] == key
+                and have_same_credentials(form.provider, settings, entry.data)
+            ):
+                raise AbortFlow("already_configured")
+
     def _free_title(self, name: str) -> str:
         """Return the name, numbered if another account has it already."""
         taken = {entry.title for entry in self._async_current_entries()}
@@ -241,11 +293,3 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             number += 1
             title = f"{name} {number}"
         return title
-
-
-for _key in PROVIDERS:
-    setattr(
-        SmsItaliaConfigFlow,
-        f"async_step_{_key}",
-        partialmethod(SmsItaliaConfigFlow._async_step_provider, _key),  # noqa: SLF001 - the class is ours
-    )

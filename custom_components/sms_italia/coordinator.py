@@ -218,8 +218,6 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
     @callback
     def async_take_up(self, account: Account) -> None:
         """Go on with an account that has changed, and ask its provider soon."""
-        if account.identity != self._account.identity:
-            self.data = self._push_checked = None
         if (url := self.config_entry.data[CONF_URL]) != self._url:
             self._url, self._requires_https = url, False
         self._account = account

@@ -129,6 +129,7 @@ class AccountEntity(Entity):
 class SubentryEntity(Entity):
     """An entity on the device of a recipient or of an escalation."""
 
+    _model: str
     _attr_has_entity_name = True
     _attr_should_poll = False
 
@@ -141,13 +142,12 @@ class SubentryEntity(Entity):
     ) -> None:
         """Set up an entity of a subentry; `key` is unique within the subentry."""
         self.entry = entry
-        account = entry.runtime_data.account
         self._attr_translation_key = key
         self._attr_unique_id = f"{_subentry_key(entry, subentry)}_{key}"
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
             identifiers={(DOMAIN, _subentry_key(entry, subentry))},
-            manufacturer=account.provider.manufacturer,
+            model=self._model,
             name=subentry.title,
             via_device_id=dr.async_get_device_id_by_identifier(
                 hass, (DOMAIN, entry.entry_id), config_entry_id=entry.entry_id
@@ -157,6 +157,8 @@ class SubentryEntity(Entity):
 
 class RecipientEntity(SubentryEntity):
     """An entity on a recipient's device."""
+
+    _model = "SMS recipient"
 
     def __init__(
         self,
@@ -185,6 +187,8 @@ class RecipientEntity(SubentryEntity):
 
 class EscalationEntity(SubentryEntity):
     """An entity on an escalation's device."""
+
+    _model = "SMS escalation"
 
     def __init__(
         self,

@@ -56,7 +56,7 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
         subentry: ConfigSubentry,
     ) -> None:
         """Set up the entity of a recipient."""
-        super().__init__(hass, entry, subentry, "notify")
+        super().__init__(hass, entry, subentry, "sms")
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
@@ -89,7 +89,7 @@ class EscalationNotifyEntity(EscalationEntity, NotifyEntity):
         subentry: ConfigSubentry,
     ) -> None:
         """Set up the entity of an escalation."""
-        super().__init__(hass, entry, subentry, "notify")
+        super().__init__(hass, entry, subentry, "call")
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:

@@ -41,6 +41,7 @@ from .const import (
 from .errors import refusal_error
 from .escalations import async_incomplete_escalations
 from .flows.account import (
+    CredentialsProof,
     CredentialsRefusal,
     async_check_credentials,
     encrypted_addresses,
@@ -229,9 +230,10 @@ class _HttpsFixFlow(_FixFlow):
         for url in encrypted_addresses(provider, entry.data[CONF_URL]):
             data = {**entry.data, CONF_URL: url}
             settings = read_settings(provider, data, entry.options)
-            refusal = await async_check_credentials(self.hass, provider, settings)
-            if refusal is None:
+            answer = await async_check_credentials(self.hass, provider, settings)
+            if isinstance(answer, CredentialsProof):
                 return self._update_account(entry, data=data)
+            refusal = answer
         return self.async_abort(
             reason="no_https",
             description_placeholders={"reason": await self._reason(refusal)},

@@ -5,7 +5,7 @@ Run by script/develop, which says more.
 
 import argparse
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 import fcntl
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Never
 
 import aiohttp
 
+from script import publication
 from script.home_assistant import accounts, configuration
 from script.home_assistant.client import Client, wait_until_served
 from script.home_assistant.instance import Instance
@@ -30,6 +31,9 @@ from .ports import Ports
 
 DELIVER_AFTER_SECONDS = 1.0
 
+type _Start = Callable[[Instance, Simulator], Awaitable[int]]
+"""What is done with a running instance; returns the exit code."""
+
 
 def main() -> int:
     """Read the arguments; return the exit code."""
@@ -41,6 +45,9 @@ def main() -> int:
     what.add_argument(
         "--fresh", action="store_true", help="replace the instance of last time"
     )
+    what.add_argument(
+        "--empty", action="store_true", help="as --fresh, without accounts and trial"
+    )
     parser.add_argument("--folder", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help="of Home Assistant; else a free one")
     arguments = parser.parse_args()
@@ -49,26 +56,53 @@ def main() -> int:
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         if arguments.once:
             with tempfile.TemporaryDirectory() as temporary:
-                instance = Instance(Path(temporary), port)
-                return asyncio.run(_set_up(instance, stay=False))
+                return asyncio.run(_once(Instance(Path(temporary), port)))
         with folder.with_suffix(".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 print("script/develop runs already; --once can run beside it")
                 return 1
-            known = None if arguments.fresh else ports.load(folder)
+            known = None if arguments.fresh or arguments.empty else ports.load(folder)
             if known is None:
-                return asyncio.run(_set_up(Instance(folder, port), stay=True))
+                start = _onboard if arguments.empty else _try_out
+                return asyncio.run(_stay(Instance(folder, port), start))
             instance = Instance(folder, port or known.home_assistant)
             return asyncio.run(_start_again(instance, known))
     return 130 if arguments.once else 0
 
 
-async def _set_up(instance: Instance, *, stay: bool) -> int:
-    """Set up an instance and try everything once; keep it running if `stay`."""
-    _obey_termination()
+async def _once(instance: Instance) -> int:
+    """Install the zip of a release, try everything, and end."""
     instance.create()
+    await asyncio.to_thread(_install_zip, instance.folder)
+    return await _run(instance, _try_out)
+
+
+def _install_zip(configuration: Path) -> None:
+    """Build the zip of a release and install it in the place of the source."""
+    archive = configuration / publication.zip_name(publication.ROOT)
+    publication.build(publication.ROOT, archive)
+    publication.install(archive, configuration)
+
+
+async def _stay(instance: Instance, start: _Start) -> int:
+    """Set up an instance by `start`, and keep it running."""
+
+    async def stay(instance: Instance, simulator: Simulator) -> int:
+        code = await start(instance, simulator)
+        await asyncio.to_thread(ports.save, instance, simulator)
+        _print([*report.addresses(instance.url, simulator), "Ctrl-C ends both."])
+        await asyncio.Event().wait()
+        return code
+
+    instance.create()
+    return await _run(instance, stay)
+
+
+async def _run(instance: Instance, work: _Start) -> int:
+    """Run the providers and an instance that was created; return what `work` does."""
+    _obey_termination()
     code = 1
     async with (
         Simulator(
@@ -80,18 +114,7 @@ async def _set_up(instance: Instance, *, stay: bool) -> int:
         try:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(_watch(process))
-                code = await _try_out(instance, simulator)
-                if code:
-                    _print(await asyncio.to_thread(report.log_lines, instance.log))
-                if stay:
-                    await asyncio.to_thread(ports.save, instance, simulator)
-                    _print(
-                        [
-                            *report.addresses(instance.url, simulator),
-                            "Ctrl-C ends both.",
-                        ]
-                    )
-                    await watch
+                code = await work(instance, simulator)
                 watch.cancel()
         except* (HomeAssistantError, aiohttp.ClientError) as group:
             code = 1
@@ -148,6 +171,16 @@ async def _watch(process: Process) -> Never:
     raise HomeAssistantError(f"Home Assistant ended by itself with exit code {code}")
 
 
+async def _onboard(instance: Instance, simulator: Simulator) -> int:
+    """Create the first user, and no account."""
+    features.prepare(simulator)
+    async with aiohttp.ClientSession() as session:
+        await wait_until_served(session, instance.url)
+        client = await Client.onboard(session, instance.url)
+        await client.wait_until_running()
+    return 0
+
+
 async def _try_out(instance: Instance, simulator: Simulator) -> int:
     """Set up accounts as the UI does, send, and print what was found."""
     start = time.monotonic()
@@ -192,6 +225,8 @@ async def _try_out(instance: Instance, simulator: Simulator) -> int:
         _print(["", "== what else was tried", *(f"   {line}" for line in more.notes)])
         faults = [*result.faults, *more.faults]
         _print(report.verdict(faults))
+        if faults:
+            _print(await asyncio.to_thread(report.log_lines, instance.log))
         return 1 if faults else 0
 
 

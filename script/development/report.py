@@ -7,7 +7,6 @@ from script.home_assistant.accounts import DOMAIN, Account
 from script.home_assistant.client import PASSWORD, USERNAME
 from simulator import PROVIDERS, Message, Request, Simulator, Status
 
-from .dashboard import PATH
 from .trial import Trial, accepted_sends
 
 LOG_TAIL = 40
@@ -83,8 +82,12 @@ def log_lines(log: Path) -> list[str]:
 
 
 def addresses(home_assistant_url: str, simulator: Simulator) -> Iterator[str]:
-    """Yield the addresses to open in a browser."""
+    """Yield the addresses to open in a browser, and what an account needs."""
     yield ""
-    yield f"Home Assistant  {home_assistant_url}/{PATH}"
-    yield f"  log in as     {USERNAME} / {PASSWORD}"
+    for provider in PROVIDERS:
+        yield f"{provider:<16}{simulator.url(provider)}"
+        for name, value in simulator.credentials(provider).items():
+            yield f"  {name:<14}{value}"
     yield f"The phones      {simulator.address}/"
+    yield f"Home Assistant  {home_assistant_url}"
+    yield f"  log in as     {USERNAME} / {PASSWORD}"

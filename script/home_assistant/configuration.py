@@ -35,7 +35,7 @@ def documented(name: str, language: str) -> Path:
 def create(folder: Path, port: int, language: str) -> None:
     """Create the folder, in place of an old one, with a port of this machine only.
 
-    It has the helpers of the documented dashboard in the language.
+    It has the blueprints, and the helpers of the documented dashboard in the language.
     """
     shutil.rmtree(folder, ignore_errors=True)
     storage = folder / ".storage"
@@ -44,6 +44,7 @@ def create(folder: Path, port: int, language: str) -> None:
     (folder / "custom_components" / INTEGRATION.name).symlink_to(INTEGRATION)
     (folder / "automations.yaml").write_text("[]\n", "utf-8")
     shutil.copy(documented(_HELPERS, language), folder / _HELPERS)
+    shutil.copytree(_ROOT / "blueprints", folder / "blueprints")
     plain = (f"{name}:\n" for name in CONFIGURED if name != "automation")
     write(folder, _CONFIGURATION + "".join(plain))
     set_port(folder, port)

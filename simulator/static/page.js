@@ -41,6 +41,7 @@ function showAccounts({ accounts, words }) {
     card.append(make("span", "quiet", account.provider));
     card.append(make("b", "", `${account.credit} €`));
     card.append(make("span", "quiet", `${account.price} € a part`));
+    card.append(credentials(account));
     if (account.open !== null) card.append(port(account));
     for (const { fault, times, operation } of account.faults) {
       const when = `${fault} × ${times}, ${operation ?? "any request"}`;
@@ -48,6 +49,14 @@ function showAccounts({ accounts, words }) {
     }
     return card;
   }));
+}
+
+function credentials({ url, credentials }) {
+  const list = make("dl");
+  for (const [name, value] of Object.entries({ url, ...credentials })) {
+    list.append(make("dt", "quiet", name), make("dd", "", value));
+  }
+  return list;
 }
 
 function port({ provider, open }) {

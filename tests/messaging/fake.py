@@ -622,7 +622,6 @@ def fake_provider(key: str) -> Provider:
         manufacturer="Fake",
         console_url="https://provider.example",
         fields=(),
-        identity=(),
         capabilities=PRESETS[key].capabilities,
         create=no_client,
     )

@@ -274,7 +274,6 @@ class Harness:
         line: Line | None = None,
         refusing: ErrorKind | None = None,
         channel: Channel = Channel.SMS,
-        identity: str = "",
         callback_url: Callable[[str], str | None] = lambda _: None,
         **options: Any,  # noqa: ANN401 - options of several types
     ) -> Account:
@@ -299,7 +298,6 @@ class Harness:
             recipients={},
             callback_url=callback_url,
             channel=channel,
-            identity=identity,
         )
 
     async def attach(self, key: str, **details: Any) -> Account:  # noqa: ANN401 - as in `account`

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
 import os
 from pathlib import Path
 import sqlite3
@@ -21,12 +20,11 @@ from custom_components.sms_italia.messaging import (
 from custom_components.sms_italia.providers import ErrorKind, Status
 
 from .disks import Disk, a_disk
-from .fake import MANY, ONE, REFERENCE, Lost
+from .fake import MANY, ONE
 from .helpers import (
     NUMBER,
     OTHER,
     THIRD,
-    TIMING,
     Harness,
     copy_as_after_a_crash,
     numbers,
@@ -317,35 +315,6 @@ async def test_an_account_comes_while_the_disk_hangs_and_gets_what_waits_later(
     async with asyncio.timeout(10):
         while len(await harness.found()) <= AT_ONCE:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.01)
-
-
-@pytest.mark.parametrize("identity", ["anna", "bruno"])
-async def test_another_customer_that_comes_while_the_disk_hangs_repeats_nothing(
-    harness: Harness, identity: str
-) -> None:
-    """It would find nothing of what the first one left, and send it again."""
-    await harness.attach(REFERENCE, identity="anna")
-    harness.client(REFERENCE).reply(Lost.REQUEST)
-    doubtful = await harness.one(REFERENCE)
-    await harness.messenger.close()
-    journal = harness.ledger.with_suffix(".journal")
-    journal.unlink()
-    os.mkfifo(journal)
-    harness.use(timing=replace(TIMING, never_came=0.1))
-    await harness.attach(REFERENCE, identity=identity)
-    await asyncio.to_thread(journal.write_bytes, b"")
-    kept = await harness.until_not(doubtful, Stage.IN_DOUBT)
-    if identity == "anna":
-        await until(lambda: harness.arrived(REFERENCE))
-    else:
-        assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
-    await harness.messenger.close()
-    journal.unlink()
-    harness.use()
-    # It is known who it is at the next start.
-    opened = await harness.messenger.ledger.open("")
-    await harness.messenger.ledger.close()
-    assert opened.identities == {REFERENCE: identity}
 
 
 _ENDING = """

@@ -35,7 +35,7 @@ from custom_components.sms_italia.messaging import (
 from custom_components.sms_italia.messaging.ledger import LedgerClosedError
 from custom_components.sms_italia.providers import Encoding, ErrorKind, Status
 
-from .fake import MANY, ONE, PRESETS, REFERENCE, Late, Lost, Reply
+from .fake import MANY, ONE, PLAIN, REFERENCE, Late, Lost, Reply
 from .helpers import (
     NUMBER,
     OTHER,
@@ -504,19 +504,20 @@ async def test_an_account_that_is_attached_while_all_is_closed_sends_nothing(
     await harness.attach(KEY)
     ledger = harness.messenger.ledger
     may_go_on = asyncio.Event()
-    keep_identity = ledger.keep_identity
+    trim = ledger.trim
 
-    async def slow(account_id: str, identity: str) -> None:
+    async def slow(account_id: str, before: float) -> None:
         await may_go_on.wait()
-        await keep_identity(account_id, identity)
+        await trim(account_id, before)
 
-    monkeypatch.setattr(ledger, "keep_identity", slow)
-    attaching = asyncio.create_task(harness.attach(ONE))
+    monkeypatch.setattr(ledger, "trim", slow)
+    # One is being attached, and the other waits for its turn.
+    attaching = [asyncio.create_task(harness.attach(key)) for key in (PLAIN, ONE)]
     await asyncio.sleep(0)
     closing = asyncio.create_task(harness.messenger.close())
     await asyncio.sleep(0)
     may_go_on.set()
-    await asyncio.gather(attaching, closing)
+    await asyncio.gather(*attaching, closing)
     with pytest.raises(RequestRefusedError):
         await harness.one(ONE)
     assert not harness.requests(ONE)
@@ -575,23 +576,6 @@ async def test_an_account_that_is_replaced_sends_meanwhile(harness: Harness) -> 
     await replacing
     with pytest.raises(RequestRefusedError, match=Refusal.TOO_MANY_PARTS):
         await harness.one(KEY, text="x" * 200)
-
-
-async def test_nothing_leaves_while_an_account_becomes_another_customers(
-    harness: Harness,
-) -> None:
-    """The first one could not be asked about it any more."""
-    account = await harness.attach(KEY, identity="first")
-    harness.expected.add(KEY)
-    first = harness.client(KEY)
-    second = PRESETS[KEY]("second", harness.calls)
-    changed = replace(account, identity="second", client=second)
-    replacing = asyncio.create_task(harness.messenger.attach(changed))
-    # The account is removed by now, and comes back as another customer's.
-    await asyncio.sleep(0)
-    await harness.one(KEY)
-    await replacing
-    assert (len(first.accepted), len(second.accepted)) == (0, 1)
 
 
 # An account that is being loaded again

@@ -80,6 +80,22 @@ async def test_right_credentials_are_proved_without_a_message(
     assert not simulator.messages
 
 
+@every_provider
+async def test_renewed_credentials_are_still_the_same_customers(
+    key: str, simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    """All but the customer's name, where that is one of them."""
+    before = await client_of(simulator, key, session).customer()
+    renewed = {
+        name: f"new-{name}"
+        for name, value in simulator.credentials(key).items()
+        if value != before
+    }
+    simulator.set_credentials(key, **renewed)
+
+    assert await client_of(simulator, key, session).customer() == before
+
+
 @pytest.mark.parametrize(("key", "secret"), SECRETS)
 async def test_every_call_reports_a_wrong_credential_as_such(
     key: str, secret: str, simulator: Simulator, session: aiohttp.ClientSession
@@ -88,7 +104,7 @@ async def test_every_call_reports_a_wrong_credential_as_such(
     ref = MessageRef("123", NUMBER)
 
     with pytest.raises(NotAcceptedError) as refusal:
-        await client.validate()
+        await client.customer()
     outcome = only(await client.send(submission()))
     with pytest.raises(NotAcceptedError) as report_refusal:
         await client.reports([ref])

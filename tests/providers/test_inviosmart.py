@@ -65,7 +65,6 @@ def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> Non
         ),
     ]
     assert provider.clear_text_url == "http://httpapi.inviosmart.it"
-    assert provider.identity == ("username",)
     assert provider.capabilities.recipients_per_submission == 1
     assert provider.capabilities.max_parts == 4
     assert provider.capabilities.features == {

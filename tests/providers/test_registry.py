@@ -18,8 +18,6 @@ from simulator import PROVIDERS as SIMULATED
 
 from .helpers import KEYS, SETTINGS
 
-CREDENTIALS = {FieldKind.USERNAME, FieldKind.SECRET}
-
 
 def test_both_registries_list_the_same_providers_in_the_order_of_the_menu() -> None:
     assert list(PROVIDERS) == list(SIMULATED)
@@ -30,8 +28,8 @@ def test_both_registries_list_the_same_providers_in_the_order_of_the_menu() -> N
 def test_the_required_credentials_are_those_that_the_provider_checks(key: str) -> None:
     required = {
         field.key
-        for field in PROVIDERS[key].fields
-        if field.kind in CREDENTIALS and field.presence is Presence.REQUIRED
+        for field in PROVIDERS[key].credentials
+        if field.presence is Presence.REQUIRED
     }
 
     assert required == set(SIMULATED[key].new_account().credentials)
@@ -46,14 +44,6 @@ def test_every_form_has_a_secret_a_sender_and_a_folded_in_address(key: str) -> N
     assert fields["url"].placement is Placement.ADVANCED
     assert fields["url"].default
     assert len(fields) == len(PROVIDERS[key].fields)
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_the_identity_of_an_account_is_made_of_its_fields(key: str) -> None:
-    provider = PROVIDERS[key]
-
-    assert provider.identity
-    assert {field.key for field in provider.fields} >= set(provider.identity)
 
 
 @pytest.mark.parametrize("key", KEYS)

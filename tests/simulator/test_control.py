@@ -33,6 +33,21 @@ async def test_messages_are_shown_newest_first(
     assert (row["parts"], row["cost"]) == (1, "0.060")
 
 
+async def test_accounts_are_shown_with_what_a_form_asks_for(
+    simulator: Simulator, caller: Caller
+) -> None:
+    """The address and the credentials that are valid now."""
+    simulator.set_credentials("inviosmart", password="changed")
+
+    rows = (await show(caller, "accounts")).rows("accounts")
+
+    assert [row["provider"] for row in rows] == [*simulator.provider_keys]
+    for row in rows:
+        provider = str(row["provider"])
+        assert row["url"] == simulator.url(provider)
+        assert row["credentials"] == simulator.credentials(provider)
+
+
 async def test_requests_are_shown_with_their_answers(caller: Caller) -> None:
     """And the fields as they were decoded."""
     await caller.smsh()

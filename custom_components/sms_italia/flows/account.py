@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-import json
 import logging
 from traceback import format_tb
 from types import MappingProxyType
@@ -208,23 +207,19 @@ _SELECTORS: Mapping[FieldKind, object] = {
 """The selector of each kind of field."""
 
 
-def account_unique_id(provider: Provider, settings: Settings) -> str:
-    """Return the permanent ID of an account, which does not reveal its credentials."""
-    identity = [
-        _api_host(provider, settings[CONF_URL]),
-        *(settings.get(key) for key in provider.identity),
-    ]
-    digest = sha256(json.dumps(identity).encode()).hexdigest()
+def account_unique_id(provider: Provider, customer: str) -> str:
+    """Return the unique ID of a customer's account, which does not reveal the name.
+
+    Neither keys nor the address are part of it: they change, and the account stays.
+    """
+    digest = sha256(customer.encode()).hexdigest()
     return f"{provider.key}_{digest[:32]}"
 
 
-def _api_host(provider: Provider, url: str) -> str | None:
-    """Return the host of an API; one that has two addresses is one API."""
-    host = parse_url(url).host
-    other = provider.clear_text_url
-    if other is not None and host == parse_url(default_url(provider)).host:
-        return parse_url(other).host
-    return host
+def have_same_credentials(provider: Provider, one: Settings, other: Settings) -> bool:
+    """Return whether two accounts at a provider have the same credentials."""
+    keys = [field.key for field in provider.credentials]
+    return all(one.get(key) == other.get(key) for key in keys)
 
 
 def default_url(provider: Provider) -> str:
@@ -251,6 +246,16 @@ def encrypted_addresses(provider: Provider, url: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsProof:
+    """The provider accepted the credentials, which are those of `customer`.
+
+    None if the provider does not name its customers.
+    """
+
+    customer: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsRefusal:
     """Why the credentials could not be checked or are not valid.
 
@@ -265,11 +270,11 @@ class CredentialsRefusal:
 
 async def async_check_credentials(
     hass: HomeAssistant, provider: Provider, settings: Settings
-) -> CredentialsRefusal | None:
-    """Ask the provider whether the credentials are valid; return None if they are."""
+) -> CredentialsProof | CredentialsRefusal:
+    """Ask the provider whether the credentials are valid, and whose they are."""
     client = provider.create(async_get_session(hass), settings, DEFAULT_TIMEOUTS)
     try:
-        await client.validate()
+        return CredentialsProof(customer=await client.customer())
     except NotAcceptedError as err:
         if err.kind is ErrorKind.AUTH:
             return CredentialsRefusal(
@@ -294,4 +299,3 @@ async def async_check_credentials(
             "".join(format_tb(err.__traceback__)),
         )
         return CredentialsRefusal(error=AccountError.UNKNOWN, is_of_api=True)
-    return None

@@ -64,9 +64,8 @@ class Account:
     `callback_url` gives the URL where the provider is to report the delivery of the
     submission with this reference; None if there is no such way at the moment.
     `bundle_heading` says above joined messages how many they are. `channel` is how
-    its client sends what names no channel. `identity` tells one customer of the
-    provider from another: with another one the provider knows nothing of what this
-    account sent before.
+    its client sends what names no channel. Its credentials may change, but not the
+    customer whose they are: the provider knows what the account sent before.
     """
 
     id: str
@@ -79,7 +78,6 @@ class Account:
     callback_url: Callable[[str], str | None] = lambda _: None
     bundle_heading: Callable[[int], str] = str
     channel: Channel = Channel.SMS
-    identity: str = ""
 
     def has(self, feature: Feature) -> bool:
         """Return whether the account's provider has a feature."""

@@ -99,18 +99,13 @@ class Messenger:
     async def attach(self, account: Account) -> None:
         """Add an account, or replace it; the first one opens the ledger.
 
-        One that is replaced sends meanwhile, unless its identity is another than it
-        was: what it submitted before can then be asked about no more, and is uncertain.
+        One that is replaced sends meanwhile.
         """
         async with self._lock:
             self._stop_closing()
             if not self._is_running:
                 await self._start()
             known = self._accounts.get(account.id)
-            if known is not None and known.identity != account.identity:
-                # Nothing more leaves by what is another customer's now.
-                self._remove(account.id)
-            await self._retention.recognize(account)
             if known is None or known.client is not account.client:
                 # Whatever kept it from working may have been fixed.
                 self._context.health.forget(account.id)
@@ -181,7 +176,6 @@ class Messenger:
             self.escalations.forget(account_id)
             self.totals.forget(account_id)
             self.events.forget(account_id)
-            self._retention.forget(account_id)
             await self._retention.close_at_provider(account_id)
             await self.ledger.forget(account_id)
             if not rest:
@@ -369,11 +363,7 @@ class Messenger:
         known = [one for id_ in ids if (one := self._open.get(id_)) is not None]
         if opened.is_restored:
             left |= {one.id: restored(one, now) for one in known}
-        latest = (left.get(one.id, one) for one in known)
-        of_others = self._retention.of_others(latest, opened.identities)
-        left |= {one.id: one for one in of_others}
         await self._open.change(list(left.values()))
-        await self._retention.keep_identities(opened.identities)
         await self.ledger.renew_mark()
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)

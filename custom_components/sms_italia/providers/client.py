@@ -128,6 +128,9 @@ class FieldKind(StrEnum):
     COUNTRY_PREFIX = "country_prefix"
 
 
+_CREDENTIALS = frozenset({FieldKind.USERNAME, FieldKind.SECRET})
+
+
 class Presence(StrEnum):
     """Whether a field of the form must be filled in."""
 
@@ -252,6 +255,15 @@ class ProviderClient(ABC):
         Raises as `validate`; a refusal in the provider's own words is an answer too.
         """
         await self.validate()
+
+    async def customer(self) -> str | None:
+        """Prove the credentials and return whose they are, by the provider's own name.
+
+        The name stays when the credentials are renewed. None if the provider does not
+        say it. Raises as `validate`.
+        """
+        await self.validate()
+        return None
 
     async def check(self) -> Credit | None:
         """Prove the credentials and return the credit (CREDIT, CREDIT_IF_OFFERED).
@@ -464,10 +476,9 @@ def same_for_all(submission: Submission, outcome: Outcome) -> Mapping[str, Outco
 class Provider:
     """The description of a provider, for the layers above.
 
-    `identity` names the fields that distinguish accounts. `options` are
-    those that only this provider has. `create` takes the session, the settings and the
-    timeouts and returns a client; it raises ValueError if a
-    setting is not valid.
+    `options` are those that only this provider has. `create` takes the session, the
+    settings and the timeouts and returns a client; it raises ValueError if a setting is
+    not valid.
 
     `clear_text_url` is a second address of the API, without encryption: it is offered,
     with consent, where the default of `url` does not prove to be the API.
@@ -478,11 +489,15 @@ class Provider:
     manufacturer: str
     console_url: str
     fields: tuple[SettingsField, ...]
-    identity: tuple[str, ...]
     capabilities: Capabilities
     create: Callable[[aiohttp.ClientSession, Settings, Timeouts], ProviderClient]
     options: tuple[ProviderOption, ...] = ()
     clear_text_url: str | None = None
+
+    @property
+    def credentials(self) -> tuple[SettingsField, ...]:
+        """The fields by which the provider knows an account."""
+        return tuple(field for field in self.fields if field.kind in _CREDENTIALS)
 
 
 def parse_url(value: str) -> URL:

@@ -221,6 +221,15 @@ class InviosmartClient(ProviderClient):
         await self.check()
 
     @override
+    async def customer(self) -> str | None:
+        """Return the user name, which names the customer once it is proved.
+
+        Raises as ProviderClient.validate.
+        """
+        await self.validate()
+        return self._login.username
+
+    @override
     async def check(self) -> Credit | None:
         """Return the balance in euro and how many SMS to the country it buys.
 
@@ -472,7 +481,6 @@ PROVIDER = Provider(
             default=DEFAULT_URL,
         ),
     ),
-    identity=("username",),
     capabilities=InviosmartClient.capabilities,
     create=_create,
     clear_text_url=CLEAR_TEXT_URL,

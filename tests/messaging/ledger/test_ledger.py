@@ -483,7 +483,7 @@ async def test_a_table_that_is_gone_leaves_everybody_with_nothing(shelf: Shelf) 
     await shelf.open()
     await shelf.add(1)
     with closing(sqlite3.connect(shelf.path)) as database:
-        for table in ("totals", "messages", "dispatches", "identities"):
+        for table in ("totals", "messages", "dispatches"):
             database.execute(f"DROP TABLE {table}")
     assert await shelf.ledger.totals_between("casa", TODAY, TODAY) == {}
     assert await shelf.ledger.prices("casa") == []
@@ -578,7 +578,6 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
                 spent=[spent],
             )
         )
-    await shelf.ledger.keep_identity("via", "user")
     records = [asyncio.create_task(shelf.ledger.record(one)) for one in entries]
     await asyncio.sleep(0)
     # What is still on its way to the disk is forgotten as well.
@@ -606,36 +605,10 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
         "submissions": 150,
         "totals": 1,
         "clock": 1,
-        "identities": 0,
         "properties": 1,
         "runs": 0,
     }
     assert "via" not in str(left)
-
-
-# Who an account is
-
-
-async def test_who_an_account_is_at_its_provider_is_kept(shelf: Shelf) -> None:
-    await shelf.open()
-    for identity in ("user", "other", ""):
-        await shelf.ledger.keep_identity("casa", identity)
-        assert (await shelf.reopen()).identities == {"casa": identity}
-    await shelf.ledger.forget("casa")
-    assert (await shelf.reopen()).identities == {}
-
-
-async def test_who_an_account_is_cannot_be_kept_on_a_full_disk_and_that_is_logged(
-    shelf: Shelf, caplog: pytest.LogCaptureFixture
-) -> None:
-    await shelf.open()
-    await shelf.ledger.keep_identity("casa", "user")
-    await shelf.reopen()
-    with full_disk(512):
-        await shelf.ledger.keep_identity("casa", "other")
-    assert "cannot be written" in caplog.text
-    assert "other" not in caplog.text
-    assert (await shelf.reopen()).identities == {"casa": "user"}
 
 
 # The clock

@@ -60,7 +60,6 @@ def an_account(
             manufacturer="Fake",
             console_url="https://provider.example",
             fields=(),
-            identity=(),
             capabilities=Capabilities(
                 features=frozenset(features), recipients_per_submission=1, max_parts=10
             ),

@@ -1,15 +1,13 @@
 """What is closed because nobody can report on it any more."""
 
 import asyncio
-from contextlib import closing
-import sqlite3
 
 import pytest
 
 from custom_components.sms_italia.messaging import DayChanged, Message, Stage
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
-from ..fake import ONE, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Lost, Operation
+from ..fake import ONE, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Lost
 from ..helpers import NUMBER, OTHER, STILL, TIMING, Harness, until
 
 KEY = REFERENCE
@@ -23,14 +21,14 @@ def _still(harness: Harness) -> None:
     harness.use(timing=STILL)
 
 
-async def come_back(harness: Harness, identity: str, *, restart: bool = False) -> None:
-    """Let the account go and come again with this identity; ask often from then on."""
+async def come_back(harness: Harness, *, restart: bool = False) -> None:
+    """Let the account go and come again; ask often from then on."""
     if restart:
         await harness.messenger.close()
         harness.use(timing=TIMING)
     else:
         await harness.messenger.detach(KEY)
-    await harness.attach(KEY, identity=identity)
+    await harness.attach(KEY)
 
 
 async def in_doubt(harness: Harness) -> Message:
@@ -41,89 +39,18 @@ async def in_doubt(harness: Harness) -> Message:
     return message
 
 
-# Another customer at the same provider
+# Accounts that come back
 
 
-@pytest.mark.parametrize("restart", [False, True])
-async def test_another_customer_is_not_asked_what_became_of_the_first_ones_messages(
-    harness: Harness,
-    restart: bool,  # noqa: FBT001 - both ways
-) -> None:
-    """It would say that it does not know them, and they would be sent twice."""
-    await harness.attach(WATCHED)
-    await harness.attach(KEY, identity="anna")
+async def test_an_account_that_comes_back_is_asked_as_before(harness: Harness) -> None:
+    await harness.attach(KEY)
     taken = await harness.one(KEY, OTHER)
     doubtful = await in_doubt(harness)
-    assert taken.stage is Stage.ACCEPTED
-    await come_back(harness, "bruno", restart=restart)
-    for message in (doubtful, taken):
-        kept = await harness.latest(message)
-        assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
-    harness.time.pass_by(harness.timing.never_came)
-    # Whom to ask is known for the new ones.
-    new = await harness.one(KEY, text="nuovo")
-    harness.accepted(KEY)[-1].status = Status.DELIVERED
-    if restart:
-        await harness.until_kept(new, status=Status.DELIVERED)
-    assert [to for to, _ in harness.arrived(KEY)] == [OTHER, NUMBER]
-    assert harness.requests(KEY) == 3
-
-
-async def test_the_same_customer_is_asked_as_before(harness: Harness) -> None:
-    await harness.attach(KEY, identity="anna")
-    taken = await harness.one(KEY, OTHER)
-    doubtful = await in_doubt(harness)
-    await come_back(harness, "anna", restart=True)
+    await come_back(harness, restart=True)
     harness.accepted(KEY)[0].status = Status.DELIVERED
     await harness.until_kept(taken, status=Status.DELIVERED)
     harness.time.pass_by(harness.timing.never_came)
     await harness.until_kept(doubtful, stage=Stage.ACCEPTED)
-
-
-async def test_the_first_identity_that_is_known_closes_nothing(
-    harness: Harness,
-) -> None:
-    await harness.attach(KEY)
-    taken = await harness.one(KEY)
-    await harness.messenger.close()
-    with closing(sqlite3.connect(harness.ledger)) as database, database:
-        database.execute("DELETE FROM identities")
-    harness.use()
-    await harness.attach(KEY, identity="anna")
-    assert (await harness.latest(taken)).stage is Stage.ACCEPTED
-
-
-async def test_what_is_on_the_wire_gets_its_outcome_before_another_customer_comes(
-    harness: Harness,
-) -> None:
-    harness.line.hold_answers()
-    await harness.attach(WATCHED)
-    await harness.attach(KEY, identity="anna", line=harness.line)
-    send = asyncio.create_task(harness.one(KEY))
-    await until(lambda: harness.requests(KEY))
-    coming = asyncio.create_task(come_back(harness, "bruno"))
-    await asyncio.sleep(0.1)
-    assert not coming.done()
-    harness.line.release_answers()
-    message = await send
-    await coming
-    assert message.provider_id is not None
-    kept = await harness.latest(message)
-    assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
-    assert not harness.requests(KEY, Operation.STATUS)
-
-
-@pytest.mark.parametrize("customer", ["anna", "bruno"])
-async def test_an_account_that_comes_back_need_not_wait_as_it_was_asked_to(
-    harness: Harness, customer: str
-) -> None:
-    await harness.attach(WATCHED)
-    await harness.attach(KEY, identity="anna")
-    harness.client(KEY).reply(THROTTLED_FOR_7_SECONDS)
-    message = await harness.one(KEY)
-    assert message.error is ErrorKind.THROTTLED
-    await come_back(harness, customer)
-    await harness.until_kept(message, stage=Stage.ACCEPTED)
 
 
 @pytest.mark.parametrize("refusal", [THROTTLED, THROTTLED_FOR_7_SECONDS])
@@ -135,7 +62,7 @@ async def test_an_account_that_only_failed_is_tried_at_once_when_it_comes_back(
     await harness.attach(KEY)
     harness.client(KEY).reply(refusal)
     message = await harness.one(KEY)
-    await come_back(harness, "")
+    await come_back(harness)
     await harness.until_kept(message, stage=Stage.ACCEPTED)
 
 

@@ -83,7 +83,6 @@ def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> Non
         ("sender", "sender", "optional", "main", None),
         ("url", "url", "required", "advanced", "https://api.smshosting.it/rest/api"),
     ]
-    assert provider.identity == ("auth_key",)
     assert provider.capabilities.recipients_per_submission == 1000
     assert provider.capabilities.max_parts == 7
     assert provider.capabilities.features == {
@@ -468,6 +467,22 @@ async def test_a_profile_of_which_nothing_can_be_read_proves_no_login(
         await client_at(KEY, session, canned.url).validate()
 
 
+@pytest.mark.parametrize(
+    ("username", "customer"),
+    [("anna", "anna"), (4711, "4711"), ("", None), (None, None), (["anna"], None)],
+)
+async def test_the_customer_is_the_user_name_of_the_profile(
+    username: Json,
+    customer: str | None,
+    canned: Canned,
+    session: aiohttp.ClientSession,
+) -> None:
+    """None where it cannot be read: the login is proved all the same."""
+    canned.answer({"credit": 3, "username": username})
+
+    assert await client_at(KEY, session, canned.url).customer() == customer
+
+
 @pytest.mark.parametrize("user", [{}, [], 7, {"message": "Forbidden"}])
 async def test_what_is_no_profile_proves_nothing(
     user: Json, canned: Canned, session: aiohttp.ClientSession
@@ -475,7 +490,7 @@ async def test_what_is_no_profile_proves_nothing(
     canned.answer(user)
     client = client_at(KEY, session, canned.url)
 
-    for question in (client.validate, client.check):
+    for question in (client.validate, client.customer, client.check):
         with pytest.raises(NotAcceptedError) as refusal:
             await question()
         assert refusal.value.kind is ErrorKind.UNAVAILABLE

@@ -85,7 +85,6 @@ def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> Non
         ("password", "secret", "optional", "advanced", None),
         ("url", "url", "required", "advanced", "https://v2.smsviainternet.it"),
     ]
-    assert provider.identity == ("api_token", "username")
     assert provider.capabilities.recipients_per_submission == 5000
     assert provider.capabilities.max_parts == 99
     assert provider.capabilities.features == {

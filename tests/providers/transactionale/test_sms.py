@@ -76,7 +76,6 @@ def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> Non
         ("sender", "sender", "required", "main", None),
         ("url", "url", "required", "advanced", "https://api.transactionale.com"),
     ]
-    assert provider.identity == ("api_key",)
     assert provider.capabilities.recipients_per_submission == 1
     assert provider.capabilities.max_parts == 255
     assert provider.capabilities.features == {

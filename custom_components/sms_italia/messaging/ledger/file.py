@@ -173,7 +173,6 @@ class LedgerFile:
         opened = Opened(
             open_messages=queries.read_open(database),
             totals=queries.read_totals(database, today),
-            identities=queries.read_identities(database),
             clock=queries.read_clock(database),
             is_restored=self._is_restored(database),
         )
@@ -401,11 +400,6 @@ class LedgerFile:
             database.execute("PRAGMA busy_timeout = 0")
             raise
         database.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT * 1000}")
-
-    def keep_identity(self, account: str, identity: str) -> None:
-        """Keep who an account is at its provider."""
-        with self._transaction() as database:
-            rows.keep_identity(database, account, identity)
 
     def mark_seen(self, messages: Sequence[Message]) -> None:
         """Keep that somebody has seen messages with the status that they have here."""

@@ -440,13 +440,6 @@ class Ledger:
         except LedgerUnreadableError:
             return None
 
-    async def keep_identity(self, account: str, identity: str) -> None:
-        """Keep who an account is at its provider."""
-        try:
-            await self._write(lambda: self._file.keep_identity(account, identity))
-        except (sqlite3.Error, LedgerSlowError) as err:
-            _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
-
     async def keep_clock(self) -> None:
         """Keep what the clock shows, for the next start."""
         reading = self._clock.reading()

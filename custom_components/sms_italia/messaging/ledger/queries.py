@@ -182,12 +182,6 @@ def read_prices(
     return [(number, euro(cost) / parts) for number, parts, cost in rows]
 
 
-def read_identities(database: sqlite3.Connection) -> dict[str, str]:
-    """Return the identity that was kept last of each account."""
-    rows = database.execute("SELECT account, identity FROM identities")
-    return {row["account"]: row["identity"] for row in rows}
-
-
 def read_property(database: sqlite3.Connection, name: str) -> str | None:
     """Return something about the ledger itself, None if it is not known."""
     found = database.execute(

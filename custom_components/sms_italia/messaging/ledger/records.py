@@ -116,16 +116,14 @@ class LedgerTrouble(StrEnum):
 class Opened:
     """What the ledger held when it was opened, and what was wrong with it.
 
-    `identities` are those of the accounts that submitted what is open. `clock` is the
-    reading of the last commit, None if there was none. `unwritten` is what its file
-    lacks and the journal had. One that `is_restored` comes from a backup: what is open
-    in it may have been sent after the copy was made. Its times were `moved` by so many
-    seconds, to be by our clock.
+    `clock` is the reading of the last commit, None if there was none. `unwritten` is
+    what its file lacks and the journal had. One that `is_restored` comes from a backup:
+    what is open in it may have been sent after the copy was made. Its times were
+    `moved` by so many seconds, to be by our clock.
     """
 
     open_messages: tuple[Message, ...] = ()
     totals: dict[str, DayTotal] = field(default_factory=dict)
-    identities: dict[str, str] = field(default_factory=dict)
     trouble: LedgerTrouble | None = None
     clock: ClockReading | None = field(default=None, compare=False)
     unwritten: Entry | None = None

@@ -233,7 +233,7 @@ def forget_dispatches(database: sqlite3.Connection, dispatches: Sequence[int]) -
 
 def forget_account(database: sqlite3.Connection, account: str) -> None:
     """Forget what an account spent, and that it submitted messages of others."""
-    for table in ("submissions", "totals", "identities", "runs"):
+    for table in ("submissions", "totals", "runs"):
         database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
 
 
@@ -242,13 +242,6 @@ def mark_seen(database: sqlite3.Connection, messages: Iterable[Message]) -> None
     database.executemany(
         "UPDATE messages SET seen = ? WHERE id = ?",
         [(one.status, one.id) for one in messages],
-    )
-
-
-def keep_identity(database: sqlite3.Connection, account: str, identity: str) -> None:
-    """Keep who an account is at its provider."""
-    database.execute(
-        "INSERT OR REPLACE INTO identities VALUES (?, ?)", (account, identity)
     )
 
 

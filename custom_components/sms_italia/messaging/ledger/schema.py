@@ -105,10 +105,6 @@ CREATE TABLE clock (
     steady REAL NOT NULL,
     wall REAL NOT NULL
 );
-CREATE TABLE identities (
-    account TEXT PRIMARY KEY,
-    identity TEXT NOT NULL
-) WITHOUT ROWID;
 CREATE TABLE properties (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -1,7 +1,5 @@
 """Closing messages of which no report will come any more, and forgetting old ones."""
 
-from collections.abc import Iterable, Mapping
-
 from ..account import Account
 from ..delivery import DeliveryContext
 from ..model import Message, Stage
@@ -24,7 +22,6 @@ class Retention:
         self._ledger = context.ledger
         self._clock = context.clock
         self._timing = context.timing
-        self._identities: dict[str, str] = {}
         context.watch.subscribe(self._on_clock_set, self._on_next_day)
 
     def reschedule(self, since: float) -> None:
@@ -52,50 +49,6 @@ class Retention:
         for account in self._context.accounts.values():
             self._context.events.publish(DayChanged(account=account.id))
             self._context.tasks.spawn(self.tidy_up(account), "tidying up")
-
-    async def recognize(self, account: Account) -> None:
-        """Close what an account submitted if it is another customer than it was.
-
-        Of another customer's messages its provider would say that they never arrived,
-        and they would be sent twice.
-        """
-        before = self._identities.get(account.id)
-        self._identities[account.id] = account.identity
-        if before == account.identity:
-            return
-        if before is not None:
-            await self.close_at_provider(account.id)
-        await self._ledger.keep_identity(account.id, account.identity)
-
-    def of_others(
-        self, messages: Iterable[Message], identities: Mapping[str, str]
-    ) -> list[Message]:
-        """Return those that an account submitted while it was another customer, closed.
-
-        `messages` come from a ledger that was opened, `identities` (by account) too: it
-        may be opened long after the accounts were attached.
-        """
-        now = self._clock.moment()
-        others = {
-            account
-            for account, before in identities.items()
-            if self._identities.setdefault(account, before) != before
-        }
-        return [
-            given_up(one, now)
-            for one in messages
-            if one.last_account in others and one.stage in _AT_PROVIDER
-        ]
-
-    async def keep_identities(self, kept: Mapping[str, str]) -> None:
-        """Keep who the accounts are, where a ledger that was opened does not say so."""
-        for account, identity in tuple(self._identities.items()):
-            if kept.get(account) != identity:
-                await self._ledger.keep_identity(account, identity)
-
-    def forget(self, account_id: str) -> None:
-        """Forget who an account was that is removed."""
-        self._identities.pop(account_id, None)
 
     async def close_at_provider(self, account_id: str) -> None:
         """Close what an account submitted, of which no report will ever come.

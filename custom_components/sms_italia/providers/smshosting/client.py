@@ -46,7 +46,14 @@ from ..model import (
     Status,
     Submission,
 )
-from ..parsing import as_count, as_euro, as_message_id, as_number, as_object
+from ..parsing import (
+    as_count,
+    as_euro,
+    as_identifier,
+    as_message_id,
+    as_number,
+    as_object,
+)
 from ..transport import SHORT_ANSWER_BYTES, Timeouts
 from .api import (
     Api,
@@ -137,6 +144,16 @@ class SmshostingClient(ProviderClient):
         Raises as ProviderClient.validate.
         """
         await self._profile()
+
+    @override
+    async def customer(self) -> str | None:
+        """Return the user name in the profile, None if it has none.
+
+        Raises as ProviderClient.validate. Facts:
+        docs/development/provider-apis/smshosting.md 2.6.
+        """
+        profile = await self._profile()
+        return as_identifier(profile.get("username")) or None
 
     @override
     async def check(self) -> Credit | None:
@@ -393,7 +410,6 @@ PROVIDER = Provider(
             default=DEFAULT_URL,
         ),
     ),
-    identity=("auth_key",),
     capabilities=SmshostingClient.capabilities,
     create=_create,
     options=(

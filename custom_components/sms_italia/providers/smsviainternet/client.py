@@ -424,7 +424,6 @@ PROVIDER = Provider(
             default=DEFAULT_URL,
         ),
     ),
-    identity=("api_token", "username"),
     capabilities=SmsViaInternetClient.capabilities,
     create=_create,
     options=(

@@ -372,7 +372,6 @@ PROVIDER = Provider(
             default=DEFAULT_URL,
         ),
     ),
-    identity=("api_key",),
     capabilities=TransactionaleClient.capabilities,
     create=_create,
     options=(
