@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, closing
+from decimal import Decimal
 import os
 from pathlib import Path
 import sqlite3
@@ -17,6 +18,9 @@ from custom_components.sms_italia.messaging import (
     Message,
     Stage,
 )
+from custom_components.sms_italia.messaging.clock import Clock
+from custom_components.sms_italia.messaging.ledger import Entry, Ledger, Opened, Spent
+from custom_components.sms_italia.messaging.model import DayTotal
 from custom_components.sms_italia.providers import ErrorKind, Status
 
 from .disks import Disk, a_disk
@@ -26,6 +30,8 @@ from .helpers import (
     OTHER,
     THIRD,
     Harness,
+    a_dispatch,
+    a_message,
     copy_as_after_a_crash,
     numbers,
     until,
@@ -262,6 +268,48 @@ async def test_a_disk_that_hangs_does_not_hold_up_the_end(disk: Disk) -> None:
         assert was_sent(message)
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_a_commit_that_hung_at_the_end_counts_once(
+    disk: Disk,
+    is_late: bool,  # noqa: FBT001 - the disk answers before the next start, or after it
+) -> None:
+    day = "2026-11-14"
+    late: list[Opened] = []
+    ledger = Ledger(disk.folder / "sms.db", lambda _: None, Clock())
+    await ledger.open(day)
+    spent = Spent(day=day, account=KEY, parts=1, cost=Decimal("0.1"))
+    disk.freeze()
+    try:
+        await ledger.record(Entry(messages=[a_message(a_dispatch())], spent=[spent]))
+        await ledger.close()
+        if is_late:
+            opened = await ledger.open(day, late.append)
+            assert opened.totals[KEY].parts == 1
+    finally:
+        disk.thaw()
+    if is_late:
+        await until(lambda: late)
+        assert late[0].totals.get(KEY, DayTotal()).parts == 0
+    else:
+        await until_no_thread_is_left()
+        opened = await ledger.open(day)
+        assert opened.totals[KEY].parts == 1
+    async with asyncio.timeout(10):
+        while not (found := await ledger.totals_between(KEY, day, day)):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+    assert found[day].parts == 1
+    await ledger.close()
+    assert (await ledger.open(day)).totals[KEY].parts == 1
+    await ledger.close()
+    await until_no_thread_is_left()
+
+
+async def until_no_thread_is_left() -> None:
+    """Return when those that hung have ended as well."""
+    threads = threading.enumerate
+    await until(lambda: not any("sms_italia" in one.name for one in threads()))
+
+
 async def test_no_step_of_a_backup_or_a_removal_waits_for_a_disk_that_hangs(
     disk: Disk,
 ) -> None:
@@ -284,10 +332,7 @@ async def test_no_step_of_a_backup_or_a_removal_waits_for_a_disk_that_hangs(
             await forgetting
         finally:
             disk.thaw()
-        # The thread that hung ends as well.
-        await until(
-            lambda: not any("sms_italia" in one.name for one in threading.enumerate())
-        )
+        await until_no_thread_is_left()
 
 
 async def test_an_account_comes_while_the_disk_hangs_and_gets_what_waits_later(

@@ -260,7 +260,7 @@ SELECT zeroblob(4000) FROM one
 async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
     """Make a file of version 0, which lacks a column; return the messages in it.
 
-    And of version 1, which lacks the runs of escalations.
+    And of version 1, which lacks the runs of escalations and more columns.
     """
     await shelf.open()
     messages = tuple([await shelf.add(index) for index in range(1, 4)])
@@ -272,6 +272,9 @@ async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
         "DROP TABLE runs",
         "DROP INDEX dispatches_by_run",
         "ALTER TABLE dispatches DROP COLUMN run",
+        "ALTER TABLE dispatches DROP COLUMN is_bulk",
+        "ALTER TABLE messages DROP COLUMN size",
+        "ALTER TABLE messages DROP COLUMN from_backup",
         "ALTER TABLE messages DROP COLUMN unanswered",
         "PRAGMA user_version = 0",
     )
@@ -594,7 +597,10 @@ async def test_a_crash_while_a_backup_is_made_is_no_restore(shelf: Shelf) -> Non
     await shelf.ledger.renew_mark()
     await shelf.ledger.hold()
     await shelf.add(1)
-    assert not (await Shelf(shelf.path).open()).is_restored
+    after = Shelf(shelf.path)
+    opened = await after.open()
+    await after.ledger.close()
+    assert not opened.is_restored
 
 
 async def test_a_backup_that_is_put_back_where_the_mark_stayed_is_a_restore(

@@ -19,7 +19,7 @@ from ..model import Message, Stage
 from . import queries, rows, runs
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
-from .unwritten import Journal, Kept
+from .unwritten import Abandoned, Journal, Kept
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ class LedgerFile:
         self._was_read = False
         self.in_memory = False
         self.held = False
+        self._is_abandoned = False
 
     @property
     def database(self) -> sqlite3.Connection:
@@ -310,6 +311,14 @@ class LedgerFile:
             self._database.close()
             self._database = None
 
+    def abandon(self) -> None:
+        """Begin no commit any more; from any thread."""
+        self._is_abandoned = True
+
+    def _check_abandoned(self) -> None:
+        if self._is_abandoned:
+            raise LedgerClosedError
+
     def _allocate_journal(self) -> None:
         """Take the room for the journal; without it the ledger works all the same."""
         try:
@@ -322,6 +331,7 @@ class LedgerFile:
         entries: Sequence[Entry],
         reading: ClockReading,
         late: Entry | None = None,
+        abandoned: Abandoned | None = None,
     ) -> list[Exception | None]:
         """Commit entries together, with what the clock shows.
 
@@ -329,12 +339,15 @@ class LedgerFile:
 
         `late` is what the file lacked before, with all that the journal holds. Returns
         for each entry what kept it from being written, None if nothing did; that of
-        `late` comes first, if there is one.
+        `late` comes first, if there is one. What an `abandoned` commit added is in
+        `late` as well, and counts once.
         """
         together = [*([] if late is None else [late]), *entries]
         try:
             with self._transaction() as database:
-                rows.write(database, together)
+                is_there = abandoned is not None and _has(database, abandoned)
+                undone = [abandoned.undone()] if abandoned and is_there else []
+                rows.write(database, [*together, *undone])
                 runs.write_runs(
                     database, (run for entry in together for run in entry.runs)
                 )
@@ -347,7 +360,7 @@ class LedgerFile:
             is_alone = len(together) == 1
             if is_alone or is_damage(err) or _code(err) in _LOCKED:
                 return [err] * len(together)
-            first = [] if late is None else self.commit((), reading, late)
+            first = [] if late is None else self.commit((), reading, late, abandoned)
             return first + [self.commit([entry], reading)[0] for entry in entries]
         return [None] * len(together)
 
@@ -381,6 +394,7 @@ class LedgerFile:
         self._begin(database)
         try:
             yield database
+            self._check_abandoned()
             database.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -530,6 +544,11 @@ def _with_kept(opened: Opened, kept: Kept) -> Opened:
     ]
     entry = replace(kept.entry, messages=(*kept.entry.messages, *submitted))
     return replace(opened, unwritten=entry, clock=kept.clock)
+
+
+def _has(database: sqlite3.Connection, abandoned: Abandoned) -> bool:
+    """Return whether a ledger's last commit is one that was abandoned."""
+    return queries.read_clock(database) == abandoned.reading
 
 
 def _is_memory(path: Path) -> bool:

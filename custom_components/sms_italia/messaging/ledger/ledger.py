@@ -41,7 +41,7 @@ from .records import (
     RunRecord,
 )
 from .threads import LONGEST, SOUND, Patience, Worker, in_time, is_done
-from .unwritten import Unwritten
+from .unwritten import Abandoned, Unwritten
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -114,6 +114,7 @@ class Ledger:
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
         self._unwritten = Unwritten()
         self._patience = Patience()
+        self._abandoned: Abandoned | None = None
         self._work: asyncio.Task[None] | None = None
         self._write_delay: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -160,6 +161,7 @@ class Ledger:
         opened = opening.result()
         if opened.clock is not None:
             self._clock.resume(opened.clock)
+        self._unwritten.absorb(self._undone(opened))
         self._take_over(opened)
         return self._unwritten.completed(opened, today)
 
@@ -188,12 +190,26 @@ class Ledger:
 
     def _hand_on(self, opened: Opened) -> None:
         """Hand on what a file held that was opened late, without what was known."""
+        undone = self._undone(opened)
+        self._unwritten.absorb(undone)
         earlier = Unwritten()
+        earlier.absorb(undone)
         if opened.unwritten is not None and not self._known:
             earlier.absorb(opened.unwritten)
         messages = (one for one in opened.open_messages if one.id not in self._known)
         unknown = replace(opened, open_messages=tuple(messages))
         self._on_opened(earlier.completed(unknown, self._today))
+
+    def _undone(self, opened: Opened) -> Entry:
+        """Return what takes back an abandoned commit that a file has after all.
+
+        What it added to totals is still to be written, too.
+        """
+        abandoned = self._abandoned
+        if abandoned is None or opened.clock != abandoned.reading:
+            return Entry()
+        self._abandoned = None
+        return abandoned.undone()
 
     def _take_over(self, opened: Opened) -> None:
         """See to it that what the file lacks is written, and say what is wrong."""
@@ -245,6 +261,7 @@ class Ledger:
             self._unwritten.absorb(entry)
             future.set_result(None)
         self._waiting = []
+        self._file.abandon()
         self._file = LedgerFile(self._path, self._mark)
         self._reader = LedgerReader(self._path)
 
@@ -650,13 +667,18 @@ class Ledger:
         together = [*([] if late is None else [late]), *entries]
         loop = asyncio.get_running_loop()
         began = loop.time()
-        commit = partial(self._file.commit, entries, self._clock.reading(), late)
+        reading, abandoned = self._clock.reading(), self._abandoned
+        commit = partial(self._file.commit, entries, reading, late, abandoned)
         try:
             errors = await self._at_length(commit)
         except asyncio.CancelledError:
             # Whether it was written is not known.
             self._absorb(together)
+            spent = [one for entry in together for one in entry.spent]
+            self._abandoned = Abandoned(reading=reading, spent=spent)
             raise
+        if late is not None and errors[0] is None:
+            self._abandoned = None
         self._is_overdue = any(errors) and loop.time() - began > LONGEST
         if is_missing:
             self._absorb(entries)

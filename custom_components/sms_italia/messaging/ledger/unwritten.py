@@ -40,6 +40,22 @@ _ROOM = _SLOT - _HEADER.size
 _UNSENT = frozenset({Stage.WAITING, Stage.HELD})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandoned:
+    """A commit of which nobody knows whether it was made, and what it added to totals.
+
+    `reading` is what it writes of the clock, which no other commit has.
+    """
+
+    reading: ClockReading
+    spent: Sequence[Spent]
+
+    def undone(self) -> Entry:
+        """Return an entry that takes back what it added."""
+        spent = (replace(one, parts=-one.parts, cost=-one.cost) for one in self.spent)
+        return Entry(spent=tuple(spent))
+
+
 class Unwritten:
     """Entries that failed, merged to one with the last state of everything."""
 

@@ -228,7 +228,8 @@ def restored(message: Message, now: Moment) -> Message:
     """Return a message that was open when a backup was made, which was put back.
 
     It may have been sent since, by whichever account, and is not sent again. Only of
-    what was submitted before can somebody be asked; a joined one follows its carrier.
+    what was submitted before can somebody be asked. A joined one follows the message
+    that carries it.
     """
     match message.stage:
         case Stage.WAITING | Stage.HELD:
