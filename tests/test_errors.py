@@ -295,6 +295,7 @@ ELSEWHERE: Mapping[Refusal, dict[str, str]] = {
     Refusal.PICTURE_NEEDS_PUSH: {},
     Refusal.INVALID_PICTURE: {"types": "JPEG, PNG", "megabytes": "2"},
     Refusal.UNKNOWN_MESSAGE: {"message_id": "00a1"},
+    Refusal.NOT_TO_RESEND: {},
     Refusal.TOO_LATE_TO_CANCEL: {},
     Refusal.CANNOT_CANCEL: {},
 }

@@ -15,6 +15,9 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.sms_italia.const import DOMAIN
+from custom_components.sms_italia.messaging import Query
+from custom_components.sms_italia.rights import Allowed
+from custom_components.sms_italia.runtime import MESSENGER
 from custom_components.sms_italia.services import ACTIONS
 from simulator import Simulator, Toggle
 
@@ -189,7 +192,8 @@ async def test_a_way_is_open_to_whom_the_table_says(
 
 def test_every_action_is_in_the_table() -> None:
     tried = {way.split(" ", maxsplit=1)[0] for way in WAYS}
-    assert {action.name for action in ACTIONS} - {"cancel"} <= tried
+    owners = {one.name for one in ACTIONS if one.allowed is Allowed.OWNERS}
+    assert {action.name for action in ACTIONS} - owners <= tried
 
 
 async def test_a_message_is_cancelled_by_who_sent_it_and_by_administrators(
@@ -218,6 +222,58 @@ async def test_a_message_is_cancelled_by_who_sent_it_and_by_administrators(
     id_ = await schedule("user")
     seen = await house.call("administrator", "cancel", message_id=id_)
     assert (seen["to"], seen["message"]) == (ANNA, "Ciao 3")
+
+
+async def send_in_vain(
+    house: House, simulator: Simulator, who: str, **target: object
+) -> str:
+    """Send as somebody what the provider does not take; return its ID."""
+    account = simulator.account("smshosting")
+    account.blocked |= {ANNA, FREE}
+    with pytest.raises(HomeAssistantError):
+        await house.call(who, "send_sms", message="Ciao", **target)
+    account.blocked.clear()
+    found = await house.call("automation", "find_messages", limit=1)
+    return str(found["messages"][0]["id"])
+
+
+async def test_a_message_is_sent_again_by_who_sent_it_and_by_administrators(
+    house: House, simulator: Simulator
+) -> None:
+    """The new one is of who sends it again, and as masked as every answer."""
+    id_ = await send_in_vain(house, simulator, "user", numbers="Anna")
+    with pytest.raises(Unauthorized):
+        await house.call("guest", "resend", message_id=id_)
+    assert arrived(simulator) == []
+
+    own = await house.call("user", "resend", message_id=id_)
+    again = await house.call("administrator", "resend", message_id=id_)
+
+    assert [number for number, _ in arrived(simulator)] == [ANNA] * 2
+    (seen,), (seen_by_all,) = own["messages"], again["messages"]
+    assert (seen["to"], seen["message"]) == ("***567", None)
+    assert seen_by_all["to"] == ANNA
+    assert seen_by_all["message"].startswith("Ciao")
+    await house.hass.async_block_till_done(wait_background_tasks=True)
+    latest = await house.hass.data[MESSENGER].ledger.find(Query(limit=2))
+    assert [one.dispatch.user for one in latest.messages] == [
+        house.context("administrator").user_id,
+        house.context("user").user_id,
+    ]
+
+
+async def test_sending_again_asks_for_the_rights_of_sending(
+    house: House, simulator: Simulator
+) -> None:
+    """Which may have been taken away, or were those for a recipient that is gone."""
+    guest = house.users["guest"]
+    assert isinstance(guest, MockUser)
+    id_ = await send_in_vain(house, simulator, "guest", numbers="Anna")
+    house.hass.config_entries.async_remove_subentry(house.account, "anna")
+    await house.hass.async_block_till_done()
+    with pytest.raises(Unauthorized):
+        await house.call("guest", "resend", message_id=id_)
+    assert arrived(simulator) == []
 
 
 async def test_answers_show_full_numbers_to_administrators_and_who_gave_them(

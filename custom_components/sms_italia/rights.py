@@ -4,7 +4,7 @@ A call without a user is made by an automation, which may do everything. Policie
 those of Home Assistant's permissions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 import logging
@@ -53,8 +53,13 @@ class Caller:
     @callback
     def require_owner(self, message: Message) -> None:
         """Raise Unauthorized for a user who neither sent a message nor administers."""
-        if self.user is None or message.dispatch.user != self.user.id:
+        if not self.owns(message):
             self.require_administrator()
+
+    @callback
+    def owns(self, message: Message) -> bool:
+        """Return whether a message is the user's own, or everything is."""
+        return self.user is None or message.dispatch.user == self.user.id
 
     @callback
     def require(self, policy: str, entity_ids: Iterable[str]) -> None:
@@ -98,11 +103,14 @@ def async_permitted(
     """
     if caller.user is None:
         return request
-    targets = [one for one in request.targets if isinstance(one, Target)]
-    if any(one.recipient is None for one in targets):
+    entities = _notify_entities(hass, entry)
+    wanted = {one.recipient for one in request.targets if isinstance(one, Target)}
+    if not wanted <= entities.keys():
+        # A recipient that was removed meanwhile is a free number too.
         caller.require_free_numbers()
-    recipients = {one.recipient for one in targets if one.recipient is not None}
-    caller.require(POLICY_CONTROL, _notify_entities(hass, entry, recipients))
+    caller.require(
+        POLICY_CONTROL, [one for key, one in entities.items() if key in wanted]
+    )
     options = request.options
     if options.groups:
         caller.require_administrator()
@@ -116,12 +124,12 @@ def async_permitted(
 
 
 def _notify_entities(
-    hass: HomeAssistant, entry: SmsItaliaConfigEntry, recipients: set[str]
-) -> list[str]:
-    """Return the IDs of the notify entities of an account's recipients."""
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry
+) -> Mapping[str | None, str]:
+    """Return the IDs of the notify entities of an account, by their recipients."""
     registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    return [
-        one.entity_id
+    return {
+        one.config_subentry_id: one.entity_id
         for one in registered
-        if one.domain == NOTIFY_DOMAIN and one.config_subentry_id in recipients
-    ]
+        if one.domain == NOTIFY_DOMAIN and one.config_subentry_id is not None
+    }

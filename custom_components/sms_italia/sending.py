@@ -1,6 +1,6 @@
 """The one way of every send, from what was asked for to an account."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -334,8 +334,31 @@ class SendingCall:
         """
         caller = await async_caller(self.hass, self.context)
         request = async_permitted(self.hass, caller, entry, request)
+        messenger = self.hass.data[MESSENGER]
+        return await self._sent(entry, messenger.send(request, self.answer_by))
+
+    async def resend(
+        self, entry: SmsItaliaConfigEntry, message_id: int
+    ) -> tuple[Message, ...]:
+        """Send a message of an account again; return and raise what `send` does.
+
+        Raises LedgerUnreadableError too.
+        """
+        caller = await async_caller(self.hass, self.context)
+        permitted = partial(async_permitted, self.hass, caller, entry)
+        messenger = self.hass.data[MESSENGER]
+        return await self._sent(
+            entry, messenger.resend(message_id, self.answer_by, permitted)
+        )
+
+    async def _sent(
+        self,
+        entry: SmsItaliaConfigEntry,
+        sending: Coroutine[object, object, tuple[Message, ...]],
+    ) -> tuple[Message, ...]:
+        """Await what the messenger sends; see `send`."""
         try:
-            messages = await self.hass.data[MESSENGER].send(request, self.answer_by)
+            messages = await sending
         except RequestRefusedError as err:
             if err.reason is Refusal.DAILY_LIMIT:
                 # Only a loaded account has a limit, so its runtime data is there.

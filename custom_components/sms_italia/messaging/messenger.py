@@ -225,18 +225,28 @@ class Messenger:
                 task.result()
             return tuple(latest.values())
 
-    async def resend(self, message_id: int) -> tuple[Message, ...]:
+    async def resend(
+        self,
+        message_id: int,
+        answer_by: float | None = None,
+        permitted: Callable[[SendRequest], SendRequest] = lambda request: request,
+    ) -> tuple[Message, ...]:
         """Send a message again, as a new one; return what `send` does.
 
-        The old one is no longer listed as undelivered. Raises RequestRefusedError as
-        `send` does, or if the message is not known, and LedgerUnreadableError.
+        `permitted` returns the request as its caller may send it, and raises if the
+        caller may not. The old message is no longer listed as undelivered. Raises
+        RequestRefusedError as `send` does, or if the message is not known, waits or was
+        sent, and LedgerUnreadableError.
         """
         message = await self.message(message_id)
         if message is None:
             raise RequestRefusedError(
                 Refusal.UNKNOWN_MESSAGE, {"message_id": f"{message_id:016x}"}
             )
-        sent = await self.send(await request_again(message))
+        if not message.may_be_resent:
+            raise RequestRefusedError(Refusal.NOT_TO_RESEND)
+        request = permitted(await request_again(message))
+        sent = await self.send(request, answer_by)
         await self.undelivered.mark_seen([message])
         return sent
 

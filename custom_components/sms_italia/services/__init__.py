@@ -21,8 +21,10 @@ from ..rights import Allowed, async_caller
 from .history import (
     CANCEL_SCHEMA,
     FIND_MESSAGES_SCHEMA,
+    RESEND_SCHEMA,
     async_cancel,
     async_find_messages,
+    async_resend,
 )
 from .push import (
     CREATE_PUSH_INVITATION_SCHEMA,
@@ -78,6 +80,13 @@ ACTIONS = (
         schema=CANCEL_SCHEMA,
         allowed=Allowed.OWNERS,
         handler=async_cancel,
+        response=SupportsResponse.OPTIONAL,
+    ),
+    _Action(
+        name="resend",
+        schema=RESEND_SCHEMA,
+        allowed=Allowed.OWNERS,
+        handler=async_resend,
         response=SupportsResponse.OPTIONAL,
     ),
     _Action(
