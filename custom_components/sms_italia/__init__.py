@@ -27,6 +27,7 @@ from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
 from .services import async_setup_services
 from .undelivered import REFUSED_CALLS, RefusedCalls
 from .webhook import DeliveryWebhook, async_remove_cloudhook
+from .websocket_api import async_setup_websocket
 
 PLATFORMS = [
     Platform.BINARY_SENSOR,
@@ -40,7 +41,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Create the messenger that all accounts share, and register the actions."""
+    """Create the messenger that all accounts share, the actions and commands."""
     messenger = Messenger(
         Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db")),
         Clock(timezone=dt_util.get_default_time_zone),
@@ -59,6 +60,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, close)
     async_setup_services(hass)
+    async_setup_websocket(hass)
     return True
 
 

@@ -10,13 +10,14 @@ from enum import StrEnum
 import logging
 
 from homeassistant.auth.models import User
-from homeassistant.auth.permissions.const import POLICY_CONTROL
+from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import Unauthorized, UnknownUser
 from homeassistant.helpers import entity_registry as er
 
-from .messaging import Message, SendRequest, Target
+from .const import DOMAIN
+from .messaging import Message, SendRequest, Target, Viewer
 from .runtime import SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -90,6 +91,23 @@ async def async_caller(hass: HomeAssistant, context: Context | None) -> Caller:
 
 
 @callback
+def async_viewer(hass: HomeAssistant, caller: Caller) -> Viewer | None:
+    """Return which messages a caller sees, None for all."""
+    user = caller.user
+    if user is None or caller.sees_all:
+        return None
+    return Viewer(
+        user=user.id,
+        recipients=frozenset(
+            recipient
+            for entry in hass.config_entries.async_entries(DOMAIN)
+            for recipient, entity_id in _notify_entities(hass, entry).items()
+            if user.permissions.check_entity(entity_id, POLICY_READ)
+        ),
+    )
+
+
+@callback
 def async_permitted(
     hass: HomeAssistant,
     caller: Caller,
@@ -125,7 +143,7 @@ def async_permitted(
 
 def _notify_entities(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry
-) -> Mapping[str | None, str]:
+) -> Mapping[str, str]:
     """Return the IDs of the notify entities of an account, by their recipients."""
     registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     return {

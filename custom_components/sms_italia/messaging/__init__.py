@@ -17,7 +17,15 @@ from .compose import (
 )
 from .errors import Refusal, RequestRefusedError
 from .health import Timing
-from .ledger import Found, LedgerError, LedgerTrouble, LedgerUnreadableError, Query
+from .ledger import (
+    Found,
+    LedgerError,
+    LedgerTrouble,
+    LedgerUnreadableError,
+    Query,
+    View,
+    Viewer,
+)
 from .messenger import Messenger
 from .model import (
     BadTarget,
@@ -87,6 +95,8 @@ __all__ = [
     "TooLong",
     "TotalsChanged",
     "UndeliveredChanged",
+    "View",
+    "Viewer",
     "WaitRequested",
     "check_count",
     "country_of",

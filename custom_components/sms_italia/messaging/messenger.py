@@ -284,6 +284,10 @@ class Messenger:
             raise RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED)
         return task.result()
 
+    def can_cancel(self, message: Message) -> bool:
+        """Return whether `cancel` has a chance with a message."""
+        return self._cancellation.is_possible(message)
+
     async def message(self, message_id: int) -> Message | None:
         """Return a message as it stands now, open or closed; None if it is unknown."""
         return self._open.get(message_id) or await self.ledger.message(message_id)

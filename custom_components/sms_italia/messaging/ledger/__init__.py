@@ -14,6 +14,8 @@ from .records import (
     Remembered,
     Spent,
     SubmissionIntent,
+    View,
+    Viewer,
 )
 
 __all__ = [
@@ -30,4 +32,6 @@ __all__ = [
     "Remembered",
     "Spent",
     "SubmissionIntent",
+    "View",
+    "Viewer",
 ]
