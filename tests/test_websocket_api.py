@@ -57,7 +57,7 @@ class Card:
             self.events.append(reply["event"])
         return dict(reply)
 
-    async def list(self, **fields: object) -> list[dict[str, Any]]:
+    async def page(self, **fields: object) -> list[dict[str, Any]]:
         """Return the messages of a page."""
         return list((await self.command("list", **fields))["result"]["messages"])
 
@@ -67,6 +67,13 @@ class Card:
             self.events.append((await self.socket.receive_json())["event"])
         messages: list[dict[str, Any]] | None = self.events.pop(0)["messages"]
         return messages
+
+    async def change(self) -> dict[str, Any]:
+        """Return the one message of the next event."""
+        messages = await self.event()
+        assert messages is not None
+        (message,) = messages
+        return message
 
 
 type Open = Callable[[MockUser | None], Awaitable[Card]]
@@ -183,25 +190,25 @@ async def test_messages_are_looked_at_by_what_became_of_them(
     with pytest.raises(HomeAssistantError):
         await send(hass, "Invano", numbers="Bruno")
     mine = await card(None)
-    cancelled = (await mine.list())[2]["id"]
+    cancelled = (await mine.page())[2]["id"]
     await hass.services.async_call(
         DOMAIN, "cancel", {"message_id": cancelled}, blocking=True
     )
 
-    all_of_them = await mine.list()
-    waiting = await mine.list(view="waiting")
-    undelivered = await mine.list(view="undelivered")
+    all_of_them = await mine.page()
+    waiting = await mine.page(view="waiting")
+    undelivered = await mine.page(view="undelivered")
 
     assert texts(all_of_them) == ["Invano", "Ora", "Mai", "Domani"]
     assert all_of_them[2]["status"] == "cancelled"
     assert "Domani" in texts(waiting)
     assert "Mai" not in texts(waiting)
     assert texts(undelivered) == ["Invano"]
-    assert await mine.list(view="delivered") == []
+    assert await mine.page(view="delivered") == []
     actions = {row["message"]: row["actions"] for row in all_of_them}
     assert actions == {"Invano": ["resend"], "Ora": [], "Mai": [], "Domani": ["cancel"]}
-    assert await mine.list(config_entry_id=account.entry_id) == all_of_them
-    assert await mine.list(config_entry_id="other") == []
+    assert await mine.page(config_entry_id=account.entry_id) == all_of_them
+    assert await mine.page(config_entry_id="other") == []
 
 
 async def test_without_an_account_or_a_readable_ledger_the_answer_says_so(
@@ -237,7 +244,7 @@ async def test_an_administrator_sees_everything(
 ) -> None:
     await send(hass, "Ad Anna", user, numbers="Anna")
     await send(hass, "A un numero", numbers=FREE)
-    rows = await (await card(None)).list()
+    rows = await (await card(None)).page()
     assert names(rows) == [(None, FREE), ("Anna", ANNA)]
     assert texts(rows) == ["A un numero", "Ad Anna"]
     assert all(row.keys() == EVERY_FIELD for row in rows)
@@ -258,8 +265,8 @@ async def test_others_see_their_own_and_those_to_whom_they_may_read(
     ):
         await send(hass, next(texts_sent), sender, numbers=target)
 
-    of_user = await (await card(user)).list()
-    of_guest = await (await card(guest)).list()
+    of_user = await (await card(user)).page()
+    of_guest = await (await card(guest)).page()
 
     assert names(of_user) == [
         (None, "***223"),
@@ -282,7 +289,7 @@ async def test_actions_are_offered_for_what_is_ones_own(
     await send(hass, "Domani", numbers="Anna", send_at=LATER)
     await send(hass, "Domani anch'io", user, numbers="Anna", send_at=LATER)
     offered = {
-        who: [row["actions"] for row in await (await card(opened)).list()]
+        who: [row["actions"] for row in await (await card(opened)).page()]
         for who, opened in (("administrator", None), ("user", user), ("guest", guest))
     }
     assert offered == {
@@ -303,15 +310,15 @@ async def test_a_subscription_sends_what_is_new_and_what_changes(
     mine = await card(None)
     assert (await mine.command("subscribe"))["success"]
     await send(hass, "Domani", numbers="Anna", send_at=LATER)
-    (new,) = await mine.event() or []
+    new = await mine.change()
     await hass.services.async_call(
         DOMAIN, "cancel", {"message_id": new["id"]}, blocking=True
     )
-    (changed,) = await mine.event() or []
+    changed = await mine.change()
 
     assert (new["status"], new["message"]) == ("queued", "Domani")
     assert changed["status"] == "cancelled"
-    assert await mine.list() == [changed]
+    assert await mine.page() == [changed]
 
 
 @pytest.mark.usefixtures("account")
@@ -323,7 +330,7 @@ async def test_a_subscription_sends_nobody_what_they_may_not_see(
     await send(hass, "Segreto", user, numbers="Bruno", send_at=LATER)
     await send(hass, "Segreto", user, numbers=FREE, send_at=LATER)
     await send(hass, "Segreto", user, numbers="Anna", send_at=LATER)
-    (row,) = await of_guest.event() or []
+    row = await of_guest.change()
     assert row.keys() == FEW_FIELDS
     assert (row["recipient"], row["to"], row["actions"]) == ("Anna", "***567", [])
 
@@ -365,5 +372,5 @@ async def test_nothing_is_sent_after_the_end_of_a_subscription(
     )
     assert (await mine.socket.receive_json())["success"]
     await send(hass, "Ciao", numbers="Anna", send_at=LATER)
-    await mine.list()
+    await mine.page()
     assert mine.events == []

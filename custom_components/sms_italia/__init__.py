@@ -11,6 +11,7 @@ from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
 
 from .account_setup import create_account
+from .card import async_load_card, async_serve_card, async_unload_card
 from .changes import AccountChanges
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
@@ -41,7 +42,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Create the messenger that all accounts share, the actions and commands."""
+    """Create the messenger that all accounts share, the actions and the card."""
     messenger = Messenger(
         Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db")),
         Clock(timezone=dt_util.get_default_time_zone),
@@ -61,6 +62,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, close)
     async_setup_services(hass)
     async_setup_websocket(hass)
+    await async_serve_card(hass)
     return True
 
 
@@ -102,6 +104,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
         await messenger.detach(entry.entry_id)
         raise
     async_watch_account(hass, entry)
+    async_load_card(hass)
     entry.async_create_background_task(
         hass, coordinator.async_refresh(), f"{DOMAIN} first refresh"
     )
@@ -118,6 +121,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
 
 async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
     """Remove an account's issues, its address in the cloud and its messages."""
+    async_unload_card(hass)
     async_clear_account(hass, entry)
     for other in hass.config_entries.async_loaded_entries(DOMAIN):
         # The removed account may have been a fallback of this one.
