@@ -39,6 +39,8 @@ class Labels:
     no_repairs: str
     alarm: str
     greeting: str
+    by_card: str
+    save: str
 
 
 LABELS = {
@@ -59,6 +61,8 @@ LABELS = {
         no_repairs="There are currently no repairs pending",
         alarm="Water leak in the laundry",
         greeting="Back at eight",
+        by_card="By card",
+        save="Save",
     ),
     Language.ITALIAN: Labels(
         locale="it-IT",
@@ -77,6 +81,8 @@ LABELS = {
         no_repairs="Al momento non ci sono riparazioni in sospeso",
         alarm="Perdita d'acqua in lavanderia",
         greeting="Torno alle otto",
+        by_card="Per scheda",
+        save="Salva",
     ),
 }
 
@@ -86,6 +92,7 @@ class OwnTexts:
 
     def __init__(self, language: Language) -> None:
         """Read the file of a language."""
+        self.language = language
         path = INTEGRATION / "translations" / f"{language}.json"
         self._texts: _Texts = json.loads(path.read_text("utf-8"))
 
@@ -99,3 +106,11 @@ class OwnTexts:
         if not isinstance(found, str):
             raise KeyError(path)
         return found
+
+
+def card_texts(language: Language) -> dict[str, str]:
+    """Return the texts of the card, whose module has them as JSON."""
+    module = (INTEGRATION / "frontend" / "texts.js").read_text("utf-8")
+    _, _, texts = module.partition("export const TEXTS = ")
+    found: dict[str, dict[str, str]] = json.loads(texts.rstrip().removesuffix(";"))
+    return found[language]

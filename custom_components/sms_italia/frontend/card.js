@@ -61,8 +61,9 @@ class MessagesCard extends HTMLElement {
     return { columns: 12, min_columns: 6, rows: "auto" };
   }
 
+  /** Return the configuration of a new card, so that the editor shows it. */
   static getStubConfig() {
-    return {};
+    return { rows: DEFAULTS.rows, compose: DEFAULTS.compose };
   }
 
   static getConfigForm() {

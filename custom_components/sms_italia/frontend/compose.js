@@ -1,6 +1,6 @@
 /** The line to write a message: what it takes while typing, then send or schedule. */
 
-import { element, setAttribute, setText } from "./dom.js";
+import { element, live, setAttribute, setText } from "./dom.js";
 
 const TYPING_PAUSE = 400;
 
@@ -10,7 +10,13 @@ export class Compose {
     this._recipients = [];
     this._estimates = 0;
     const typed = () => this._typed();
-    this._recipient = element("select", { id: "recipient", onchange: typed });
+    this._recipient = element("select", {
+      id: "recipient",
+      onchange: () => {
+        this._wanted = this._recipient.value;
+        typed();
+      },
+    });
     this._message = element("textarea", {
       id: "message",
       rows: "2",
@@ -26,10 +32,10 @@ export class Compose {
     this._labels = ["recipient", "message", "send-at"].map((id) =>
       element("label", { for: id }),
     );
-    this._estimate = element("p", { id: "estimate", role: "status" });
-    this._costly = element("p", { class: "warning", role: "status" });
-    this._result = element("p", { role: "status" });
-    this._error = element("p", { class: "error", role: "alert" });
+    this._estimate = element("p", { id: "estimate" });
+    this._costly = element("p", { class: "warning" });
+    this._result = element("p");
+    this._error = element("p", { class: "error" });
     this._empty = element("p", { class: "secondary" });
     this._form = this._build();
     this.nodes = [this._form, this._empty];
@@ -47,11 +53,10 @@ export class Compose {
       { class: "compose", onsubmit: submit },
       element("div", { class: "field" }, recipient, this._recipient),
       element("div", { class: "field" }, message, this._message),
-      this._estimate,
-      this._costly,
+      live("status", this._estimate, this._costly),
       element("div", { class: "send" }, this._scheduled, this._button),
-      this._result,
-      this._error,
+      live("status", this._result),
+      live("alert", this._error),
     );
   }
 
@@ -67,7 +72,7 @@ export class Compose {
     this._label();
   }
 
-  /** Offer recipients; the one that was chosen stays chosen. */
+  /** Offer recipients; one that is away during a restart is chosen again. */
   _offer(recipients) {
     const key = JSON.stringify(recipients);
     if (key === this._offered) {
@@ -75,12 +80,11 @@ export class Compose {
     }
     this._offered = key;
     this._recipients = recipients;
-    const chosen = this._recipient.value;
     this._recipient.replaceChildren(
       ...recipients.map(({ id, name }) => element("option", { value: id }, name)),
     );
-    if (recipients.some(({ id }) => id === chosen)) {
-      this._recipient.value = chosen;
+    if (recipients.some(({ id }) => id === this._wanted)) {
+      this._recipient.value = this._wanted;
     }
   }
 

@@ -31,6 +31,12 @@ export const setText = (target, text) => {
   target.hidden = text === "";
 };
 
+/** Return a place whose texts screen readers say when they come; empty at first. */
+export const live = (role, ...texts) => {
+  texts.forEach((text) => setText(text, ""));
+  return element("div", { class: "live", role }, ...texts);
+};
+
 /** Return an icon that screen readers skip: a word stands beside it. */
 export const icon = (name) =>
   element("ha-icon", { icon: name, "aria-hidden": "true" });

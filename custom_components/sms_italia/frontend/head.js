@@ -1,14 +1,18 @@
 /** The head of the card: the credit of each account, and escalations that call. */
 
-import { element, icon, setText } from "./dom.js";
+import { element, icon, live, setText } from "./dom.js";
 
 export class Head {
   constructor(card) {
     this._card = card;
     this._credits = element("ul", { class: "credits" });
     this._escalations = element("ul", { class: "escalations" });
-    this._error = element("p", { class: "error", role: "alert", hidden: true });
-    this.nodes = [this._credits, this._escalations, this._error];
+    this._error = element("p", { class: "error" });
+    this.nodes = [
+      this._credits,
+      this._escalations,
+      live("alert", this._error),
+    ];
   }
 
   update({ credits, escalations }) {

@@ -1,6 +1,6 @@
 /** The list of messages: filters, one page of rows, and the way to older ones. */
 
-import { element, icon, setAttribute, setText } from "./dom.js";
+import { element, icon, live, setAttribute, setText } from "./dom.js";
 
 const LOOKS = {
   queued: ["mdi:message-text-clock-outline", "info"],
@@ -39,7 +39,7 @@ export class List {
       ...this._filters,
     );
     this._list = element("ul", { class: "messages" });
-    this._status = element("p", { class: "secondary", role: "status" });
+    this._status = element("p", { class: "secondary" });
     this._newer = element("button", {
       type: "button",
       onclick: () => feed.goBack(),
@@ -50,7 +50,7 @@ export class List {
     });
     this.nodes = [
       this._group,
-      this._status,
+      live("status", this._status),
       this._list,
       element("div", { class: "pages" }, this._newer, this._older),
     ];
@@ -127,7 +127,7 @@ class Row {
     this._time = element("time");
     this._text = element("p", { class: "text" });
     this._facts = element("p", { class: "secondary" });
-    this._error = element("p", { class: "error", role: "alert", hidden: true });
+    this._error = element("p", { class: "error" });
     this._actions = element("div", { class: "actions" });
     this.node = element(
       "li",
@@ -139,7 +139,7 @@ class Row {
         element("div", { class: "line" }, this._name, this._time),
         this._text,
         this._facts,
-        this._error,
+        live("alert", this._error),
       ),
       this._actions,
     );

@@ -28,6 +28,9 @@ input, select, textarea {
 }
 textarea { resize: vertical; }
 label { font-size: 0.85em; color: var(--secondary-text-color); }
+.live { margin-top: -8px; }
+.live p { margin-top: 8px; }
+.body .live { margin-top: 0; }
 .field { flex: 1; min-width: 0; }
 .compose { display: flex; flex-direction: column; gap: 8px; }
 .send { display: flex; align-items: end; gap: 12px; }
