@@ -1,6 +1,6 @@
 """The one way of every send, from what was asked for to an account."""
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -334,8 +334,12 @@ class SendingCall:
         """
         caller = await async_caller(self.hass, self.context)
         request = async_permitted(self.hass, caller, entry, request)
-        messenger = self.hass.data[MESSENGER]
-        return await self._sent(entry, messenger.send(request, self.answer_by))
+        try:
+            messages = await self.hass.data[MESSENGER].send(request, self.answer_by)
+        except RequestRefusedError as err:
+            raise self._refusal(entry, err) from None
+        self._messages += messages
+        return messages
 
     async def resend(
         self, entry: SmsItaliaConfigEntry, message_id: int
@@ -346,28 +350,25 @@ class SendingCall:
         """
         caller = await async_caller(self.hass, self.context)
         permitted = partial(async_permitted, self.hass, caller, entry)
-        messenger = self.hass.data[MESSENGER]
-        return await self._sent(
-            entry, messenger.resend(message_id, self.answer_by, permitted)
-        )
-
-    async def _sent(
-        self,
-        entry: SmsItaliaConfigEntry,
-        sending: Coroutine[object, object, tuple[Message, ...]],
-    ) -> tuple[Message, ...]:
-        """Await what the messenger sends; see `send`."""
         try:
-            messages = await sending
+            messages = await self.hass.data[MESSENGER].resend(
+                message_id, self.answer_by, permitted
+            )
         except RequestRefusedError as err:
-            if err.reason is Refusal.DAILY_LIMIT:
-                # Only a loaded account has a limit, so its runtime data is there.
-                async_report_daily_limit(self.hass, entry, entry.runtime_data.account)
-            refusal = refusal_error(err)
-            self._refused.append((entry, refusal))
-            raise refusal from None
+            raise self._refusal(entry, err) from None
         self._messages += messages
         return messages
+
+    def _refusal(
+        self, entry: SmsItaliaConfigEntry, err: RequestRefusedError
+    ) -> HomeAssistantError:
+        """Note that an account refused a request; return the translated error."""
+        if err.reason is Refusal.DAILY_LIMIT:
+            # Only a loaded account has a limit, so its runtime data is there.
+            async_report_daily_limit(self.hass, entry, entry.runtime_data.account)
+        refusal = refusal_error(err)
+        self._refused.append((entry, refusal))
+        return refusal
 
 
 def raise_unless_accepted(hass: HomeAssistant, messages: Sequence[Message]) -> None:
