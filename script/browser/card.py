@@ -70,6 +70,41 @@ async ([config, rows]) => {
 }
 """
 
+_SHOW_ESCALATION = """
+() => {
+  const { hass } = document.querySelector("home-assistant");
+  const entity = (entity_id, translation_key) => ({
+    entity_id, translation_key, platform: "sms_italia", device_id: "ronda",
+  });
+  const state = (entity_id, state, attributes = {}) => ({
+    entity_id, state, attributes,
+  });
+  const known = Object.values(hass.entities);
+  const days = known.find((one) => one.translation_key === "credit_days_left");
+  const entities = [
+    entity("sensor.ronda", "escalation"), entity("button.ronda", "acknowledge"),
+  ];
+  const states = [
+    state("sensor.ronda", "calling", { step: 2, member: "Anna" }),
+    state("button.ronda", "unknown"),
+    state(days.entity_id, "12", { unit_of_measurement: "d" }),
+  ];
+  const byId = (list) => Object.fromEntries(list.map((one) => [one.entity_id, one]));
+  const card = document.createElement("sms-italia-messages");
+  card.setConfig({});
+  card.hass = {
+    ...hass,
+    entities: { ...hass.entities, ...byId(entities) },
+    devices: { ...hass.devices, ronda: { name: "Ronda", config_entries: [] } },
+    states: { ...hass.states, ...byId(states) },
+    formatEntityState: ({ state, attributes }) =>
+      [state, attributes.unit_of_measurement].filter(Boolean).join(" "),
+    callService: async (...call) => { window.pressed = call.slice(0, 4); },
+  };
+  document.body.append(card);
+}
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -118,11 +153,11 @@ class Card:
             self._text("onePart")
         )
         await expect(self._warning).to_contain_text("😀")
-        await self._type("Torno alle otto")
+        await self._type(self.screen.labels.greeting)
         await expect(self._warning).to_be_hidden()
         await self._tab_to(self._text("send"))
         await self.screen.page.keyboard.press("Enter")
-        row = self._row("Torno alle otto")
+        row = self._row(self.screen.labels.greeting)
         await expect(row).to_contain_text(RECIPIENT.name)
         await expect(row).to_contain_text(
             self._status("delivered"), timeout=DELIVERY_SECONDS * 1000
@@ -139,10 +174,10 @@ class Card:
 
     async def cancel(self) -> None:
         """Schedule a message, and cancel it from its row."""
-        await self._type("Fra dieci anni")
+        await self._type(self.screen.labels.scheduled)
         await self._card.locator("#send-at").fill("2036-12-24T22:00")
         await self._press(self._text("schedule"))
-        row = self._row("Fra dieci anni")
+        row = self._row(self.screen.labels.scheduled)
         await expect(row).to_contain_text(self._status("queued"))
         await row.get_by_role("button").click()
         await expect(row.get_by_role("button")).to_have_count(0)
@@ -152,18 +187,18 @@ class Card:
         """Find a message that failed by the filter, with its reason; send it again."""
         blocked = self.simulator.account(PROVIDER).blocked
         blocked.add(RECIPIENT.number)
-        await self._type("Allarme in cantina")
+        await self._type(self.screen.labels.alarm)
         await self._press(self._text("send"))
         error = self._card.locator(".compose .error")
         await expect(error).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
         await self._filter("undelivered")
-        row = self._row("Allarme in cantina")
+        row = self._row(self.screen.labels.alarm)
         await expect(row).to_contain_text(self._reason("recipient"))
         await expect(self._rows).to_have_count(1)
         blocked.clear()
         await row.get_by_role("button").click()
         await self._filter("all")
-        again = self._row("Allarme in cantina").first
+        again = self._row(self.screen.labels.alarm)
         await expect(again).to_contain_text(
             self._status("delivered"), timeout=DELIVERY_SECONDS * 1000
         )
@@ -186,11 +221,28 @@ class Card:
         await expect(option).to_have_count(1)
         await self._type(f"Testo {INJECTED}", to=STRANGER)
         await self._press(self._text("send"))
-        row = self._row(f"Testo {INJECTED}")
+        row = self._rows.filter(has_text=f"Testo {INJECTED}")
         await expect(row.locator("strong")).to_have_text(INJECTED)
         await expect(self._card.locator("img")).to_have_count(0)
         if await self.screen.page.evaluate("window.injected") is not None:
             raise AssertionError("a text was read as HTML")
+
+    async def show_escalation(self) -> None:
+        """Show a running escalation with its button, and how long the credit lasts.
+
+        Both as states of the frontend: neither comes within a few minutes.
+        """
+        card = self.screen.page.locator("body > sms-italia-messages")
+        await self.screen.page.evaluate(_SHOW_ESCALATION)
+        await expect(card).to_contain_text("Ronda: calling, ")
+        await expect(card).to_contain_text("(Anna)")
+        await expect(card).to_contain_text("· 12 d")
+        name = self._text("acknowledge")
+        await card.get_by_role("button", name=name, exact=True).click()
+        pressed = await self.screen.page.evaluate("window.pressed")
+        if pressed != ["button", "press", {}, {"entity_id": "button.ronda"}]:
+            raise AssertionError(f"the button called {pressed}")
+        await card.evaluate("card => card.remove()")
 
     async def survive_restart(self) -> None:
         """Restart Home Assistant: the page follows again without a reload.
@@ -256,7 +308,8 @@ class Card:
             card = page.locator("sms-italia-messages")
             await expect(card.locator(".messages li").first).to_be_visible()
             shown = await card.inner_text()
-            for hidden in ("Torno alle otto", "Dopo il riavvio", RECIPIENT.number[-7:]):
+            greeting = self.screen.labels.greeting
+            for hidden in (greeting, "Dopo il riavvio", RECIPIENT.number[-7:]):
                 if hidden in shown:
                     raise AssertionError(f"a user reads {hidden!r}")
         finally:
@@ -268,7 +321,7 @@ class Card:
         await self._save({"type": "custom:sms-italia-messages", "rows": 4})
         await screen.open(f"/{PATH}")
         await expect(self._rows).to_have_count(4)
-        await self._type("Arrivo alle 8 😀")
+        await self._type(f"{self.screen.labels.greeting} 😀")
         await expect(self._warning).to_be_visible()
         await screen.screenshots.take("card", self._card, margin=MARGIN)
         seen = Screenshots(page=page, folder=self.traces)
@@ -335,7 +388,9 @@ class Card:
         return self._card.locator(".messages li")
 
     def _row(self, text: str) -> Locator:
-        return self._rows.filter(has_text=text)
+        """Return the newest row of the recipient with a text."""
+        named = self._rows.filter(has_text=RECIPIENT.name)
+        return named.filter(has_text=text).first
 
     def _text(self, key: str) -> str:
         return card_texts(self.screen.texts.language)[key]

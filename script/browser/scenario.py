@@ -43,6 +43,7 @@ def steps(
     yield "send a message again that failed", card.send_again
     yield "look at the card in the dark and on a phone", card.take_pictures
     yield "show what looks like HTML as it is", card.inject
+    yield "show a running escalation", card.show_escalation
     yield "restart Home Assistant below the card", card.survive_restart
     yield "go through ten thousand messages", card.go_back
     yield "read no text as another user", card.hide_texts

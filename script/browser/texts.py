@@ -39,6 +39,7 @@ class Labels:
     no_repairs: str
     alarm: str
     greeting: str
+    scheduled: str
     by_card: str
     save: str
 
@@ -61,6 +62,7 @@ LABELS = {
         no_repairs="There are currently no repairs pending",
         alarm="Water leak in the laundry",
         greeting="Back at eight",
+        scheduled="Merry Christmas",
         by_card="By card",
         save="Save",
     ),
@@ -81,6 +83,7 @@ LABELS = {
         no_repairs="Al momento non ci sono riparazioni in sospeso",
         alarm="Perdita d'acqua in lavanderia",
         greeting="Torno alle otto",
+        scheduled="Buon Natale",
         by_card="Per scheda",
         save="Salva",
     ),

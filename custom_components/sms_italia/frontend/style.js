@@ -19,7 +19,7 @@ button.primary, button[aria-pressed="true"] {
 }
 button:disabled { cursor: default; opacity: 0.5; }
 button:focus-visible, input:focus-visible, select:focus-visible, textarea:focus-visible {
-  outline: 2px solid var(--primary-color); outline-offset: 2px;
+  outline: 2px solid var(--primary-color); outline-offset: -1px;
 }
 input, select, textarea {
   box-sizing: border-box; width: 100%; min-height: 40px; padding: 8px;
