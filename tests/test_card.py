@@ -7,6 +7,7 @@ import re
 from homeassistant.components.frontend import DATA_EXTRA_MODULE_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
+import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.sms_italia.card import async_load_card, async_serve_card
@@ -32,6 +33,7 @@ async def test_the_frontend_loads_the_card_while_there_is_an_account(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
     """Once for all of them, also for one that is disabled."""
+    pytest.importorskip("hass_frontend", reason="not among what tests need")
     assert await async_setup_component(hass, "frontend", {})
     first = await accounts.set_up("smshosting")
     second = await accounts.set_up("inviosmart")

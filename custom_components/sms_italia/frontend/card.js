@@ -2,7 +2,7 @@
 
 import { Compose } from "./compose.js";
 import { element, setAttribute, setText } from "./dom.js";
-import { findEntities } from "./entities.js";
+import { findEntities, readEntities } from "./entities.js";
 import { Feed } from "./feed.js";
 import { Head } from "./head.js";
 import { List } from "./list.js";
@@ -35,7 +35,7 @@ class MessagesCard extends HTMLElement {
     if (!before || isOther(before, hass)) {
       this.locale = new Locale(hass);
       setAttribute(this, "dark", hass.themes?.darkMode === true);
-      this._shown = undefined;
+      this._forgetShown();
       this._list?.update();
     }
     this._showEntities();
@@ -100,7 +100,8 @@ class MessagesCard extends HTMLElement {
     this._head = new Head(this);
     this._compose = compose ? new Compose(this) : undefined;
     this._list = new List(this, this._feed, view);
-    this._shown = undefined;
+    this._registry = undefined;
+    this._forgetShown();
     this._isRunning = false;
     const style = element("style");
     style.textContent = STYLE;
@@ -118,6 +119,12 @@ class MessagesCard extends HTMLElement {
     );
   }
 
+  /** Let everything be shown again: the words or the parts of the card are others. */
+  _forgetShown() {
+    this._shown = undefined;
+    this._states = undefined;
+  }
+
   /** Begin to follow the messages, once there are a configuration and a connection. */
   _restart() {
     if (this._isRunning || !this._config || !this._hass || !this.isConnected) {
@@ -132,11 +139,12 @@ class MessagesCard extends HTMLElement {
 
   /** Show what entities say, if anything of it is new. */
   _showEntities() {
-    if (!this._config) {
+    if (!this._config || !this._hasNewStates()) {
       return;
     }
-    const found = findEntities(this._hass, this._config.config_entry_id);
+    const found = readEntities(this._hass, this._entities);
     const key = JSON.stringify(found);
+    // Whatever is built anew loses the focus.
     if (key === this._shown) {
       return;
     }
@@ -144,6 +152,21 @@ class MessagesCard extends HTMLElement {
     setText(this._title, this._config.title ?? this.locale.text("title"));
     this._head.update(found);
     this._compose?.update(found);
+  }
+
+  /** Return whether our entities are others, or have other states, than before. */
+  _hasNewStates() {
+    const { entities, devices, states } = this._hass;
+    if (this._registry?.entities !== entities || this._registry.devices !== devices) {
+      this._registry = { entities, devices };
+      this._entities = findEntities(this._hass, this._config.config_entry_id);
+    }
+    const before = this._states;
+    this._states = this._entities.map(({ entity_id: id }) => states[id]);
+    return !(
+      before?.length === this._states.length &&
+      before.every((state, index) => state === this._states[index])
+    );
   }
 }
 

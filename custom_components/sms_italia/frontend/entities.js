@@ -2,14 +2,17 @@
 
 const PLATFORM = "sms_italia";
 
-/** Return what is shown of the entities of an account, or of all accounts. */
-export const findEntities = (hass, account) => {
-  const ours = Object.values(hass.entities ?? {}).filter(
+/** Return the registered entities of an account, or of all accounts. */
+export const findEntities = (hass, account) =>
+  Object.values(hass.entities).filter(
     (entity) =>
       entity.platform === PLATFORM &&
-      hass.states[entity.entity_id] &&
       (!account || configEntries(hass, entity).includes(account)),
   );
+
+/** Return what is shown of entities; a user gets only the states that they may read. */
+export const readEntities = (hass, entities) => {
+  const ours = entities.filter(({ entity_id: id }) => hass.states[id]);
   return {
     credits: credits(hass, ours),
     recipients: recipients(hass, ours),

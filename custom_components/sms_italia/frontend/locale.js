@@ -49,7 +49,7 @@ export class Locale {
   /** Return the moment that a field of local time means, in ISO 8601. */
   moment(value) {
     // Without a zone it is a time of the server's.
-    return this._zone ? `${value}:00` : new Date(value).toISOString();
+    return this._zone ? value : new Date(value).toISOString();
   }
 
   /** Return the word of a status. */
