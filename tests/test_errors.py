@@ -297,6 +297,7 @@ ELSEWHERE: Mapping[Refusal, dict[str, str]] = {
     Refusal.INVALID_PICTURE: {"types": "JPEG, PNG", "megabytes": "2"},
     Refusal.UNKNOWN_MESSAGE: {"message_id": "00a1"},
     Refusal.BEING_RESENT: {},
+    Refusal.NOT_TO_RESEND: {},
     Refusal.TOO_LATE_TO_CANCEL: {},
     Refusal.CANNOT_CANCEL: {},
 }

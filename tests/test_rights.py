@@ -26,7 +26,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.sms_italia.const import DOMAIN
+from custom_components.sms_italia.messaging import Query
 from custom_components.sms_italia.rights import Allowed
+from custom_components.sms_italia.runtime import MESSENGER
 from custom_components.sms_italia.services import ACTIONS
 from simulator import Simulator, Toggle
 
@@ -91,7 +93,9 @@ async def home(hass: HomeAssistant, accounts: Accounts, simulator: Simulator) ->
     simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
     simulator.account("smshosting").groups["7"] = (BRUNO,)
     account = await accounts.set_up(
-        "smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]}
+        "smshosting",
+        recipients={"Anna": [ANNA], "Bruno": [BRUNO]},
+        escalations={"Notte": []},
     )
     create = hass.auth.async_create_user
     # The first one is the owner.
@@ -158,6 +162,16 @@ WAYS: dict[str, tuple[frozenset[str], Way]] = {
     "estimate, recipient": (WITH_THE_GUEST, estimate(entity_id="notify.anna")),
     "estimate, free number": (CONTROLLERS, estimate(numbers=FREE)),
     "estimate, group": (ADMINISTRATORS, estimate(group="7")),
+    "acknowledge": (
+        CONTROLLERS,
+        lambda home, who: home.do(
+            who, "sms_italia.acknowledge", entity_id="notify.notte"
+        ),
+    ),
+    "notify.send_message, escalation": (
+        CONTROLLERS,
+        notify("send_message", entity_id="notify.notte"),
+    ),
     "find_messages": (
         ADMINISTRATORS,
         lambda home, who: home.call(who, "find_messages"),
@@ -197,7 +211,13 @@ WAYS: dict[str, tuple[frozenset[str], Way]] = {
         ),
     ),
 }
-"""What can be asked for, who may, and how it is done; "cancel" is tried below."""
+"""What can be asked for, who may, and how it is done."""
+
+OWN = {"cancel", "resend"}
+"""What is done with one's own messages, tried below."""
+
+SEEN_BY_EVERYBODY = {"sms_italia/messages/list", "sms_italia/messages/subscribe"}
+"""What shows to each what he may see, tried with the card's commands."""
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -223,7 +243,8 @@ async def test_nothing_can_be_asked_for_that_the_table_does_not_have(
     home: Home,
 ) -> None:
     """No action of ours, and no command or subscription of the websocket."""
-    tried = {way.split(",", maxsplit=1)[0] for way in WAYS} | {"cancel"}
+    tried = {way.split(",", maxsplit=1)[0] for way in WAYS} | OWN
+    tried |= SEEN_BY_EVERYBODY
     commands = home.hass.data.get(websocket_api.DOMAIN, {})
     ours = {one for one in commands if one.startswith(f"{DOMAIN}/")}
     ours |= home.hass.services.async_services_for_domain(DOMAIN).keys()
@@ -242,6 +263,8 @@ def test_every_action_says_who_may_call_it() -> None:
         "estimate": Allowed.SENDERS,
         "find_messages": Allowed.ADMINISTRATORS,
         "cancel": Allowed.OWNERS,
+        "resend": Allowed.OWNERS,
+        "acknowledge": Allowed.SENDERS,
         "create_push_invitation": Allowed.ADMINISTRATORS,
         "get_push_picture": Allowed.ADMINISTRATORS,
     }
@@ -327,6 +350,56 @@ async def test_a_message_is_of_who_sent_it_by_whatever_way(
     assert user is not None
     (kept,) = home.account.runtime_data.messenger.open_messages(home.account.entry_id)
     assert (kept.public_id, kept.dispatch.user) == (message["id"], user.id)
+
+
+async def send_in_vain(
+    home: Home, simulator: Simulator, who: str, **target: object
+) -> str:
+    """Send as somebody what the provider does not take; return its ID."""
+    account = simulator.account("smshosting")
+    account.blocked |= {ANNA, FREE}
+    with pytest.raises(HomeAssistantError):
+        await home.call(who, "send_sms", message="Ciao", **target)
+    account.blocked.clear()
+    found = await home.call("automation", "find_messages", limit=1)
+    return str(found["messages"][0]["id"])
+
+
+async def test_a_message_is_sent_again_by_who_sent_it_and_by_administrators(
+    home: Home, simulator: Simulator
+) -> None:
+    """The new one is of who sends it again, and as masked as every answer."""
+    id_ = await send_in_vain(home, simulator, "user", numbers="Anna")
+    with pytest.raises(Unauthorized):
+        await home.call("guest", "resend", message_id=id_)
+    assert arrived(simulator) == []
+
+    own = await home.call("user", "resend", message_id=id_)
+    again = await home.call("administrator", "resend", message_id=id_)
+
+    assert [number for number, _ in arrived(simulator)] == [ANNA] * 2
+    (seen,), (seen_by_all,) = own["messages"], again["messages"]
+    assert (seen["to"], seen["message"]) == ("***567", None)
+    assert seen_by_all["to"] == ANNA
+    assert seen_by_all["message"].startswith("Ciao")
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    latest = await home.hass.data[MESSENGER].ledger.find(Query(limit=2))
+    assert [one.dispatch.user for one in latest.messages] == [
+        home.context("administrator").user_id,
+        home.context("user").user_id,
+    ]
+
+
+async def test_sending_again_asks_for_the_rights_of_sending(
+    home: Home, simulator: Simulator
+) -> None:
+    """Which may have been taken away, or were those for a recipient that is gone."""
+    id_ = await send_in_vain(home, simulator, "guest", numbers="Anna")
+    home.hass.config_entries.async_remove_subentry(home.account, "anna")
+    await home.hass.async_block_till_done()
+    with pytest.raises(Unauthorized):
+        await home.call("guest", "resend", message_id=id_)
+    assert arrived(simulator) == []
 
 
 # What is shown

@@ -197,9 +197,10 @@ CARDS = frozenset(
         *("picture-elements", "picture-entity", "picture-glance", "plant-status"),
         *("sensor", "statistic", "statistics-graph", "thermostat", "tile"),
         *("todo-list", "vertical-stack", "weather-forecast"),
+        "custom:sms-italia-messages",
     }
 )
-"""The cards of Home Assistant's frontend that a person would select."""
+"""The cards that a person would select: those of the frontend, and ours."""
 
 BADGES = frozenset({"entity", "entity-filter"})
 

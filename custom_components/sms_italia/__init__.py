@@ -12,6 +12,7 @@ from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
 
 from .account_setup import create_account
+from .card import async_load_card, async_serve_card, async_unload_card
 from .changes import AccountChanges
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
@@ -33,6 +34,7 @@ from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
 from .services import async_setup_services
 from .undelivered import REFUSED_CALLS, RefusedCalls
 from .webhook import DeliveryWebhook, async_remove_cloudhook
+from .websocket_api import async_setup_websocket
 
 PLATFORMS = [
     Platform.BINARY_SENSOR,
@@ -46,7 +48,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Create the messenger that all accounts share, and register the actions."""
+    """Create the messenger that all accounts share, the actions and the card."""
     messenger = Messenger(
         Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db")),
         Clock(timezone=dt_util.get_default_time_zone),
@@ -75,6 +77,8 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, close)
     async_at_started(hass, started)
     async_setup_services(hass)
+    async_setup_websocket(hass)
+    await async_serve_card(hass)
     for entry in hass.config_entries.async_entries(DOMAIN):
         await async_register_action(hass, entry)
     return True
@@ -119,6 +123,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
         await messenger.detach(entry.entry_id)
         raise
     async_watch_account(hass, entry)
+    async_load_card(hass)
     entry.async_create_background_task(
         hass, coordinator.async_refresh(), f"{DOMAIN} first refresh"
     )
@@ -136,6 +141,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
 async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
     """Remove an account's action, issues, address in the cloud and messages."""
     async_remove_action(hass, entry)
+    async_unload_card(hass)
     async_clear_account(hass, entry)
     for other in hass.config_entries.async_loaded_entries(DOMAIN):
         # The removed account may have been a fallback of this one.

@@ -4,19 +4,20 @@ A call without a user is made by an automation, which may do everything. Policie
 those of Home Assistant's permissions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 import logging
 
 from homeassistant.auth.models import User
-from homeassistant.auth.permissions.const import POLICY_CONTROL
+from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import Unauthorized, UnknownUser
 from homeassistant.helpers import entity_registry as er
 
-from .messaging import Message, SendRequest, Target
+from .const import DOMAIN
+from .messaging import Message, SendRequest, Target, Viewer
 from .runtime import SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -65,8 +66,13 @@ class Caller:
     @callback
     def require_owner(self, message: Message) -> None:
         """Raise Unauthorized for a user who neither asked for it nor administers."""
-        if self.user is None or message.dispatch.user != self.user.id:
+        if not self.owns(message):
             self.require_administrator()
+
+    @callback
+    def owns(self, message: Message) -> bool:
+        """Return whether a message is the user's own, or everything is."""
+        return self.user is None or message.dispatch.user == self.user.id
 
     @callback
     def require_entities(self, policy: str, entity_ids: Iterable[str]) -> None:
@@ -94,6 +100,23 @@ async def async_caller(hass: HomeAssistant, context: Context | None) -> Caller:
         if user is None:
             raise UnknownUser(context=context)
     return Caller(context=context, user=user)
+
+
+@callback
+def async_viewer(hass: HomeAssistant, caller: Caller) -> Viewer | None:
+    """Return which messages a caller sees, None for all."""
+    user = caller.user
+    if user is None or caller.sees_all:
+        return None
+    return Viewer(
+        user=user.id,
+        recipients=frozenset(
+            recipient
+            for entry in hass.config_entries.async_entries(DOMAIN)
+            for recipient, entity_id in _notify_entities(hass, entry).items()
+            if user.permissions.check_entity(entity_id, POLICY_READ)
+        ),
+    )
 
 
 @callback
@@ -135,14 +158,22 @@ def _require_targets(
     A recipient without a notify entity is like a free number.
     """
     recipients = {one.recipient for one in request.targets if isinstance(one, Target)}
-    entities = {
-        one.config_subentry_id: one.entity_id
-        for one in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-        if one.domain == NOTIFY_DOMAIN and one.config_subentry_id is not None
-    }
+    entities = _notify_entities(hass, entry)
     if recipients - entities.keys():
         caller.require_all_entities()
     caller.require_entities(
         POLICY_CONTROL,
         (entity_id for one, entity_id in entities.items() if one in recipients),
     )
+
+
+def _notify_entities(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry
+) -> Mapping[str, str]:
+    """Return the IDs of the notify entities of an account, by their recipients."""
+    registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    return {
+        one.config_subentry_id: one.entity_id
+        for one in registered
+        if one.domain == NOTIFY_DOMAIN and one.config_subentry_id is not None
+    }

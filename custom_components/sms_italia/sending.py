@@ -345,14 +345,38 @@ class SendingCall:
         try:
             messages = await self.hass.data[MESSENGER].send(request, self.answer_by)
         except RequestRefusedError as err:
-            if err.reason is Refusal.DAILY_LIMIT:
-                # Only a loaded account has a limit, so its runtime data is there.
-                async_report_daily_limit(self.hass, entry, entry.runtime_data.account)
-            refusal = refusal_error(err)
-            self._refused.append((entry, refusal))
-            raise refusal from None
+            raise self._refusal(entry, err) from None
         self._messages += messages
         return messages
+
+    async def resend(
+        self, entry: SmsItaliaConfigEntry, message_id: int
+    ) -> tuple[Message, ...]:
+        """Send a message of an account again; return and raise what `send` does.
+
+        Raises LedgerUnreadableError too.
+        """
+        caller = await async_caller(self.hass, self.context)
+        permitted = partial(async_permitted, self.hass, caller, entry)
+        try:
+            messages = await self.hass.data[MESSENGER].resend(
+                message_id, self.answer_by, permitted
+            )
+        except RequestRefusedError as err:
+            raise self._refusal(entry, err) from None
+        self._messages += messages
+        return messages
+
+    def _refusal(
+        self, entry: SmsItaliaConfigEntry, err: RequestRefusedError
+    ) -> HomeAssistantError:
+        """Note that an account refused a request; return the translated error."""
+        if err.reason is Refusal.DAILY_LIMIT:
+            # Only a loaded account has a limit, so its runtime data is there.
+            async_report_daily_limit(self.hass, entry, entry.runtime_data.account)
+        refusal = refusal_error(err)
+        self._refused.append((entry, refusal))
+        return refusal
 
 
 def raise_unless_accepted(hass: HomeAssistant, messages: Sequence[Message]) -> None:

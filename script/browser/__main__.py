@@ -17,10 +17,12 @@ from playwright.async_api import Error, Page, async_playwright, expect
 
 from script.home_assistant.client import Client, wait_until_served
 from script.home_assistant.instance import Instance
+from script.home_assistant.process import Process
 from script.home_assistant.waiting import HomeAssistantError
 from simulator import Simulator
 
 from . import evidence
+from .card import Card
 from .chromium import ARGUMENTS, Chromium, NoChromiumError, find
 from .scenario import steps
 from .screen import STEP_SECONDS, Screen
@@ -95,7 +97,7 @@ async def _run(run: Run) -> int:
         errors = evidence.listen(page)
         try:
             async with asyncio.timeout(RUN_SECONDS):
-                await _walk(run, instance.url, simulator, page)
+                await _walk(run, instance, process, simulator, page)
         except TimeoutError:
             fault = f"not done within {RUN_SECONDS} seconds"
         except (
@@ -158,9 +160,12 @@ async def _browser_page(run: Run) -> AsyncIterator[Page]:
             await browser.close()
 
 
-async def _walk(run: Run, url: str, simulator: Simulator, page: Page) -> None:
+async def _walk(
+    run: Run, instance: Instance, process: Process, simulator: Simulator, page: Page
+) -> None:
     """Create the first user, then do the steps."""
     start = time.monotonic()
+    url = instance.url
 
     def progress(what: str) -> None:
         _say(f"[{time.monotonic() - start:5.1f} s] {what}")
@@ -179,7 +184,16 @@ async def _walk(run: Run, url: str, simulator: Simulator, page: Page) -> None:
             labels=LABELS[run.language],
             texts=OwnTexts(run.language),
         )
-        for name, step in steps(screen, simulator, client):
+        card = Card(
+            screen=screen,
+            simulator=simulator,
+            client=client,
+            session=session,
+            instance=instance,
+            process=process,
+            traces=run.traces,
+        )
+        for name, step in steps(screen, simulator, client, card):
             await step()
             progress(name)
 

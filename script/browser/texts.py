@@ -39,6 +39,9 @@ class Labels:
     no_repairs: str
     alarm: str
     greeting: str
+    scheduled: str
+    by_card: str
+    save: str
 
 
 LABELS = {
@@ -59,6 +62,9 @@ LABELS = {
         no_repairs="There are currently no repairs pending",
         alarm="Water leak in the laundry",
         greeting="Back at eight",
+        scheduled="Merry Christmas",
+        by_card="By card",
+        save="Save",
     ),
     Language.ITALIAN: Labels(
         locale="it-IT",
@@ -77,6 +83,9 @@ LABELS = {
         no_repairs="Al momento non ci sono riparazioni in sospeso",
         alarm="Perdita d'acqua in lavanderia",
         greeting="Torno alle otto",
+        scheduled="Buon Natale",
+        by_card="Per scheda",
+        save="Salva",
     ),
 }
 
@@ -86,6 +95,7 @@ class OwnTexts:
 
     def __init__(self, language: Language) -> None:
         """Read the file of a language."""
+        self.language = language
         path = INTEGRATION / "translations" / f"{language}.json"
         self._texts: _Texts = json.loads(path.read_text("utf-8"))
 
@@ -99,3 +109,11 @@ class OwnTexts:
         if not isinstance(found, str):
             raise KeyError(path)
         return found
+
+
+def card_texts(language: Language) -> dict[str, str]:
+    """Return the texts of the card, whose module has them as JSON."""
+    module = (INTEGRATION / "frontend" / "texts.js").read_text("utf-8")
+    _, _, texts = module.partition("export const TEXTS = ")
+    found: dict[str, dict[str, str]] = json.loads(texts.rstrip().removesuffix(";"))
+    return found[language]

@@ -1,4 +1,4 @@
-"""The actions `find_messages` and `cancel`."""
+"""The actions `find_messages`, `cancel` and `resend`."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,7 +15,7 @@ from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
 from custom_components.sms_italia.messaging import LedgerUnreadableError
 from simulator import Fault, Simulator
 
-from ..accounts import Accounts, until
+from ..accounts import Accounts, arrived, until
 from ..states import call
 
 ANNA = "+393331234567"
@@ -206,6 +206,7 @@ async def test_without_a_loaded_account_nothing_can_be_found_or_stopped(
     for action, data in (
         ("find_messages", {}),
         ("cancel", {"message_id": "0" * 16}),
+        ("resend", {"message_id": "0" * 16}),
     ):
         with pytest.raises(HomeAssistantError) as caught:
             await call(hass, action, **data)
@@ -323,6 +324,66 @@ async def test_a_message_that_is_not_known_is_named(
     assert caught.value.translation_placeholders == {"message_id": message_id}
 
 
+# Sending again
+
+
+async def test_a_message_that_failed_is_sent_again_as_a_new_one(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """The old one stays as it is, and is on the list of undelivered ones no more."""
+    account = await accounts.set_up("inviosmart")
+    simulator.account("inviosmart").blocked.add(ANNA)
+    with pytest.raises(HomeAssistantError):
+        await send(hass, "Allarme")
+    (old,) = (await call(hass, "find_messages"))["messages"]
+    simulator.account("inviosmart").blocked.clear()
+
+    (again,) = (await call(hass, "resend", message_id=old["id"]))["messages"]
+
+    assert again["id"] != old["id"]
+    assert (again["message"], again["to"]) == ("Allarme", ANNA)
+    assert arrived(simulator) == [(ANNA, "Allarme")]
+    found = await call(hass, "find_messages", status="failed")
+    assert [one["id"] for one in found["messages"]] == [old["id"]]
+    undelivered = account.runtime_data.messenger.undelivered
+    assert (await undelivered.of(account.entry_id)).total == 0
+
+
+async def test_a_message_that_is_not_accepted_again_is_an_error(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """With the reason of the new attempt."""
+    await accounts.set_up("inviosmart")
+    simulator.account("inviosmart").blocked.add(ANNA)
+    with pytest.raises(HomeAssistantError):
+        await send(hass, "Allarme")
+    (old,) = (await call(hass, "find_messages"))["messages"]
+
+    with pytest.raises(HomeAssistantError) as caught:
+        await call(hass, "resend", message_id=old["id"])
+
+    assert caught.value.translation_key == "not_sent_recipient"
+
+
+@pytest.mark.parametrize(
+    ("message_id", "reason"),
+    [("0" * 16, "unknown_message"), ("perso", "unknown_message"), ("", "waits")],
+)
+async def test_a_message_that_cannot_be_sent_again_says_why(
+    hass: HomeAssistant, accounts: Accounts, message_id: str, reason: str
+) -> None:
+    """It is not known, or it waits."""
+    await accounts.set_up("inviosmart")
+    waiting = await send(hass, "Domani", send_at=LATER)
+    if reason == "waits":
+        message_id, reason = waiting["id"], "not_to_resend"
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "resend", message_id=message_id)
+
+    assert caught.value.translation_key == reason
+
+
 # A history that cannot be read
 
 
@@ -342,6 +403,7 @@ async def test_a_history_that_cannot_be_read_is_an_error(
     for action, data in (
         ("find_messages", {}),
         ("cancel", {"message_id": "0" * 16}),
+        ("resend", {"message_id": "0" * 16}),
         ("get_push_picture", {"message_id": "0" * 16, "filename": "x"}),
     ):
         with pytest.raises(HomeAssistantError) as caught:

@@ -86,6 +86,7 @@ async def test_what_only_answers_is_never_called_in_vain(
         "acknowledge": SupportsResponse.NONE,
         "send_sms": SupportsResponse.OPTIONAL,
         "cancel": SupportsResponse.OPTIONAL,
+        "resend": SupportsResponse.OPTIONAL,
         "get_push_picture": SupportsResponse.OPTIONAL,
         "estimate": SupportsResponse.ONLY,
         "find_messages": SupportsResponse.ONLY,

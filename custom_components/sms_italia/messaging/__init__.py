@@ -36,6 +36,8 @@ from .ledger import (
     LedgerTrouble,
     LedgerUnreadableError,
     Query,
+    View,
+    Viewer,
 )
 from .messenger import Messenger
 from .model import (
@@ -124,6 +126,8 @@ __all__ = [
     "TotalsChanged",
     "UndeliveredChanged",
     "Until",
+    "View",
+    "Viewer",
     "WaitRequested",
     "Way",
     "check_count",

@@ -34,6 +34,8 @@ class Refusal(StrEnum):
     TOO_LATE_TO_CANCEL = "too_late_to_cancel"
     CANNOT_CANCEL = "cannot_cancel"
     """The provider has it and cannot stop it."""
+    NOT_TO_RESEND = "not_to_resend"
+    """It waits or was sent, so that it would arrive twice."""
 
 
 class RequestRefusedError(Exception):

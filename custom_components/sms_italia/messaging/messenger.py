@@ -251,29 +251,43 @@ class Messenger:
                 task.result()
             return tuple(latest.values())
 
-    async def resend(self, message_id: int) -> tuple[Message, ...]:
+    async def resend(
+        self,
+        message_id: int,
+        answer_by: float | None = None,
+        permitted: Callable[[SendRequest], SendRequest] = lambda request: request,
+    ) -> tuple[Message, ...]:
         """Send a message again, as a new one; return what `send` does.
 
-        The old one is no longer listed as undelivered. Raises RequestRefusedError as
-        `send` does, or if the message is not known or being resent already, and
-        LedgerUnreadableError.
+        `permitted` returns the request as its caller may send it, and raises if the
+        caller may not. The old message is no longer listed as undelivered. Raises
+        RequestRefusedError as `send` does, or if the message is not known, waits, was
+        sent or is being resent already, and LedgerUnreadableError.
         """
         if message_id in self._resending:
             raise RequestRefusedError(Refusal.BEING_RESENT)
         self._resending.add(message_id)
         try:
-            return await self._resend(message_id)
+            return await self._resend(message_id, answer_by, permitted)
         finally:
             self._resending.discard(message_id)
 
-    async def _resend(self, message_id: int) -> tuple[Message, ...]:
+    async def _resend(
+        self,
+        message_id: int,
+        answer_by: float | None,
+        permitted: Callable[[SendRequest], SendRequest],
+    ) -> tuple[Message, ...]:
         """Send a message again, which is not being resent."""
         message = await self.message(message_id)
         if message is None:
             raise RequestRefusedError(
                 Refusal.UNKNOWN_MESSAGE, {"message_id": f"{message_id:016x}"}
             )
-        sent = await self.send(await request_again(message))
+        if not message.may_be_resent:
+            raise RequestRefusedError(Refusal.NOT_TO_RESEND)
+        request = permitted(await request_again(message))
+        sent = await self.send(request, answer_by)
         await self.undelivered.mark_seen([message])
         return sent
 
@@ -310,6 +324,10 @@ class Messenger:
         if task.cancelled():
             raise RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED)
         return task.result()
+
+    def can_cancel(self, message: Message) -> bool:
+        """Return whether `cancel` has a chance with a message."""
+        return self._cancellation.is_possible(message)
 
     async def message(self, message_id: int) -> Message | None:
         """Return a message as it stands now, open or closed; None if it is unknown."""

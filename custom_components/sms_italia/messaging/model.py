@@ -311,6 +311,17 @@ class Message:
         return self.detail == RESTORED
 
     @property
+    def may_be_resent(self) -> bool:
+        """Whether sending it again does not repeat what was sent or still waits."""
+        return self.status in _UNDELIVERED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it failed because a user cancelled it."""
+        is_failed = self.status is Status.FAILED
+        return is_failed and self.error is ErrorKind.CANCELLED
+
+    @property
     def is_undelivered(self) -> bool:
         """Whether somebody must know that it did not, or may not, arrive.
 

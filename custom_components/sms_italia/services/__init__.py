@@ -22,8 +22,10 @@ from .escalation import ACKNOWLEDGE_SCHEMA, async_acknowledge_escalations
 from .history import (
     CANCEL_SCHEMA,
     FIND_MESSAGES_SCHEMA,
+    RESEND_SCHEMA,
     async_cancel,
     async_find_messages,
+    async_resend,
 )
 from .push import (
     CREATE_PUSH_INVITATION_SCHEMA,
@@ -85,6 +87,13 @@ ACTIONS = (
         allowed=Allowed.SENDERS,
         handler=async_acknowledge_escalations,
         response=SupportsResponse.NONE,
+    ),
+    _Action(
+        name="resend",
+        schema=RESEND_SCHEMA,
+        allowed=Allowed.OWNERS,
+        handler=async_resend,
+        response=SupportsResponse.OPTIONAL,
     ),
     _Action(
         name="create_push_invitation",

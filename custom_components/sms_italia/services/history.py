@@ -1,4 +1,4 @@
-"""The actions on the message history: find messages, cancel one."""
+"""The actions on the message history: find messages, cancel one, send one again."""
 
 import re
 
@@ -12,6 +12,7 @@ from ..const import DOMAIN
 from ..errors import history_error, provider_error, refusal_error
 from ..messaging import (
     LedgerUnreadableError,
+    Message,
     Messenger,
     Query,
     Refusal,
@@ -20,7 +21,13 @@ from ..messaging import (
 from ..providers import ProviderError, Status
 from ..rights import Caller
 from ..runtime import MESSENGER
-from ..sending import account_title, as_timestamp, parse_number
+from ..sending import (
+    SendingCall,
+    account_title,
+    as_timestamp,
+    parse_number,
+    raise_unless_accepted,
+)
 from .responses import history_response
 
 ATTR_MESSAGE_ID = "message_id"
@@ -52,6 +59,7 @@ FIND_MESSAGES_SCHEMA = vol.Schema(
     }
 )
 CANCEL_SCHEMA = vol.Schema({vol.Required(ATTR_MESSAGE_ID): cv.string})
+RESEND_SCHEMA = CANCEL_SCHEMA
 
 _PUBLIC_ID = re.compile(r"[0-7][0-9a-fA-F]{15}")
 """As `Message.public_id` writes it; ids are positive and have 63 bits."""
@@ -78,7 +86,7 @@ async def async_find_messages(call: ServiceCall, caller: Caller) -> ServiceRespo
         offset=data[ATTR_OFFSET],
     )
     try:
-        found = await _messenger(hass).ledger.find(query)
+        found = await loaded_messenger(hass).ledger.find(query)
     except LedgerUnreadableError:
         raise history_error() from None
     return {
@@ -93,14 +101,12 @@ async def async_cancel(call: ServiceCall, caller: Caller) -> ServiceResponse:
     Raises Unauthorized for that of another user, and a translated HomeAssistantError if
     it cannot be cancelled.
     """
-    hass, messenger = call.hass, _messenger(call.hass)
+    hass, messenger = call.hass, loaded_messenger(call.hass)
     account = ""
     try:
-        message_id = read_message_id(call.data[ATTR_MESSAGE_ID])
-        if (message := await messenger.message(message_id)) is not None:
-            caller.require_owner(message)
-            account = account_title(hass, message) or ""
-        message = await messenger.cancel(message_id)
+        message = await _own_message(call, caller)
+        account = account_title(hass, message) or ""
+        message = await messenger.cancel(message.id)
     except RequestRefusedError as err:
         raise refusal_error(err) from None
     except ProviderError as err:
@@ -108,6 +114,40 @@ async def async_cancel(call: ServiceCall, caller: Caller) -> ServiceResponse:
     except LedgerUnreadableError:
         raise history_error() from None
     return history_response(hass, message, caller)
+
+
+async def async_resend(call: ServiceCall, caller: Caller) -> ServiceResponse:
+    """Send a message again, as a new one; return `messages`, as they stand then.
+
+    Raises Unauthorized for that of another user, and a translated HomeAssistantError if
+    it may not be sent again, or was neither accepted nor queued.
+    """
+    hass = call.hass
+    try:
+        message = await _own_message(call, caller)
+        entry = hass.config_entries.async_get_known_entry(message.dispatch.account)
+        with SendingCall(hass, call.context, entry) as sending:
+            messages = await sending.resend(entry, message.id)
+            raise_unless_accepted(hass, messages)
+    except RequestRefusedError as err:
+        raise refusal_error(err) from None
+    except LedgerUnreadableError:
+        raise history_error() from None
+    return {"messages": [history_response(hass, one, caller) for one in messages]}
+
+
+async def _own_message(call: ServiceCall, caller: Caller) -> Message:
+    """Return the message that a call is about.
+
+    Raises Unauthorized for what is not the caller's own, RequestRefusedError if it is
+    not known, and LedgerUnreadableError.
+    """
+    given = call.data[ATTR_MESSAGE_ID]
+    message = await loaded_messenger(call.hass).message(read_message_id(given))
+    if message is None:
+        raise RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
+    caller.require_owner(message)
+    return message
 
 
 def read_message_id(given: str) -> int:
@@ -120,7 +160,7 @@ def read_message_id(given: str) -> int:
     return int(given, 16)
 
 
-def _messenger(hass: HomeAssistant) -> Messenger:
+def loaded_messenger(hass: HomeAssistant) -> Messenger:
     """Return the messenger.
 
     Raises a translated HomeAssistantError if no account is loaded: the ledger is closed

@@ -60,7 +60,7 @@ class Shelf:
         """Record a dispatch of one message; some of the changes are the dispatch's."""
         of_dispatch = {
             name: changes.pop(name)
-            for name in ("text", "account", "created", "options", "run")
+            for name in ("text", "account", "created", "options", "run", "user")
             if name in changes
         }
         dispatch = a_dispatch(index, **of_dispatch)

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 from hypothesis import given, settings, strategies as st
@@ -16,6 +17,8 @@ from custom_components.sms_italia.messaging.ledger import (
     Query,
     Spent,
     SubmissionIntent,
+    View,
+    Viewer,
 )
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
@@ -24,9 +27,7 @@ from custom_components.sms_italia.messaging.model import (
     Stage,
     group_address,
 )
-from custom_components.sms_italia.providers import (
-    Status,
-)
+from custom_components.sms_italia.providers import ErrorKind, Status
 
 from ..helpers import (
     NUMBER,
@@ -87,6 +88,47 @@ async def test_each_filter_narrows_and_all_of_them_together(shelf: Shelf) -> Non
         until=200.0,
     ) == [2]
     assert await shelf.ids(text="porta", status=Status.FAILED) == []
+
+
+async def test_what_is_older_than_a_message_is_found_by_its_id(shelf: Shelf) -> None:
+    await shelf.open()
+    messages = [await shelf.add(number) for number in range(1, 5)]
+    assert await shelf.ids(before=messages[2].id, limit=1) == [2]
+    assert await shelf.ids(before=messages[0].id) == []
+
+
+async def test_a_view_has_the_messages_that_people_look_for_together(
+    shelf: Shelf,
+) -> None:
+    """A cancelled one is in none."""
+    await shelf.open()
+    for number, status in enumerate(Status, 1):
+        await shelf.add(number, status=status)
+    await shelf.add(9, status=Status.FAILED, error=ErrorKind.CANCELLED)
+    await shelf.add(10, status=Status.FAILED, error=ErrorKind.CREDIT)
+    of = {status: number for number, status in enumerate(Status, 1)}
+    lost = {of[Status.FAILED], of[Status.EXPIRED], of[Status.UNCERTAIN], 10}
+    assert await shelf.ids(view=View.WAITING) == [of[Status.QUEUED]]
+    assert await shelf.ids(view=View.DELIVERED) == [of[Status.DELIVERED]]
+    assert await shelf.ids(view=View.UNDELIVERED) == sorted(lost, reverse=True)
+
+
+@pytest.mark.parametrize("user", ["eva", "x' OR '1'='1"])
+async def test_a_viewer_finds_what_the_viewer_sees_and_nothing_else(
+    shelf: Shelf, user: str
+) -> None:
+    """The question to the ledger and the one to a message have one answer."""
+    await shelf.open()
+    messages = [
+        await shelf.add(number, user=sender, recipient=recipient)
+        for number, (sender, recipient) in enumerate(
+            product((None, "eva", "ugo"), (None, "anna", "bruno")), 1
+        )
+    ]
+    viewer = Viewer(user=user, recipients=frozenset({"anna", "\"'"}))
+    seen = [one.dispatch.id // 10_000 for one in messages if viewer.sees(one)]
+    assert await shelf.ids(viewer=viewer) == sorted(seen, reverse=True)
+    assert seen == ([2, 4, 5, 6, 8] if user == "eva" else [2, 5, 8])
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,20 @@ async def test_listeners_are_notified_of_their_own_account_alone(
     assert not listening.got
 
 
+async def test_a_listener_of_all_accounts_is_notified_of_each() -> None:
+    """Until it stops."""
+    events, got = Events(), list[Event]()
+    stop = events.listen(None, got.append)
+    happened = [CreditChanged(account=account) for account in ("casa", "ufficio")]
+    for event in happened:
+        events.publish(event)
+    events.flush()
+    stop()
+    events.publish(CREDIT)
+    events.flush()
+    assert got == happened
+
+
 async def test_a_listener_that_stopped_is_notified_no_more(
     listening: Listening,
 ) -> None:

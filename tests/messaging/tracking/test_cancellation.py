@@ -57,7 +57,10 @@ def later(harness: Harness) -> float:
 
 async def cancel(harness: Harness, message: Message) -> Message:
     """Cancel a message."""
-    return await harness.messenger.cancel(message.id)
+    could = harness.messenger.can_cancel(await harness.latest(message))
+    cancelled = await harness.messenger.cancel(message.id)
+    assert could
+    return cancelled
 
 
 async def refused(harness: Harness, message: Message) -> Refusal:
@@ -143,6 +146,7 @@ async def test_what_is_at_its_end_or_gone_cannot_be_cancelled(
     assert message.submission is not None
     await harness.messenger.callback(key, message.submission, b"")
     await until(lambda: harness.statuses[message.id][-1] is not Status.QUEUED)
+    assert not harness.messenger.can_cancel(await harness.latest(message))
     assert await refused(harness, message) is Refusal.TOO_LATE_TO_CANCEL
     kept = await harness.latest(message)
     assert kept.error is None
@@ -210,6 +214,7 @@ async def test_a_provider_that_cannot_stop_what_it_has_is_not_asked(
     await harness.attach(CANNOT)
     (message,) = await harness.send(CANNOT, send_at=later)
     requests = len(harness.calls)
+    assert not harness.messenger.can_cancel(await harness.latest(message))
     assert await refused(harness, message) is Refusal.CANNOT_CANCEL
     assert len(harness.calls) == requests
     assert (await harness.latest(message)).error is None
@@ -267,6 +272,7 @@ async def test_one_of_an_account_that_is_away_cannot_be_cancelled_now(
     await harness.attach(KEEPS)
     (message,) = await harness.send(KEEPS, send_at=later)
     await harness.messenger.detach(KEEPS)
+    assert not harness.messenger.can_cancel(await harness.latest(message))
     assert await refused(harness, message) is Refusal.ACCOUNT_NOT_LOADED
 
 

@@ -337,6 +337,21 @@ async def test_a_message_that_is_being_sent_again_is_not_sent_a_third_time(
     assert harness.arrived(ONE) == [(NUMBER, TEXT)] * 2
 
 
+@pytest.mark.parametrize("status", [Status.SENT, Status.DELIVERED])
+async def test_a_message_that_was_sent_is_not_sent_again(
+    harness: Harness, status: Status
+) -> None:
+    harness.use(timing=QUICK)
+    await harness.attach(ONE)
+    message = await harness.one(ONE)
+    harness.client(ONE).report(status)
+    await harness.until_kept(message, status=status)
+    with pytest.raises(RequestRefusedError) as caught:
+        await harness.messenger.resend(message.id)
+    assert caught.value.reason is Refusal.NOT_TO_RESEND
+    assert harness.arrived(ONE) == [(NUMBER, TEXT)]
+
+
 async def test_what_is_refused_when_it_is_sent_again_stays_listed(
     harness: Harness,
 ) -> None:

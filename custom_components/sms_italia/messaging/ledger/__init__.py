@@ -15,6 +15,8 @@ from .records import (
     RunRecord,
     Spent,
     SubmissionIntent,
+    View,
+    Viewer,
 )
 
 __all__ = [
@@ -32,4 +34,6 @@ __all__ = [
     "RunRecord",
     "Spent",
     "SubmissionIntent",
+    "View",
+    "Viewer",
 ]

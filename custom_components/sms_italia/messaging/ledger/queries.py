@@ -11,11 +11,21 @@ import sqlite3
 from ...providers import Picture
 from ..clock import ClockReading, Moment
 from ..model import DayTotal, Message
-from .records import Found, Query
+from .records import Found, Query, View
 from .rows import MESSAGES, Column, euro, messages_of
 
 _RECENT = 10_000
 """Rows that are searched for the newest of something that has no index."""
+
+_UNDELIVERED = (
+    "(status IN ('failed', 'expired', 'uncertain') AND error IS NOT 'cancelled')"
+)
+
+_VIEWS: Mapping[View, str] = {
+    View.WAITING: "status = 'queued'",
+    View.UNDELIVERED: _UNDELIVERED,
+    View.DELIVERED: "status = 'delivered'",
+}
 
 _PRICES = 500
 """Messages with a cost that are read for what an account pays."""
@@ -105,8 +115,8 @@ def read_undelivered(
     `except_for` are IDs of messages that are left out.
     """
     where = (
-        "status IN ('failed', 'expired', 'uncertain') AND status IS NOT seen "
-        "AND error IS NOT 'cancelled' AND joined_in IS NULL AND account = :account "
+        f"{_UNDELIVERED} AND status IS NOT seen "  # noqa: S608 - a constant
+        "AND joined_in IS NULL AND account = :account "
         "AND id NOT IN (SELECT value FROM json_each(:except_for))"
     )
     values = {"account": account, "except_for": json.dumps(list(except_for))}
@@ -127,6 +137,7 @@ def _where(query: Query) -> tuple[str, dict[str, Column]]:
         "account": ("account = :account", query.account),
         "status": ("status = :status", query.status),
         "number": ("number = :number", query.number),
+        "before": ("id < :before", query.before),
         "since": ("created >= :since", query.since),
         "until": ("created <= :until", query.until),
         "text": (
@@ -139,8 +150,17 @@ def _where(query: Query) -> tuple[str, dict[str, Column]]:
         for name, (condition, value) in conditions.items()
         if value is not None
     }
-    where = " AND ".join(condition for condition, _ in asked.values())
-    return where or "1", {name: value for name, (_, value) in asked.items()}
+    where = [condition for condition, _ in asked.values()]
+    values: dict[str, Column] = {name: value for name, (_, value) in asked.items()}
+    if query.view is not None:
+        where.append(_VIEWS[query.view])
+    if query.viewer is not None:
+        where.append(
+            "(user = :user OR recipient IN (SELECT value FROM json_each(:recipients)))"
+        )
+        values["user"] = query.viewer.user
+        values["recipients"] = json.dumps(sorted(query.viewer.recipients))
+    return " AND ".join(where) or "1", values
 
 
 def read_totals(database: sqlite3.Connection, day: str) -> dict[str, DayTotal]:

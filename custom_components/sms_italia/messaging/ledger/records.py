@@ -62,12 +62,45 @@ class Entry:
         return bool(self.messages or self.submissions or self.spent or self.runs)
 
 
+class View(StrEnum):
+    """Messages that people look for together."""
+
+    WAITING = "waiting"
+    """Not sent yet, and those that are scheduled."""
+    UNDELIVERED = "undelivered"
+    """Failed, expired or uncertain, but not cancelled."""
+    DELIVERED = "delivered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """A user who sees only what they sent, and what was sent to some recipients.
+
+    `user` and `recipients` are IDs.
+    """
+
+    user: str
+    recipients: frozenset[str]
+
+    def sees(self, message: Message) -> bool:
+        """Return whether a message is among what the user sees."""
+        return (
+            message.dispatch.user == self.user or message.recipient in self.recipients
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which messages to find; times in seconds since the epoch, newest first."""
+    """Which messages to find; times in seconds since the epoch, newest first.
+
+    `before` is the ID of a message; those found are older.
+    """
 
     account: str | None = None
     status: Status | None = None
+    view: View | None = None
+    viewer: Viewer | None = None
+    before: int | None = None
     number: str | None = None
     text: str | None = field(default=None, repr=False)
     since: float | None = None

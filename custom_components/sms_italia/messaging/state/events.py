@@ -150,15 +150,18 @@ class Events:
 
     def __init__(self) -> None:
         """Start without listeners."""
-        self._listeners: dict[str, list[Listener]] = {}
+        self._listeners: dict[str | None, list[Listener]] = {}
         self._pending: list[Event] = []
         self._is_due = False
         self._delay: asyncio.TimerHandle | None = None
         self._attended: set[str] = set()
         self._missed: dict[str, deque[Message]] = {}
 
-    def listen(self, account_id: str, listener: Listener) -> Callable[[], None]:
-        """Notify `listener` of an account's events; return how to stop it."""
+    def listen(self, account_id: str | None, listener: Listener) -> Callable[[], None]:
+        """Notify `listener` of an account's events; return how to stop it.
+
+        None stands for all accounts, also those that come later.
+        """
         listeners = self._listeners.setdefault(account_id, [])
         listeners.append(listener)
 
@@ -217,8 +220,9 @@ class Events:
         if isinstance(event, MessagesChanged) and event.account not in self._attended:
             missed = self._missed.setdefault(event.account, deque(maxlen=_MISSED))
             missed.extend(event.status_changed)
-        for listener in tuple(self._listeners.get(event.account, ())):
-            call_guarded(listener, event)
+        for account in (event.account, None):
+            for listener in tuple(self._listeners.get(account, ())):
+                call_guarded(listener, event)
 
 
 def call_guarded[T](listener: Callable[[T], None], news: T) -> None:

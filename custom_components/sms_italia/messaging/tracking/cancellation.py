@@ -38,6 +38,23 @@ class Cancellation:
         self._ledger = context.ledger
         self._clock = context.clock
 
+    def is_possible(self, message: Message) -> bool:
+        """Return whether a message can be cancelled, as far as is known here."""
+        match message.stage:
+            case Stage.WAITING | Stage.HELD:
+                return True
+            case Stage.ACCEPTED | Stage.IN_DOUBT:
+                account = self._accounts.get(message.last_account or "")
+                can_ask = account is not None and account.has(Feature.CANCEL)
+                return can_ask and self._is_unsent(message)
+            case Stage.SUBMITTING | Stage.JOINED | Stage.CLOSED:
+                return False
+
+    def _is_unsent(self, message: Message) -> bool:
+        """Return whether the provider that has a message did not send it yet."""
+        is_early = message.dispatch.is_early(self._clock.now())
+        return is_early or message.status is Status.QUEUED
+
     async def cancel(self, message_id: int) -> Message:
         """Cancel a message; return it as it stands then; see `Messenger.cancel`."""
         message = await self._known(message_id)
@@ -61,10 +78,7 @@ class Cancellation:
             message = await self._find(tracker, message, message.submission)
             if message.stage is Stage.CLOSED and message.error is ErrorKind.CANCELLED:
                 return message
-        is_early = message.dispatch.is_early(self._clock.now())
-        if message.stage is Stage.CLOSED or not (
-            is_early or message.status is Status.QUEUED
-        ):
+        if message.stage is Stage.CLOSED or not self._is_unsent(message):
             raise RequestRefusedError(Refusal.TOO_LATE_TO_CANCEL)
         if message.provider_id is None:
             raise RequestRefusedError(Refusal.CANNOT_CANCEL)

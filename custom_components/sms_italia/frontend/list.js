@@ -1,0 +1,222 @@
+/** The list of messages: filters, one page of rows, and the way to older ones. */
+
+import { element, icon, live, setAttribute, setText } from "./dom.js";
+
+const LOOKS = {
+  queued: ["mdi:message-text-clock-outline", "info"],
+  sent: ["mdi:message-arrow-right-outline", "info"],
+  delivered: ["mdi:message-check-outline", "success"],
+  failed: ["mdi:message-alert-outline", "error"],
+  expired: ["mdi:message-off-outline", "error"],
+  uncertain: ["mdi:message-question-outline", "warning"],
+  cancelled: ["mdi:message-minus-outline", "muted"],
+};
+
+const VIEW_NAMES = {
+  "": (text) => text("all"),
+  waiting: (text) => text("waiting"),
+  undelivered: (text) => text("undelivered"),
+  delivered: (text) => text("delivered"),
+};
+
+const ACTION_NAMES = {
+  cancel: (text) => text("cancel"),
+  resend: (text) => text("resend"),
+};
+
+export class List {
+  constructor(card, feed, view) {
+    this._card = card;
+    this._feed = feed;
+    this._view = view;
+    this._rows = new Map();
+    this._filters = Object.keys(VIEW_NAMES).map((one) =>
+      element("button", { type: "button", onclick: () => this._look(one) }),
+    );
+    this._group = element(
+      "div",
+      { class: "filters", role: "group" },
+      ...this._filters,
+    );
+    this._list = element("ul", { class: "messages" });
+    this._status = element("p", { class: "secondary" });
+    this._newer = element("button", {
+      type: "button",
+      onclick: () => feed.goBack(),
+    });
+    this._older = element("button", {
+      type: "button",
+      onclick: () => feed.older(),
+    });
+    this.nodes = [
+      this._group,
+      live("status", this._status),
+      this._list,
+      element("div", { class: "pages" }, this._newer, this._older),
+    ];
+  }
+
+  _look(view) {
+    this._view = view;
+    this._feed.look(view);
+    this.update();
+  }
+
+  update() {
+    const { text } = this._card.locale;
+    const views = Object.entries(VIEW_NAMES);
+    setAttribute(this._group, "aria-label", text("show"));
+    setAttribute(this._list, "aria-label", text("messages"));
+    this._filters.forEach((button, index) => {
+      const [view, name] = views[index];
+      setText(button, name(text));
+      setAttribute(button, "aria-pressed", String(view === this._view));
+    });
+    setText(this._newer, text("newer"));
+    setText(this._older, text("older"));
+    this._newer.hidden = !this._feed.hasNewer;
+    this._older.hidden = !this._feed.hasOlder;
+    this._showRows(this._feed.rows ?? []);
+    this._showStatus();
+  }
+
+  async _showStatus() {
+    const { locale } = this._card;
+    const { rows, error } = this._feed;
+    if (error) {
+      // Before its start is over, Home Assistant does not know our commands.
+      const sentence = error.translation_key
+        ? await locale.error(error)
+        : locale.text("waitingForServer");
+      if (error === this._feed.error) {
+        setText(this._status, sentence);
+      }
+    } else if (!rows) {
+      setText(this._status, locale.text("loading"));
+    } else {
+      setText(this._status, rows.length ? "" : locale.text("none"));
+    }
+  }
+
+  /** Show rows; one that is the same keeps its element, and so the focus. */
+  _showRows(messages) {
+    const rows = new Map();
+    const { locale } = this._card;
+    messages.forEach((message, index) => {
+      const row = this._rows.get(message.id) ?? new Row(this._card);
+      row.update(message, locale);
+      rows.set(message.id, row);
+      const place = this._list.children[index];
+      if (place !== row.node) {
+        this._list.insertBefore(row.node, place ?? null);
+      }
+    });
+    while (this._list.children.length > rows.size) {
+      this._list.lastChild.remove();
+    }
+    this._rows = rows;
+  }
+}
+
+/** One message. */
+class Row {
+  constructor(card) {
+    this._card = card;
+    this._icon = icon("mdi:message-outline");
+    this._name = element("strong");
+    this._time = element("time");
+    this._text = element("p", { class: "text" });
+    this._facts = element("p", { class: "secondary" });
+    this._error = element("p", { class: "error" });
+    this._actions = element("div", { class: "actions" });
+    this.node = element(
+      "li",
+      {},
+      this._icon,
+      element(
+        "div",
+        { class: "body" },
+        element("div", { class: "line" }, this._name, this._time),
+        this._text,
+        this._facts,
+        live("alert", this._error),
+      ),
+      this._actions,
+    );
+  }
+
+  update(message, locale) {
+    if (message === this._message && locale === this._locale) {
+      return;
+    }
+    this._message = message;
+    this._locale = locale;
+    const [look, colour] = LOOKS[message.status];
+    setAttribute(this._icon, "icon", look);
+    setAttribute(this._icon, "class", colour);
+    setText(this._name, message.recipient ?? message.to);
+    setText(this._time, locale.time(message.created));
+    setAttribute(this._time, "datetime", message.created);
+    setText(this._text, message.message ?? "");
+    setText(this._facts, facts(message, locale));
+    this._offer(message.actions);
+  }
+
+  _offer(actions) {
+    const key = `${actions} ${this._locale.language}`;
+    if (key === this._offered) {
+      return;
+    }
+    this._offered = key;
+    this._actions.hidden = !actions.length;
+    const { text } = this._locale;
+    this._actions.replaceChildren(
+      ...actions.map((action) => {
+        const name = ACTION_NAMES[action](text);
+        const label = text("actionOn", {
+          action: name,
+          name: this._name.textContent,
+          time: this._time.textContent,
+        });
+        return element(
+          "button",
+          {
+            type: "button",
+            "aria-label": label,
+            onclick: (event) => this._act(action, event.currentTarget),
+          },
+          name,
+        );
+      }),
+    );
+  }
+
+  async _act(action, button) {
+    setText(this._error, "");
+    setAttribute(button, "disabled", true);
+    try {
+      await this._card.call("sms_italia", action, {
+        message_id: this._message.id,
+      });
+    } catch (err) {
+      setText(this._error, await this._locale.error(err));
+    } finally {
+      setAttribute(button, "disabled", false);
+    }
+  }
+}
+
+/** Return status, reason, moment, parts and cost of a message, as far as known. */
+const facts = (message, locale) => {
+  const { text } = locale;
+  const isScheduled = message.status === "queued" && message.send_at;
+  return [
+    locale.status(message.status),
+    isScheduled && text("scheduledFor", { time: locale.time(message.send_at) }),
+    locale.reason(message.error),
+    message.parts ? locale.parts(message.parts) : "",
+    typeof message.cost === "number" && locale.money(message.cost),
+  ]
+    .filter(Boolean)
+    .join(" · ");
+};

@@ -1,0 +1,202 @@
+"""The websocket commands of the card: pages of messages, and what changes of them.
+
+All else that the card does are actions, which anybody can call.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from homeassistant.components.websocket_api import (
+    ActiveConnection,
+    async_register_command,
+    async_response,
+    websocket_command,
+)
+from homeassistant.components.websocket_api.const import ERR_HOME_ASSISTANT_ERROR
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.util.json import JsonObjectType
+import voluptuous as vol
+
+from .const import DOMAIN
+from .errors import history_error, refusal_error
+from .messaging import (
+    Event,
+    Found,
+    LedgerUnreadableError,
+    Message,
+    MessagesChanged,
+    Query,
+    RequestRefusedError,
+    View,
+)
+from .rights import Caller, async_viewer
+from .runtime import MESSENGER
+from .services.history import loaded_messenger, read_message_id
+from .services.responses import history_response
+
+ATTR_BEFORE = "before"
+ATTR_LIMIT = "limit"
+ATTR_VIEW = "view"
+
+PAGE = 50
+"""Messages in a page, and in one event, at most."""
+
+CANCELLED = "cancelled"
+"""The status of a message that a user cancelled; to the ledger it has failed."""
+
+_SEEN_BY_ALL = ("id", "to", "status", "created", "updated", "send_at")
+"""Fields that users see who are not administrators; the number is masked."""
+
+
+@callback
+def async_setup_websocket(hass: HomeAssistant) -> None:
+    """Register the commands."""
+    async_register_command(hass, list_messages)
+    async_register_command(hass, subscribe_messages)
+
+
+@websocket_command(
+    {
+        vol.Required("type"): f"{DOMAIN}/messages/list",
+        vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
+        vol.Optional(ATTR_VIEW): vol.Coerce(View),
+        vol.Optional(ATTR_BEFORE): cv.string,
+        vol.Optional(ATTR_LIMIT, default=PAGE): vol.All(
+            int, vol.Range(min=1, max=PAGE)
+        ),
+    }
+)
+@async_response
+async def list_messages(
+    hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]
+) -> None:
+    """Answer with a page of `messages`, newest first, and whether there are `more`.
+
+    `before` is the ID of the last message of the page before.
+    """
+    caller = _caller(connection, msg)
+    try:
+        found = await _find(hass, caller, msg)
+    except HomeAssistantError as err:
+        # Raised, it would be in the log as an error each time.
+        connection.send_error(
+            msg["id"],
+            ERR_HOME_ASSISTANT_ERROR,
+            str(err),
+            translation_key=err.translation_key,
+            translation_domain=err.translation_domain,
+            translation_placeholders=err.translation_placeholders,
+        )
+        return
+    connection.send_result(
+        msg["id"],
+        {
+            "messages": [_row(hass, caller, one) for one in found.messages],
+            "more": found.total > len(found.messages),
+        },
+    )
+
+
+async def _find(hass: HomeAssistant, caller: Caller, msg: dict[str, Any]) -> Found:
+    """Return the page that a command asks for.
+
+    Raises a translated HomeAssistantError if no account is loaded, or the ledger cannot
+    be read.
+    """
+    before = msg.get(ATTR_BEFORE)
+    try:
+        query = Query(
+            account=msg.get(ATTR_CONFIG_ENTRY_ID),
+            view=msg.get(ATTR_VIEW),
+            viewer=async_viewer(hass, caller),
+            before=None if before is None else read_message_id(before),
+            limit=msg[ATTR_LIMIT],
+        )
+        return await loaded_messenger(hass).ledger.find(query)
+    except RequestRefusedError as err:
+        raise refusal_error(err) from None
+    except LedgerUnreadableError:
+        raise history_error() from None
+
+
+@websocket_command(
+    {
+        vol.Required("type"): f"{DOMAIN}/messages/subscribe",
+        vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
+    }
+)
+@callback
+def subscribe_messages(
+    hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]
+) -> None:
+    """Send `messages` as they are new or change, None if they are too many."""
+    caller = _caller(connection, msg)
+
+    @callback
+    def forward(event: Event) -> None:
+        if not isinstance(event, MessagesChanged):
+            return
+        changed = _seen(hass, caller, event.messages)
+        if not changed:
+            return
+        rows = [_row(hass, caller, one) for one in changed[: PAGE + 1]]
+        connection.send_event(
+            msg["id"], {"messages": rows if len(rows) <= PAGE else None}
+        )
+
+    connection.subscriptions[msg["id"]] = hass.data[MESSENGER].events.listen(
+        msg.get(ATTR_CONFIG_ENTRY_ID), forward
+    )
+    connection.send_result(msg["id"])
+
+
+def _seen(
+    hass: HomeAssistant, caller: Caller, messages: Iterable[Message]
+) -> list[Message]:
+    """Return the last state of each message that a caller sees."""
+    viewer = async_viewer(hass, caller)
+    latest = {one.id: one for one in messages}
+    return [one for one in latest.values() if viewer is None or viewer.sees(one)]
+
+
+def _caller(connection: ActiveConnection, msg: dict[str, Any]) -> Caller:
+    """Return who sends a command."""
+    return Caller(context=connection.context(msg), user=connection.user)
+
+
+def _row(hass: HomeAssistant, caller: Caller, message: Message) -> JsonObjectType:
+    """Return a message as a caller may see it, and the `actions` that are offered.
+
+    The fields are those of `find_messages`, and `recipient`, the name of the recipient,
+    None for a free number. Whoever is no administrator sees name, status and times.
+    """
+    shown = history_response(hass, message, caller)
+    if not caller.sees_all:
+        shown = {key: shown[key] for key in _SEEN_BY_ALL}
+    if message.is_cancelled:
+        shown["status"] = CANCELLED
+    return {
+        **shown,
+        "recipient": _recipient(hass, message),
+        "actions": list(_actions(hass, caller, message)),
+    }
+
+
+def _actions(hass: HomeAssistant, caller: Caller, message: Message) -> Iterable[str]:
+    """Yield the actions that make sense for a message, and that a caller may call."""
+    if not (caller.sees_all or caller.owns(message)):
+        return
+    if hass.data[MESSENGER].can_cancel(message):
+        yield "cancel"
+    if message.is_undelivered:
+        yield "resend"
+
+
+def _recipient(hass: HomeAssistant, message: Message) -> str | None:
+    """Return the name of a message's recipient, None for a free number."""
+    entry = hass.config_entries.async_get_entry(message.dispatch.account)
+    recipient = entry.subentries.get(message.recipient or "") if entry else None
+    return recipient.title if recipient else None
