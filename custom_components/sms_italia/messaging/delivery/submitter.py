@@ -161,8 +161,10 @@ class Submitter:
                 case Admission.SEND if turn.is_granted:
                     return True
                 case Admission.SEND:
-                    turn.news.clear()
-                    await turn.news.wait()
+                    await turn.next_news()
+                case Admission.WAIT if self._health.is_being_tried:
+                    # Its answer lets this one go in its order, or makes it wait.
+                    await turn.next_news()
                 case Admission.PROBE if not is_probed:
                     is_probed = True
                     await self._context.prober.probe(self._account.id)

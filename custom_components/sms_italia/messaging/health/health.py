@@ -113,6 +113,12 @@ class AccountHealth:
         return OpenRequest.YOUNG if is_young else OpenRequest.HANGING
 
     @property
+    def is_being_tried(self) -> bool:
+        """Whether the answer to a request will soon say if it can be reached."""
+        is_young = self.open_request is OpenRequest.YOUNG
+        return is_young and self.condition is Condition.UNREACHABLE
+
+    @property
     def refusal(self) -> NotSent:
         """Why a message is not sent now."""
         reasons = {

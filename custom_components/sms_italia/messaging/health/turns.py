@@ -45,6 +45,11 @@ class Turn:
         self.news = asyncio.Event()
         self.hanging: asyncio.TimerHandle | None = None
 
+    async def next_news(self) -> None:
+        """Wait until the account is to be looked at."""
+        self.news.clear()
+        await self.news.wait()
+
 
 class Pace:
     """The rate at which a provider accepts a bulk, known once it asked to wait."""
