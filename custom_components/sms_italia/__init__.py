@@ -6,6 +6,7 @@ from pathlib import Path
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt as dt_util
@@ -16,6 +17,7 @@ from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import async_name_devices
 from .messaging import Clock, Messenger, Timing
+from .news import NEWS
 from .reloads import async_will_be_loaded
 from .repairs import (
     async_check_settings,
@@ -50,6 +52,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         ledger_mark=Path(hass.config.path(f"{DOMAIN}.db-shm")),
         is_expected=partial(async_will_be_loaded, hass),
     )
+    messenger.events.listen_to_all(partial(async_dispatcher_send, hass, NEWS))
     hass.data[MESSENGER] = messenger
     hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)
     await refused_calls.async_load()

@@ -18,6 +18,7 @@ from .messaging import (
     CredentialsRefused,
     CreditChanged,
     CreditReported,
+    DailyLimitReached,
     DayChanged,
     Event,
     HttpsRequired,
@@ -228,7 +229,11 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                     self.follow_push()
                     self._refresh_soon()
             case (
-                TotalsChanged() | DayChanged() | WaitRequested() | UndeliveredChanged()
+                TotalsChanged()
+                | DayChanged()
+                | WaitRequested()
+                | UndeliveredChanged()
+                | DailyLimitReached()
             ):
                 pass
 

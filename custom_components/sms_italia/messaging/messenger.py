@@ -21,7 +21,7 @@ from .errors import Refusal, RequestRefusedError
 from .health import ANSWERING, Timing
 from .ledger import Ledger, LedgerTrouble, Opened
 from .model import Message, SendRequest, Stage, TextEstimate
-from .state import DailyTotals, Events, OpenMessages
+from .state import DailyLimitReached, DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored, shared
 from .tracking import Cancellation, Retention, Tracker, Undelivered
 
@@ -199,13 +199,7 @@ class Messenger:
         """
         answer_by = self.answer_by() if answer_by is None else answer_by
         account = await self._accounts.wait_for(request.account, answer_by)
-        messages = create_dispatch(
-            request,
-            account,
-            self._limits,
-            self._open.ids,
-            self._clock.moment(),
-        )
+        messages = self._new_messages(request, account)
         if account.options.bundle_after:
             messages = self._storm.hold(account, messages)
         with self._open.watch(messages) as latest:
@@ -224,6 +218,17 @@ class Messenger:
             else:
                 task.result()
             return tuple(latest.values())
+
+    def _new_messages(self, request: SendRequest, account: Account) -> list[Message]:
+        """Return the messages of a new dispatch. Raises RequestRefusedError."""
+        now = self._clock.moment()
+        try:
+            return create_dispatch(request, account, self._limits, self._open.ids, now)
+        except RequestRefusedError as err:
+            if err.reason is Refusal.DAILY_LIMIT:
+                limit = account.options.daily_limit
+                self.events.publish(DailyLimitReached(account=account.id, limit=limit))
+            raise
 
     async def resend(self, message_id: int) -> tuple[Message, ...]:
         """Send a message again, as a new one; return what `send` does.

@@ -138,6 +138,17 @@ async def test_listeners_are_notified_of_their_own_account_alone(
     assert not listening.got
 
 
+async def test_a_listener_to_all_is_notified_of_every_account(
+    listening: Listening,
+) -> None:
+    got: list[Event] = []
+    listening.events.listen_to_all(got.append)
+    listening.events.publish(TotalsChanged(account="riserva"))
+    listening.events.publish(CREDIT)
+    await two_rounds()
+    assert got == [TotalsChanged(account="riserva"), CREDIT]
+
+
 async def test_a_listener_that_stopped_is_notified_no_more(
     listening: Listening,
 ) -> None:

@@ -85,6 +85,14 @@ class UndeliveredChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DailyLimitReached:
+    """An account refused messages beyond its daily limit, in parts."""
+
+    account: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRequested:
     """A provider asks an account to wait for longer than messages wait for it."""
 
@@ -102,6 +110,7 @@ type Event = (
     | WaitRequested
     | DayChanged
     | UndeliveredChanged
+    | DailyLimitReached
 )
 type Listener = Callable[[Event], None]
 
@@ -116,6 +125,7 @@ class Events:
     def __init__(self) -> None:
         """Start without listeners."""
         self._listeners: dict[str, list[Listener]] = {}
+        self._general: list[Listener] = []
         self._pending: list[Event] = []
         self._is_due = False
         self._delay: asyncio.TimerHandle | None = None
@@ -131,6 +141,10 @@ class Events:
             listeners.remove(listener)
 
         return stop
+
+    def listen_to_all(self, listener: Listener) -> None:
+        """Notify `listener` of the events of all accounts, for ever."""
+        self._general.append(listener)
 
     def replay_missed(self, account_id: str) -> tuple[Message, ...]:
         """Return the messages whose status changed while an account was detached.
@@ -182,7 +196,8 @@ class Events:
         if isinstance(event, MessagesChanged) and event.account not in self._attended:
             missed = self._missed.setdefault(event.account, deque(maxlen=_MISSED))
             missed.extend(event.status_changed)
-        for listener in tuple(self._listeners.get(event.account, ())):
+        of_account = self._listeners.get(event.account, ())
+        for listener in (*of_account, *self._general):
             call_guarded(listener, event)
 
 
