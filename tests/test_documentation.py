@@ -607,9 +607,7 @@ async def test_a_reminder_waits_until_its_time_and_can_be_cancelled(
     )
     await hass.async_block_till_done()
 
-    state = hass.states.get("sensor.bruno_last_delivery_status")
-    assert state is not None
-    assert (state.state, state.attributes["error"]) == ("failed", "cancelled")
+    assert status_of_event(hass) == "cancelled"
     await hass.services.async_call(
         AUTOMATION, "turn_off", {"entity_id": "all"}, blocking=True
     )

@@ -9,7 +9,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import AccountEntity
 from .messaging import Event, Message, MessagesChanged
-from .providers import ErrorKind, Status
+from .providers import Status
 from .runtime import SmsItaliaConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -81,8 +81,8 @@ def event_attributes(
 def event_type_of(message: Message) -> str | None:
     """Return the type of the event for a message's status, None if there is none.
 
-    What the user cancelled is no failure.
+    What the user cancelled is no failure, and no doubt.
     """
-    if message.status is Status.FAILED and message.error is ErrorKind.CANCELLED:
-        return _CANCELLED
+    if message.is_cancelled:
+        return _CANCELLED if message.status.is_final else None
     return message.status.value if message.status in _STATUSES else None

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 import sqlite3
 import threading
@@ -983,13 +984,13 @@ async def test_the_latest_messages_are_those_of_the_newest_dispatch(
     mamma = Target(number=PhoneNumber(NUMBER, "IT"), recipient="mamma")
     await harness.attach(KEY)
     await harness.attach(REFERENCE)
-    assert await harness.messenger.ledger.latest(KEY) == ()
+    assert await harness.messenger.ledger.latest(KEY, None, inf) == ()
     first = await harness.send(KEY, mamma, OTHER)
     second = await harness.send(KEY, OTHER, THIRD)
     await harness.one(REFERENCE)
-    assert await harness.messenger.ledger.latest(KEY) == second
-    assert await harness.messenger.ledger.latest(KEY, "mamma") == first[:1]
-    assert await harness.messenger.ledger.latest(KEY, "zia") == ()
+    assert await harness.messenger.ledger.latest(KEY, None, inf) == second
+    assert await harness.messenger.ledger.latest(KEY, "mamma", inf) == first[:1]
+    assert await harness.messenger.ledger.latest(KEY, "zia", inf) == ()
 
 
 async def test_what_changes_while_nobody_listens_is_replayed_to_the_next_who_does(

@@ -292,6 +292,11 @@ class Message:
         return self.detail == RESTORED
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether its user cancelled it, as far as is known: that is no failure."""
+        return self.error is ErrorKind.CANCELLED
+
+    @property
     def is_undelivered(self) -> bool:
         """Whether somebody must know that it did not, or may not, arrive.
 
@@ -299,7 +304,7 @@ class Message:
         """
         return (
             self.status in _UNDELIVERED
-            and self.error is not ErrorKind.CANCELLED
+            and not self.is_cancelled
             and self.joined_in is None
         )
 

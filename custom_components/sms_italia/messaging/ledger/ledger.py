@@ -333,16 +333,17 @@ class Ledger:
             _LOGGER.error("The SMS ledger cannot be written: %s", name_of(err))  # noqa: TRY400 - one line says it
 
     async def latest(
-        self, account: str, recipient: str | None = None
+        self, account: str, recipient: str | None, now: float
     ) -> tuple[Message, ...]:
-        """Return the messages of an account's newest dispatch.
+        """Return the messages of an account's last dispatch.
 
-        With a recipient, only its messages, of the newest dispatch that has any.
-        Nothing if the ledger cannot be read.
+        With a recipient, only its messages, of the last dispatch that has any. What
+        was cancelled does not count, nor what is scheduled for later than `now` (wall
+        time). Nothing if the ledger cannot be read.
         """
         try:
             return await self._read(
-                lambda one: queries.read_latest(one, account, recipient)
+                lambda one: queries.read_latest(one, account, recipient, now)
             )
         except LedgerUnreadableError:
             return ()
