@@ -7,6 +7,7 @@ from homeassistant.components.event import EventEntity
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .amounts import euro_number
 from .entity import AccountEntity
 from .messaging import Event, Message, MessagesChanged
 from .providers import Status
@@ -73,7 +74,7 @@ def event_attributes(
         "number": message.shown_number,
         "account": account.title if account else None,
         "parts": message.parts,
-        "cost": None if message.cost is None else float(message.cost),
+        "cost": euro_number(message.cost),
         "error": message.error.value if message.error else None,
     }
 

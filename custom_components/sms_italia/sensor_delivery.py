@@ -16,6 +16,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
+from .amounts import euro_number
 from .const import DOMAIN
 from .entity import AccountEntity, RecipientEntity
 from .messaging import Event, Message, MessagesChanged
@@ -259,7 +260,7 @@ class DeliverySensor(RestoreSensor):
             ATTR_NUMBER: message.shown_number,
             ATTR_TIME: dt_util.utc_from_timestamp(message.updated).isoformat(),
             ATTR_PARTS: message.parts,
-            ATTR_COST: None if message.cost is None else float(message.cost),
+            ATTR_COST: euro_number(message.cost),
             ATTR_ERROR: message.error,
             ATTR_SEND_AT: (
                 None

@@ -353,14 +353,11 @@ class Ledger:
     ) -> dict[str, DayTotal]:
         """Return the totals of an account by day, both ends included.
 
-        Nothing if the ledger cannot be read.
+        Raises LedgerError.
         """
-        try:
-            return await self._read(
-                lambda one: queries.read_totals_between(one, account, first, last)
-            )
-        except LedgerUnreadableError:
-            return {}
+        return await self._read(
+            lambda one: queries.read_totals_between(one, account, first, last)
+        )
 
     def totals(self, day: str) -> asyncio.Future[dict[str, DayTotal]]:
         """Return the totals of a day, by account, as they are before what comes now.
