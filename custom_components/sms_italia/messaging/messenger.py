@@ -199,7 +199,14 @@ class Messenger:
         """
         answer_by = self.answer_by() if answer_by is None else answer_by
         account = await self._accounts.wait_for(request.account, answer_by)
-        messages = self._new_messages(request, account)
+        now = self._clock.moment()
+        try:
+            messages = create_dispatch(
+                request, account, self._limits, self._open.ids, now
+            )
+        except RequestRefusedError as err:
+            self._report_limit(account, err)
+            raise
         if account.options.bundle_after:
             messages = self._storm.hold(account, messages)
         with self._open.watch(messages) as latest:
@@ -219,16 +226,11 @@ class Messenger:
                 task.result()
             return tuple(latest.values())
 
-    def _new_messages(self, request: SendRequest, account: Account) -> list[Message]:
-        """Return the messages of a new dispatch. Raises RequestRefusedError."""
-        now = self._clock.moment()
-        try:
-            return create_dispatch(request, account, self._limits, self._open.ids, now)
-        except RequestRefusedError as err:
-            if err.reason is Refusal.DAILY_LIMIT:
-                limit = account.options.daily_limit
-                self.events.publish(DailyLimitReached(account=account.id, limit=limit))
-            raise
+    def _report_limit(self, account: Account, err: RequestRefusedError) -> None:
+        """Notify the rooms if an account's daily limit is why a request is refused."""
+        if err.reason is Refusal.DAILY_LIMIT:
+            limit = account.options.daily_limit
+            self.events.publish(DailyLimitReached(account=account.id, limit=limit))
 
     async def resend(self, message_id: int) -> tuple[Message, ...]:
         """Send a message again, as a new one; return what `send` does.
