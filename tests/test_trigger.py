@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from homeassistant.components.automation import DOMAIN as AUTOMATION_DOMAIN
+from homeassistant.components.websocket_api.automation import (
+    async_get_triggers_for_target,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import (
@@ -12,6 +15,7 @@ from homeassistant.helpers import (
     device_registry as dr,
     entity_registry as er,
 )
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.trigger import async_get_all_descriptions
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
@@ -88,6 +92,30 @@ async def test_every_trigger_is_listed_with_an_icon_and_texts_in_both_languages(
     assert load_yaml_dict(str(FOLDER / "triggers.yaml")).keys() == KEYS
     for path in ("icons.json", "translations/en.json", "translations/it.json"):
         assert json.loads((FOLDER / path).read_text("utf-8"))["triggers"].keys() == KEYS
+
+
+@pytest.mark.parametrize(
+    ("entity_id", "offered"),
+    [
+        ("notify.anna", KEYS - {"credit_became_low", "daily_limit_reached"}),
+        (EVENT, KEYS),
+    ],
+)
+async def test_the_editor_offers_the_triggers_of_a_device_by_their_italian_names(
+    hass: HomeAssistant, accounts: Accounts, entity_id: str, offered: set[str]
+) -> None:
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+
+    found = await async_get_triggers_for_target(
+        hass, {"device_id": [device_of(hass, entity_id)]}, expand_group=False
+    )
+    texts = await async_get_translations(hass, "it", "triggers", {DOMAIN})
+
+    assert {key for key in found if key.startswith(f"{DOMAIN}.")} == {
+        f"{DOMAIN}.{key}" for key in offered
+    }
+    name = texts[f"component.{DOMAIN}.triggers.message_delivered.name"]
+    assert name == "SMS consegnato"
 
 
 @pytest.mark.parametrize(
