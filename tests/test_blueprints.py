@@ -33,6 +33,7 @@ from custom_components.sms_italia.const import CONF_DAILY_LIMIT
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
+from .states import call
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "blueprints" / "automation" / "sms_italia"
@@ -582,7 +583,7 @@ async def test_the_digest_counts_the_messages_of_the_day(
     telephone: Telephone,
     automate: Automate,
 ) -> None:
-    """Of all accounts, with their cost and the credit left."""
+    """Of all accounts, with their cost and the credit left; not what was cancelled."""
     await accounts.set_up("smshosting", title="Casa mia", recipients=PEOPLE)
     await accounts.set_up("inviosmart", recipients={"Dario": ["+393331112223"]})
     await automate("daily_digest", DIGEST)
@@ -598,6 +599,9 @@ async def test_the_digest_counts_the_messages_of_the_day(
         simulator.move(message.id, fate)
     for person, fate in fates.items():
         await until(lambda: status(hass, person) == fate)  # noqa: B023 - awaited here
+    later = {"message": "Ciao", "send_at": "2100-01-01 00:00:00"}
+    answer = await call(hass, "send_sms", entity_id="notify.dario", **later)
+    await call(hass, "cancel", message_id=answer["messages"][0]["id"])
     # Not by letting an hour pass: it may pass the time of the digest.
     for entry in hass.config_entries.async_loaded_entries("sms_italia"):
         await entry.runtime_data.coordinator.async_refresh()

@@ -476,6 +476,48 @@ async def test_a_final_status_triggers_automations(
     await until(lambda: hass.states.is_state("input_boolean.bruno_knows", "on"))
 
 
+@pytest.mark.parametrize(
+    ("fate", "noted"), [("delivered", []), ("failed", ["Anna does not know yet."])]
+)
+@pytest.mark.usefixtures("quick")
+async def test_an_automation_waits_for_the_end_of_the_message_that_it_sent(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    make_example: Make,
+    simulator: Simulator,
+    notes: Callable[[], list[str]],
+    fate: str,
+    noted: list[str],
+) -> None:
+    """An earlier one that ends meanwhile does not count."""
+    await make_example("en")
+    assert await async_setup_component(hass, "persistent_notification", {})
+    config = {AUTOMATION: [read_block("docs/triggers.md", "Anna must know")]}
+    assert await async_setup_component(hass, AUTOMATION, config)
+    anna = {"entity_id": "notify.anna", "message": "Ciao"}
+    await hass.services.async_call("notify", "send_message", anna, blocking=True)
+
+    hass.states.async_set("binary_sensor.laundry_leak", "off")
+    hass.states.async_set("binary_sensor.laundry_leak", "on")
+    await until(lambda: len(simulator.messages) > 1)
+    earlier, alarm = simulator.messages
+    simulator.move(earlier.id, "delivered" if noted else "failed")
+    await until(lambda: status_of_event(hass) is not None)
+    simulator.move(alarm.id, fate)
+    await until(lambda: status_of_event(hass) == fate)
+    await hass.async_block_till_done()
+
+    assert notes() == noted
+
+
+def status_of_event(hass: HomeAssistant) -> str | None:
+    """Return the type of the account's last event."""
+    event = hass.states.get("event.smshosting_delivery")
+    assert event is not None
+    kind = event.attributes["event_type"]
+    assert kind is None or isinstance(kind, str)
+    return kind
+
+
 async def test_low_credit_is_reported(
     hass: HomeAssistant,
     make_example: Make,
@@ -588,9 +630,7 @@ async def test_a_reminder_waits_until_its_time_and_can_be_cancelled(
     )
     await hass.async_block_till_done()
 
-    state = hass.states.get("sensor.bruno_last_delivery_status")
-    assert state is not None
-    assert (state.state, state.attributes["error"]) == ("failed", "cancelled")
+    assert status_of_event(hass) == "cancelled"
     await hass.services.async_call(
         AUTOMATION, "turn_off", {"entity_id": "all"}, blocking=True
     )

@@ -11,9 +11,12 @@ from homeassistant.helpers.event import async_track_state_change_event
 import pytest
 
 from custom_components.sms_italia.const import CONF_FALLBACK
+from custom_components.sms_italia.event import event_type_of
+from custom_components.sms_italia.providers import ErrorKind, Status
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, until
+from .messaging.helpers import a_dispatch, a_message
 from .states import call
 
 ANNA = "+393331234567"
@@ -130,3 +133,15 @@ async def test_a_status_changed_while_the_account_was_unloaded_fires_an_event_la
     assert await hass.config_entries.async_reload(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert events[count:] in ([], [("delivered", "Anna")]), "restored, not fired again"
+
+
+@pytest.mark.parametrize(
+    ("status", "event_type"),
+    [(Status.FAILED, "cancelled"), (Status.QUEUED, None), (Status.UNCERTAIN, None)],
+)
+def test_what_its_user_cancelled_is_neither_a_failure_nor_a_doubt(
+    status: Status, event_type: str | None
+) -> None:
+    """Until its provider says that it was not sent, there is no event."""
+    message = a_message(a_dispatch(), status=status, error=ErrorKind.CANCELLED)
+    assert event_type_of(message) == event_type

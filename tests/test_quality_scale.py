@@ -145,6 +145,10 @@ DOCUMENTED_IN = {
         ("docs/actions.md", "Send SMS", "Estimate", "Find messages", "Cancel"),
         ("docs/it/actions.md", "Inviare un SMS", "Stima", "Cercare messaggi"),
     ),
+    "docs-conditions": (
+        ("docs/triggers.md", "The condition"),
+        ("docs/it/triggers.md", "La condizione"),
+    ),
     "docs-configuration-parameters": (
         ("docs/options.md", "Text", "Limits and credit", "When sending fails"),
         (
@@ -185,6 +189,10 @@ DOCUMENTED_IN = {
     "docs-supported-functions": (
         ("docs/entities.md", "The account", "The recipient", "Repairs"),
         ("docs/it/entities.md", "L'account", "Il destinatario", "Riparazioni"),
+    ),
+    "docs-triggers": (
+        ("docs/triggers.md", "The triggers", "The data of a message"),
+        ("docs/it/triggers.md", "Le attivazioni", "I dati di un messaggio"),
     ),
     "docs-troubleshooting": (
         ("docs/troubleshooting.md", "When something does not work"),

@@ -21,7 +21,7 @@ from simulator import Fault, Simulator, Toggle
 
 from .accounts import Accounts, appearance, until
 from .days import Midnight
-from .states import attribute, restart, send, state_of
+from .states import attribute, call, restart, send, state_of
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -228,6 +228,34 @@ async def test_an_amount_has_its_cents_and_no_tail(
     assert state_of(hass, "sensor.smshosting_credit") == shown
 
 
+@pytest.mark.usefixtures("quick")
+async def test_an_amount_is_rounded_alike_wherever_it_is_shown(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    simulator.set_price("smshosting", "0.0466667")
+    await accounts.set_up("smshosting", title="Sms")
+
+    await call(hass, "send_sms", numbers=[ANNA], message="Ciao")
+    simulator.move(simulator.messages[0].id, "delivered")
+    event = "event.sms_delivery"
+    await until(lambda: state_of(hass, event) != STATE_UNKNOWN)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    found = await call(hass, "find_messages")
+    month = "sensor.sms_spent_this_month"
+    await until(lambda: attribute(hass, month, "prices"))
+    estimate = await call(hass, "estimate", numbers=[ANNA], message="Ciao")
+
+    assert {
+        found["messages"][0]["cost"],
+        attribute(hass, event, "cost"),
+        estimate["cost"],
+        attribute(hass, "sensor.sms_last_delivery_status", "cost"),
+        attribute(hass, month, "prices")["IT"],
+        float(state_of(hass, month)),
+        float(state_of(hass, "sensor.sms_spent_today")),
+    } == {0.0467}
+
+
 # Push
 
 PUSH_LEFT = "sensor.smshosting_push_left"
@@ -331,7 +359,7 @@ async def test_what_was_spent_is_unknown_where_no_price_is_reported(
     account = await accounts.set_up("smshosting", options={"delivery_reports": "off"})
     today = "sensor.smshosting_spent_today"
     month = "sensor.smshosting_spent_this_month"
-    assert state_of(hass, today) == "0.00"
+    assert [state_of(hass, today), state_of(hass, month)] == ["0.00"] * 2
 
     await send(hass, account, ANNA)
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -355,10 +383,10 @@ async def test_what_was_spent_today_follows_a_clock_that_is_set_back(
 async def test_what_was_spent_this_month_begins_anew_with_the_next(
     hass: HomeAssistant, accounts: Accounts, midnight: Midnight
 ) -> None:
-    """Unknown before anything was paid, and 0 in a month without messages."""
+    """It is 0 before the first message, and in a month without messages."""
     account = await accounts.set_up("smsviainternet")
     month = "sensor.smsviainternet_spent_this_month"
-    assert state_of(hass, month) == STATE_UNKNOWN
+    assert state_of(hass, month) == "0.00"
 
     await send(hass, account, ANNA, BRUNO)
     assert state_of(hass, month) == "0.10"

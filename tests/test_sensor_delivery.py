@@ -2,18 +2,19 @@
 
 from datetime import timedelta
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.sms_italia.const import (
     CONF_DELIVERY_REPORTS,
     CONF_FALLBACK,
     CONF_RETRY_FOR,
-    DOMAIN,
 )
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
@@ -336,66 +337,128 @@ async def send_later(hass: HomeAssistant, message: str) -> str:
     return str(sent["id"])
 
 
+async def cancel(hass: HomeAssistant, message_id: str) -> None:
+    """Cancel a message, and wait for what follows at once."""
+    await call(hass, "cancel", message_id=message_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
 @pytest.mark.parametrize("key", ["smshosting", "inviosmart"])
-async def test_a_message_for_later_is_queued_with_its_time(
-    hass: HomeAssistant, accounts: Accounts, key: str
+async def test_a_message_for_later_counts_from_its_moment_on(
+    hass: HomeAssistant, accounts: Accounts, freezer: FrozenDateTimeFactory, key: str
 ) -> None:
-    """Whether the provider holds it or we do; one for now has no such time."""
+    """Whether the provider holds it or we do; until then the one before it does."""
     account = await accounts.set_up(key, title="Sms")
     sensor = "sensor.sms_last_delivery_status"
 
     await send_later(hass, "Domani")
-
-    assert state_of(hass, sensor) == "queued"
-    send_at = dt_util.parse_datetime(attribute(hass, sensor, "send_at"))
-    assert send_at is not None
-    assert timedelta(minutes=59) < send_at - dt_util.utcnow() < timedelta(minutes=61)
+    assert state_of(hass, sensor) == STATE_UNKNOWN
     await send(hass, account, BRUNO)
+    assert attribute(hass, sensor, "number") == "***543"
     assert attribute(hass, sensor, "send_at") is None
 
+    freezer.tick(timedelta(hours=1, seconds=1))
+    async_fire_time_changed(hass, dt_util.utcnow())
+    await hass.async_block_till_done(wait_background_tasks=True)
 
-async def test_a_message_for_later_is_the_last_one_again_when_something_happens(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """Until then, what was sent after it was asked for is."""
-    account = await accounts.set_up("smshosting")
-    later = await send_later(hass, "Domani")
-    await send(hass, account, BRUNO)
-    sensor = "sensor.smshosting_last_delivery_status"
-    assert attribute(hass, sensor, "number") == "***543"
-
-    await hass.services.async_call(
-        DOMAIN, "cancel", {"message_id": later}, blocking=True
-    )
-
-    assert state_of(hass, sensor) == "failed"
-    assert attribute(hass, sensor, "error") == "cancelled"
     assert attribute(hass, sensor, "number") == "***567"
-    assert [message.to for message in simulator.messages] == [ANNA, BRUNO]
+    send_at = dt_util.parse_datetime(attribute(hass, sensor, "send_at"))
+    assert send_at is not None
+    assert timedelta() <= dt_util.utcnow() - send_at < timedelta(minutes=1)
 
 
 @pytest.mark.usefixtures("hass_storage")
-async def test_what_happened_to_a_message_for_later_is_still_shown_after_a_restart(
+async def test_a_message_whose_moment_comes_after_a_restart_counts_from_it_on(
+    hass: HomeAssistant, accounts: Accounts, freezer: FrozenDateTimeFactory
+) -> None:
+    account = await accounts.set_up("smshosting")
+    sensor = "sensor.smshosting_last_delivery_status"
+    await send_later(hass, "Domani")
+    await send(hass, account, BRUNO)
+    await restart(hass, account)
+    assert attribute(hass, sensor, "number") == "***543"
+
+    freezer.tick(timedelta(hours=1, seconds=1))
+    async_fire_time_changed(hass, dt_util.utcnow())
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert attribute(hass, sensor, "number") == "***567"
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.usefixtures("quick", "hass_storage")
+async def test_a_cancelled_message_leaves_the_status_of_the_one_before(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    *,
+    is_restarted: bool,
+) -> None:
+    """Although it had counted already, since it could not be sent."""
+    account = await accounts.set_up("inviosmart", recipients={"Anna": [ANNA]})
+    sensors = (
+        "sensor.inviosmart_last_delivery_status",
+        "sensor.anna_last_delivery_status",
+    )
+    await send(hass, account, "Anna")
+    simulator.move(simulator.messages[0].id, "delivered")
+    await until(lambda: state_of(hass, sensors[1]) == "delivered")
+    simulator.set_credit("inviosmart", 0)
+    answer = await call(hass, "send_sms", numbers=[ANNA], message="Un altro")
+    assert {attribute(hass, sensor, "error") for sensor in sensors} == {"credit"}
+
+    await cancel(hass, answer["messages"][0]["id"])
+    if is_restarted:
+        await restart(hass, account)
+
+    assert {state_of(hass, sensor) for sensor in sensors} == {"delivered"}
+    assert {attribute(hass, sensor, "error") for sensor in sensors} == {None}
+
+
+async def test_without_another_message_a_cancelled_one_leaves_the_status_unknown(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """Although others were asked for after it."""
-    account = await accounts.set_up("inviosmart")
-    later = await send_later(hass, "Domani")
-    await send(hass, account, BRUNO)
-    await hass.services.async_call(
-        DOMAIN, "cancel", {"message_id": later}, blocking=True
-    )
+    await accounts.set_up("inviosmart")
     sensor = "sensor.inviosmart_last_delivery_status"
-    assert attribute(hass, sensor, "error") == "cancelled"
+    simulator.set_credit("inviosmart", 0)
+    answer = await call(hass, "send_sms", numbers=[ANNA], message="Ciao")
+    assert state_of(hass, sensor) == "queued"
+
+    await cancel(hass, answer["messages"][0]["id"])
+
     state = hass.states.get(sensor)
     assert state is not None
-    # What counts is when; here it was all in the same second.
-    much_later = dt_util.utcnow() + timedelta(minutes=1)
-    hass.states.async_set(
-        sensor, state.state, {**state.attributes, "time": much_later.isoformat()}
-    )
+    assert state.state == STATE_UNKNOWN
+    assert "number" not in state.attributes
 
-    await restart(hass, account)
 
-    assert attribute(hass, sensor, "error") == "cancelled"
-    assert [message.to for message in simulator.messages] == [BRUNO]
+async def test_of_many_messages_a_cancelled_one_does_not_count(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    await accounts.set_up("inviosmart")
+    sensor = "sensor.inviosmart_last_delivery_status"
+    simulator.set_credit("inviosmart", 0)
+    answer = await call(hass, "send_sms", numbers=[ANNA, BRUNO], message="Ciao")
+    first, second = (message["id"] for message in answer["messages"])
+
+    await cancel(hass, first)
+
+    assert attribute(hass, sensor, "number") == "***543"
+    await cancel(hass, second)
+    assert state_of(hass, sensor) == STATE_UNKNOWN
+
+
+async def test_a_message_for_later_that_is_cancelled_never_counts(
+    hass: HomeAssistant, accounts: Accounts, freezer: FrozenDateTimeFactory
+) -> None:
+    account = await accounts.set_up("smshosting")
+    sensor = "sensor.smshosting_last_delivery_status"
+    await send(hass, account, BRUNO)
+    await cancel(hass, await send_later(hass, "Domani"))
+    assert attribute(hass, sensor, "number") == "***543"
+
+    freezer.tick(timedelta(hours=1, seconds=1))
+    async_fire_time_changed(hass, dt_util.utcnow())
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert attribute(hass, sensor, "number") == "***543"

@@ -6,6 +6,7 @@ from pathlib import Path
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.helpers.typing import ConfigType
@@ -19,6 +20,7 @@ from .coordinator import AccountCoordinator
 from .entity import async_name_devices
 from .escalations import async_find_member
 from .messaging import Clock, Messenger, Timing
+from .news import NEWS
 from .notify_action import async_register_action, async_remove_action
 from .reloads import async_will_be_loaded
 from .repairs import (
@@ -60,6 +62,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         find_member=partial(async_find_member, hass),
     )
     messenger.escalations.listeners.listen_to_all(partial(async_report_run, hass))
+    messenger.events.listen(None, partial(async_dispatcher_send, hass, NEWS))
     hass.data[MESSENGER] = messenger
     hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)
     await refused_calls.async_load()

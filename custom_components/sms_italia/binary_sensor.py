@@ -8,15 +8,19 @@ from homeassistant.components.binary_sensor import (
 )
 from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import RestoreEntity
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .coordinator import CREDIT_FEATURES, AccountCoordinator
 from .entity import AccountEntity
+from .news import NEWS, CreditBecameLow
 from .runtime import SmsItaliaConfigEntry
 
 PARALLEL_UPDATES = 0
+
+CREDIT_LOW = "credit_low"
 
 
 async def async_setup_entry(
@@ -41,7 +45,7 @@ class CreditLowSensor(
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
         """Set up the sensor of an account."""
-        AccountEntity.__init__(self, entry, "credit_low")
+        AccountEntity.__init__(self, entry, CREDIT_LOW)
         CoordinatorEntity.__init__(self, entry.runtime_data.coordinator)
 
     @override
@@ -59,5 +63,11 @@ class CreditLowSensor(
         super()._handle_coordinator_update()
 
     def _update_state(self) -> None:
-        if (is_low := self.coordinator.is_credit_low) is not None:
-            self._attr_is_on = is_low
+        is_low = self.coordinator.is_credit_low
+        if is_low is None:
+            return
+        if is_low and self._attr_is_on is False:
+            async_dispatcher_send(
+                self.hass, NEWS, CreditBecameLow(account=self.entry.entry_id)
+            )
+        self._attr_is_on = is_low

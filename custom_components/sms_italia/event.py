@@ -8,10 +8,11 @@ from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .amounts import euro_number
 from .entity import AccountEntity, EscalationEntity, async_add_escalations
 from .escalations import acknowledgement_attributes, async_find_member
 from .messaging import Event, Message, MessagesChanged, RunEvent, RunNews
-from .providers import ErrorKind, Status
+from .providers import Status
 from .runtime import SmsItaliaConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -58,32 +59,37 @@ class DeliveryEvent(AccountEntity, EventEntity):
     def _trigger_events(self, messages: Iterable[Message]) -> None:
         """Fire an event for each message with a final or uncertain status."""
         for message in messages:
-            if (event_type := _event_type(message)) is not None:
-                self._trigger_event(event_type, self._attributes(message))
+            if (event_type := event_type_of(message)) is not None:
+                self._trigger_event(event_type, event_attributes(self.hass, message))
                 self.async_write_ha_state()
 
-    def _attributes(self, message: Message) -> dict[str, str | int | float | None]:
-        """Return the attributes of a message's event: no text, no full number."""
-        recipient = self.entry.subentries.get(message.recipient or "")
-        account = self.hass.config_entries.async_get_entry(message.last_account or "")
-        return {
-            "message_id": message.public_id,
-            "recipient": recipient.title if recipient else None,
-            "number": message.shown_number,
-            "account": account.title if account else None,
-            "parts": message.parts,
-            "cost": None if message.cost is None else float(message.cost),
-            "error": message.error.value if message.error else None,
-        }
+
+@callback
+def event_attributes(
+    hass: HomeAssistant, message: Message
+) -> dict[str, str | int | float | None]:
+    """Return the attributes of a message's event: no text, no full number."""
+    asked = hass.config_entries.async_get_entry(message.dispatch.account)
+    recipient = asked.subentries.get(message.recipient or "") if asked else None
+    account = hass.config_entries.async_get_entry(message.last_account or "")
+    return {
+        "message_id": message.public_id,
+        "recipient": recipient.title if recipient else None,
+        "number": message.shown_number,
+        "account": account.title if account else None,
+        "parts": message.parts,
+        "cost": euro_number(message.cost),
+        "error": message.error.value if message.error else None,
+    }
 
 
-def _event_type(message: Message) -> str | None:
+def event_type_of(message: Message) -> str | None:
     """Return the type of the event for a message's status, None if there is none.
 
-    What the user cancelled is no failure.
+    What the user cancelled is no failure, and no doubt.
     """
-    if message.status is Status.FAILED and message.error is ErrorKind.CANCELLED:
-        return _CANCELLED
+    if message.is_cancelled:
+        return _CANCELLED if message.status.is_final else None
     return message.status.value if message.status in _STATUSES else None
 
 

@@ -291,13 +291,15 @@ class SendingCall:
 
     What is raised to a person is known to that person. Everything else that was refused
     or not delivered is reported when the call ends. `context` is that of the call;
-    `entry` is the account that it is made to, None if it names none. It is answered at
-    the moment `answer_by` of the loop's clock at the latest.
+    `entry` is the account that it is made to, None if it names none. `is_spoken` is a
+    call of a voice assistant: a person waits for the answer, though it may have no
+    user. It is answered at the moment `answer_by` of the loop's clock at the latest.
     """
 
     hass: HomeAssistant
     context: Context | None
     entry: SmsItaliaConfigEntry | None
+    is_spoken: bool = field(default=False, kw_only=True)
     answer_by: float = field(init=False)
     _messages: list[Message] = field(default_factory=list, init=False)
     _refused: list[tuple[SmsItaliaConfigEntry, HomeAssistantError]] = field(
@@ -321,8 +323,9 @@ class SendingCall:
         """Report what the caller does not know; raises nothing."""
         refusal = err if isinstance(err, HomeAssistantError) else None
         has_user = self.context is not None and self.context.user_id is not None
+        has_person = has_user or self.is_spoken
         undelivered = self.hass.data[MESSENGER].undelivered
-        if refusal is not None and has_user:
+        if refusal is not None and has_person:
             undelivered.refused(self._messages)
             return
         undelivered.answered(self._messages)

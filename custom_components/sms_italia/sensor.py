@@ -17,6 +17,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .amounts import as_euro
 from .const import DOMAIN
 from .coordinator import CREDIT_FEATURES, AccountCoordinator
 from .entity import (
@@ -35,7 +36,6 @@ from .sensor_spending import (
     CreditDaysLeftSensor,
     SpentMonthSensor,
     TotalSensor,
-    as_euro,
 )
 
 PARALLEL_UPDATES = 0

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from datetime import datetime
+from math import inf
 from typing import NamedTuple, override
 
 from homeassistant.components.sensor import (
@@ -10,9 +12,12 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
 )
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
+from .amounts import euro_number
+from .const import DOMAIN
 from .entity import AccountEntity, RecipientEntity
 from .messaging import Event, Message, MessagesChanged
 from .providers import ErrorKind, Status
@@ -49,18 +54,19 @@ _ATTRIBUTES = (
 class _Recency(NamedTuple):
     """How recent a text is; larger is newer."""
 
-    at: float
+    due: float
     dispatch: int
 
 
 def _recency(message: Message) -> _Recency:
-    """Return how recent the text of a message is.
+    """Return how recent the text of a message is: when it was to be sent."""
+    return _Recency(due=message.dispatch.due, dispatch=message.dispatch.id)
 
-    A text is new when it is requested. A scheduled one is new again when its time comes
-    or when it is cancelled before.
-    """
-    dispatch = message.dispatch
-    return _Recency(at=min(dispatch.due, message.changed_at), dispatch=dispatch.id)
+
+def _is_early(message: Message) -> bool:
+    """Return whether a message is scheduled for later; it does not count before."""
+    send_at = message.dispatch.options.send_at
+    return send_at is not None and send_at > dt_util.utcnow().timestamp()
 
 
 def _had_invalid_number(message: Message) -> bool:
@@ -78,33 +84,42 @@ class _Text:
     depend on their number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, recency: _Recency) -> None:
+        self.recency = recency
         self._ranks: dict[int, int] = {}
         self._by_rank: dict[int, dict[int, Message]] = {}
-        self.recency: _Recency | None = None
+
+    def __contains__(self, message_id: int) -> bool:
+        return message_id in self._ranks
+
+    def is_before(self, message: Message) -> bool:
+        """Return whether a message is of a newer text."""
+        is_another = message.dispatch.id != self.recency.dispatch
+        return is_another and self.recency < _recency(message)
 
     def put(self, message: Message) -> None:
-        """Add a message, or replace it with its newer state."""
+        """Add a message, or replace it with its newer state; a cancelled one goes."""
+        if (known := self._ranks.pop(message.id, None)) is not None:
+            del self._by_rank[known][message.id]
+        if message.is_cancelled:
+            return
         rank = _BY_ATTENTION.index(message.status)
         if _had_invalid_number(message):
             rank += len(_BY_ATTENTION)
-        if (known := self._ranks.get(message.id)) is not None:
-            del self._by_rank[known][message.id]
         self._ranks[message.id] = rank
         self._by_rank.setdefault(rank, {})[message.id] = message
-        recency = _recency(message)
-        self.recency = max(self.recency or recency, recency)
 
-    def first(self) -> Message:
-        """Return the message that most needs attention; there must be one."""
-        rank = min(rank for rank, messages in self._by_rank.items() if messages)
-        return next(iter(self._by_rank[rank].values()))
+    def first(self) -> Message | None:
+        """Return the message that most needs attention, None if all were cancelled."""
+        rank = min((rank for rank, some in self._by_rank.items() if some), default=None)
+        return None if rank is None else next(iter(self._by_rank[rank].values()))
 
 
 class DeliverySensor(RestoreSensor):
     """The status of the last text: that of the message that most needs attention.
 
-    A scheduled text is the last one when it is requested, and again when it is sent.
+    A scheduled text counts from its moment on. A cancelled one does not count: the
+    one before it is the last again.
     """
 
     entity_description = SensorEntityDescription(
@@ -113,13 +128,14 @@ class DeliverySensor(RestoreSensor):
         options=[status.value for status in Status],
     )
     entry: SmsItaliaConfigEntry
-    _text: _Text
+    _text: _Text | None = None
+    _looks_at: float = inf
+    _stop_looking: CALLBACK_TYPE | None = None
 
     @override
     async def async_added_to_hass(self) -> None:
         """Restore the last known status, and follow the account's messages."""
         await super().async_added_to_hass()
-        self._text = _Text()
         last = await self.async_get_last_state()
         if last is not None and last.state in Status:
             self._attr_native_value = last.state
@@ -130,64 +146,121 @@ class DeliverySensor(RestoreSensor):
         self.async_on_remove(
             runtime.messenger.events.listen(runtime.account.id, self._handle_event)
         )
+        self.async_on_remove(self._look_no_more)
         # The ledger knows what happened while nothing listened.
-        latest = await runtime.messenger.ledger.latest(
-            runtime.account.id, self._recipient
-        )
-        if latest and self._text.recency is None and not self._is_older(latest):
-            self._update_status(latest)
-
-    def _is_older(self, messages: Iterable[Message]) -> bool:
-        """Return whether the restored status is newer than these messages.
-
-        It is that of a scheduled text then, requested before them.
-        """
-        shown = (self.extra_state_attributes or {}).get(ATTR_TIME)
-        at = dt_util.parse_datetime(shown) if isinstance(shown, str) else None
-        # Stored times are rounded, so allow for a second.
-        return at is not None and at.timestamp() - 1 > max(
-            message.updated for message in messages
-        )
+        await self._read()
 
     @property
     @abstractmethod
     def _recipient(self) -> str | None:
         """Return the recipient whose messages are shown, None for the account."""
 
+    def _shown(self, messages: Iterable[Message]) -> list[Message]:
+        """Return those of an account's messages that this sensor is about."""
+        recipient = self._recipient
+        return [one for one in messages if recipient in {None, one.recipient}]
+
     @callback
     def _handle_event(self, event: Event) -> None:
         """Update the status unless the change is about an older text."""
         if not isinstance(event, MessagesChanged):
             return
-        recipient = self._recipient
-        changed = [
-            message
-            for message in event.messages
-            if recipient is None or message.recipient == recipient
-        ]
-        if not changed:
+        changed = self._shown(event.messages)
+        self._look_when_due(changed)
+        due = [one for one in changed if not _is_early(one)]
+        counting = [one for one in due if not one.is_cancelled]
+        newest = max(counting, key=_recency, default=None)
+        text = self._text
+        if newest is not None and (text is None or text.is_before(newest)):
+            self._text = text = _Text(_recency(newest))
+        if text is None:
             return
-        last = max(_recency(message) for message in changed)
-        known = self._text.recency or last
-        if known.dispatch != last.dispatch:
-            if last < known:
-                return
-            self._text = _Text()
-        self._update_status(one for one in changed if one.dispatch.id == last.dispatch)
+        of_text = [one for one in due if one.dispatch.id == text.recency.dispatch]
+        for one in of_text:
+            text.put(one)
+        if of_text:
+            self._update(text)
+
+    def _update(self, text: _Text) -> None:
+        """Show a text; look for the one before if all of it was cancelled."""
+        if (message := text.first()) is None:
+            self._read_soon()
+            return
+        self._show(message)
         self.async_write_ha_state()
 
-    def _update_status(self, messages: Iterable[Message]) -> None:
-        """Add messages of the text, and show the one that most needs attention."""
-        for one in messages:
-            self._text.put(one)
-        message = self._text.first()
+    @callback
+    def _read_soon(self) -> None:
+        """Look for the last text in a task that ends with the account."""
+
+        async def read() -> None:
+            await self._read()
+            self.async_write_ha_state()
+
+        self.entry.async_create_background_task(
+            self.hass,
+            read(),
+            f"{DOMAIN} delivery sensor",
+            # A change is passed to the ledger after its event.
+            eager_start=False,
+        )
+
+    async def _read(self) -> None:
+        """Show the last text that the ledger has, unless a newer one is shown."""
+        runtime = self.entry.runtime_data
+        account = runtime.account.id
+        now = dt_util.utcnow().timestamp()
+        latest = await runtime.messenger.ledger.latest(account, self._recipient, now)
+        self._look_when_due(self._shown(runtime.messenger.open_messages(account)))
+        text = self._text
+        if text is not None and text.first() is None:
+            self._text = text = None
+            self._attr_native_value = None
+            self._attr_extra_state_attributes = {}
+        if not latest:
+            return
+        if text is None or text.is_before(latest[0]):
+            self._text = text = _Text(_recency(latest[0]))
+        for one in latest:
+            # What an event said is newer than what was read.
+            if one.dispatch.id == text.recency.dispatch and one.id not in text:
+                text.put(one)
+        if (message := text.first()) is not None:
+            self._show(message)
+
+    @callback
+    def _look_when_due(self, messages: Iterable[Message]) -> None:
+        """Look for the last text again when the first of scheduled messages is due."""
+        moments = (one.dispatch.options.send_at for one in messages if _is_early(one))
+        moment = min((one for one in moments if one is not None), default=inf)
+        if moment >= self._looks_at:
+            return
+        self._look_no_more()
+        self._looks_at = moment
+        self._stop_looking = async_track_point_in_utc_time(
+            self.hass, self._look, dt_util.utc_from_timestamp(moment)
+        )
+
+    @callback
+    def _look(self, _now: datetime) -> None:
+        self._stop_looking, self._looks_at = None, inf
+        self._read_soon()
+
+    @callback
+    def _look_no_more(self) -> None:
+        if self._stop_looking is not None:
+            self._stop_looking()
+        self._stop_looking, self._looks_at = None, inf
+
+    def _show(self, message: Message) -> None:
+        """Show the status of a message."""
         send_at = message.dispatch.options.send_at
         self._attr_native_value = message.status
         self._attr_extra_state_attributes = {
             ATTR_NUMBER: message.shown_number,
             ATTR_TIME: dt_util.utc_from_timestamp(message.updated).isoformat(),
             ATTR_PARTS: message.parts,
-            ATTR_COST: None if message.cost is None else float(message.cost),
+            ATTR_COST: euro_number(message.cost),
             ATTR_ERROR: message.error,
             ATTR_SEND_AT: (
                 None

@@ -19,6 +19,7 @@ from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from homeassistant.util import dt as dt_util
 
+from .amounts import as_euro, euro_number
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import AccountEntity
@@ -30,19 +31,10 @@ _LOGGER = logging.getLogger(__name__)
 ATTR_PRICES = "prices"
 """The last price of a part by country, in euro."""
 
-_EURO = Decimal("0.0001")
-_CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
 
 _COOLDOWN = 1.0
 """Seconds between two reads of the ledger."""
-
-
-def as_euro(value: Decimal) -> Decimal:
-    """Return an amount with its cents, and two digits more where they are not 0."""
-    exact = value.quantize(_EURO)
-    rounded = value.quantize(_CENT)
-    return rounded if rounded == exact else exact.normalize()
 
 
 def _spent(total: DayTotal) -> Decimal | None:
@@ -189,6 +181,7 @@ class SpentMonthSensor(LedgerSensor):
     _attr_native_unit_of_measurement = "EUR"
     _attr_state_class = SensorStateClass.TOTAL
     _attr_suggested_display_precision = 2
+    _unrecorded_attributes = frozenset({ATTR_PRICES})
 
     def __init__(self, entry: SmsItaliaConfigEntry) -> None:
         """Set up the sensor of an account."""
@@ -210,7 +203,7 @@ class SpentMonthSensor(LedgerSensor):
         self._attr_last_reset = dt_util.start_of_local_day().replace(day=1)
         self._attr_extra_state_attributes = {
             ATTR_PRICES: {
-                country: float(price) for country, price in sorted(prices.items())
+                country: euro_number(price) for country, price in sorted(prices.items())
             }
         }
 

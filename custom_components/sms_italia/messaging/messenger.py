@@ -25,7 +25,7 @@ from .escalation import Escalations, FindMember
 from .health import ANSWERING, Timing
 from .ledger import Ledger, LedgerTrouble, Opened, Remembered
 from .model import Message, SendRequest, Stage, TextEstimate
-from .state import DailyTotals, Events, OpenMessages
+from .state import DailyLimitReached, DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored
 from .tracking import Cancellation, Retention, Tracker, Undelivered
 
@@ -224,14 +224,7 @@ class Messenger:
             sizes = await group_sizes(account, answer_by)
             # It may have been replaced meanwhile.
             account = await self._accounts.wait_for(request.account, answer_by)
-        messages = create_dispatch(
-            request,
-            account,
-            self._limits,
-            sizes,
-            self._open.ids,
-            self._clock.moment(),
-        )
+        messages = self._create(request, account, sizes)
         if account.options.bundle_after:
             messages = self._storm.hold(account, messages)
         with self._open.watch(messages) as latest:
@@ -250,6 +243,22 @@ class Messenger:
             else:
                 task.result()
             return tuple(latest.values())
+
+    def _create(
+        self, request: SendRequest, account: Account, sizes: Mapping[str, int]
+    ) -> list[Message]:
+        """Return the messages of a request, which may be refused.
+
+        The rooms are notified if a daily limit is the reason.
+        """
+        ids, now = self._open.ids, self._clock.moment()
+        try:
+            return create_dispatch(request, account, self._limits, sizes, ids, now)
+        except RequestRefusedError as err:
+            if err.reason is Refusal.DAILY_LIMIT:
+                limit = account.options.daily_limit
+                self.events.publish(DailyLimitReached(account=account.id, limit=limit))
+            raise
 
     async def resend(
         self,

@@ -317,9 +317,8 @@ class Message:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether it failed because a user cancelled it."""
-        is_failed = self.status is Status.FAILED
-        return is_failed and self.error is ErrorKind.CANCELLED
+        """Whether its user cancelled it, as far as is known: that is no failure."""
+        return self.error is ErrorKind.CANCELLED
 
     @property
     def is_undelivered(self) -> bool:
@@ -329,7 +328,7 @@ class Message:
         """
         return (
             self.status in _UNDELIVERED
-            and self.error is not ErrorKind.CANCELLED
+            and not self.is_cancelled
             and self.joined_in is None
         )
 

@@ -9,7 +9,7 @@ from homeassistant.const import (
     ATTR_ENTITY_ID,
     ENTITY_MATCH_ALL,
 )
-from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.core import HomeAssistant, ServiceCall, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import async_get_platforms
@@ -69,7 +69,7 @@ async def async_find_recipients(
             translation_placeholders={"entity": min(strangers)},
         )
     await async_wait_for_reloads(_accounts(call, registered.values()), answer_by)
-    loaded = _loaded_entities(hass)
+    loaded = loaded_entities(hass)
     return TargetedRecipients(
         entities=[one for one_id, one in loaded.items() if one_id in registered],
         missing=[
@@ -91,7 +91,8 @@ def _accounts(
     return [one for one in entries if one.entry_id in needed or len(entries) == 1]
 
 
-def _loaded_entities(hass: HomeAssistant) -> dict[str, RecipientNotifyEntity]:
+@callback
+def loaded_entities(hass: HomeAssistant) -> dict[str, RecipientNotifyEntity]:
     """Return the notify entities of all recipients by their IDs."""
     return {
         entity_id: entity

@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType, JsonValueType
 
+from ..amounts import euro_number
 from ..messaging import Message, Stage
 from ..providers import Status
 from ..rights import Caller
@@ -48,7 +49,7 @@ _FIELDS: Mapping[str, Callable[[HomeAssistant, Message], JsonValueType]] = {
     "provider_id": _provider_id,
     "parts": lambda _, message: message.parts,
     "encoding": lambda _, message: message.dispatch.encoding.value,
-    "cost": lambda _, message: None if message.cost is None else float(message.cost),
+    "cost": lambda _, message: euro_number(message.cost),
     "error": _error,
     "type": lambda _, message: message.type.value if message.type else None,
     "send_at": _send_at,

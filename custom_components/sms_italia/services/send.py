@@ -16,6 +16,7 @@ from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
 from ..account_setup import parse_targets
+from ..amounts import euro_number
 from ..const import DOMAIN
 from ..errors import delivery_error, refusal_error
 from ..messaging import (
@@ -130,7 +131,7 @@ async def async_estimate(call: ServiceCall, caller: Caller) -> ServiceResponse:
         "characters_left": estimate.characters_left,
         "costly_characters": list(estimate.costly_characters),
         "text": estimate.text,
-        "cost": None if estimate.cost is None else float(estimate.cost),
+        "cost": euro_number(estimate.cost),
     }
 
 
@@ -325,6 +326,6 @@ def _credit(entries: Sequence[SmsItaliaConfigEntry]) -> float | None:
         # The account may have been unloaded while it sent.
         case [entry] if entry.state is ConfigEntryState.LOADED:
             credit = entry.runtime_data.coordinator.data
-            return None if credit is None else float(credit.balance)
+            return None if credit is None else euro_number(credit.balance)
         case _:
             return None

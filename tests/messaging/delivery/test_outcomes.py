@@ -73,6 +73,22 @@ def test_only_the_last_account_can_have_called_a_message_a_duplicate() -> None:
     assert not pending.is_duplicate
 
 
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_what_is_said_of_the_marked_text_replaces_the_refusal_of_the_repeat(
+    kind: ErrorKind,
+) -> None:
+    """Of the same account; a refusal of another one was not for the repeat."""
+    pending, answer = Pending(MESSAGE), NotSent(kind=kind)
+    pending.refused("casa", DUPLICATE)
+    pending.refused("casa", answer)
+    assert (pending.refusal, pending.refused_by) == (answer, "casa")
+
+    pending = Pending(MESSAGE)
+    pending.refused("casa", DUPLICATE)
+    pending.refused("riserva", answer)
+    assert (pending.refusal, pending.refused_by) == (DUPLICATE, "casa")
+
+
 @pytest.mark.parametrize("outcome", [ACCEPTED, AUTH, DOUBT])
 def test_a_number_has_the_outcome_that_the_answer_gives_it(outcome: Outcome) -> None:
     result = SendResult(outcomes={NUMBER: outcome, OTHER: CREDIT})

@@ -587,7 +587,8 @@ def test_calls_may_need_as_much_again_as_the_daily_limit(tmp_path: Path) -> None
         await scene.call(rounds=2)
         await wait(WAIT + 1)
         assert [text for _, text in scene.harness.arrived(MANY)].count(TEXT) == 2
-        assert DailyLimitReached(account=MANY) in scene.harness.events
+        reached = DailyLimitReached(account=MANY, limit=2)
+        assert reached in scene.harness.events
         await wait(WAIT + 1)
         assert scene.run.state is RunState.EXHAUSTED, "and no more than that"
         assert scene.run.step == 5

@@ -3,7 +3,9 @@
 import asyncio
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from itertools import product
+from math import inf
 from pathlib import Path
 
 from hypothesis import given, settings, strategies as st
@@ -199,11 +201,35 @@ async def test_the_newest_dispatch_of_an_account_and_of_a_recipient_is_found(
     await shelf.ledger.record(Entry(messages=[mother, father]))
     newer = await shelf.add(2, recipient="mamma")
     other = await shelf.add(3, account="ufficio")
-    assert await shelf.ledger.latest("casa") == (newer,)
-    assert await shelf.ledger.latest("casa", "mamma") == (newer,)
-    assert await shelf.ledger.latest("casa", "papà") == (father,)
-    assert await shelf.ledger.latest("ufficio") == (other,)
-    assert await shelf.ledger.latest("nessuno") == ()
+    assert await shelf.ledger.latest("casa", None, inf) == (newer,)
+    assert await shelf.ledger.latest("casa", "mamma", inf) == (newer,)
+    assert await shelf.ledger.latest("casa", "papà", inf) == (father,)
+    assert await shelf.ledger.latest("ufficio", None, inf) == (other,)
+    assert await shelf.ledger.latest("nessuno", None, inf) == ()
+
+
+@pytest.mark.parametrize("recipient", [None, "mamma"])
+async def test_the_last_dispatch_is_none_that_was_cancelled_or_is_due_later(
+    shelf: Shelf, recipient: str | None
+) -> None:
+    """A scheduled one is the last from its moment on, whatever was asked for since."""
+    await shelf.open()
+    moment = 1_001_000.0
+    later = a_dispatch(1, options=SendOptions(send_at=moment), due=moment)
+    scheduled = a_message(later, recipient="mamma")
+    await shelf.ledger.record(Entry(messages=[scheduled]))
+    before = await shelf.add(2, recipient="mamma")
+    dispatch = a_dispatch(3)
+    cancelled = a_message(dispatch, 1, recipient="mamma", error=ErrorKind.CANCELLED)
+    await shelf.ledger.record(Entry(messages=[cancelled]))
+
+    latest = partial(shelf.ledger.latest, "casa", recipient)
+    assert await latest(moment - 1) == (before,)
+    assert await latest(moment) == (scheduled,)
+
+    other = a_message(dispatch, 2, recipient="mamma", number=OTHER)
+    await shelf.ledger.record(Entry(messages=[other]))
+    assert await latest(moment - 1) == (other,)
 
 
 async def test_a_reference_that_somebody_gave_is_known_once_it_was_used(
@@ -263,7 +289,7 @@ async def test_a_picture_comes_back_with_open_messages_only(shelf: Shelf) -> Non
     found = await shelf.ledger.find(Query())
     shown = await shelf.ledger.message(messages[0].id)
     assert shown is not None
-    for one in (*found.messages, *await shelf.ledger.latest("casa"), shown):
+    for one in (*found.messages, *await shelf.ledger.latest("casa", None, inf), shown):
         assert one.dispatch.options == bare
 
 

@@ -309,9 +309,9 @@ async def test_an_average_is_over_thirty_days_at_most(desk: Desk) -> None:
 
 
 async def test_the_month_begins_on_its_first_and_has_today_in_it(desk: Desk) -> None:
-    assert await desk.totals.spent_this_month("casa") is None
+    """Before the first message it is 0: statistics begin to count from it."""
+    assert await desk.totals.spent_this_month("casa") == 0
     await spend(desk, "2026-10-31", cost="5")
-    # Something was paid once, so that nothing this month is a sum as well.
     assert await desk.totals.spent_this_month("casa") == 0
     await spend(desk, "2026-11-01", cost="0.5")
     await desk.accepted(cost=Decimal("0.25"))

@@ -114,11 +114,13 @@ class Pending:
     ) -> None:
         """Keep the first refusal, and the earliest time an account may accept it.
 
-        One after which that account may still accept it says better why it waits.
+        One after which that account may still accept it says better why it waits. What
+        an account answers to the marked text replaces its refusal of the repeat.
         """
+        is_of_marked_text = self.is_duplicate and self.refused_by == account_id
         self.is_duplicate = refusal.kind is ErrorKind.DUPLICATE
         is_first_to_wait = retry_at is not None and self.retry_at is None
-        if self.refusal is None or is_first_to_wait:
+        if self.refusal is None or is_first_to_wait or is_of_marked_text:
             self.refusal, self.refused_by = refusal, account_id
         if retry_at is not None:
             self.retry_not_after(retry_at)

@@ -94,7 +94,8 @@ class Caller:
         finally:
             self._in_flight.discard(copy.dispatch)
         if not has_room(account, self._open.committed_parts(account.id), 0):
-            self._events.publish(DailyLimitReached(account=account.id))
+            limit = account.options.daily_limit
+            self._events.publish(DailyLimitReached(account=account.id, limit=limit))
         return False
 
     def _is_final(self, account_id: str, err: RequestRefusedError) -> bool:
@@ -102,8 +103,6 @@ class Caller:
         if err.reason is Refusal.ACCOUNT_NOT_LOADED:
             return False
         self._events.publish(CallRefused(account=account_id, error=err))
-        if err.reason is Refusal.DAILY_LIMIT:
-            self._events.publish(DailyLimitReached(account=account_id))
         return True
 
     def _loaded_until(self, run: Run, member: Member) -> float:

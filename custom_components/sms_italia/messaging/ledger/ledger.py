@@ -378,16 +378,17 @@ class Ledger:
         return await self._read(lambda one: runs.read_messages_of_runs(one, ids))
 
     async def latest(
-        self, account: str, recipient: str | None = None
+        self, account: str, recipient: str | None, now: float
     ) -> tuple[Message, ...]:
-        """Return the messages of an account's newest dispatch.
+        """Return the messages of an account's last dispatch.
 
-        With a recipient, only its messages, of the newest dispatch that has any.
-        Nothing if the ledger cannot be read.
+        With a recipient, only its messages, of the last dispatch that has any. What
+        was cancelled does not count, nor what is scheduled for later than `now` (wall
+        time). Nothing if the ledger cannot be read.
         """
         try:
             return await self._read(
-                lambda one: queries.read_latest(one, account, recipient)
+                lambda one: queries.read_latest(one, account, recipient, now)
             )
         except LedgerUnreadableError:
             return ()
@@ -397,14 +398,11 @@ class Ledger:
     ) -> dict[str, DayTotal]:
         """Return the totals of an account by day, both ends included.
 
-        Nothing if the ledger cannot be read.
+        Raises LedgerError.
         """
-        try:
-            return await self._read(
-                lambda one: queries.read_totals_between(one, account, first, last)
-            )
-        except LedgerUnreadableError:
-            return {}
+        return await self._read(
+            lambda one: queries.read_totals_between(one, account, first, last)
+        )
 
     def totals(self, day: str) -> asyncio.Future[dict[str, DayTotal]]:
         """Return the totals of a day, by account, as they are before what comes now.

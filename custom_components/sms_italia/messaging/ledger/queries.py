@@ -75,19 +75,23 @@ def read_message(database: sqlite3.Connection, message_id: int) -> Message | Non
 
 
 def read_latest(
-    database: sqlite3.Connection, account: str, recipient: str | None
+    database: sqlite3.Connection, account: str, recipient: str | None, now: float
 ) -> tuple[Message, ...]:
-    """Return the messages of the newest dispatch of an account, or of a recipient."""
+    """Return the messages of the last dispatch of an account, or of a recipient.
+
+    A scheduled one counts from its moment on; `now` is wall time. Without what was
+    cancelled.
+    """
+    whose = "account = :account" if recipient is None else "recipient = :recipient"
+    counts = f"{whose} AND error IS NOT 'cancelled'"
     newest = (
-        "SELECT dispatch FROM dispatches WHERE account = :account "
-        "ORDER BY created DESC, dispatch DESC LIMIT 1"
-        if recipient is None
-        else "SELECT max(dispatch) FROM messages WHERE recipient = :recipient"
+        f"SELECT dispatch FROM {MESSAGES} WHERE {counts} "  # noqa: S608 - constants
+        "AND coalesce(send_at, 0) <= :now ORDER BY due DESC, dispatch DESC LIMIT 1"
     )
     rows = database.execute(
         f"SELECT * FROM {MESSAGES} WHERE dispatch = ({newest}) "  # noqa: S608 - constants
-        "AND (:recipient IS NULL OR recipient = :recipient) ORDER BY id",
-        {"account": account, "recipient": recipient},
+        f"AND {counts} ORDER BY id",
+        {"account": account, "recipient": recipient, "now": now},
     ).fetchall()
     return tuple(messages_of(rows))
 

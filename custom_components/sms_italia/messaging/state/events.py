@@ -102,9 +102,10 @@ class UndeliveredChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyLimitReached:
-    """An escalation needs more of an account than its daily limit."""
+    """An account refused messages beyond its daily limit, in parts."""
 
     account: str
+    limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from functools import partial
 
 from ...providers import Status
 from ..clock import Clock
-from ..ledger import Ledger, LedgerClosedError, Spent
+from ..ledger import Ledger, LedgerClosedError, LedgerError, Spent
 from ..model import DayTotal, Message, Stage
 from .events import Events, TotalsChanged
 
@@ -104,9 +104,9 @@ class DailyTotals:
         """Return what an account spends a day on average, in euro.
 
         Of the last 30 whole days, or of those since its first cost; None if nothing
-        was spent in them.
+        was spent in them, or if the ledger cannot be read.
         """
-        before = await self._before_today(account_id)
+        before = await self._before_today(account_id) or {}
         paid = {day: total.cost for day, total in before.items() if total.cost}
         begin = self._clock.day(_FORECAST_DAYS)
         spent = sum((cost for day, cost in paid.items() if day >= begin), Decimal(0))
@@ -119,26 +119,30 @@ class DailyTotals:
     async def spent_this_month(self, account_id: str) -> Decimal | None:
         """Return what an account spent since the first of the month, in euro.
 
-        None if no cost was ever reported, or none of this month's parts.
+        None if parts were spent and no cost was reported of any of them, or if the
+        ledger cannot be read.
         """
         before = await self._before_today(account_id)
-        spent = self.spent_today(account_id)
-        if not spent.cost and not any(total.cost for total in before.values()):
+        if before is None:
             return None
+        spent = self.spent_today(account_id)
         month = self._clock.today()[: len("2026-11")]
         for day, total in before.items():
             if day.startswith(month):
                 spent = spent.plus(total.parts, total.cost)
         return spent.known_cost
 
-    async def _before_today(self, account_id: str) -> Mapping[str, DayTotal]:
-        """Return by day (YYYY-MM-DD) what an account ever spent before today."""
+    async def _before_today(self, account_id: str) -> Mapping[str, DayTotal] | None:
+        """Return by day (YYYY-MM-DD) what an account ever spent before today.
+
+        None if the ledger cannot be read.
+        """
         try:
             return await self._ledger.totals_between(
                 account_id, _FIRST_DAY, self._clock.day(1)
             )
-        except LedgerClosedError:
-            return {}
+        except LedgerError:
+            return None
 
     def _turn_day(self) -> None:
         """Begin new totals when the day is another.

@@ -1,0 +1,40 @@
+"""The conditions of automations."""
+
+from typing import override
+
+from homeassistant.components.binary_sensor import DOMAIN as BINARY_SENSOR_DOMAIN
+from homeassistant.const import STATE_ON
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.automation import DomainSpec
+from homeassistant.helpers.condition import Condition, EntityStateConditionBase
+
+from .binary_sensor import CREDIT_LOW
+from .const import DOMAIN
+
+
+class CreditIsLow(EntityStateConditionBase):
+    """Holds while the credit of an account among the target is below its limit."""
+
+    _domain_specs = {BINARY_SENSOR_DOMAIN: DomainSpec()}  # noqa: RUF012 - as in the base class
+    _states = {STATE_ON}  # noqa: RUF012 - as in the base class
+
+    @override
+    def entity_filter(self, entities: set[str]) -> set[str]:
+        """Return those of the entities that say whether a credit is low."""
+        registry = er.async_get(self._hass)
+        return {
+            entity_id
+            for entity_id in super().entity_filter(entities)
+            if (entity := registry.async_get(entity_id)) is not None
+            and entity.platform == DOMAIN
+            and entity.translation_key == CREDIT_LOW
+        }
+
+
+_CONDITIONS: dict[str, type[Condition]] = {"credit_is_low": CreditIsLow}
+
+
+async def async_get_conditions(_hass: HomeAssistant) -> dict[str, type[Condition]]:
+    """Return the conditions by their keys."""
+    return _CONDITIONS

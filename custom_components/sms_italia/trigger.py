@@ -1,0 +1,210 @@
+"""The triggers of automations: each is a class that picks from the news."""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, cast, override
+
+from homeassistant.const import CONF_OPTIONS, CONF_TARGET
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import config_validation as cv, entity_registry as er
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.helpers.target import (
+    TargetSelection,
+    async_extract_referenced_entity_ids,
+)
+from homeassistant.helpers.trigger import (
+    Trigger,
+    TriggerActionRunner,
+    TriggerConfig,
+    TriggerNotTriggeredReporter,
+)
+from homeassistant.helpers.typing import ConfigType
+import voluptuous as vol
+
+from .const import DOMAIN
+from .event import event_attributes, event_type_of
+from .messaging import DailyLimitReached, DayChanged, MessagesChanged
+from .news import NEWS, CreditBecameLow, News
+from .providers import Status
+
+_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_TARGET): cv.TARGET_FIELDS,
+        vol.Optional(CONF_OPTIONS, default={}): {},
+    }
+)
+
+type _Data = dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """That a trigger fires, if its target has the account or the recipient.
+
+    `data` is what the automation reads in `trigger`.
+    """
+
+    account: str
+    recipient: str | None = None
+    data: _Data
+
+
+class NewsTrigger(Trigger):
+    """Fires on news of the accounts and recipients among its target.
+
+    One of an account's entities, or its device, stands for the account and everything
+    that it sends; one of a recipient's for the messages to the recipient alone.
+    """
+
+    _description: ClassVar[str]
+
+    @override
+    @classmethod
+    async def async_validate_config(
+        cls, hass: HomeAssistant, config: ConfigType
+    ) -> ConfigType:
+        """Return a valid configuration. Raises vol.Invalid."""
+        return cast(ConfigType, _SCHEMA(config))
+
+    def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
+        """Set up the trigger for a target."""
+        super().__init__(hass, config)
+        self._target = TargetSelection(config.target or {})
+
+    @override
+    async def async_attach_runner(
+        self,
+        run_action: TriggerActionRunner,
+        did_not_trigger: TriggerNotTriggeredReporter | None = None,
+    ) -> CALLBACK_TYPE:
+        """Run the action on news; return how to stop that."""
+
+        @callback
+        def handle_news(news: News) -> None:
+            firings = list(self.firings_of(news))
+            targets = self._targets() if firings else frozenset()
+            for one in firings:
+                if targets & {(one.account, None), (one.account, one.recipient)}:
+                    run_action(dict(one.data), self._description)
+
+        return async_dispatcher_connect(self._hass, NEWS, handle_news)
+
+    @abstractmethod
+    def firings_of(self, news: News) -> Iterable[Firing]:
+        """Return each time that the trigger fires on news, for any target."""
+
+    def _targets(self) -> frozenset[tuple[str, str | None]]:
+        """Return the accounts and recipients of the target, as it is now.
+
+        By the IDs of entry and subentry; the latter is None for the account itself.
+        """
+        selected = async_extract_referenced_entity_ids(
+            self._hass, self._target, expand_group=False
+        )
+        registry = er.async_get(self._hass)
+        entities = map(
+            registry.async_get, selected.referenced | selected.indirectly_referenced
+        )
+        return frozenset(
+            (entity.config_entry_id, entity.config_subentry_id)
+            for entity in entities
+            if entity and entity.platform == DOMAIN and entity.config_entry_id
+        )
+
+    def _title(self, account: str) -> str | None:
+        """Return the title of an account, None if it was removed."""
+        entry = self._hass.config_entries.async_get_entry(account)
+        return entry.title if entry else None
+
+
+class _MessageTrigger(NewsTrigger):
+    """Fires once for each message that comes to one of some ends."""
+
+    _event_types: ClassVar[frozenset[str]]
+
+    @override
+    def firings_of(self, news: News) -> Iterable[Firing]:
+        """Return the messages whose status is one of these now."""
+        if not isinstance(news, MessagesChanged):
+            return
+        for message in news.status_changed:
+            if (event_type := event_type_of(message)) in self._event_types:
+                yield Firing(
+                    account=message.dispatch.account,
+                    recipient=message.recipient,
+                    data={
+                        **event_attributes(self._hass, message),
+                        "status": event_type,
+                    },
+                )
+
+
+class MessageDelivered(_MessageTrigger):
+    """Fires when a message was delivered."""
+
+    _event_types = frozenset({Status.DELIVERED})
+    _description = "SMS delivered"
+
+
+class MessageNotDelivered(_MessageTrigger):
+    """Fires when a message failed or expired, or may not have been sent.
+
+    Not when its user cancelled it.
+    """
+
+    _event_types = frozenset({Status.FAILED, Status.EXPIRED, Status.UNCERTAIN})
+    _description = "SMS not delivered"
+
+
+class CreditBecameLowTrigger(NewsTrigger):
+    """Fires when the credit of an account falls below its limit."""
+
+    _description = "SMS credit became low"
+
+    @override
+    def firings_of(self, news: News) -> Iterable[Firing]:
+        """Return the account whose credit became low."""
+        if isinstance(news, CreditBecameLow):
+            data: _Data = {"account": self._title(news.account)}
+            yield Firing(account=news.account, data=data)
+
+
+class DailyLimitReachedTrigger(NewsTrigger):
+    """Fires on the first message that the daily limit refuses, each day.
+
+    And once more if the limit was changed and is reached again.
+    """
+
+    _description = "SMS daily limit reached"
+
+    def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
+        """Set up the trigger; no limit was reached yet."""
+        super().__init__(hass, config)
+        self._reached: dict[str, int] = {}
+
+    @override
+    def firings_of(self, news: News) -> Iterable[Firing]:
+        """Return the account whose limit was reached."""
+        if isinstance(news, DayChanged):
+            self._reached.pop(news.account, None)
+        if not isinstance(news, DailyLimitReached):
+            return
+        if self._reached.get(news.account) != news.limit:
+            self._reached[news.account] = news.limit
+            title = self._title(news.account)
+            data: _Data = {"account": title, "limit": news.limit}
+            yield Firing(account=news.account, data=data)
+
+
+_TRIGGERS: dict[str, type[Trigger]] = {
+    "message_delivered": MessageDelivered,
+    "message_not_delivered": MessageNotDelivered,
+    "credit_became_low": CreditBecameLowTrigger,
+    "daily_limit_reached": DailyLimitReachedTrigger,
+}
+
+
+async def async_get_triggers(_hass: HomeAssistant) -> dict[str, type[Trigger]]:
+    """Return the triggers by their keys."""
+    return _TRIGGERS
