@@ -145,7 +145,7 @@ class Turns:
 
     def wake(self) -> None:
         """Let all that wait look whether the account is still to be asked."""
-        for turn in self._waiting:
+        for turn in (*self._waiting, *self._on_wire):
             turn.news.set()
 
     def stop(self) -> None:
