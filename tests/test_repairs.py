@@ -1140,14 +1140,17 @@ async def test_equal_refusals_of_an_automation_are_one_issue_with_a_count(
 async def test_a_refusal_that_a_person_sees_is_no_issue(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """Neither before a message exists, nor when the provider refuses it."""
+    """Neither before a message exists, nor when the provider refuses it.
+
+    That the credit is not enough concerns everybody.
+    """
     account = await accounts.set_up(
         "inviosmart", options={CONF_LOW_CREDIT: 0, CONF_RETRY_FOR: 0}
     )
     await send_refused(hass, account, " ", user=PERSON)
     simulator.set_credit("inviosmart", 0)
     await send_refused(hass, account, user=PERSON)
-    assert issues(hass) == {}
+    assert list(issues(hass)) == ["no_credit"]
 
 
 async def test_a_refusal_by_the_provider_that_no_person_sees_is_an_issue(

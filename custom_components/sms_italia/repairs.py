@@ -15,7 +15,6 @@ from homeassistant.components.repairs import (
 )
 from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
-    ConfigEntry,
     ConfigEntryChange,
     ConfigEntryState,
 )
@@ -563,7 +562,7 @@ def _watch_members(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> CALLBACK
     """Check an account's escalations when any account changes; return how to stop."""
 
     @callback
-    def check(_change: ConfigEntryChange, changed: ConfigEntry) -> None:
+    def check(_change: ConfigEntryChange, changed: SmsItaliaConfigEntry) -> None:
         if changed.domain == DOMAIN:
             async_check_escalations(hass, entry)
 

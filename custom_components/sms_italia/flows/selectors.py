@@ -2,7 +2,7 @@
 
 from typing import override
 
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
@@ -14,6 +14,7 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 
 from ..account_setup import name_key
+from ..runtime import SmsItaliaConfigEntry
 
 
 def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
@@ -30,7 +31,9 @@ def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
     return vol.All(NumberSelector(config), vol.Coerce(int))
 
 
-def is_name_in_use(entry: ConfigEntry, name: str, own: ConfigSubentry | None) -> bool:
+def is_name_in_use(
+    entry: SmsItaliaConfigEntry, name: str, own: ConfigSubentry | None
+) -> bool:
     """Return whether another recipient or escalation of an account has a name."""
     others = [one.title for one in entry.subentries.values() if one is not own]
     return name_key(name) in map(name_key, others)
