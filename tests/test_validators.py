@@ -147,7 +147,11 @@ def imported_integrations(path: Path) -> Iterator[str]:
                 pass
 
 
-ALWAYS_THERE = {*Platform, "diagnostics", "media_source", "repairs", "system_health"}
+ALWAYS_THERE = {
+    *Platform,
+    *("diagnostics", "homeassistant", "llm", "media_source", "repairs"),
+    "system_health",
+}
 """What may be imported without being declared."""
 
 

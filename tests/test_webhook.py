@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Any
 
 from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient
 from hass_nabucasa import CloudError
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.config_entries import ConfigEntryState
@@ -53,6 +52,7 @@ from simulator import PROVIDERS as SIMULATED, Callback, Fault, Simulator
 
 from .accounts import Accounts, arrived, until
 from .line import Line
+from .web import Server, start_server
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -75,8 +75,6 @@ MOST_BYTES = 64 * 1024
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-type Server = TestClient[Any, Any]
-
 
 @pytest.fixture
 async def server(
@@ -89,8 +87,7 @@ async def server(
         # Their views must be there before the server is.
         assert await async_setup_component(hass, component, {})
     await hass.config.async_update(external_url=HOME)
-    client: Server = await hass_client_no_auth()
-    return client
+    return await start_server(hass, hass_client_no_auth)
 
 
 @pytest.fixture

@@ -209,6 +209,8 @@ ICONS: Schema = vol.Schema(
         vol.Optional("services"): _by_key(
             {vol.Required("service"): _ICON, vol.Optional("sections"): _by_key(_ICON)}
         ),
+        vol.Optional("triggers"): _by_key({vol.Required("trigger"): _ICON}),
+        vol.Optional("conditions"): _by_key({vol.Required("condition"): _ICON}),
     }
 )
 
@@ -290,6 +292,17 @@ _DESCRIBED_FIELD = {
     vol.Required("description"): _TEXT,
     vol.Optional("example"): _TEXT,
 }
+_CALLED = _by_key(
+    {
+        vol.Required("name"): _TEXT,
+        vol.Required("description"): _TEXT,
+        vol.Optional("fields"): _by_key(_DESCRIBED_FIELD),
+        vol.Optional("sections"): _by_key(
+            {vol.Required("name"): str, vol.Optional("description"): _TEXT}
+        ),
+    }
+)
+"""Actions, triggers and conditions."""
 
 TRANSLATIONS: Schema = vol.Schema(
     {
@@ -331,16 +344,9 @@ TRANSLATIONS: Schema = vol.Schema(
                 vol.Optional("unit_of_measurement"): _by_key(_TEXT),
             }
         },
-        vol.Optional("services"): _by_key(
-            {
-                vol.Required("name"): _TEXT,
-                vol.Required("description"): _TEXT,
-                vol.Optional("fields"): _by_key(_DESCRIBED_FIELD),
-                vol.Optional("sections"): _by_key(
-                    {vol.Required("name"): str, vol.Optional("description"): _TEXT}
-                ),
-            }
-        ),
+        vol.Optional("services"): _CALLED,
+        vol.Optional("triggers"): _CALLED,
+        vol.Optional("conditions"): _CALLED,
         vol.Optional("system_health"): {vol.Optional("info"): _by_key(_TEXT)},
     }
 )

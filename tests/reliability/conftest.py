@@ -1,15 +1,15 @@
 """The fault matrix, run once in a session, and its tables at the session's end."""
 
 from pathlib import Path
-from typing import Any
 
-from aiohttp.test_utils import TestClient
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.core_config import async_process_ha_core_config
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from tests.web import Server, start_server
 
 from .matrix import Matrix, run
 from .page import tables
@@ -33,14 +33,13 @@ async def matrix(
 @pytest.fixture
 async def web(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
-) -> TestClient[Any, Any]:
+) -> Server:
     """Return a client of Home Assistant's web server, with an external https URL."""
     for component in ("webhook", NOTIFY_DOMAIN):
         # Their views must be there before the server is.
         assert await async_setup_component(hass, component, {})
     await async_process_ha_core_config(hass, {"external_url": "https://casa.example"})
-    client: TestClient[Any, Any] = await hass_client_no_auth()
-    return client
+    return await start_server(hass, hass_client_no_auth)
 
 
 def pytest_terminal_summary(
