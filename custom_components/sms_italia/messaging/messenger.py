@@ -229,6 +229,10 @@ class Messenger:
             messages = self._storm.hold(account, messages)
         with self._open.watch(messages) as latest:
             self._open.add(messages)
+            if request.repeats is not None:
+                # That one stands on disk: without a trace of this one, a power cut
+                # would let it be sent a third time.
+                await self._open.record(messages)
             # Not awaited itself: a caller that is cancelled must not take it along.
             task = self._outbox.deliver(messages)
             left = answer_by - asyncio.get_running_loop().time()

@@ -145,7 +145,7 @@ class SendRequest:
     """What somebody asks an account to send: one text to one or many targets.
 
     With groups among the options there may be no target. `user` is the ID of who asks,
-    None for an automation.
+    None for an automation. `repeats` is the ID of the message that it sends again.
     """
 
     account: str
@@ -155,6 +155,7 @@ class SendRequest:
     too_long: TooLong = TooLong.REFUSE
     user: str | None = None
     call: RunCall | None = None
+    repeats: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

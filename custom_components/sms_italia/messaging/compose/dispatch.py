@@ -107,7 +107,11 @@ async def request_again(message: Message) -> SendRequest:
     if message.group is not None:
         options = replace(options, groups=(message.group,))
         return SendRequest(
-            account=dispatch.account, targets=(), text=dispatch.text, options=options
+            account=dispatch.account,
+            targets=(),
+            text=dispatch.text,
+            options=options,
+            repeats=message.id,
         )
     # The plans of all countries may have to be loaded.
     country = await asyncio.to_thread(country_of, message.number)
@@ -121,6 +125,7 @@ async def request_again(message: Message) -> SendRequest:
         ),
         text=dispatch.text,
         options=options,
+        repeats=message.id,
     )
 
 

@@ -113,7 +113,7 @@ class Submitter:
                             return
                         intent = self._start(batch, reference, text)
                         messages = [one.message for one in batch]
-                        await self._open.change(messages, [intent])
+                        await self._record(messages, intent, turn)
                         sending.begin()
                         self._turns.begin(turn)
                         result = await account.client.send(
@@ -146,6 +146,19 @@ class Submitter:
             _LOGGER.error("Sending failed: %s", type(err).__name__)  # noqa: TRY400 - same reason
             await self._recover(batch, type(err).__name__)
 
+    async def _record(
+        self, messages: Sequence[Message], intent: SubmissionIntent, turn: Turn
+    ) -> None:
+        """Record messages as submitted, before the request.
+
+        The first submission of messages that stand nowhere is on disk a moment later:
+        if the power fails until then, nothing of them is left that could be sent again.
+        """
+        if turn.came_at_once and self._open.stands_nowhere(messages):
+            await self._open.commit(messages, [intent])
+        else:
+            await self._open.change(messages, [intent])
+
     def _is_outdated(self, account: Account, result: SendResult) -> bool:
         """Return whether credentials were refused that have been replaced meanwhile."""
         current = self._context.accounts.get(account.id)
@@ -166,7 +179,7 @@ class Submitter:
                     # Its answer lets this one go in its order, or makes it wait.
                     await turn.next_news()
                 case Admission.PROBE if not is_probed:
-                    is_probed = True
+                    is_probed, turn.came_at_once = True, False
                     await self._context.prober.probe(self._account.id)
                 case Admission.LEAVE:
                     for one in batch:

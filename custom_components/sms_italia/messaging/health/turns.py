@@ -41,12 +41,15 @@ class Turn:
         self.blocks = 0
         """The lines in which another request is before this one."""
         self.is_granted = False
+        self.came_at_once = True
+        """Whether nothing was waited for before the request."""
         self.is_over = False
         self.news = asyncio.Event()
         self.hanging: asyncio.TimerHandle | None = None
 
     async def next_news(self) -> None:
         """Wait until the account is to be looked at."""
+        self.came_at_once = False
         self.news.clear()
         await self.news.wait()
 

@@ -1,8 +1,10 @@
 """The ledger: every message, every submission and each day's totals, on disk.
 
 SQLite on two threads, one that writes and one that reads. What many callers record at
-the same time is committed together; while one commit runs, the next ones gather. Nobody
-waits long for a disk that is slow, and what cannot be committed goes to the journal.
+the same time is committed together; while one commit runs, the next ones gather. A
+commit survives the end of the process, and a power cut once a third thread has synced
+it, for which the next commit does not wait. Nobody waits long for a disk that is slow,
+and what cannot be committed goes to the journal.
 """
 
 import asyncio
@@ -71,12 +73,28 @@ class _Threads:
 
     writing: Worker = field(default_factory=lambda: Worker("sms_italia_ledger"))
     reading: Worker = field(default_factory=lambda: Worker("sms_italia_ledger_reading"))
+    syncing: Worker = field(default_factory=lambda: Worker("sms_italia_ledger_syncing"))
 
     def end(self) -> None:
         """End the threads, or leave alone those that hang; blocking."""
-        for thread in (self.writing, self.reading):
+        for thread in (self.writing, self.reading, self.syncing):
             thread.end()
             thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """An entry, and what is done when it is committed, and when it is on disk."""
+
+    entry: Entry
+    committed: asyncio.Future[None]
+    synced: asyncio.Future[None]
+
+    def end(self) -> None:
+        """Let nobody wait for it any more."""
+        for future in (self.committed, self.synced):
+            if not future.done():
+                future.set_result(None)
 
 
 class Ledger:
@@ -111,11 +129,13 @@ class Ledger:
         self._on_opened: Callable[[Opened], None] = lambda _: None
         self._remember: Callable[[], Remembered] = Remembered
         self._threads: _Threads | None = None
-        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._waiting: list[_Recording] = []
+        self._unsynced: list[_Recording] = []
         self._unwritten = Unwritten()
         self._patience = Patience()
         self._abandoned: Abandoned | None = None
         self._work: asyncio.Task[None] | None = None
+        self._syncing: asyncio.Task[None] | None = None
         self._write_delay: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._today = ""
@@ -239,6 +259,10 @@ class Ledger:
             return
         await self.flush()
         await self._end_of_work()
+        if self._syncing is not None:
+            await asyncio.wait([self._syncing], timeout=self._bounded(LONGEST))
+            # A disk that hangs keeps its thread, which is left alone.
+            self._syncing.cancel()
         threads, self._threads = self._threads, None
         if self._retry is not None:
             self._retry.cancel()
@@ -254,23 +278,35 @@ class Ledger:
 
     async def _abandon(self) -> None:
         """Leave alone what a thread that hangs does, and keep what it may not write."""
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.wait([self._work])
-        for entry, future in self._waiting:
-            self._unwritten.absorb(entry)
-            future.set_result(None)
-        self._waiting = []
+        for task in (self._work, self._syncing):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        for one in self._waiting:
+            self._unwritten.absorb(one.entry)
+        for one in (*self._waiting, *self._unsynced):
+            one.end()
+        self._waiting, self._unsynced = [], []
         self._file.abandon()
         self._file = LedgerFile(self._path, self._mark)
         self._reader = LedgerReader(self._path)
 
     async def record(self, entry: Entry) -> None:
-        """Record an entry; returns when it is on disk.
+        """Record an entry; returns when no power cut can undo it.
 
         Or when its messages have waited long enough: then it is written later.
         """
-        future = self._enqueue(entry)
+        await self._wait_for(self._enqueue(entry).synced, entry)
+
+    async def commit(self, entry: Entry) -> None:
+        """Record an entry; returns when the process may be killed.
+
+        It is on disk a moment later. Or when its messages have waited long enough.
+        """
+        await self._wait_for(self._enqueue(entry).committed, entry)
+
+    async def _wait_for(self, future: asyncio.Future[None], entry: Entry) -> None:
+        """Wait for what is recorded now, as long as its messages may."""
         self._set_to_work()
         if self._is_overdue:
             # It is known that the disk does not answer.
@@ -306,13 +342,14 @@ class Ledger:
             loop = asyncio.get_running_loop()
             self._write_delay = loop.call_later(_WRITE_DELAY, self._set_to_work)
 
-    def _enqueue(self, entry: Entry) -> asyncio.Future[None]:
-        """Put an entry behind the others; the future is done when it is on disk."""
+    def _enqueue(self, entry: Entry) -> _Recording:
+        """Put an entry behind the others."""
         if self._threads is None:
             raise LedgerClosedError
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, future))
-        return future
+        loop = asyncio.get_running_loop()
+        recording = _Recording(entry, loop.create_future(), loop.create_future())
+        self._waiting.append(recording)
+        return recording
 
     async def find(self, query: Query) -> Found:
         """Return the messages that match, newest first.
@@ -640,7 +677,7 @@ class Ledger:
         """Commit all that is waiting; begin anew when the file is damaged."""
         while self._waiting or self._is_damaged:
             batch, self._waiting = self._waiting, []
-            entries = [entry for entry, _ in batch]
+            entries = [one.entry for one in batch]
             try:
                 if self._is_damaged:
                     await self._begin_anew(entries)
@@ -652,9 +689,40 @@ class Ledger:
                 _LOGGER.error("The SMS ledger failed: %s", name_of(err))  # noqa: TRY400 - its words may quote a text
                 self._is_damaged = False
             finally:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_result(None)
+                for one in batch:
+                    if not one.committed.done():
+                        one.committed.set_result(None)
+                self._unsynced += batch
+                self._set_to_sync()
+
+    def _set_to_sync(self) -> None:
+        """See to it that what is committed is on disk."""
+        if self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.get_running_loop().create_task(
+                self._sync_all(), name="sms_italia ledger sync"
+            )
+
+    async def _sync_all(self) -> None:
+        """Sync all that is committed; what is committed meanwhile is synced next."""
+        while self._unsynced and self._threads is not None:
+            batch, self._unsynced = self._unsynced, []
+            try:
+                await self._threads.syncing.do(self._file.sync)
+            except OSError as err:
+                self._is_overdue = True
+                self._report(LedgerTrouble.UNRECORDED, name_of(err))
+            else:
+                self._synced()
+            finally:
+                for one in batch:
+                    one.end()
+
+    def _synced(self) -> None:
+        """Note that the disk answers; a trouble is over if nothing is unwritten."""
+        if self._is_overdue:
+            self._is_overdue = False
+            # A commit tells whether all is well.
+            self.note(Entry())
 
     async def _commit(self, entries: Sequence[Entry]) -> None:
         """Commit entries, after what could not be written before."""
@@ -677,7 +745,8 @@ class Ledger:
             raise
         if late is not None and errors[0] is None:
             self._abandoned = None
-        self._is_overdue = any(errors) and loop.time() - began > LONGEST
+        if any(errors) and loop.time() - began > LONGEST:
+            self._is_overdue = True
         if is_missing:
             self._absorb(entries)
         elif late is not None or self._trouble is not None or any(errors):
@@ -728,7 +797,8 @@ class Ledger:
             self._try_again()
             return
         if not errors and not self._file.is_missing:
-            self._recovered()
+            if not self._is_overdue:
+                self._recovered()
             return
         reason = name_of(errors[0]) if errors else "there is no file"
         if is_kept and all(map(is_of_the_file, errors)):
@@ -773,7 +843,7 @@ class Ledger:
         if self._threads is not None:
             await self._threads.reading.do(self._reader.close)
         trouble = await self._at_length(self._file.begin_anew)
-        to_come = [*next_entries, *(entry for entry, _ in self._waiting)]
+        to_come = [*next_entries, *(one.entry for one in self._waiting)]
         self._unwritten.begin_anew(self._remember(), to_come)
         if self._file.is_missing:
             await self._fill_memory()

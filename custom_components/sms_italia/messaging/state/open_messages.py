@@ -180,6 +180,24 @@ class OpenMessages:
         if entry is not None:
             await self._ledger.record(entry)
 
+    async def commit(
+        self, messages: Sequence[Message], submissions: Sequence[SubmissionIntent]
+    ) -> None:
+        """Put messages in the place of what was known of them, as `change` does.
+
+        Returns when the process may be killed; they are on disk a moment later.
+        """
+        entry = self._put(messages, submissions)
+        if entry is not None:
+            await self._ledger.commit(entry)
+
+    def stands_nowhere(self, messages: Sequence[Message]) -> bool:
+        """Return whether nothing of messages has been recorded, nor of their run."""
+        return all(
+            one.dispatch.id in self._unrecorded and one.dispatch.run is None
+            for one in messages
+        )
+
     def note(self, messages: Sequence[Message]) -> None:
         """Put messages in the place of what was known of them, as `change` does.
 
