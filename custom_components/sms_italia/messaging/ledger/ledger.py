@@ -263,6 +263,9 @@ class Ledger:
             await asyncio.wait([self._syncing], timeout=self._bounded(LONGEST))
             # A disk that hangs keeps its thread, which is left alone.
             self._syncing.cancel()
+        if self._write_delay is not None:
+            self._set_to_work()
+            await self._end_of_work()
         threads, self._threads = self._threads, None
         if self._retry is not None:
             self._retry.cancel()
