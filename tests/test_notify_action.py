@@ -428,6 +428,23 @@ async def test_alerts_of_home_assistant_are_sent(
     assert {message.sender for message in simulator.messages} == {"Allarme"}
 
 
+async def test_an_alert_with_data_for_phones_sends_its_sms_and_no_command(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    alert = door_alert(
+        done_message="clear_notification",
+        data={"tag": "porta", "ttl": 0, "priority": "high"},
+    )
+    assert await async_setup_component(hass, ALERT_DOMAIN, alert)
+    hass.states.async_set("binary_sensor.door", STATE_ON)
+    await hass.async_block_till_done()
+
+    await close_the_door(hass)
+
+    assert arrived(simulator) == [(ANNA, "Allarme\nLa porta è aperta")]
+
+
 async def test_an_alert_that_is_on_at_a_start_arrives_with_its_first_call(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:

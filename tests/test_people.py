@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 import logging
+from pathlib import Path
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -15,9 +16,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.sms_italia.const import CONF_MAX_PARTS, DOMAIN
-from simulator import Simulator
+from simulator import Simulator, Toggle
 
 from .accounts import Accounts, arrived, until
+from .media import CAMERA, set_up_camera
 from .states import call, send
 
 ANNA = "+393331234567"
@@ -85,6 +87,39 @@ async def test_a_number_that_a_template_gives_has_lost_its_plus_as_well(
         await hass.services.async_call("script", "prova", blocking=True)
     assert caught.value.translation_key == "lost_plus"
     assert arrived(simulator) == []
+
+
+async def test_a_number_of_an_unquoted_yaml_has_lost_its_plus(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """As a script calls with it: YAML has made a whole number of it."""
+    await accounts.set_up("smshosting")
+    step = {
+        "action": "notify.smshosting",
+        "data": {"message": "Allarme", "target": [33612345678]},
+    }
+    script = {"script": {"prova": {"sequence": [step]}}}
+    assert await async_setup_component(hass, "script", script)
+    with pytest.raises(ServiceValidationError) as caught:
+        await hass.services.async_call("script", "prova", blocking=True)
+    assert caught.value.translation_key == "lost_plus"
+    assert arrived(simulator) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [
+        ("find_messages", {"number": STRANGER}),
+        ("create_push_invitation", {"number": STRANGER}),
+    ],
+)
+async def test_a_lost_plus_is_named_by_actions_about_one_number(
+    hass: HomeAssistant, accounts: Accounts, action: str, fields: dict[str, Any]
+) -> None:
+    await accounts.set_up("smshosting")
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, action, **fields)
+    assert caught.value.translation_key == "lost_plus"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +201,10 @@ async def test_a_text_that_is_too_long_is_cut_by_notify_and_refused_by_send_sms(
         {"entity_id": "notify.anna", "message": "\u0416" * 71},
         blocking=True,
     )
+    # What is invisible at its beginning leaves nothing out in silence.
+    await alarm(hass, {}, message="\u200b" * 300 + "y" * 100)
     texts = [text for _, text in arrived(simulator)]
+    assert texts.pop().endswith("...")
     assert texts == ["x" * 157 + "...", "\u0416" * 69 + "\u2026"]
     assert "a text was cut to the 1 parts" in caplog.text
 
@@ -205,6 +243,34 @@ async def test_data_that_is_not_for_us_stops_no_sms(
     await alarm(hass, data)
     assert arrived(simulator) == [(ANNA, "Allarme")]
     assert simulator.messages[0].sender == "Casa"
+
+
+async def test_a_picture_that_cannot_be_sent_stops_no_sms(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Neither one that the channel cannot carry, nor one that is none."""
+    await set_up_camera(hass)
+    await accounts.set_up("smshosting")
+    await alarm(hass, {"channel": "alarm_stream", "picture": CAMERA})
+    assert arrived(simulator) == [(ANNA, "Allarme")]
+
+
+def write(path: Path) -> None:
+    """Write a file that is no picture."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("no picture")
+
+
+async def test_what_is_no_picture_is_left_out_of_a_push(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    simulator.switch_on("smshosting", Toggle.PUSH_PLAN)
+    simulator.account("smshosting").push_phones.add(ANNA)
+    path = Path(hass.config.path("www/niente.jpg"))
+    await hass.async_add_executor_job(write, path)
+    await accounts.set_up("smshosting")
+    await alarm(hass, {"channel": "push", "picture": str(path)})
+    assert arrived(simulator) == [(ANNA, "Allarme")]
 
 
 async def test_keys_for_others_are_logged_once_a_day(

@@ -395,6 +395,10 @@ def async_clear_ledger(hass: HomeAssistant) -> None:
     """Delete the issues of a ledger that belongs to no account any more."""
     for trouble in LedgerTrouble:
         ir.async_delete_issue(hass, DOMAIN, f"ledger_{trouble}")
+    hass.data[REFUSED_CALLS].async_forget("")
+    hass.async_create_background_task(
+        async_check_undelivered(hass, ""), f"{DOMAIN} undelivered"
+    )
 
 
 @callback

@@ -1,7 +1,7 @@
 """The one way of every send, from what was asked for to an account."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 import logging
@@ -27,6 +27,7 @@ from .messaging import (
     Account,
     BadTarget,
     Message,
+    NumberProblem,
     PhoneNumber,
     Refusal,
     RequestRefusedError,
@@ -170,14 +171,15 @@ async def read_shared_options(
     or `test` that cannot be read.
     """
     known: dict[str, Any] = {}
-    for key in sorted(_SHARED_KEYS & data.keys()):
+    # The channel first: it decides whether a picture can be used.
+    for key in sorted(_SHARED_KEYS & data.keys(), key=lambda one: one != ATTR_CHANNEL):
         value = data[key]
         if value is None or value in ("", [], {}):
             continue
-        channel = data.get(ATTR_CHANNEL) or account.channel
         if key == ATTR_CHANNEL and value not in tuple(Channel):
             # The phone app's name for a kind of notification.
             continue
+        channel = known.get(ATTR_CHANNEL, account.channel)
         if key in _STRICT_KEYS or _is_usable(account, key, value, channel):
             known[key] = value
         else:
@@ -187,7 +189,7 @@ async def read_shared_options(
                 key,
             )
     try:
-        return await read_options(hass, known, context)
+        options = await read_options(hass, known, context)
     except Unauthorized:
         raise
     except HomeAssistantError:
@@ -197,6 +199,11 @@ async def read_shared_options(
             "%s: the picture of a notification cannot be read", account.name
         )
         return await read_options(hass, {**known, ATTR_PICTURE: ""}, context)
+    rule = account.provider.capabilities.picture
+    if options.picture is None or rule is None or not rule.fault(options.picture):
+        return options
+    _LOGGER.warning("%s: the picture of a notification cannot be sent", account.name)
+    return replace(options, picture=None)
 
 
 def _has_fault(extras: Mapping[str, Any]) -> bool:
@@ -241,6 +248,9 @@ async def parse_number(hass: HomeAssistant, given: str) -> PhoneNumber:
     (number,) = await parse_numbers([given], default_country(hass))
     if isinstance(number, PhoneNumber):
         return number
+    if number is NumberProblem.LOST_PLUS:
+        placeholders = {"number": mask_number(given)}
+        raise refusal_error(RequestRefusedError(Refusal.LOST_PLUS, placeholders))
     raise ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="not_a_number",

@@ -58,7 +58,7 @@ class RefusedCalls:
     def __init__(self, hass: HomeAssistant) -> None:
         """Start without any; `async_load` takes over what is on disk."""
         self._store: Store[dict[str, dict[str, dict[str, Any]]]] = Store(
-            hass, _VERSION, f"{DOMAIN}.refused_calls"
+            hass, _VERSION, f"{DOMAIN}.refused_calls", private=True
         )
         self._calls: dict[str, dict[str, RefusedCall]] = {}
 

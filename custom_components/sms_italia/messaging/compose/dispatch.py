@@ -195,9 +195,12 @@ def _prepared(request: SendRequest, account: Account) -> PreparedText:
     """
     check_length(account, request.text, request.too_long)
     encoding = request.options.encoding or account.options.encoding
-    text = request.text[: longest_text(account)]
+    most = longest_text(account)
+    is_cut = len(request.text) > most
+    text = f"{request.text[:most]}..." if is_cut else request.text
     prepared = prepare_text(text, encoding)
-    if request.too_long is TooLong.REFUSE or prepared.parts <= account.max_parts:
+    is_cut = is_cut or prepared.parts > account.max_parts
+    if request.too_long is TooLong.REFUSE or not is_cut:
         return prepared
     _LOGGER.warning(
         "%s: a text was cut to the %d parts that the account allows",

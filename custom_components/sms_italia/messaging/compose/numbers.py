@@ -40,7 +40,7 @@ _SHORTHAND: Final = re.compile(r"[0-9]{5}/[0-9]{1,2}(?![0-9])")
 # What parts several numbers in one text.
 _BETWEEN_NUMBERS: Final = re.compile(r"[,;\n]")
 # A number that was taken for one to calculate with: "3331234567.0".
-_CALCULATED: Final = re.compile(r"(\+?[0-9]+)\.0")
+_CALCULATED: Final = re.compile(r"(.*[0-9])\.0")
 # "+49 (0)171 ...": the zero is dialled only without the country code, but in Italy.
 _TRUNK_ZERO: Final = re.compile(r"\(\s*0\s*\)")
 
@@ -138,6 +138,8 @@ def _read(dialled: str, default_country: str, value: str) -> phonenumbers.PhoneN
 
     if dialled.startswith("+"):
         number = phonenumbers.parse(dialled)
+        if _has_code_twice(number, dialled):
+            raise NumberError(NumberProblem.INVALID, value)
         if not _TRUNK_ZERO.search(value):
             return number
         without = phonenumbers.parse(_dialled(_TRUNK_ZERO.sub("", value)))
@@ -154,6 +156,30 @@ def _read(dialled: str, default_country: str, value: str) -> phonenumbers.PhoneN
     is_premium = any(map(_is_never_sent_to, candidates))
     problem = NumberProblem.PREMIUM if is_premium else NumberProblem.INVALID
     raise NumberError(problem, value)
+
+
+def _has_code_twice(number: phonenumbers.PhoneNumber, dialled: str) -> bool:
+    """Return whether a number is rather one that has its country code twice.
+
+    It is another one without the first: not even the whole is valid, or it would be a
+    landline where the other is a mobile.
+    """
+    import phonenumbers  # noqa: PLC0415 - as in `parse_number`
+
+    code = str(number.country_code)
+    rest = dialled.removeprefix(f"+{code}").removeprefix("00")
+    if not rest.startswith(code):
+        return False
+    try:
+        other = phonenumbers.parse(f"+{rest}")
+    except phonenumbers.NumberParseException:
+        return False
+    types = phonenumbers.PhoneNumberType
+    is_mobile = phonenumbers.number_type(other) == types.MOBILE
+    is_landline = phonenumbers.number_type(number) == types.FIXED_LINE
+    if phonenumbers.is_valid_number(number):
+        return is_mobile and is_landline
+    return bool(phonenumbers.is_valid_number(other))
 
 
 def _is_foreign(dialled: str, default_country: str) -> bool:
@@ -314,9 +340,11 @@ def _dialled(value: str) -> str:
     written = value.strip()
     if written[:4].lower() == "tel:":
         written = written[4:]
-    if calculated := _CALCULATED.fullmatch(written):
-        written = calculated[1]
-    kept = "".join(_kept(character, value) for character in written)
+    # A dot parts groups of digits, but the last of them is never a zero alone.
+    dotted = "".join(one if one == "." else _kept(one, value) for one in written)
+    if calculated := _CALCULATED.fullmatch(dotted):
+        dotted = calculated[1]
+    kept = dotted.replace(".", "")
     if _SHORTHAND.search(kept):
         raise NumberError(NumberProblem.INVALID, value)
     digits = kept.replace("/", "")

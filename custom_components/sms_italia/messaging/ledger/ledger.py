@@ -515,6 +515,7 @@ class Ledger:
                 )
             )
             await self._write(lambda: self._file.trim_runs(account, before))
+            await self._write(self._file.clear_log)
         except (sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
 
@@ -537,6 +538,7 @@ class Ledger:
                 await self._read(lambda one: queries.dispatches_of(one, account))
             )
             await self._write(lambda: self._file.forget_account(account))
+            await self._write(self._file.clear_log)
         except (OSError, sqlite3.Error, LedgerUnreadableError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
 
@@ -544,8 +546,6 @@ class Ledger:
         """Forget dispatches, some at a time."""
         for some in batched(dispatches, _CHUNK, strict=False):
             await self._write(partial(self._file.forget_dispatches, some))
-        if dispatches:
-            await self._write(self._file.clear_log)
 
     async def hold(self) -> None:
         """Keep the main file as it is until `release`, so that it can be copied.
