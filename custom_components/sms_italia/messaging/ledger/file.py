@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..clock import ClockReading
 from ..model import Message, Stage
-from . import queries, rows, runs
+from . import queries, receptions, rows, runs
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
 from .unwritten import Abandoned, Journal, Kept
@@ -350,6 +350,9 @@ class LedgerFile:
                 rows.write(database, [*together, *undone])
                 runs.write_runs(
                     database, (run for entry in together for run in entry.runs)
+                )
+                receptions.write_receptions(
+                    database, (one for entry in together for one in entry.receptions)
                 )
                 if any(together):
                     rows.keep_clock(database, reading)
