@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..clock import ClockReading
 from ..model import Message, Stage
-from . import queries, receptions, rows, runs
+from . import queries, rows, runs
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
 from .unwritten import Abandoned, Journal, Kept
@@ -351,7 +351,7 @@ class LedgerFile:
                 runs.write_runs(
                     database, (run for entry in together for run in entry.runs)
                 )
-                receptions.write_receptions(
+                rows.write_receptions(
                     database, (one for entry in together for one in entry.receptions)
                 )
                 if any(together):

@@ -18,7 +18,7 @@ import sqlite3
 
 from ..clock import Clock
 from ..model import DayTotal, Dispatch, Message
-from . import queries, receptions, runs
+from . import queries, runs
 from .file import (
     UNREADABLE,
     LedgerFile,
@@ -384,9 +384,7 @@ class Ledger:
         None if nothing is, or the ledger cannot be read.
         """
         try:
-            found = await self._read(
-                lambda one: receptions.read_reception(one, account)
-            )
+            found = await self._read(lambda one: queries.read_reception(one, account))
         except LedgerUnreadableError:
             found = None
         return self._unwritten.receptions.get(account, found)

@@ -237,6 +237,16 @@ def forget_account(database: sqlite3.Connection, account: str) -> None:
         database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
 
 
+def write_receptions(
+    database: sqlite3.Connection, receptions: Iterable[ReceptionRecord]
+) -> None:
+    """Write receptions in the place of what was known of them."""
+    database.executemany(
+        "INSERT OR REPLACE INTO receptions (account, state) VALUES (?, ?)",
+        [(one.account, one.state) for one in receptions],
+    )
+
+
 def mark_seen(database: sqlite3.Connection, messages: Iterable[Message]) -> None:
     """Keep that somebody has seen messages with the status that they have here."""
     database.executemany(
