@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import override
 
 from homeassistant.components.event import EventEntity
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -130,7 +130,7 @@ class ReceivedEvent(AccountEntity, EventEntity):
 
 @callback
 def received_attributes(
-    entry: ConfigEntry | None, message: ReceivedMessage
+    entry: SmsItaliaConfigEntry | None, message: ReceivedMessage
 ) -> dict[str, str | None]:
     """Return who wrote an SMS that came in: no text, no full number."""
     recipient = entry.subentries.get(message.recipient or "") if entry else None
