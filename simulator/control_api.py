@@ -13,6 +13,8 @@ POST takes a JSON object and answers {"ok": true}, or 400 with {"error": ...}:
 - /control/toggle {"provider", "toggle", "on"}
 - /control/port {"provider", "open"}, of a provider with a port of its own
 - /control/push_phones {"provider", "numbers"}: those that have the provider's app
+- /control/reception {"provider", "number", "url"?, "key"?}: what receives SMS
+- /control/write {"provider", "number", "text"}: an SMS to the account
 - /control/process {}
 - /control/reset {}
 
@@ -64,6 +66,8 @@ class ControlApi:
             ("credentials", self._credentials),
             ("toggle", self._toggle),
             ("push_phones", self._push_phones),
+            ("reception", self._reception),
+            ("write", self._write),
             ("process", self._process),
             ("reset", self._reset),
         ):
@@ -206,6 +210,22 @@ class ControlApi:
             raise TypeError("numbers")
         found = [number for number in numbers if isinstance(number, str)]
         self._controls.set_push_phones(_text(body, "provider"), *found)
+
+    def _reception(self, body: _Body) -> None:
+        """Set the number that receives SMS."""
+        url, key = body.get("url"), body.get("key")
+        self._controls.set_reception(
+            _text(body, "provider"),
+            _text(body, "number"),
+            url=str(url) if url else None,
+            key=str(key) if key else None,
+        )
+
+    def _write(self, body: _Body) -> None:
+        """Write an SMS to a provider's account."""
+        self._controls.write(
+            _text(body, "provider"), _text(body, "number"), _text(body, "text")
+        )
 
     def _toggle(self, body: _Body) -> None:
         """Switch a behaviour on or off."""

@@ -1,12 +1,13 @@
 """What tests and scripts can see and change, without the network."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from .exchange import Upload
 from .faults import Fault, Faults, Injection
 from .model import (
     Callback,
+    Incoming,
     Listing,
     Message,
     Operation,
@@ -90,6 +91,43 @@ class Controls:
     def set_push_phones(self, provider: str, *numbers: str) -> None:
         """Set the numbers (E.164) that have the provider's app."""
         self.account(provider).push_phones = set(numbers)
+
+    def set_reception(
+        self,
+        provider: str,
+        number: str,
+        *,
+        url: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Set the number (E.164) that receives SMS, a shared one with its key.
+
+        `url` is called when one comes in.
+        """
+        account = self.account(provider)
+        account.reception_number = number
+        account.reception_url, account.reception_key = url, key
+
+    def write(
+        self,
+        provider: str,
+        sender: str,
+        text: str,
+        *,
+        received: datetime | None = None,
+    ) -> None:
+        """Write an SMS to the provider's account, from a number (E.164) or a name.
+
+        It comes in now, or at `received`, as an SMS that was on its way.
+        """
+        self._store.receive(
+            Incoming(
+                provider=self.known(provider),
+                sender=sender,
+                text=text,
+                received=received or self._store.now(),
+            )
+        )
 
     def switch_on(self, provider: str, toggle: Toggle | str) -> None:
         """Switch on a behaviour that the documentation leaves open."""

@@ -109,6 +109,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """One SMS that a phone wrote to the account; `sender` is E.164 or a name."""
+
+    provider: str
+    sender: str
+    text: str
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One request as it was received, and its answer.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .exchange import Answer, Call, DeliveryReport, Endpoint
-from .model import Encoding, Message
+from .model import Encoding, Incoming, Message
 from .store import Account, Store
 
 
@@ -63,7 +63,8 @@ class Provider:
     that the simulator starts with, `create_api` the endpoints over a store.
 
     `send_call` makes the plainest request that sends a text to a number (E.164), for
-    an account. `answers_in_json` is False for answers in lines of text, which stay
+    an account, `reception_push` the call to the client when an SMS comes in, None if
+    there is none. `answers_in_json` is False for answers in lines of text, which stay
     readable with invalid bytes after them.
     """
 
@@ -72,5 +73,8 @@ class Provider:
     create_api: Callable[[Store], Api]
     send_call: Callable[[Account, str, str], SendCall]
     send_fields: SendFields
+    reception_push: Callable[[Account, Incoming], DeliveryReport | None] = (
+        lambda _account, _incoming: None
+    )
     base_path: str = ""
     answers_in_json: bool = True

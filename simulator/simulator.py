@@ -15,7 +15,7 @@ from .delivery import AutomaticDelivery
 from .exchange import DeliveryReport
 from .faults import Faults
 from .gateway import MAX_BODY_BYTES, Gateway
-from .model import Message
+from .model import Incoming, Message
 from .page import add_page
 from .ports import ProviderPorts
 from .provider import Provider
@@ -55,6 +55,7 @@ class Simulator(Controls):
         self._callbacks = Callbacks(store.callbacks.append)
         store.on_final = self._push_report
         store.on_report = self._push_bulk_report
+        store.on_incoming = self._push_incoming
         self._delivery: AutomaticDelivery | None = None
         if deliver_after is not None:
             self._delivery = AutomaticDelivery(store, deliver_after)
@@ -122,6 +123,15 @@ class Simulator(Controls):
         report = self._apis[message.provider].delivery_report(message)
         if report is not None:
             self._callbacks.start(message.provider, message.id, report)
+
+    def _push_incoming(self, incoming: Incoming) -> None:
+        """Push an SMS that came in, where the account has an address for that."""
+        provider = incoming.provider
+        report = self._providers[provider].reception_push(
+            self.account(provider), incoming
+        )
+        if report is not None:
+            self._callbacks.start(provider, "", report)
 
     def _push_bulk_report(self, provider: str, report: DeliveryReport) -> None:
         """Push a report about many messages, which has the ID of none."""

@@ -11,6 +11,7 @@ from .exchange import Answer, Call, DeliveryReport, Upload
 from .model import (
     Callback,
     Channel,
+    Incoming,
     Message,
     Operation,
     Request,
@@ -21,6 +22,7 @@ from .model import (
 MAX_MESSAGES = 100_000
 MAX_REQUESTS = 20_000
 MAX_CALLBACKS = 20_000
+MAX_INCOMING = 20_000
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 MAX_PICTURES = 100
 MAX_KEPT_ANSWER = 64 * 1024
@@ -37,7 +39,8 @@ class Account:
     `blocked` numbers (E.164) are well formed but refused. Not every provider reads
     the rest: `groups` are those of the address book, `push_phones` (E.164) have the
     app that receives Push messages, `webhook_url` and `receive_dlr` are the account's
-    settings for delivery reports.
+    settings for delivery reports. `reception_number` (E.164) receives SMS, shared ones
+    behind `reception_key`; `reception_url` is called when one comes in.
     """
 
     credentials: dict[str, str]
@@ -51,6 +54,9 @@ class Account:
     push_left: int = 900
     webhook_url: str | None = None
     receive_dlr: str = "always"
+    reception_number: str | None = None
+    reception_key: str | None = None
+    reception_url: str | None = None
 
     def can_pay(self, parts: int) -> bool:
         """Return whether the credit is enough for so many parts."""
@@ -69,6 +75,7 @@ class Store:
         self._new_account = new_account
         self.accounts = self._new_accounts()
         self.callbacks: deque[Callback] = deque(maxlen=MAX_CALLBACKS)
+        self.incoming: deque[Incoming] = deque(maxlen=MAX_INCOMING)
         self.pictures: OrderedDict[str, Upload] = OrderedDict()
         self.shift = timedelta(0)
         self.on_accept: Callable[[Message], None] = lambda _message: None
@@ -76,6 +83,7 @@ class Store:
         self.on_report: Callable[[str, DeliveryReport], None] = lambda _key, _report: (
             None
         )
+        self.on_incoming: Callable[[Incoming], None] = lambda _incoming: None
         self._waiting: list[Callable[[], None]] = []
         self._messages: OrderedDict[str, Message] = OrderedDict()
         self._by_reference: dict[tuple[str, str], deque[str]] = {}
@@ -92,6 +100,7 @@ class Store:
         self.accounts = self._new_accounts()
         self.shift = timedelta(0)
         self.callbacks.clear()
+        self.incoming.clear()
         self.pictures.clear()
         self._waiting.clear()
         self._messages.clear()
@@ -230,6 +239,11 @@ class Store:
         self._repeats.move_to_end((to, sender, text))
         if len(self._repeats) > MAX_MESSAGES:
             self._repeats.popitem(last=False)
+
+    def receive(self, incoming: Incoming) -> None:
+        """Keep an SMS that came in, and push it."""
+        self.incoming.append(incoming)
+        self.on_incoming(incoming)
 
     def keep_picture(self, upload: Upload) -> str:
         """Keep a picture and return its id."""

@@ -18,6 +18,7 @@ async def automate(
     trigger: str,
     target: Mapping[str, object],
     conditions: Sequence[Mapping[str, Any]] = (),
+    options: Mapping[str, object] | None = None,
 ) -> Callable[[], list[dict[str, Any]]]:
     """Create an automation from one of our triggers.
 
@@ -28,7 +29,13 @@ async def automate(
     automation = {
         "alias": "Prova",
         "mode": "queued",
-        "triggers": [{"trigger": f"{DOMAIN}.{trigger}", "target": target}],
+        "triggers": [
+            {
+                "trigger": f"{DOMAIN}.{trigger}",
+                "target": target,
+                "options": options or {},
+            }
+        ],
         "conditions": list(conditions),
         "actions": [action],
     }

@@ -188,7 +188,7 @@ def floors(edges: set[tuple[str, str]]) -> int:
     return max(floor(above) for above, _ in edges)
 
 
-def test_the_messaging_layer_is_a_few_files_in_seven_folders() -> None:
+def test_the_messaging_layer_is_a_few_files_in_eight_folders() -> None:
     folders: dict[str, list[Path]] = {}
     for path in files_in(MESSAGING_LAYER):
         if path.name != "__init__.py":
@@ -203,6 +203,7 @@ def test_the_messaging_layer_is_a_few_files_in_seven_folders() -> None:
         "escalation",
         "health",
         "ledger",
+        "reception",
         "state",
         "tracking",
     }
@@ -213,7 +214,7 @@ def test_the_messaging_layer_is_a_few_files_in_seven_folders() -> None:
 def test_its_parts_stand_on_few_floors_and_import_each_other_seldom() -> None:
     edges = arrows()
 
-    assert len(edges) <= 65
+    assert len(edges) <= 72
     assert floors(edges) <= 7
 
 

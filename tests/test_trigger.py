@@ -43,6 +43,7 @@ FOLDER = Path(trigger.__file__).parent
 KEYS = {
     "message_delivered",
     "message_not_delivered",
+    "message_received",
     "credit_became_low",
     "daily_limit_reached",
 }

@@ -75,7 +75,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
     @callback
     def started(_hass: HomeAssistant) -> None:
-        messenger.escalations.started()
+        messenger.started()
 
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, close)
     async_at_started(hass, started)

@@ -26,6 +26,7 @@ from .const import (
     CONF_MAX_PARTS,
     CONF_NUMBERS,
     CONF_PROVIDER,
+    CONF_RECEIVE,
     CONF_RESEND_UNCERTAIN,
     CONF_RETRY_FOR,
     DOMAIN,
@@ -191,6 +192,7 @@ def read_options(options: Mapping[str, Any], country: str) -> AccountOptions:
         history_days=options.get(CONF_HISTORY_DAYS, default.history_days),
         repeat_marker=options.get(_REPEAT_MARKER, default.repeat_marker),
         bundle_after=options.get(CONF_BUNDLE_AFTER, default.bundle_after),
+        receive=options.get(CONF_RECEIVE, default.receive),
     )
 
 

@@ -39,6 +39,7 @@ CONF_FALLBACK: Final = "fallback"
 CONF_RESEND_UNCERTAIN: Final = "resend_uncertain"
 CONF_FAILOVER_ON_FAILED_DELIVERY: Final = "failover_on_failed_delivery"
 CONF_DELIVERY_REPORTS: Final = "delivery_reports"
+CONF_RECEIVE: Final = "receive"
 CONF_HISTORY_DAYS: Final = "history_days"
 
 # Sections of the account form and of the options form.

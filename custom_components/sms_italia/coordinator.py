@@ -28,6 +28,7 @@ from .messaging import (
     HttpsRequired,
     Message,
     MessagesChanged,
+    MessagesReceived,
     SendAccepted,
     Target,
     TotalsChanged,
@@ -285,6 +286,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 self._learn_from(messages)
             case (
                 TotalsChanged()
+                | MessagesReceived()
                 | DayChanged()
                 | DailyLimitReached()
                 | CallRefused()

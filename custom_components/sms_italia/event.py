@@ -11,13 +11,22 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .amounts import euro_number
 from .entity import AccountEntity, EscalationEntity, async_add_escalations
 from .escalations import acknowledgement_attributes, async_find_member
-from .messaging import Event, Message, MessagesChanged, RunEvent, RunNews
+from .messaging import (
+    Event,
+    Message,
+    MessagesChanged,
+    MessagesReceived,
+    ReceivedMessage,
+    RunEvent,
+    RunNews,
+)
 from .providers import Status
 from .runtime import SmsItaliaConfigEntry
 
 PARALLEL_UPDATES = 0
 
 _CANCELLED = "cancelled"
+_RECEIVED = "received"
 _STATUSES = (Status.DELIVERED, Status.FAILED, Status.EXPIRED, Status.UNCERTAIN)
 _RUN_TYPES = (RunEvent.CALLED, RunEvent.ACKNOWLEDGED, RunEvent.EXHAUSTED)
 
@@ -29,7 +38,26 @@ async def async_setup_entry(
 ) -> None:
     """Add the account's delivery event, and those of its escalations."""
     async_add_entities([DeliveryEvent(entry)])
+    _add_received(entry, async_add_entities)
     async_add_escalations(hass, entry, async_add_entities, EscalationEvent)
+
+
+@callback
+def _add_received(
+    entry: SmsItaliaConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the event of incoming SMS, as soon as the account receives."""
+    added = False
+
+    @callback
+    def add() -> None:
+        nonlocal added
+        if not added and entry.runtime_data.account.receives:
+            added = True
+            async_add_entities([ReceivedEvent(entry)])
+
+    add()
+    entry.async_on_unload(entry.runtime_data.coordinator.async_add_listener(add))
 
 
 class DeliveryEvent(AccountEntity, EventEntity):
@@ -62,6 +90,54 @@ class DeliveryEvent(AccountEntity, EventEntity):
             if (event_type := event_type_of(message)) is not None:
                 self._trigger_event(event_type, event_attributes(self.hass, message))
                 self.async_write_ha_state()
+
+
+class ReceivedEvent(AccountEntity, EventEntity):
+    """Fires when an SMS comes in, without its text: attributes are recorded."""
+
+    _attr_event_types = [_RECEIVED]  # noqa: RUF012 - as in the base class
+
+    def __init__(self, entry: SmsItaliaConfigEntry) -> None:
+        """Set up the event entity of an account."""
+        super().__init__(entry, "received")
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the account receives SMS."""
+        return self.entry.runtime_data.account.receives
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow what comes in, and whether the account receives."""
+        await super().async_added_to_hass()
+        runtime = self.entry.runtime_data
+        self.async_on_remove(
+            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
+        )
+        self.async_on_remove(
+            runtime.coordinator.async_add_listener(self.async_write_ha_state)
+        )
+
+    @callback
+    def _handle_event(self, event: Event) -> None:
+        if not isinstance(event, MessagesReceived):
+            return
+        for message in event.messages:
+            self._trigger_event(_RECEIVED, received_attributes(self.entry, message))
+            self.async_write_ha_state()
+
+
+@callback
+def received_attributes(
+    entry: SmsItaliaConfigEntry | None, message: ReceivedMessage
+) -> dict[str, str | None]:
+    """Return who wrote an SMS that came in: no text, no full number."""
+    recipient = entry.subentries.get(message.recipient or "") if entry else None
+    return {
+        "number": message.shown_number,
+        "recipient": recipient.title if recipient else None,
+    }
 
 
 @callback

@@ -23,8 +23,13 @@ from homeassistant.helpers.typing import ConfigType
 import voluptuous as vol
 
 from .const import DOMAIN
-from .event import event_attributes, event_type_of
-from .messaging import DailyLimitReached, DayChanged, MessagesChanged
+from .event import event_attributes, event_type_of, received_attributes
+from .messaging import (
+    DailyLimitReached,
+    DayChanged,
+    MessagesChanged,
+    MessagesReceived,
+)
 from .news import NEWS, CreditBecameLow, News
 from .providers import Status
 
@@ -32,6 +37,15 @@ _SCHEMA = vol.Schema(
     {
         vol.Required(CONF_TARGET): cv.TARGET_FIELDS,
         vol.Optional(CONF_OPTIONS, default={}): {},
+    }
+)
+
+_INCLUDE_TEXT = "include_text"
+_RECEIVED_SCHEMA = _SCHEMA.extend(
+    {
+        vol.Optional(CONF_OPTIONS, default={}): {
+            vol.Optional(_INCLUDE_TEXT, default=False): cv.boolean
+        }
     }
 )
 
@@ -58,6 +72,7 @@ class NewsTrigger(Trigger):
     """
 
     _description: ClassVar[str]
+    _schema: ClassVar[vol.Schema] = _SCHEMA
 
     @override
     @classmethod
@@ -65,7 +80,7 @@ class NewsTrigger(Trigger):
         cls, hass: HomeAssistant, config: ConfigType
     ) -> ConfigType:
         """Return a valid configuration. Raises vol.Invalid."""
-        return cast(ConfigType, _SCHEMA(config))
+        return cast(ConfigType, cls._schema(config))
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
         """Set up the trigger for a target."""
@@ -157,6 +172,36 @@ class MessageNotDelivered(_MessageTrigger):
     _description = "SMS not delivered"
 
 
+class MessageReceived(NewsTrigger):
+    """Fires when an SMS comes in; its text is given only if the option says so.
+
+    What a trigger gives is kept in the traces of automations.
+    """
+
+    _description = "SMS received"
+    _schema = _RECEIVED_SCHEMA
+
+    def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
+        """Set up the trigger for a target, with or without texts."""
+        super().__init__(hass, config)
+        self._includes_text = bool((config.options or {}).get(_INCLUDE_TEXT))
+
+    @override
+    def firings_of(self, news: News) -> Iterable[Firing]:
+        """Return the SMS that came in."""
+        if not isinstance(news, MessagesReceived):
+            return
+        entry = self._hass.config_entries.async_get_entry(news.account)
+        for message in news.messages:
+            data: _Data = {
+                "account": self._title(news.account),
+                **received_attributes(entry, message),
+            }
+            if self._includes_text:
+                data["text"] = message.text
+            yield Firing(account=news.account, recipient=message.recipient, data=data)
+
+
 class CreditBecameLowTrigger(NewsTrigger):
     """Fires when the credit of an account falls below its limit."""
 
@@ -200,6 +245,7 @@ class DailyLimitReachedTrigger(NewsTrigger):
 _TRIGGERS: dict[str, type[Trigger]] = {
     "message_delivered": MessageDelivered,
     "message_not_delivered": MessageNotDelivered,
+    "message_received": MessageReceived,
     "credit_became_low": CreditBecameLowTrigger,
     "daily_limit_reached": DailyLimitReachedTrigger,
 }

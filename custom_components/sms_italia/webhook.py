@@ -19,6 +19,7 @@ from .const import (
     CONF_CALLBACK_KEY,
     CONF_DELIVERY_REPORTS,
     CONF_PROVIDER,
+    CONF_RECEIVE,
     DOMAIN,
 )
 from .messaging import DeliveryReports, Messenger
@@ -35,6 +36,12 @@ CLOUD = "cloud"
 
 _SUBMISSION = "submission"
 """The query parameter with the reference of a submission."""
+
+_NUMBER = "number"
+"""The query parameter with who wrote an SMS that came in.
+
+Facts: docs/development/provider-apis/common.md 10.
+"""
 
 _SIGNATURE_LENGTH = 32
 """Hexadecimal digits."""
@@ -72,9 +79,20 @@ class DeliveryWebhook:
 
     def callback_url(self, reference: str) -> str | None:
         """Return the URL for reports about a submission, None without an address."""
-        if self._address is None:
+        if self._address is None or not _wants_callbacks(self._entry):
             return None
         return f"{self._address}{quote(self._signed(reference), safe='')}"
+
+    @property
+    def receive_url(self) -> str | None:
+        """Return the URL to set in the provider's panel for incoming SMS.
+
+        None if the account does not receive, or there is no address. Whoever knows it
+        can only make us search.
+        """
+        if self._address is None or not _wants_incoming(self._entry):
+            return None
+        return str(URL(self._address).with_query(None))
 
     @callback
     def async_setup(self) -> None:
@@ -85,7 +103,7 @@ class DeliveryWebhook:
         used until the cloud returns one, which may take seconds.
         """
         entry, hass = self._entry, self._hass
-        if not _can_report(entry):
+        if not (_can_report(entry) or _can_receive(entry)):
             return
         new = {
             key: webhook.async_generate_id()
@@ -114,7 +132,7 @@ class DeliveryWebhook:
     @callback
     def async_follow_entry(self) -> None:
         """Take up whether the account uses the webhook, and its title."""
-        was_wanted, self._is_wanted = self._is_wanted, _wants_callbacks(self._entry)
+        was_wanted, self._is_wanted = self._is_wanted, _wants_webhook(self._entry)
         if self._is_wanted == was_wanted:
             self._register()
         elif self._is_wanted:
@@ -217,6 +235,10 @@ class DeliveryWebhook:
         self, hass: HomeAssistant, _webhook_id: str, request: Request
     ) -> Response:
         """Read a callback and respond at once; it is processed afterwards."""
+        if _is_hint(request) and _wants_incoming(self._entry):
+            # Unsigned: what it says does not count, only that there may be something.
+            self._messenger.incoming_hinted(self._entry.entry_id)
+            return Response(status=HTTPStatus.OK)
         reference = self._reference(request.query.get(_SUBMISSION, ""))
         if reference is None:
             self._ignore_unsigned()
@@ -278,6 +300,31 @@ def _can_report(entry: SmsItaliaConfigEntry) -> bool:
     """Return whether the provider of an account can report delivery by itself."""
     features = PROVIDERS[entry.data[CONF_PROVIDER]].capabilities.features
     return Feature.DELIVERY_PUSH in features
+
+
+def _can_receive(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether the provider of an account can receive SMS."""
+    features = PROVIDERS[entry.data[CONF_PROVIDER]].capabilities.features
+    return Feature.RECEIVE in features
+
+
+def _wants_incoming(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether SMS to an account are searched for."""
+    return bool(entry.options.get(CONF_RECEIVE, False)) and _can_receive(entry)
+
+
+def _wants_webhook(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether an account uses its webhook at all."""
+    return _wants_callbacks(entry) or _wants_incoming(entry)
+
+
+def _is_hint(request: Request) -> bool:
+    """Return whether a request can be the provider's call about an incoming SMS."""
+    return (
+        request.method == "GET"
+        and _NUMBER in request.query
+        and _SUBMISSION not in request.query
+    )
 
 
 def _wants_callbacks(entry: SmsItaliaConfigEntry) -> bool:

@@ -93,6 +93,21 @@ function bubble(message) {
   return box;
 }
 
+function answer({ provider, to }) {
+  const form = make("form", "answer");
+  const text = make("input");
+  text.placeholder = "Answer";
+  text.setAttribute("aria-label", `Answer from ${to}`);
+  const button = make("button", "", "answer");
+  form.append(text, button);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    post("write", { provider, number: to, text: text.value });
+    text.value = "";
+  });
+  return form;
+}
+
 function showPhones(messages) {
   get("no-phones").hidden = messages.length > 0;
   const places = new Map();
@@ -106,7 +121,7 @@ function showPhones(messages) {
     const list = make("div", "texts");
     list.dataset.number = number;
     list.append(...texts.map(bubble));
-    phone.append(list);
+    phone.append(list, answer(texts[0]));
     return phone;
   }));
   for (const phone of document.querySelectorAll(".texts")) {
@@ -135,6 +150,9 @@ function showRequests(requests) {
 let seen = "";
 
 async function refresh() {
+  const field = document.activeElement;
+  // A text that is being typed would be lost.
+  if (field?.value && field.closest(".answer")) return;
   const paths = ["accounts", `messages?limit=${SHOWN}`, "requests?limit=20"];
   try {
     const texts = await Promise.all(paths.map(async (path) => {

@@ -127,6 +127,7 @@ async def test_every_choice_reaches_the_account(
                 **CHOSEN[SECTION_RELIABILITY],
                 "fallback": [other.entry_id],
             },
+            SECTION_REPORTS: {**CHOSEN[SECTION_REPORTS], "receive": True},
             SECTION_PROVIDER: {
                 "sandbox": True,
                 "repeat_marker": False,
@@ -148,6 +149,7 @@ async def test_every_choice_reaches_the_account(
         "bundle_after": 5,
         "delivery_reports": "poll",
         "history_days": 90,
+        "receive": True,
         "sandbox": True,
         "repeat_marker": False,
         "channel": "push_then_sms",
@@ -166,6 +168,7 @@ async def test_every_choice_reaches_the_account(
         delivery_reports=DeliveryReports.POLL,
         low_credit=Decimal("7.5"),
         history_days=90,
+        receive=True,
         repeat_marker=False,
         bundle_after=5,
     )

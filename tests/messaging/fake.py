@@ -26,6 +26,7 @@ from custom_components.sms_italia.providers import (
     Channel,
     ErrorKind,
     Feature,
+    Incoming,
     MessageRef,
     MessageType,
     Mode,
@@ -75,6 +76,8 @@ class Operation(StrEnum):
     ESTIMATE = "estimate"
     GROUPS = "groups"
     """For the sizes of the groups."""
+    RECEIVE = "receive"
+    """For the SMS that came in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +189,10 @@ class FakeClient(ProviderClient):
 
     It takes each number with an id of its own, except the numbers in `blocked` and
     what `reply` and `refuse` script. `groups` are the provider's phonebook,
-    `push_phones` the numbers with its app. `price` (euro) is for a part, `balance` the
-    credit. A provider that `is_slow` lists what it took only after `process`; one with
-    a `cancel_result` answers each cancellation with it and stops nothing.
+    `push_phones` the numbers with its app, `incoming` what somebody wrote to it.
+    `price` (euro) is for a part, `balance` the credit. A provider that `is_slow` lists
+    what it took only after `process`; one with a `cancel_result` answers each
+    cancellation with it and stops nothing.
     """
 
     has_one_id: ClassVar[bool] = False
@@ -208,6 +212,8 @@ class FakeClient(ProviderClient):
         self.blocked = {LANDLINE}
         self.groups: dict[str, tuple[str, ...]] = {}
         self.push_phones: set[str] = set()
+        self.incoming: list[Incoming] = []
+        self.searched_since: list[datetime] = []
         self.price: Decimal | None = None
         self.balance = Decimal(10)
         self.channel = Channel.SMS
@@ -309,6 +315,15 @@ class FakeClient(ProviderClient):
         async with self._request(Operation.GROUPS) as reply:
             _raised(reply)
             return {group: len(numbers) for group, numbers in self.groups.items()}
+
+    @override
+    async def received(self, since: datetime) -> Sequence[Incoming]:
+        """Return what came in; the window does not count."""
+        async with self._request(Operation.RECEIVE) as reply:
+            self.searched_since.append(since)
+            found = tuple(self.incoming)
+            _raised(reply)
+            return found
 
     @override
     async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
@@ -538,6 +553,7 @@ class ManyClient(FakeClient):
                 Feature.CREDIT_WITH_SEND,
                 Feature.DELIVERY_POLL,
                 Feature.DELIVERY_PUSH,
+                Feature.RECEIVE,
                 Feature.SCHEDULE,
                 Feature.TEST_MODE,
             }

@@ -99,6 +99,7 @@ CALLS: dict[str, tuple[Feature, Callable[[ProviderClient], Awaitable[object]]]] 
         lambda client: client.create_invitation(NUMBER),
     ),
     "group_sizes": (Feature.GROUPS, lambda client: client.group_sizes()),
+    "received": (Feature.RECEIVE, lambda client: client.received(LATER)),
     "picture": (Feature.PICTURE_PUSH, lambda client: client.picture("1")),
     "find_pictures": (
         Feature.PICTURE_PUSH,

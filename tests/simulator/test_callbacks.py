@@ -146,6 +146,18 @@ async def test_smshosting_posts_the_documented_form(
     ]
 
 
+async def test_smshosting_calls_with_who_wrote_and_what(
+    simulator: Simulator, hook: Hook
+) -> None:
+    """Without the key of a shared number, a time, an ID or a signature."""
+    simulator.set_reception("smshosting", "+393390000000", url=hook.url, key="CASA")
+    simulator.write("smshosting", f"+{NUMBER}", "CASA ok")
+    await simulator.finish_callbacks()
+    ((method, query, _),) = hook.received
+    assert method == "GET"
+    assert query == {"secret": "s3", "number": NUMBER, "text": "ok"}
+
+
 async def test_smshosting_calls_nobody_about_a_cancelled_message(
     simulator: Simulator, caller: Caller, hook: Hook
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
 from homeassistant.data_entry_flow import section
 from homeassistant.generated.countries import COUNTRIES
 from homeassistant.helpers.selector import (
@@ -31,6 +31,7 @@ from ..const import (
     CONF_LOW_CREDIT,
     CONF_MAX_PARTS,
     CONF_PROVIDER,
+    CONF_RECEIVE,
     CONF_RESEND_UNCERTAIN,
     CONF_RETRY_FOR,
     DAILY_LIMIT_MAX,
@@ -47,6 +48,7 @@ from ..providers import (
     PROVIDERS,
     ChoiceOption,
     EmailOption,
+    Feature,
     NumberOption,
     Provider,
     ProviderOption,
@@ -105,8 +107,15 @@ class SmsItaliaOptionsFlow(OptionsFlow):
                 "account": self.config_entry.title,
                 "provider": provider.name,
                 "max_parts": str(provider.capabilities.max_parts),
+                "receive_url": self._receive_url(),
             },
         )
+
+    def _receive_url(self) -> str:
+        """Return the address for incoming SMS, a dash while there is none."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return "-"
+        return self.config_entry.runtime_data.webhook.receive_url or "-"
 
     def _stored(self, accounts: Mapping[str, str]) -> dict[str, Any]:
         """Return the stored options as the form shows them."""
@@ -135,7 +144,7 @@ def options_fields(
         SECTION_TEXT: _text_fields(provider),
         SECTION_LIMITS: _limit_fields(provider, country),
         SECTION_RELIABILITY: _reliability_fields(accounts),
-        SECTION_REPORTS: _report_fields(),
+        SECTION_REPORTS: _report_fields(provider),
         SECTION_PROVIDER: dict(map(_option_field, provider.options)),
     }
 
@@ -214,16 +223,21 @@ def _reliability_fields(accounts: Mapping[str, str]) -> _Fields:
     return fields
 
 
-def _report_fields() -> _Fields:
-    """Return the fields about delivery reports and the message history."""
-    return {
+def _report_fields(provider: Provider) -> _Fields:
+    """Return the fields about delivery reports, incoming SMS and the history."""
+    fields: _Fields = {
         vol.Required(
             CONF_DELIVERY_REPORTS, default=_DEFAULTS.delivery_reports.value
         ): _select(CONF_DELIVERY_REPORTS, [choice.value for choice in DeliveryReports]),
-        vol.Required(CONF_HISTORY_DAYS, default=_DEFAULTS.history_days): (
-            whole_number(1, 3650, "days")
-        ),
     }
+    if Feature.RECEIVE in provider.capabilities.features:
+        fields[vol.Required(CONF_RECEIVE, default=_DEFAULTS.receive)] = (
+            BooleanSelector()
+        )
+    fields[vol.Required(CONF_HISTORY_DAYS, default=_DEFAULTS.history_days)] = (
+        whole_number(1, 3650, "days")
+    )
+    return fields
 
 
 def _select(key: str, options: Sequence[str]) -> object:

@@ -37,7 +37,8 @@ class AccountOptions:
     `max_parts` None leaves it to the provider; `daily_limit` is in parts, 0 means
     none; `retry_for` is in seconds; `low_credit` in euro; `fallback` holds the
     IDs of other accounts in order. More than `bundle_after` messages to one number
-    within a minute are joined into one; 0 never joins.
+    within a minute are joined into one; 0 never joins. `receive` says whether SMS to
+    the account are searched for.
     """
 
     encoding: TextEncoding = TextEncoding.SMART
@@ -53,6 +54,7 @@ class AccountOptions:
     history_days: int = 30
     repeat_marker: bool = True
     bundle_after: int = 0
+    receive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,11 @@ class Account:
         return self.has(Feature.CLIENT_REFERENCE) or (
             provider_id is not None and self.tracks_delivery
         )
+
+    @property
+    def receives(self) -> bool:
+        """Whether SMS that come in are searched for."""
+        return self.options.receive and self.has(Feature.RECEIVE)
 
     @property
     def tracks_delivery(self) -> bool:

@@ -21,10 +21,11 @@ from .compose import (
 )
 from .delivery import DeliveryContext, Outbox, StormBrake
 from .errors import Refusal, RequestRefusedError
-from .escalation import Escalations, FindMember
+from .escalation import Escalations, FindMember, RunEvent, RunNews
 from .health import ANSWERING, Timing
 from .ledger import Ledger, LedgerTrouble, Opened, Remembered
 from .model import Message, SendRequest, Stage, TextEstimate
+from .reception import Receptions
 from .state import DailyLimitReached, DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored
 from .tracking import Cancellation, Retention, Tracker, Undelivered
@@ -89,6 +90,12 @@ class Messenger:
         self.escalations = Escalations(
             self._context, send=self._call, find_member=find_member
         )
+        self._receptions = Receptions(
+            self._context,
+            is_awaited=self.escalations.is_answer_awaited,
+            answered=self.escalations.answered,
+        )
+        self.escalations.listeners.listen_to_all(self._on_run)
         self.ledger.remember_with(self._remembered)
         self._lock = asyncio.Lock()
         self._closing: asyncio.TimerHandle | None = None
@@ -117,6 +124,7 @@ class Messenger:
             self._context.wake(account.id)
             self._outbox.attached(account.id)
             self.escalations.attached()
+            self._receptions.attach(account)
 
     async def detach(self, account_id: str) -> None:
         """Remove an account; the last one closes the ledger.
@@ -141,6 +149,7 @@ class Messenger:
     def _remove(self, account_id: str) -> None:
         self._accounts.detach(account_id)
         self._stop_tracking(account_id)
+        self._receptions.detach(account_id)
 
     def _stop_tracking(self, account_id: str) -> None:
         if (tracker := self._trackers.pop(account_id, None)) is not None:
@@ -174,6 +183,7 @@ class Messenger:
                 await self._start()
             self._open.forget(account_id)
             self.escalations.forget(account_id)
+            self._receptions.forget(account_id)
             self.totals.forget(account_id)
             self.events.forget(account_id)
             await self._retention.close_at_provider(account_id)
@@ -355,6 +365,19 @@ class Messenger:
         tracker = self._trackers.get(account_id)
         return tracker is not None and await tracker.called_back(submission, body)
 
+    def incoming_hinted(self, account_id: str) -> None:
+        """Search for SMS soon: somebody says that one came in at an account."""
+        self._receptions.hurry(account_id)
+
+    def started(self) -> None:
+        """Note that Home Assistant has started: everybody listens by now."""
+        self.escalations.started()
+        self._receptions.started()
+
+    def _on_run(self, news: RunNews) -> None:
+        if news.event is RunEvent.CALLED:
+            self._receptions.hurry_all()
+
     def _look_up_doubts(self, account_id: str) -> None:
         """Let an account's tracker ask about doubts as soon as the account answers."""
         condition = self._context.health.of(account_id).condition
@@ -399,6 +422,7 @@ class Messenger:
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)
         await self.escalations.load(opened)
+        self._receptions.load(opened)
 
     def _remembered(self) -> Remembered:
         """Return what the ledger should hold, should it have been lost."""
@@ -422,10 +446,12 @@ class Messenger:
         await self.ledger.close()
         self._open.clear()
         self.escalations.clear()
+        self._receptions.clear()
 
     def _stop_alarms(self) -> None:
         self._context.watch.stop()
         self.escalations.stop()
+        self._receptions.stop()
         self._outbox.stop()
         self._context.stop()
         self._storm.stop()

@@ -340,6 +340,24 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMessage:
+    """An SMS that somebody wrote to an account; its text is for listeners alone.
+
+    `number` (E.164) is None if the sender is a name, `recipient` the ID of the
+    account's recipient who has that number.
+    """
+
+    number: str | None = field(repr=False)
+    text: str = field(repr=False)
+    recipient: str | None
+
+    @property
+    def shown_number(self) -> str | None:
+        """The number as logs and attributes may show it."""
+        return None if self.number is None else mask_number(self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayTotal:
     """What one account spent in a day or a month: parts, and euro where reported."""
 

@@ -22,6 +22,7 @@ from .model import (
     Channel,
     Credit,
     ErrorKind,
+    Incoming,
     Invitation,
     MessageRef,
     Mode,
@@ -70,6 +71,8 @@ class Feature(StrEnum):
     """A submission can be tried out without sending."""
     GROUPS = "groups"
     """Groups of the provider's phonebook can be recipients."""
+    RECEIVE = "receive"
+    """SMS that came in can be searched for."""
 
 
 _ALIAS_CHARACTERS = frozenset(
@@ -425,6 +428,14 @@ class ProviderClient(ABC):
         ProviderError.
         """
         raise unsupported("no_groups")
+
+    async def received(self, since: datetime) -> Sequence[Incoming]:  # noqa: ARG002 - for those that can
+        """Return all SMS that came in since a moment (feature RECEIVE).
+
+        It may return older ones too. Raises ProviderError, also if the list is not
+        whole.
+        """
+        raise unsupported("no_reception")
 
     def parse_report(self, body: bytes) -> Report | None:  # noqa: ARG002 - for those that can
         """Return the report in the body of a delivery callback (feature DELIVERY_PUSH).

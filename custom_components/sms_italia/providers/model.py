@@ -295,6 +295,20 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """An SMS that somebody wrote to a number of the account.
+
+    `key` names it; those that look the same to the provider share it. `number` (E.164)
+    is None if the sender is a name, `at` if no time with its zone is reported.
+    """
+
+    key: str
+    number: str | None = field(repr=False)
+    text: str = field(repr=False)
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
     """A link that invites a number (E.164) to the app that takes Push messages.
 

@@ -47,6 +47,7 @@ from .common import (
     refuse,
 )
 from .push import SmshostingPush
+from .reception import SmshostingReception, push
 from .search import SmshostingSearch
 
 MAX_PARTS = 7
@@ -61,6 +62,7 @@ class Smshosting:
         self._store = store
         self._search = SmshostingSearch(store)
         self._push = SmshostingPush(store)
+        self._reception = SmshostingReception(store)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every method and path that it answers, in JSON or in XML."""
@@ -113,14 +115,9 @@ class Smshosting:
                 operation=Operation.OTHER,
                 handler=self._groups,
             ),
-            Endpoint(
-                method="GET",
-                path=f"{BASE}/sms/received/sim/list",
-                operation=Operation.OTHER,
-                handler=self._reception_numbers,
-            ),
             *self._search.endpoints(),
             *self._push.endpoints(),
+            *self._reception.endpoints(),
         )
 
     def delivery_report(self, message: Message) -> DeliveryReport | None:
@@ -309,11 +306,6 @@ class Smshosting:
             ]
         )
 
-    def _reception_numbers(self, call: Call) -> Answer:
-        """List the numbers that receive SMS: the account has not bought any."""
-        check_login(self._store, call)
-        return json_answer([])
-
 
 def _result(sms: Sms, options: SendOptions, listed: list[Json]) -> dict[str, Json]:
     """Return the result of a send of SMS."""
@@ -374,6 +366,7 @@ def _send_call(account: Account, number: str, text: str) -> SendCall:
 
 PROVIDER = Provider(
     key=KEY,
+    reception_push=push,
     base_path=BASE,
     new_account=_new_account,
     create_api=Smshosting,

@@ -47,7 +47,7 @@ def a_run() -> Run:
     ids = count(1)
     run = begun(PLAN, ["Allarme: è aperta", "fumo"], 7, Moment(steady=1, wall=2))
     run = advanced(run, 1, lambda *_: Availability.READY, ids)
-    run = reported(run, 1, 10, Progress.ACCEPTED, 1)
+    run = reported(run, 1, 10, "+393330000001", Progress.ACCEPTED, 1)
     run = joined(run, "acqua", ids)
     by = Acknowledgement(way=Way.ANSWER, who="Anna", read_until=2, member=ANNA)
     return replace(acknowledged(run, by, 3, ids), notes=run.calls)

@@ -51,6 +51,7 @@ ANNA, BRUNO, CARLA = MEMBERS
 WAIT = 300.0
 PLAN = Plan(id="notte", account="casa", name="Notte", members=MEMBERS, wait=WAIT)
 TEXT = "Allarme: porta aperta"
+NUMBER = "+393330000001"
 NOON = Moment(steady=0, wall=1_794_657_600)
 
 
@@ -91,7 +92,7 @@ class Table:
         """Report a message of a copy; each copy has up to two."""
         id_ = copy.dispatch * 10 + message
         self.known[id_] = progress
-        self.run = reported(self.run, copy.dispatch, id_, progress, self.now)
+        self.run = reported(self.run, copy.dispatch, id_, NUMBER, progress, self.now)
         return self.look()
 
     def called(self) -> list[str]:
@@ -425,7 +426,7 @@ def restart(run: Table, off: float) -> None:
         for message in range(2):
             id_ = copy.dispatch * 10 + message
             if (known := run.known.get(id_)) is not None:
-                stored = reported(stored, copy.dispatch, id_, known, run.now)
+                stored = reported(stored, copy.dispatch, id_, NUMBER, known, run.now)
     run.run = restored(stored, run.now) if stored.is_calling else stored
     run.look()
 

@@ -260,7 +260,7 @@ SELECT zeroblob(4000) FROM one
 async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
     """Make a file of version 0, which lacks a column; return the messages in it.
 
-    And of version 1, which lacks the runs of escalations and more columns.
+    And of later ones, which lack the runs of escalations and what came in.
     """
     await shelf.open()
     messages = tuple([await shelf.add(index) for index in range(1, 4)])
@@ -269,6 +269,7 @@ async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
     await shelf.ledger.close()
     execute(
         shelf.path,
+        "DROP TABLE receptions",
         "DROP TABLE runs",
         "DROP INDEX dispatches_by_run",
         "ALTER TABLE dispatches DROP COLUMN run",

@@ -609,6 +609,7 @@ async def test_of_an_account_that_is_forgotten_nothing_is_left_anywhere(
         "clock": 1,
         "properties": 1,
         "runs": 0,
+        "receptions": 0,
     }
     assert "via" not in str(left)
 

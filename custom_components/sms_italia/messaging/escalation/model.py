@@ -109,8 +109,12 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyMessage:
-    """What is known of one message; `accepted_at` (steady time) of its provider."""
+    """What is known of one message; `accepted_at` (steady time) of its provider.
 
+    `number` is as in `Message`.
+    """
+
+    number: str = field(repr=False)
     progress: Progress
     accepted_at: float | None = None
 

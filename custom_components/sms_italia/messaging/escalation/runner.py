@@ -11,6 +11,7 @@ from ..ledger import Entry, LedgerUnreadableError, Opened, RunRecord
 from ..model import Message, Stage
 from ..state import Change
 from ..state.transitions import cancelled
+from .answers import answering, says_yes
 from .caller import Caller, Send
 from .calls import FindMember
 from .model import Acknowledgement, Call, Copy, Member, Plan, Run, Way
@@ -69,6 +70,7 @@ class Escalations:
         self._clock = context.clock
         self._tasks = context.tasks
         self._withdrawn = context.withdrawn
+        self._timing = context.timing
         self._caller = Caller(context, send, find_member)
         self._alarm = Alarm(context.clock, self._look)
         self._runs: dict[int, Run] = {}
@@ -98,6 +100,29 @@ class Escalations:
         """
         if (end := self._acknowledged(run, by)) is not None:
             await asyncio.wait([end])
+
+    async def answered(self, number: str, text: str, at: float) -> None:
+        """Acknowledge the runs that an SMS answers, if it says so.
+
+        Those that called its number early enough to have been read before the SMS came
+        in, at `at` (steady time).
+        """
+        if not says_yes(text):
+            return
+        read_until = at - self._timing.read
+        for run in self.calling():
+            if (member := answering(run, number, read_until)) is not None:
+                by = Acknowledgement(
+                    way=Way.ANSWER,
+                    who=self._caller.name_of(member),
+                    read_until=read_until,
+                    member=member,
+                )
+                await self.acknowledge(run, by)
+
+    def is_answer_awaited(self) -> bool:
+        """Return whether somebody was called who may answer."""
+        return any(run.calls for run in self.calling())
 
     def now(self) -> float:
         """Return the steady time, in which runs are measured."""
@@ -305,6 +330,7 @@ class Escalations:
             run,
             message.dispatch.id,
             message.id,
+            message.number,
             progress_of(message, self._open.get),
             message.changed_at,
         )

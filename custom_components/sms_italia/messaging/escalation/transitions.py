@@ -98,12 +98,12 @@ def _called(run: Run, member: Member, now: float, ids: Iterator[int]) -> Run:
     return replace(run, step=step, calls=(*run.calls, call), waits_since=None)
 
 
-def reported(
-    run: Run, dispatch: int, message_id: int, news: Progress, at: float
+def reported(  # noqa: PLR0913, PLR0917 - what makes up a report
+    run: Run, dispatch: int, message_id: int, number: str, news: Progress, at: float
 ) -> Run:
     """Return a run that knows how far a message came, at a moment of steady time.
 
-    The message is one of the dispatch of a copy.
+    The message is one of the dispatch of a copy, to a number.
     """
 
     def with_news(copy: Copy) -> Copy:
@@ -113,7 +113,7 @@ def reported(
         accepted_at = known.accepted_at if known else None
         if accepted_at is None and news in {Progress.ACCEPTED, Progress.DELIVERED}:
             accepted_at = at
-        message = CopyMessage(progress=news, accepted_at=accepted_at)
+        message = CopyMessage(number=number, progress=news, accepted_at=accepted_at)
         return replace(copy, messages={**copy.messages, message_id: message})
 
     return _with_copies(run, with_news)

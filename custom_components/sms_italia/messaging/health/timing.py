@@ -28,6 +28,11 @@ class Timing:
     seconds after it ended (`never_came_bulk` for a large one) never arrived. What is
     still uncertain after `report_doubt` is reported to the user. Messages to one number
     within `storm` are counted together; what is too much is held as long.
+
+    SMS that came in are searched for `first_receive` after a start, then every
+    `receive`, while an answer is awaited every `receive_awaited`; a hint is followed
+    `hint` after the last search at the earliest. What was accepted `read` before an
+    answer is taken to have been read by who wrote it.
     """
 
     unanswered: float = 5
@@ -52,6 +57,11 @@ class Timing:
     report_doubt: float = 60
     give_up: float = 72 * 3600
     storm: float = 60
+    first_receive: float = 2
+    receive: float = 300
+    receive_awaited: float = 15
+    hint: float = 5
+    read: float = 20
 
     def next_poll(self, age: float, *, is_pushed: bool = False) -> float:
         """Return the seconds to wait before asking about a message of this age.

@@ -351,6 +351,9 @@ class LedgerFile:
                 runs.write_runs(
                     database, (run for entry in together for run in entry.runs)
                 )
+                rows.write_receptions(
+                    database, (one for entry in together for one in entry.receptions)
+                )
                 if any(together):
                     rows.keep_clock(database, reading)
                 if late is not None:

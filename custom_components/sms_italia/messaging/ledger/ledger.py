@@ -39,6 +39,7 @@ from .records import (
     LedgerUnreadableError,
     Opened,
     Query,
+    ReceptionRecord,
     Remembered,
     RunRecord,
 )
@@ -416,6 +417,17 @@ class Ledger:
         Raises LedgerUnreadableError.
         """
         return await self._read(lambda one: runs.read_messages_of_runs(one, ids))
+
+    async def reception(self, account: str) -> ReceptionRecord | None:
+        """Return what is known of an account's reception.
+
+        None if nothing is, or the ledger cannot be read.
+        """
+        try:
+            found = await self._read(lambda one: queries.read_reception(one, account))
+        except LedgerUnreadableError:
+            found = None
+        return self._unwritten.receptions.get(account, found)
 
     async def latest(
         self, account: str, recipient: str | None, now: float

@@ -11,7 +11,7 @@ import sqlite3
 from ...providers import Picture
 from ..clock import ClockReading, Moment
 from ..model import DayTotal, Message
-from .records import Found, Query, View
+from .records import Found, Query, ReceptionRecord, View
 from .rows import MESSAGES, Column, euro, messages_of
 
 _RECENT = 10_000
@@ -256,3 +256,13 @@ def dispatches_of(database: sqlite3.Connection, account: str) -> list[int]:
         "SELECT dispatch FROM dispatches WHERE account = ?", (account,)
     )
     return [dispatch for (dispatch,) in rows]
+
+
+def read_reception(
+    database: sqlite3.Connection, account: str
+) -> ReceptionRecord | None:
+    """Return what is known of an account's reception, None if nothing is."""
+    row = database.execute(
+        "SELECT state FROM receptions WHERE account = ?", (account,)
+    ).fetchone()
+    return None if row is None else ReceptionRecord(account=account, state=row["state"])

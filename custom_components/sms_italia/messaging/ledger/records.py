@@ -45,6 +45,14 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceptionRecord:
+    """What is known of the SMS that came in at an account, as text."""
+
+    account: str
+    state: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What is recorded together: all of it or nothing.
 
@@ -56,10 +64,17 @@ class Entry:
     submissions: Sequence[SubmissionIntent] = ()
     spent: Sequence[Spent] = ()
     runs: Sequence[RunRecord] = ()
+    receptions: Sequence[ReceptionRecord] = ()
 
     def __bool__(self) -> bool:
         """Return whether there is anything to record."""
-        return bool(self.messages or self.submissions or self.spent or self.runs)
+        return bool(
+            self.messages
+            or self.submissions
+            or self.spent
+            or self.runs
+            or self.receptions
+        )
 
 
 class View(StrEnum):

@@ -20,7 +20,7 @@ from ...providers import (
 )
 from ..clock import ClockReading
 from ..model import DayTotal, Dispatch, Message, SendOptions, Stage
-from .records import Entry, RunRecord, Spent, SubmissionIntent
+from .records import Entry, ReceptionRecord, RunRecord, Spent, SubmissionIntent
 
 MESSAGES = "messages JOIN dispatches USING (dispatch)"
 """What `messages_of` takes the rows of."""
@@ -232,9 +232,19 @@ def forget_dispatches(database: sqlite3.Connection, dispatches: Sequence[int]) -
 
 
 def forget_account(database: sqlite3.Connection, account: str) -> None:
-    """Forget what an account spent, and that it submitted messages of others."""
-    for table in ("submissions", "totals", "runs"):
+    """Forget what an account spent and received, and what it submitted for others."""
+    for table in ("submissions", "totals", "runs", "receptions"):
         database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
+
+
+def write_receptions(
+    database: sqlite3.Connection, receptions: Iterable[ReceptionRecord]
+) -> None:
+    """Write receptions in the place of what was known of them."""
+    database.executemany(
+        "INSERT OR REPLACE INTO receptions (account, state) VALUES (?, ?)",
+        [(one.account, one.state) for one in receptions],
+    )
 
 
 def mark_seen(database: sqlite3.Connection, messages: Iterable[Message]) -> None:
@@ -333,6 +343,7 @@ def entry_rows(entry: Entry) -> dict[str, list[Row]]:
         "submissions": [_submission_row(one) for one in entry.submissions],
         "spent": [_spent_row(one) for one in spent],
         "runs": [asdict(run) for run in entry.runs],
+        "receptions": [asdict(one) for one in entry.receptions],
     }
 
 
@@ -354,6 +365,8 @@ def entry_of(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Entry:
             for row in rows["spent"]
         ),
         runs=tuple(RunRecord(**row) for row in rows["runs"]),
+        # An older release wrote none.
+        receptions=tuple(ReceptionRecord(**row) for row in rows.get("receptions", ())),
     )
 
 

@@ -7,7 +7,14 @@ from .runs import RUNS_SCHEMA
 APPLICATION_ID = 0x534D5349
 """Marks a file as ours ("SMSI"); SQLite keeps it in the header."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+
+_RECEPTIONS_SCHEMA = """
+CREATE TABLE receptions (
+    account TEXT PRIMARY KEY,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+"""
 
 MIGRATIONS: Mapping[int, str] = {
     1: f"""
@@ -17,6 +24,7 @@ MIGRATIONS: Mapping[int, str] = {
         ALTER TABLE messages ADD COLUMN from_backup INTEGER NOT NULL DEFAULT 0;
         {RUNS_SCHEMA}
     """,
+    2: _RECEPTIONS_SCHEMA,
 }
 """For each older version, the SQL that makes it the next one."""
 
@@ -112,4 +120,4 @@ CREATE TABLE properties (
 INSERT INTO properties VALUES ('id', hex(randomblob(16)));
 """
 
-SCHEMA = f"{_MESSAGES_SCHEMA}{RUNS_SCHEMA}"
+SCHEMA = f"{_MESSAGES_SCHEMA}{RUNS_SCHEMA}{_RECEPTIONS_SCHEMA}"

@@ -21,6 +21,7 @@ from . import rows
 from .records import (
     Entry,
     Opened,
+    ReceptionRecord,
     Remembered,
     RunRecord,
     Spent,
@@ -65,10 +66,17 @@ class Unwritten:
         self._submissions: dict[str, SubmissionIntent] = {}
         self._spent: dict[tuple[str, str], DayTotal] = {}
         self._runs: dict[int, RunRecord] = {}
+        self.receptions: dict[str, ReceptionRecord] = {}
 
     def __bool__(self) -> bool:
         """Return whether there is anything."""
-        return bool(self._messages or self._submissions or self._spent or self._runs)
+        return bool(
+            self._messages
+            or self._submissions
+            or self._spent
+            or self._runs
+            or self.receptions
+        )
 
     @property
     def ids(self) -> frozenset[int]:
@@ -85,6 +93,7 @@ class Unwritten:
         for spent in entry.spent:
             self._add(spent.day, spent.account, spent.parts, spent.cost)
         self._runs |= {run.id: run for run in entry.runs}
+        self.receptions |= {one.account: one for one in entry.receptions}
         closed = [
             id_ for id_, one in self._messages.items() if one.stage is Stage.CLOSED
         ]
@@ -98,11 +107,13 @@ class Unwritten:
         self._spent[day, account] = total.plus(parts, cost)
 
     def supersede(self, entry: Entry) -> None:
-        """Drop the messages and runs of which an entry on disk knows more."""
+        """Drop what an entry on disk knows better."""
         for message in entry.messages:
             self._messages.pop(message.id, None)
         for run in entry.runs:
             self._runs.pop(run.id, None)
+        for one in entry.receptions:
+            self.receptions.pop(one.account, None)
 
     def runs(self, found: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
         """Return the runs that the file holds, as they are by now; oldest first."""
@@ -113,7 +124,7 @@ class Unwritten:
         """Return all there is, to be written, and keep nothing; None if empty."""
         entry = self.entry()
         self._messages, self._submissions, self._spent = {}, {}, {}
-        self._runs = {}
+        self._runs, self.receptions = {}, {}
         return entry
 
     def entry(self) -> Entry | None:
@@ -128,6 +139,7 @@ class Unwritten:
                 for (day, account), total in self._spent.items()
             ),
             runs=tuple(self._runs.values()),
+            receptions=tuple(self.receptions.values()),
         )
 
     def forget(self, account: str) -> None:
@@ -148,6 +160,7 @@ class Unwritten:
         self._runs = {
             id_: one for id_, one in self._runs.items() if one.account != account
         }
+        self.receptions.pop(account, None)
 
     def begin_anew(self, remembered: Remembered, waiting: Iterable[Entry]) -> None:
         """Take over all that a new file must hold, but for entries still to come."""

@@ -9,7 +9,7 @@ import logging
 from traceback import format_tb
 
 from ..errors import RequestRefusedError
-from ..model import Message
+from ..model import Message, ReceivedMessage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,6 +33,14 @@ class MessagesChanged:
     account: str
     messages: tuple[Message, ...]
     status_changed: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesReceived:
+    """SMS came in at an account, oldest first."""
+
+    account: str
+    messages: tuple[ReceivedMessage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +134,7 @@ class WaitRequested:
 
 type Event = (
     MessagesChanged
+    | MessagesReceived
     | TotalsChanged
     | CreditReported
     | CreditChanged
@@ -242,7 +251,7 @@ def call_guarded[T](listener: Callable[[T], None], news: T) -> None:
 def _merged(events: Iterable[Event]) -> list[Event]:
     """Return the events with all of a kind about an account as one.
 
-    Changed messages stay in the order in which they changed; of any other kind the
+    Messages stay in the order in which they changed or came in; of any other kind the
     last event counts.
     """
     by_kind: dict[tuple[type, str], list[Event]] = {}
@@ -253,13 +262,23 @@ def _merged(events: Iterable[Event]) -> list[Event]:
 
 def _as_one(events: Sequence[Event]) -> Event:
     """Return events of one kind about an account as one."""
-    if len(events) == 1 or not isinstance(events[-1], MessagesChanged):
-        return events[-1]
-    changes = [event for event in events if isinstance(event, MessagesChanged)]
-    return MessagesChanged(
-        account=events[-1].account,
-        messages=tuple(one for change in changes for one in change.messages),
-        status_changed=tuple(
-            one for change in changes for one in change.status_changed
-        ),
-    )
+    if len(events) == 1:
+        return events[0]
+    match events[-1]:
+        case MessagesChanged(account=account):
+            changes = [one for one in events if isinstance(one, MessagesChanged)]
+            return MessagesChanged(
+                account=account,
+                messages=tuple(one for change in changes for one in change.messages),
+                status_changed=tuple(
+                    one for change in changes for one in change.status_changed
+                ),
+            )
+        case MessagesReceived(account=account):
+            news = [one for one in events if isinstance(one, MessagesReceived)]
+            return MessagesReceived(
+                account=account,
+                messages=tuple(message for one in news for message in one.messages),
+            )
+        case last:
+            return last

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from itertools import batched
 import re
@@ -35,6 +36,7 @@ from ..model import (
     Channel,
     Credit,
     ErrorKind,
+    Incoming,
     Invitation,
     MessageRef,
     Mode,
@@ -64,6 +66,7 @@ from .api import (
 )
 from .forms import sending_fields, sms_fields
 from .push import PICTURE, Push, fits_push, read_cost
+from .reception import Reception
 from .results import id_finder, parse_bulk_callback, read_send
 from .search import PAGE, STATUSES, Search, parse_callback
 
@@ -106,6 +109,7 @@ class SmshostingClient(ProviderClient):
                 Feature.PICTURE_PUSH,
                 Feature.TEST_MODE,
                 Feature.GROUPS,
+                Feature.RECEIVE,
             }
         ),
         recipients_per_submission=_MAX_RECIPIENTS,
@@ -133,6 +137,7 @@ class SmshostingClient(ProviderClient):
         self._api = Api(session=session, url=url, timeouts=timeouts, login=login)
         self._search = Search(api=self._api)
         self._push = Push(api=self._api)
+        self._reception = Reception(api=self._api)
         self._sender = sender
         self._channel = channel
         self._mode = mode
@@ -345,6 +350,13 @@ class SmshostingClient(ProviderClient):
     async def picture(self, picture_id: str) -> Picture:
         """Return a picture that was sent, up to 8 MiB."""
         return await self._push.picture(picture_id)
+
+    @override
+    @confirmed
+    async def received(self, since: datetime) -> Sequence[Incoming]:
+        """Return all SMS that came in since a moment."""
+        keys = await self._reception.keys()
+        return await self._reception.since(since, keys)
 
 
 def _goes_as_sms(channel: Channel, err: NotAcceptedError) -> bool:

@@ -1,0 +1,1 @@
+"""Tests of SMS that come in, below the rooms."""
