@@ -25,8 +25,8 @@ MOST_FUNCTIONS = 147
 
 Some twenty are the health of the account and its queue, two the wait for a slow disk,
 three the rights of the caller, one the moment by which the call is answered, two the
-sizes of groups and the signature of the reference, two what an escalation may send, three the commit that is
-synced beside the request.
+sizes of groups and the signature of the reference, two what an escalation may send,
+three the commit that is synced beside the request.
 """
 
 BESIDE = "sms_italia ledger sync"
