@@ -60,6 +60,11 @@ async def test_what_is_tried_again_is_counted_until_it_is_sent(
     assert again is not None
     assert again > dt_util.utcnow()
 
+    simulator.set_credit("smshosting", 50)
+    await account.runtime_data.changes.async_begin_anew()
+    await until(lambda: state_of(hass, sensor) == "0")
+    assert len(simulator.messages) == 1
+
 
 async def test_one_that_a_provider_keeps_no_longer_waits_when_it_is_due(
     hass: HomeAssistant, accounts: Accounts

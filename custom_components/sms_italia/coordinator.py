@@ -32,6 +32,7 @@ from .messaging import (
     Target,
     TotalsChanged,
     UndeliveredChanged,
+    WaitingChanged,
     WaitRequested,
 )
 from .providers import (
@@ -290,6 +291,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 | CallRefused()
                 | WaitRequested()
                 | UndeliveredChanged()
+                | WaitingChanged()
             ):
                 pass
 

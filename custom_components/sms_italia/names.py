@@ -17,14 +17,13 @@ def account_title(hass: HomeAssistant, message: Message) -> str | None:
     return _title(hass, message.last_account or message.dispatch.account)
 
 
-def fallback_title(hass: HomeAssistant, message: Message) -> str | None:
-    """Return the title of the fallback account that took a message or tried it last.
+def asked_title(hass: HomeAssistant, message: Message) -> str | None:
+    """Return the title of the account that was asked, if a fallback stepped in.
 
-    None if it is the account that was asked, or was removed.
+    None if none did, or if the account was removed.
     """
-    if message.last_account in {None, message.dispatch.account}:
-        return None
-    return account_title(hass, message)
+    asked = message.dispatch.account
+    return None if message.last_account in {None, asked} else _title(hass, asked)
 
 
 def _title(hass: HomeAssistant, account: str) -> str | None:

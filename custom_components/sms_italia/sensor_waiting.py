@@ -11,7 +11,7 @@ from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
 from .entity import AccountEntity
-from .messaging import Event, MessagesChanged
+from .messaging import Event, MessagesChanged, WaitingChanged
 from .runtime import SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class WaitingSensor(AccountEntity, SensorEntity):
 
     @callback
     def _handle_event(self, event: Event) -> None:
-        if isinstance(event, MessagesChanged):
+        if isinstance(event, MessagesChanged | WaitingChanged):
             self._debouncer.async_schedule_call()
 
     @callback

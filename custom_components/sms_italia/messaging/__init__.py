@@ -71,6 +71,7 @@ from .state import (
     SendAccepted,
     TotalsChanged,
     UndeliveredChanged,
+    WaitingChanged,
     WaitRequested,
 )
 
@@ -129,6 +130,7 @@ __all__ = [
     "View",
     "Viewer",
     "WaitRequested",
+    "WaitingChanged",
     "Way",
     "check_count",
     "country_of",

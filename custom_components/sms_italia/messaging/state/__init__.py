@@ -15,6 +15,7 @@ from .events import (
     SendAccepted,
     TotalsChanged,
     UndeliveredChanged,
+    WaitingChanged,
     WaitRequested,
     call_guarded,
 )
@@ -40,5 +41,6 @@ __all__ = [
     "TotalsChanged",
     "UndeliveredChanged",
     "WaitRequested",
+    "WaitingChanged",
     "call_guarded",
 ]
