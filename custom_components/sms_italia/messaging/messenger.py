@@ -27,8 +27,14 @@ from .ledger import Ledger, LedgerTrouble, Opened, Remembered
 from .model import Message, SendRequest, Stage, TextEstimate
 from .state import DailyLimitReached, DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored
-from .tracking import Cancellation, Retention, Tracker, Undelivered
-from .waiting import Waiting, count_waiting
+from .tracking import (
+    Cancellation,
+    Retention,
+    Tracker,
+    Undelivered,
+    Waiting,
+    count_waiting,
+)
 
 _CLOSE_DELAY = 10
 """Seconds that all stays open after the last account, if it is to come back."""

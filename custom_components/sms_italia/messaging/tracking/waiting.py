@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .clock import Moment
-from .model import Message, Stage
+from ..clock import Moment
+from ..model import Message, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

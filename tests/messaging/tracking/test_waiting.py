@@ -4,9 +4,12 @@ import pytest
 
 from custom_components.sms_italia.messaging.clock import Moment
 from custom_components.sms_italia.messaging.model import Stage
-from custom_components.sms_italia.messaging.waiting import Waiting, count_waiting
+from custom_components.sms_italia.messaging.tracking.waiting import (
+    Waiting,
+    count_waiting,
+)
 
-from .helpers import a_dispatch, a_message
+from ..helpers import a_dispatch, a_message
 
 NOW = Moment(steady=2_000_000, wall=1_700_000_000)
 LATER = a_dispatch(due=NOW.steady + 3600)
