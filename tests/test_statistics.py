@@ -35,7 +35,7 @@ def with_a_state_class(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str,
         str(one.translation_key): one.entity_id
         for one in registered
         if (state := hass.states.get(one.entity_id)) is not None
-        and ATTR_STATE_CLASS in state.attributes
+        and state.attributes.get(ATTR_STATE_CLASS)
     }
 
 

@@ -19,6 +19,7 @@ from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import async_name_devices
 from .escalations import async_find_member
+from .message_event import async_fire_messages
 from .messaging import Clock, Messenger, Timing
 from .news import NEWS
 from .notify_action import async_register_action, async_remove_action
@@ -63,6 +64,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     )
     messenger.escalations.listeners.listen_to_all(partial(async_report_run, hass))
     messenger.events.listen(None, partial(async_dispatcher_send, hass, NEWS))
+    messenger.events.listen(None, partial(async_fire_messages, hass))
     hass.data[MESSENGER] = messenger
     hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)
     await refused_calls.async_load()

@@ -33,6 +33,7 @@ from .messaging import (
     Target,
     TotalsChanged,
     UndeliveredChanged,
+    WaitingChanged,
     WaitRequested,
 )
 from .providers import (
@@ -292,6 +293,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 | CallRefused()
                 | WaitRequested()
                 | UndeliveredChanged()
+                | WaitingChanged()
             ):
                 pass
 

@@ -20,9 +20,14 @@ def unique_id_of(entry: SmsItaliaConfigEntry, key: str) -> str:
     return f"{entry.entry_id}_{key}"
 
 
-def _subentry_key(entry: SmsItaliaConfigEntry, subentry: ConfigSubentry) -> str:
+def account_device(entry_id: str) -> tuple[str, str]:
+    """Return the identifier of an account's device."""
+    return DOMAIN, entry_id
+
+
+def subentry_device(entry_id: str, subentry_id: str) -> tuple[str, str]:
     """Return the identifier of a recipient's or an escalation's device."""
-    return f"{entry.entry_id}_{subentry.subentry_id}"
+    return DOMAIN, f"{entry_id}_{subentry_id}"
 
 
 @callback
@@ -32,7 +37,7 @@ def async_name_devices(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None
     provider = entry.runtime_data.account.provider
     registry.async_get_or_create(
         config_entry_id=entry.entry_id,
-        identifiers={(DOMAIN, entry.entry_id)},
+        identifiers={account_device(entry.entry_id)},
         entry_type=DeviceEntryType.SERVICE,
         manufacturer=provider.manufacturer,
         name=entry.title,
@@ -40,7 +45,7 @@ def async_name_devices(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None
     )
     for subentry in entry.subentries.values():
         device = registry.async_get_device_by_identifier(
-            (DOMAIN, _subentry_key(entry, subentry)), entry.entry_id
+            subentry_device(entry.entry_id, subentry.subentry_id), entry.entry_id
         )
         if device is not None:
             registry.async_update_device(device.id, name=subentry.title)
@@ -122,7 +127,7 @@ class AccountEntity(Entity):
         self._attr_translation_key = key
         self._attr_unique_id = unique_id_of(entry, key)
         self._attr_device_info = DeviceInfo(
-            identifiers={(DOMAIN, entry.entry_id)},
+            identifiers={account_device(entry.entry_id)},
         )
 
 
@@ -143,14 +148,15 @@ class SubentryEntity(Entity):
         """Set up an entity of a subentry; `key` is unique within the subentry."""
         self.entry = entry
         self._attr_translation_key = key
-        self._attr_unique_id = f"{_subentry_key(entry, subentry)}_{key}"
+        device = subentry_device(entry.entry_id, subentry.subentry_id)
+        self._attr_unique_id = f"{device[1]}_{key}"
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
-            identifiers={(DOMAIN, _subentry_key(entry, subentry))},
+            identifiers={device},
             model=self._model,
             name=subentry.title,
             via_device_id=dr.async_get_device_id_by_identifier(
-                hass, (DOMAIN, entry.entry_id), config_entry_id=entry.entry_id
+                hass, account_device(entry.entry_id), config_entry_id=entry.entry_id
             ),
         )
 

@@ -20,6 +20,7 @@ from .messaging import (
     RunEvent,
     RunNews,
 )
+from .names import recipient_name
 from .providers import Status
 from .runtime import SmsItaliaConfigEntry
 
@@ -145,12 +146,10 @@ def event_attributes(
     hass: HomeAssistant, message: Message
 ) -> dict[str, str | int | float | None]:
     """Return the attributes of a message's event: no text, no full number."""
-    asked = hass.config_entries.async_get_entry(message.dispatch.account)
-    recipient = asked.subentries.get(message.recipient or "") if asked else None
     account = hass.config_entries.async_get_entry(message.last_account or "")
     return {
         "message_id": message.public_id,
-        "recipient": recipient.title if recipient else None,
+        "recipient": recipient_name(hass, message),
         "number": message.shown_number,
         "account": account.title if account else None,
         "parts": message.parts,

@@ -40,6 +40,7 @@ from .messaging import (
     parse_numbers,
     split_numbers,
 )
+from .names import account_title
 from .pictures import entity_of, read_picture
 from .providers import Channel, Feature, Mode
 from .repairs import async_report_daily_limit, async_report_refused_call
@@ -397,14 +398,3 @@ def raise_unless_accepted(hass: HomeAssistant, messages: Sequence[Message]) -> N
     error = delivery_error(messages, partial(account_title, hass))
     if error is not None:
         raise error
-
-
-def account_title(hass: HomeAssistant, message: Message) -> str | None:
-    """Return the title of the account that took a message or tried it last.
-
-    None if it was removed.
-    """
-    entry = hass.config_entries.async_get_entry(
-        message.last_account or message.dispatch.account
-    )
-    return entry.title if entry else None

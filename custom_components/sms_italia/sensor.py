@@ -37,6 +37,7 @@ from .sensor_spending import (
     SpentMonthSensor,
     TotalSensor,
 )
+from .sensor_waiting import WaitingSensor
 
 PARALLEL_UPDATES = 0
 
@@ -88,7 +89,13 @@ async def async_setup_entry(
         for description in CREDIT_SENSORS
         if description.features & features
     )
-    async_add_entities([AccountDeliverySensor(entry), TotalSensor(entry, PARTS_TODAY)])
+    async_add_entities(
+        [
+            AccountDeliverySensor(entry),
+            WaitingSensor(entry),
+            TotalSensor(entry, PARTS_TODAY),
+        ]
+    )
     if CREDIT_FEATURES & features:
         # Providers that do not report the credit do not report prices either.
         async_add_entities(

@@ -4,9 +4,10 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
 from math import inf
-from typing import NamedTuple, override
+from typing import Any, NamedTuple, override
 
 from homeassistant.components.sensor import (
+    ATTR_STATE_CLASS,
     RestoreSensor,
     SensorDeviceClass,
     SensorEntityDescription,
@@ -149,6 +150,16 @@ class DeliverySensor(RestoreSensor):
         self.async_on_remove(self._look_no_more)
         # The ledger knows what happened while nothing listened.
         await self._read()
+
+    @property
+    @override
+    def capability_attributes(self) -> dict[str, Any]:
+        """Return the options, and that there is no state class.
+
+        The logbook leaves out each sensor that names one: it has a sentence for each
+        message already.
+        """
+        return {**(super().capability_attributes or {}), ATTR_STATE_CLASS: None}
 
     @property
     @abstractmethod

@@ -14,6 +14,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 from .messaging import Message
+from .names import account_title, recipient_name
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -154,10 +155,8 @@ def _sentence(sentences: Mapping[str, str], reason: str, call: RefusedCall) -> s
 
 def _line(hass: HomeAssistant, words: Mapping[str, str], message: Message) -> str:
     """Return when a message was sent and to whom, its status, reason and account."""
-    entry = hass.config_entries.async_get_entry(message.dispatch.account)
-    recipient = entry.subentries.get(message.recipient or "") if entry else None
-    number = message.shown_number
-    whom = f"{recipient.title}, {number}" if recipient else number
+    recipient, number = recipient_name(hass, message), message.shown_number
+    whom = f"{recipient}, {number}" if recipient else number
     prefix = f"component.{DOMAIN}.entity.event.delivery.state_attributes"
     status = words[f"{prefix}.event_type.state.{message.status}"]
     reason = message.detail or words[_NOT_REPORTED]
@@ -165,8 +164,7 @@ def _line(hass: HomeAssistant, words: Mapping[str, str], message: Message) -> st
         reason = words[f"{prefix}.error.state.{message.error}"]
     elif message.is_restored:
         reason = words[_RESTORED]
-    last = hass.config_entries.async_get_entry(message.last_account or "") or entry
-    account = last.title if last else "-"
+    account = account_title(hass, message) or "-"
     return f"{_time(message.updated)}, {whom}: {status}, {reason} ({account})"
 
 

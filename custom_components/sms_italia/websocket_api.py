@@ -47,7 +47,7 @@ PAGE = 50
 CANCELLED = "cancelled"
 """The status of a message that a user cancelled; to the ledger it has failed."""
 
-_SEEN_BY_ALL = ("id", "to", "status", "created", "updated", "send_at")
+_SEEN_BY_ALL = ("id", "to", "status", "created", "updated", "send_at", "recipient")
 """Fields that users see who are not administrators; the number is masked."""
 
 
@@ -170,19 +170,15 @@ def _caller(connection: ActiveConnection, msg: dict[str, Any]) -> Caller:
 def _row(hass: HomeAssistant, caller: Caller, message: Message) -> JsonObjectType:
     """Return a message as a caller may see it, and the `actions` that are offered.
 
-    The fields are those of `find_messages`, and `recipient`, the name of the recipient,
-    None for a free number. Whoever is no administrator sees name, status and times.
+    The fields are those of `find_messages`. Whoever is no administrator sees name,
+    status and times.
     """
     shown = history_response(hass, message, caller)
     if not caller.sees_all:
         shown = {key: shown[key] for key in _SEEN_BY_ALL}
     if message.is_cancelled:
         shown["status"] = CANCELLED
-    return {
-        **shown,
-        "recipient": _recipient(hass, message),
-        "actions": list(_actions(hass, caller, message)),
-    }
+    return {**shown, "actions": list(_actions(hass, caller, message))}
 
 
 def _actions(hass: HomeAssistant, caller: Caller, message: Message) -> Iterable[str]:
@@ -193,10 +189,3 @@ def _actions(hass: HomeAssistant, caller: Caller, message: Message) -> Iterable[
         yield "cancel"
     if message.is_undelivered:
         yield "resend"
-
-
-def _recipient(hass: HomeAssistant, message: Message) -> str | None:
-    """Return the name of a message's recipient, None for a free number."""
-    entry = hass.config_entries.async_get_entry(message.dispatch.account)
-    recipient = entry.subentries.get(message.recipient or "") if entry else None
-    return recipient.title if recipient else None

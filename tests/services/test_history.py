@@ -130,6 +130,38 @@ async def test_the_messages_of_one_account_can_be_found(
     assert texts(answer) == ALL[:2]
 
 
+@pytest.mark.parametrize("name", ["Anna", " anna "])
+async def test_the_messages_to_a_recipient_can_be_found_by_its_name(
+    hass: HomeAssistant, accounts: Accounts, name: str
+) -> None:
+    """In all accounts that have one, whatever its numbers are; answers name it."""
+    first = await accounts.set_up("smshosting", recipients={"Anna": [ANNA, BRUNO]})
+    second = await accounts.set_up("inviosmart", recipients={"Anna": [BRUNO]})
+    named = {"config_entry_id": first.entry_id}
+    await call(hass, "send_sms", message="Uno", numbers=["Anna"], **named)
+    await send(hass, "Due", numbers=["Anna"], config_entry_id=second.entry_id)
+    free = await send(hass, "Tre", numbers=["+393471112223"], **named)
+
+    found = await call(hass, "find_messages", recipient=name)
+    of_one = await call(hass, "find_messages", recipient=name, **named)
+
+    assert texts(found) == ["Due", "Uno", "Uno"]
+    assert [one["recipient"] for one in found["messages"]] == ["Anna"] * 3
+    assert texts(of_one) == ["Uno", "Uno"]
+    assert free["recipient"] is None
+
+
+@pytest.mark.usefixtures("history")
+async def test_a_search_for_a_recipient_that_no_account_has_is_refused(
+    hass: HomeAssistant,
+) -> None:
+    with pytest.raises(ServiceValidationError) as refused:
+        await call(hass, "find_messages", recipient="Carla")
+    assert refused.value.translation_key == "unknown_recipient"
+    everything = await call(hass, "find_messages", recipient="")
+    assert texts(everything) == ALL
+
+
 async def test_a_message_sent_by_a_fallback_belongs_to_the_account_that_was_asked(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:

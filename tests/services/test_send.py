@@ -72,6 +72,7 @@ async def test_the_response_shows_each_message(
         "error": None,
         "type": "sms",
         "send_at": None,
+        "recipient": None,
     }
     credit = account.runtime_data.coordinator.data
     assert answer.keys() == {"messages", "credit"}
@@ -300,10 +301,12 @@ async def test_an_account_that_refuses_all_is_in_the_answer_too(
         "error": "daily_limit",
         "type": None,
         "send_at": None,
+        "recipient": "Anna",
     }
     assert refused.keys() == accepted.keys()
     assert (accepted["to"], accepted["status"]) == (BRUNO, "queued")
     assert (accepted["account"], accepted["error"]) == ("Inviosmart", None)
+    assert accepted["recipient"] == "Bruno"
 
 
 async def test_a_recipient_whose_number_is_refused_shows_no_message(

@@ -73,6 +73,7 @@ from .state import (
     SendAccepted,
     TotalsChanged,
     UndeliveredChanged,
+    WaitingChanged,
     WaitRequested,
 )
 
@@ -133,6 +134,7 @@ __all__ = [
     "View",
     "Viewer",
     "WaitRequested",
+    "WaitingChanged",
     "Way",
     "check_count",
     "country_of",

@@ -28,7 +28,14 @@ from .model import Message, SendRequest, Stage, TextEstimate
 from .reception import Receptions
 from .state import DailyLimitReached, DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored
-from .tracking import Cancellation, Retention, Tracker, Undelivered
+from .tracking import (
+    Cancellation,
+    Retention,
+    Tracker,
+    Undelivered,
+    Waiting,
+    count_waiting,
+)
 
 _CLOSE_DELAY = 10
 """Seconds that all stays open after the last account, if it is to come back."""
@@ -359,6 +366,10 @@ class Messenger:
     def open_messages(self, account_id: str) -> list[Message]:
         """Return the messages of an account whose end is not known."""
         return [one for one in self._open if one.dispatch.account == account_id]
+
+    def waiting(self, account_id: str) -> Waiting:
+        """Return how many messages of an account wait, and when the next is due."""
+        return count_waiting(self.open_messages(account_id), self._clock.moment())
 
     async def callback(self, account_id: str, submission: str, body: bytes) -> bool:
         """Handle a callback about a submission; return whether it is known."""

@@ -4,6 +4,7 @@ import re
 
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_get_config_entry
 import voluptuous as vol
@@ -18,12 +19,12 @@ from ..messaging import (
     Refusal,
     RequestRefusedError,
 )
+from ..names import account_title, recipients_named
 from ..providers import ProviderError, Status
 from ..rights import Caller
 from ..runtime import MESSENGER
 from ..sending import (
     SendingCall,
-    account_title,
     as_timestamp,
     parse_number,
     raise_unless_accepted,
@@ -32,6 +33,7 @@ from .responses import history_response
 
 ATTR_MESSAGE_ID = "message_id"
 ATTR_STATUS = "status"
+ATTR_RECIPIENT = "recipient"
 ATTR_NUMBER = "number"
 ATTR_TEXT = "text"
 ATTR_SINCE = "since"
@@ -46,6 +48,7 @@ FIND_MESSAGES_SCHEMA = vol.Schema(
     {
         vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
         vol.Optional(ATTR_STATUS): vol.Coerce(Status),
+        vol.Optional(ATTR_RECIPIENT): cv.string,
         vol.Optional(ATTR_NUMBER): cv.string,
         vol.Optional(ATTR_TEXT): cv.string,
         vol.Optional(ATTR_SINCE): cv.datetime,
@@ -68,8 +71,8 @@ _PUBLIC_ID = re.compile(r"[0-7][0-9a-fA-F]{15}")
 async def async_find_messages(call: ServiceCall, caller: Caller) -> ServiceResponse:
     """Return a page of the history: `messages`, newest first, and their `total`.
 
-    Raises a translated HomeAssistantError for an invalid number, an unknown account, or
-    a ledger that cannot be read.
+    Raises a translated HomeAssistantError for an invalid number, an unknown account or
+    recipient, or a ledger that cannot be read.
     """
     hass, data = call.hass, call.data
     number, account = data.get(ATTR_NUMBER), data.get(ATTR_CONFIG_ENTRY_ID)
@@ -78,6 +81,7 @@ async def async_find_messages(call: ServiceCall, caller: Caller) -> ServiceRespo
     query = Query(
         account=account,
         status=data.get(ATTR_STATUS),
+        recipients=_recipients(hass, data.get(ATTR_RECIPIENT)),
         number=(await parse_number(hass, number)).e164 if number else None,
         text=data.get(ATTR_TEXT) or None,
         since=as_timestamp(data.get(ATTR_SINCE)),
@@ -93,6 +97,22 @@ async def async_find_messages(call: ServiceCall, caller: Caller) -> ServiceRespo
         "messages": [history_response(hass, one, caller) for one in found.messages],
         "total": found.total,
     }
+
+
+def _recipients(hass: HomeAssistant, name: str | None) -> frozenset[str] | None:
+    """Return the IDs of the recipients with a name, None for any recipient or number.
+
+    Raises a translated ServiceValidationError if there is none.
+    """
+    if not name:
+        return None
+    if not (recipients := frozenset(recipients_named(hass, name))):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="unknown_recipient",
+            translation_placeholders={"recipient": name},
+        )
+    return recipients
 
 
 async def async_cancel(call: ServiceCall, caller: Caller) -> ServiceResponse:

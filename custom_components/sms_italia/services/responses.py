@@ -10,10 +10,10 @@ from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from ..amounts import euro_number
 from ..messaging import Message, Stage
+from ..names import account_title, recipient_name
 from ..providers import Status
 from ..rights import Caller
 from ..runtime import MESSENGER
-from ..sending import account_title
 
 _BATCH = 500
 """Messages that are converted before the event loop gets its turn."""
@@ -53,6 +53,7 @@ _FIELDS: Mapping[str, Callable[[HomeAssistant, Message], JsonValueType]] = {
     "error": _error,
     "type": lambda _, message: message.type.value if message.type else None,
     "send_at": _send_at,
+    "recipient": recipient_name,
 }
 """The fields of a message in a response, and how each is read from it."""
 
@@ -64,7 +65,8 @@ def message_response(hass: HomeAssistant, message: Message) -> JsonObjectType:
 
     `id` is ours, `to` is E.164 or the group as "group:7", `account` the title of the
     account that took it or tried it last, `cost` in euro, `type` "sms" or "push" once
-    it is known, `send_at` None for what was to go out at once.
+    it is known, `send_at` None for what was to go out at once, `recipient` a name, None
+    for a free number.
     """
     return {key: read(hass, message) for key, read in _FIELDS.items()}
 

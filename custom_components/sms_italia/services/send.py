@@ -32,6 +32,7 @@ from ..messaging import (
     mask_number,
     split_numbers,
 )
+from ..names import account_title, name_of
 from ..notify import RecipientNotifyEntity
 from ..providers import Status
 from ..rights import Caller, async_permitted
@@ -42,7 +43,6 @@ from ..sending import (
     EXTRA_KEYS,
     PRICE_FIELDS,
     SendingCall,
-    account_title,
     named_targets,
     read_options,
 )
@@ -298,25 +298,37 @@ async def _responses(
     """
     if not isinstance(result, HomeAssistantError):
         return await message_responses(hass, result, caller, given)
-    addresses = [
-        target.given
-        if caller.sees_all or target.given in given
-        else mask_number(target.given)
+    refused = [
+        _refused(
+            hass,
+            share.entry,
+            result,
+            to=target.given
+            if caller.sees_all or target.given in given
+            else mask_number(target.given),
+            recipient=target.recipient if isinstance(target, Target) else None,
+        )
         for target in share.request.targets
     ]
-    addresses += map(group_address, share.request.options.groups)
-    return [_refused(share.entry, one, result) for one in addresses]
+    groups = map(group_address, share.request.options.groups)
+    return [*refused, *(_refused(hass, share.entry, result, to=one) for one in groups)]
 
 
 def _refused(
-    entry: SmsItaliaConfigEntry, given: str, error: HomeAssistantError
+    hass: HomeAssistant,
+    entry: SmsItaliaConfigEntry,
+    error: HomeAssistantError,
+    *,
+    to: str,
+    recipient: str | None = None,
 ) -> JsonObjectType:
     """Return what the response shows of a target whose share was refused."""
     return dict.fromkeys(MESSAGE_KEYS) | {
-        "to": given,
+        "to": to,
         "status": Status.FAILED.value,
         "account": entry.title,
         "error": error.translation_key,
+        "recipient": name_of(hass, entry.entry_id, recipient),
     }
 
 

@@ -20,7 +20,12 @@ from custom_components.sms_italia.messaging.ledger import (
     SubmissionIntent,
 )
 from custom_components.sms_italia.messaging.model import DayTotal, Message, Stage
-from custom_components.sms_italia.messaging.state import Change, Event, MessagesChanged
+from custom_components.sms_italia.messaging.state import (
+    Change,
+    Event,
+    MessagesChanged,
+    WaitingChanged,
+)
 from custom_components.sms_italia.providers import ErrorKind, MessageRef, Status
 
 from ..helpers import NUMBER, OTHER, THIRD, a_dispatch, a_message, until
@@ -430,9 +435,26 @@ async def test_a_change_that_nobody_sees_is_no_event(desk: Desk) -> None:
     message = await desk.one()
     desk.notifier.flush()
     desk.events.clear()
-    await desk.open.change([replace(message, stage=Stage.SUBMITTING, updated=NOON)])
+    await desk.open.change([replace(message, updated=NOON)])
     desk.notifier.flush()
     assert not desk.events
+
+
+async def test_that_a_message_waits_no_longer_or_until_later_is_an_event(
+    desk: Desk,
+) -> None:
+    """Though its status is the same."""
+    message = await desk.one()
+    desk.notifier.flush()
+    for change in ({"stage": Stage.SUBMITTING}, {"attempt_at": NOON + 1}):
+        desk.events.clear()
+        message = replace(message, **change)
+        await desk.open.change([message])
+        desk.notifier.flush()
+        assert desk.events == [WaitingChanged(account="casa")]
+        message = replace(message, stage=Stage.WAITING)
+        await desk.open.change([message])
+        desk.notifier.flush()
 
 
 async def test_a_new_message_is_notified_of_together_with_what_comes_next(

@@ -144,6 +144,10 @@ def _where(query: Query) -> tuple[str, dict[str, Column]]:
         "before": ("id < :before", query.before),
         "since": ("created >= :since", query.since),
         "until": ("created <= :until", query.until),
+        "among": (
+            "recipient IN (SELECT value FROM json_each(:among))",
+            None if query.recipients is None else json.dumps(sorted(query.recipients)),
+        ),
         "text": (
             "instr(casefold(text), :text) > 0",
             query.text and query.text.casefold(),

@@ -108,7 +108,7 @@ class Viewer:
 class Query:
     """Which messages to find; times in seconds since the epoch, newest first.
 
-    `before` is the ID of a message; those found are older.
+    `before` is the ID of a message; those found are older. `recipients` are IDs.
     """
 
     account: str | None = None
@@ -116,6 +116,7 @@ class Query:
     view: View | None = None
     viewer: Viewer | None = None
     before: int | None = None
+    recipients: frozenset[str] | None = None
     number: str | None = None
     text: str | None = field(default=None, repr=False)
     since: float | None = None

@@ -16,6 +16,7 @@ from .events import (
     SendAccepted,
     TotalsChanged,
     UndeliveredChanged,
+    WaitingChanged,
     WaitRequested,
     call_guarded,
 )
@@ -42,5 +43,6 @@ __all__ = [
     "TotalsChanged",
     "UndeliveredChanged",
     "WaitRequested",
+    "WaitingChanged",
     "call_guarded",
 ]

@@ -102,6 +102,13 @@ class DayChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingChanged:
+    """A message of an account waits, waits no longer, or waits until another moment."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UndeliveredChanged:
     """Messages of an account were not delivered, or somebody has seen that."""
 
@@ -145,6 +152,7 @@ type Event = (
     | WaitRequested
     | DayChanged
     | UndeliveredChanged
+    | WaitingChanged
     | DailyLimitReached
     | CallRefused
 )

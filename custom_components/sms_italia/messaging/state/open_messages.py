@@ -13,7 +13,7 @@ from ...providers import MessageRef
 from ..clock import Clock
 from ..ledger import Entry, Ledger, Remembered, SubmissionIntent
 from ..model import Message, Stage
-from .events import Events, MessagesChanged, call_guarded
+from .events import Events, MessagesChanged, WaitingChanged, call_guarded
 from .totals import DailyTotals
 from .transitions import joined, may_follow, shared
 
@@ -315,6 +315,14 @@ class OpenMessages:
                 )
             )
 
+        for account in dict.fromkeys(
+            change.after.dispatch.account
+            for change in changes
+            if change.before is not None
+            and _waits_until(change.before) != _waits_until(change.after)
+        ):
+            self._events.publish_with_next(WaitingChanged(account=account))
+
     def _call_subscribers(self, changes: Sequence[Change]) -> None:
         for stage in dict.fromkeys(change.after.stage for change in changes):
             if subscribers := self._subscribers.get(stage):
@@ -382,7 +390,17 @@ def _ref_of(message: Message, provider_id: str) -> tuple[str | None, str, str]:
 
 def _shown(message: Message) -> tuple[object, ...]:
     """Return what listeners show of a message."""
-    return message.status, message.error, message.parts, message.cost
+    is_closed = message.stage is Stage.CLOSED
+    return message.status, message.error, message.parts, message.cost, is_closed
+
+
+def _waits_until(message: Message) -> float | bool | None:
+    """Return until when a message waits to be sent, False if it does not wait."""
+    match message.stage:
+        case Stage.WAITING | Stage.HELD | Stage.JOINED:
+            return message.attempt_at
+        case Stage.SUBMITTING | Stage.ACCEPTED | Stage.IN_DOUBT | Stage.CLOSED:
+            return False
 
 
 def _accounts_to_charge(message: Message) -> set[str | None]:

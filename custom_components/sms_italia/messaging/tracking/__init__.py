@@ -4,5 +4,13 @@ from .cancellation import Cancellation
 from .retention import Retention
 from .tracker import Tracker
 from .undelivered import Undelivered
+from .waiting import Waiting, count_waiting
 
-__all__ = ["Cancellation", "Retention", "Tracker", "Undelivered"]
+__all__ = [
+    "Cancellation",
+    "Retention",
+    "Tracker",
+    "Undelivered",
+    "Waiting",
+    "count_waiting",
+]

@@ -1,0 +1,62 @@
+"""The event on the bus for each message that came to an end: the logbook reads it."""
+
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+
+from .const import DOMAIN
+from .entity import account_device, subentry_device
+from .event import event_attributes, event_type_of
+from .messaging import Event, Message, MessagesChanged, Stage
+from .names import asked_title
+from .providers import Status
+
+EVENT_MESSAGE = f"{DOMAIN}_message"
+
+ATTR_STATUS = "status"
+ATTR_FALLBACK_FOR = "fallback_for"
+"""The account that was asked, if a fallback account stepped in."""
+
+
+@callback
+def async_fire_messages(hass: HomeAssistant, event: Event) -> None:
+    """Fire an event for each message that came to an end, or became uncertain.
+
+    No text and no full number are in it. Its device is the recipient's; that of the
+    account for a free number.
+    """
+    if not isinstance(event, MessagesChanged):
+        return
+    ended = [(one, event_type_of(one)) for one in event.status_changed]
+    ended += [(one, Status.SENT) for one in event.messages if _is_unreported(one)]
+    for message, status in ended:
+        if status is not None:
+            hass.bus.async_fire(
+                EVENT_MESSAGE,
+                {
+                    ATTR_STATUS: status,
+                    **event_attributes(hass, message),
+                    ATTR_FALLBACK_FOR: asked_title(hass, message),
+                    ATTR_DEVICE_ID: _device_id(hass, message),
+                },
+            )
+
+
+def _is_unreported(message: Message) -> bool:
+    """Return whether a message was sent and nothing more is found out about it."""
+    is_sent = message.status in {Status.QUEUED, Status.SENT}
+    return is_sent and message.stage is Stage.CLOSED and not message.dispatch.is_test
+
+
+@callback
+def _device_id(hass: HomeAssistant, message: Message) -> str | None:
+    """Return the ID of the device that a message is shown with."""
+    account = message.dispatch.account
+    identifiers = [account_device(account)]
+    if message.recipient is not None:
+        identifiers.insert(0, subentry_device(account, message.recipient))
+    ids = (
+        dr.async_get_device_id_by_identifier(hass, one, config_entry_id=account)
+        for one in identifiers
+    )
+    return next((one for one in ids if one is not None), None)

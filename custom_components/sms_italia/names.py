@@ -1,0 +1,56 @@
+"""The names that people gave to accounts and recipients."""
+
+from collections.abc import Iterable
+
+from homeassistant.core import HomeAssistant
+
+from .account_setup import name_key
+from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
+from .messaging import Message
+
+
+def account_title(hass: HomeAssistant, message: Message) -> str | None:
+    """Return the title of the account that took a message or tried it last.
+
+    None if it was removed.
+    """
+    return _title(hass, message.last_account or message.dispatch.account)
+
+
+def asked_title(hass: HomeAssistant, message: Message) -> str | None:
+    """Return the title of the account that was asked, if a fallback stepped in.
+
+    None if none did, or if the account was removed.
+    """
+    asked = message.dispatch.account
+    return None if message.last_account in {None, asked} else _title(hass, asked)
+
+
+def _title(hass: HomeAssistant, account: str) -> str | None:
+    entry = hass.config_entries.async_get_entry(account)
+    return entry.title if entry else None
+
+
+def recipient_name(hass: HomeAssistant, message: Message) -> str | None:
+    """Return the name of a message's recipient.
+
+    None for a free number, and for a recipient that was removed.
+    """
+    return name_of(hass, message.dispatch.account, message.recipient)
+
+
+def name_of(hass: HomeAssistant, account: str, recipient: str | None) -> str | None:
+    """Return the name of a recipient of an account, None if there is none."""
+    entry = hass.config_entries.async_get_entry(account)
+    subentry = entry.subentries.get(recipient or "") if entry else None
+    return subentry.title if subentry else None
+
+
+def recipients_named(hass: HomeAssistant, name: str) -> Iterable[str]:
+    """Return the IDs of the recipients of all accounts that have a name."""
+    return [
+        subentry.subentry_id
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
+        if name_key(subentry.title) == name_key(name)
+    ]

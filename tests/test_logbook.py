@@ -1,0 +1,188 @@
+"""The logbook: one sentence for each message, in the language of Home Assistant."""
+
+from datetime import timedelta
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
+
+from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
+from simulator import Simulator
+
+from .accounts import Accounts, until
+from .states import call
+
+ANNA = "+393331234567"
+BRUNO = "+393409876543"
+EVENT = "sms_italia_message"
+
+pytestmark = pytest.mark.usefixtures("recorder_mock", "quick")
+
+
+class Logbook:
+    """What a person reads in the logbook of Home Assistant."""
+
+    def __init__(self, hass: HomeAssistant, client: WebSocketGenerator) -> None:
+        """Read what happens from now on."""
+        self._hass = hass
+        self._client = client
+        self._begin = dt_util.utcnow()
+        self._ends: list[object] = []
+        hass.bus.async_listen(EVENT, self._ends.append)
+
+    async def until(self, count: int) -> None:
+        """Wait until so many messages came to an end."""
+        await until(lambda: len(self._ends) >= count)
+        assert len(self._ends) == count
+
+    async def rows(self, **which: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - fields of several types
+        """Return what the logbook shows, of some devices or entities if given."""
+        await async_wait_recording_done(self._hass)
+        client = await self._client(self._hass)
+        await client.send_json_auto_id(
+            {
+                "type": "logbook/get_events",
+                "start_time": self._begin.isoformat(),
+                "end_time": (dt_util.utcnow() + timedelta(minutes=1)).isoformat(),
+                **which,
+            }
+        )
+        answer = await client.receive_json()
+        assert answer["success"], answer
+        return list(answer["result"])
+
+    async def sentences(self, **which: Any) -> list[str]:  # noqa: ANN401 - fields of several types
+        """Return the sentences of ours."""
+        rows = await self.rows(**which)
+        return [
+            f"{one['name']} {one['message']}"
+            for one in rows
+            if one.get("domain") == DOMAIN
+        ]
+
+
+@pytest.fixture
+async def language() -> str:
+    """Return the language of Home Assistant."""
+    return "en"
+
+
+@pytest.fixture
+async def logbook(
+    hass: HomeAssistant, hass_ws_client: WebSocketGenerator, language: str
+) -> Logbook:
+    """Return the logbook."""
+    await hass.config.async_update(language=language)
+    for component in ("http", "history", "logbook"):
+        assert await async_setup_component(hass, component, {})
+    await hass.async_block_till_done()
+    return Logbook(hass, hass_ws_client)
+
+
+SENTENCES = {
+    "en": [
+        "SMS to Anna was delivered",
+        "SMS to ***543 was not delivered: not enough credit",
+        "SMS to Anna was cancelled",
+    ],
+    "it": [
+        "SMS per Anna consegnato",
+        "SMS per ***543 non riuscito: credito insufficiente",
+        "SMS per Anna annullato",
+    ],
+}
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+async def test_a_message_is_one_line_that_says_to_whom_its_end_and_why(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    logbook: Logbook,
+    language: str,
+) -> None:
+    """However often its status changes; without the text and the full number."""
+    await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA]}, options={"retry_for": 0}
+    )
+    await call(hass, "send_sms", message="Segreto", numbers=["Anna"])
+    for status in ("sent", "delivered"):
+        simulator.move(simulator.messages[0].id, status)
+        await hass.async_block_till_done()
+    await logbook.until(1)
+    later = await call(
+        hass,
+        "send_sms",
+        message="Segreto",
+        numbers=["Anna"],
+        send_at="2035-07-01 08:00:00",
+    )
+    simulator.set_credit("smshosting", 0)
+    with pytest.raises(HomeAssistantError):
+        await call(hass, "send_sms", message="Segreto", numbers=[BRUNO])
+    await logbook.until(2)
+    await call(hass, "cancel", message_id=later["messages"][0]["id"])
+    await logbook.until(3)
+
+    rows = await logbook.rows()
+    assert await logbook.sentences() == SENTENCES[language]
+    assert not [one for one in rows if "last_delivery" in one.get("entity_id", "")]
+    assert "Segreto" not in str(rows)
+    assert ANNA[1:] not in str(rows)
+
+
+async def test_it_says_that_a_fallback_account_stepped_in(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, logbook: Logbook
+) -> None:
+    """And instead of which account."""
+    other = await accounts.set_up("inviosmart")
+    account = await accounts.set_up(
+        "smshosting",
+        recipients={"Anna": [ANNA]},
+        options={CONF_FALLBACK: [other.entry_id]},
+    )
+    simulator.set_credit("smshosting", 0)
+    await call(
+        hass,
+        "send_sms",
+        message="Ciao",
+        numbers=["Anna"],
+        config_entry_id=account.entry_id,
+    )
+    simulator.move(simulator.messages[0].id, "delivered")
+    await logbook.until(1)
+
+    assert await logbook.sentences() == [
+        "SMS to Anna was delivered (through Inviosmart instead of Smshosting)"
+    ]
+
+
+async def test_a_message_stands_on_the_page_of_its_recipient_or_else_of_its_account(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, logbook: Logbook
+) -> None:
+    """One without delivery reports too, when it is sent."""
+    account = await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA]}, options={"delivery_reports": "off"}
+    )
+    await call(hass, "send_sms", message="Ciao", numbers=["Anna", BRUNO])
+    assert simulator.messages
+    await logbook.until(2)
+
+    devices = {
+        device.name: device.id
+        for device in dr.async_entries_for_config_entry(
+            dr.async_get(hass), account.entry_id
+        )
+    }
+    for device, whom in (("Anna", "Anna"), ("Smshosting", "***543")):
+        assert await logbook.sentences(device_ids=[devices[device]]) == [
+            f"SMS to {whom} was sent, without a delivery report"
+        ]
