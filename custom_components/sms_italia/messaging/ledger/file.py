@@ -366,6 +366,22 @@ class LedgerFile:
             return first + [self.commit([entry], reading)[0] for entry in entries]
         return [None] * len(together)
 
+    def commit_and_sync(
+        self,
+        entries: Sequence[Entry],
+        reading: ClockReading,
+        late: Entry | None = None,
+        abandoned: Abandoned | None = None,
+    ) -> list[Exception | None]:
+        """Commit entries as `commit` does, and sync them if all were written.
+
+        Raises OSError if they are committed, but not on disk.
+        """
+        errors = self.commit(entries, reading, late, abandoned)
+        if not any(errors):
+            self.sync()
+        return errors
+
     def sync(self) -> None:
         """Return when no power cut can undo what was committed. Raises OSError.
 
