@@ -561,7 +561,7 @@ async def test_credentials_that_are_accepted_end_the_question_for_them(
 async def test_an_account_never_becomes_another_customers(
     hass: HomeAssistant, simulator: Simulator, accounts: Accounts, source: str, key: str
 ) -> None:
-    """Nobody could be asked what became of its messages."""
+    """Nobody could be asked for the status of its messages."""
     entry = accounts.add(key, settings={"username": "bruno"}, customer="bruno")
     data = dict(entry.data)
 

@@ -405,6 +405,8 @@ async def test_an_escalation_may_use_as_much_again_as_the_daily_limit(
     await until(lambda: state_of(hass, SENSOR) == "exhausted")
 
     assert called(simulator) == ["Carla", "Anna"]
+    # The list of what was not delivered is made in the background.
+    await until(lambda: len(issues(hass)) >= 3)
     assert sorted(issues(hass)) == [
         "daily_limit_reached",
         "escalation_exhausted",

@@ -94,9 +94,9 @@ class EscalationNotifyEntity(EscalationEntity, NotifyEntity):
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
         """Begin to call; raises a translated HomeAssistantError without a text."""
-        plan = await async_read_plan(self.hass, self.entry, self.escalation)
         text = join_title(title, message) if title else message
         with SendingCall(self.hass, self._context, self.entry):
+            plan = await async_read_plan(self.hass, self.entry, self.escalation)
             try:
                 await self.entry.runtime_data.messenger.escalations.call(plan, text)
             except RequestRefusedError as err:

@@ -3,21 +3,24 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 import shutil
+import sqlite3
 import time
 
 import pytest
 
 from custom_components.sms_italia.messaging import Message, Stage
 from custom_components.sms_italia.messaging.ledger.file import LedgerFile
+from custom_components.sms_italia.messaging.ledger.unwritten import Journal
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
 from .fake import MANY, ONE, PLAIN, REFERENCE, Lost
 from .helpers import Harness, mark_of, numbers, until
+from .ledger.helpers import Shelf
 
 UNAVAILABLE = NotSent(kind=ErrorKind.UNAVAILABLE)
 REPLIES = (UNAVAILABLE, NotSent(kind=ErrorKind.THROTTLED), Lost.ANSWER)
@@ -41,16 +44,23 @@ class Disk:
         kept = self.folder / f"{self.syncs + 1}.db"
         kept.parent.mkdir(exist_ok=True)
         shutil.copyfile(ledger, kept)
-        with Path(f"{ledger}-wal").open("rb") as log:
-            Path(f"{kept}-wal").write_bytes(log.read(length))
-        if mark_of(ledger).exists():
-            shutil.copyfile(mark_of(ledger), mark_of(kept))
+        if length:
+            with Path(f"{ledger}-wal").open("rb") as log:
+                Path(f"{kept}-wal").write_bytes(log.read(length))
         self.syncs += 1
 
-    @property
-    def left(self) -> Path:
-        """The ledger as it is after a power cut now."""
-        return self.folder / f"{self.syncs}.db"
+    def cut(self, ledger: Path) -> Path:
+        """Return the ledger as it is after a power cut now.
+
+        The mark and the journal are synced with each change.
+        """
+        left = self.folder / f"{self.syncs}.db"
+        if mark_of(ledger).exists():
+            shutil.copyfile(mark_of(ledger), mark_of(left))
+        journal = ledger.with_suffix(".journal")
+        if journal.exists():
+            shutil.copyfile(journal, left.with_suffix(".journal"))
+        return left
 
 
 @contextmanager
@@ -113,7 +123,7 @@ async def test_a_power_cut_sends_nothing_twice_and_loses_no_promise(
         sending = [asyncio.create_task(send(index)) for index in range(MESSAGES)]
         await asyncio.sleep(random.random() / 8)
         # The power fails: nothing is sent, written or answered any more.
-        left, kept = disk.left, frozenset(promised)
+        left, kept = disk.cut(harness.ledger), frozenset(promised)
         harness.line.down()
     await asyncio.gather(*sending)
     await harness.messenger.close()
@@ -130,3 +140,56 @@ async def test_a_power_cut_sends_nothing_twice_and_loses_no_promise(
     doubts = {one.text for one in await harness.found(status=Status.UNCERTAIN)}
     assert kept <= arrived.keys() | doubts
     assert [text for text, times in arrived.items() if times > 1] == []
+
+
+async def test_a_power_cut_after_a_start_is_no_restored_backup(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark of the file is changed at each start, and what waits is still sent."""
+    harness.line.down()
+    await harness.attach(PLAIN, line=harness.line)
+    message = await harness.one(PLAIN)
+    await harness.messenger.close()
+    disk = Disk(tmp_path / "left")
+    disk.keep(harness.ledger, 0)
+    harness.use()
+
+    with watched(monkeypatch, disk, harness.ledger):
+        await harness.attach(PLAIN, line=harness.line)
+        left = disk.cut(harness.ledger)
+    await harness.messenger.close()
+
+    harness.line.up()
+    harness.use(ledger=left)
+    await harness.attach(PLAIN, line=harness.line)
+    await harness.until_kept(message, stage=Stage.ACCEPTED)
+
+
+async def test_what_the_journal_drops_outlives_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written at first is on disk before the journal forgets it."""
+    shelf = Shelf(tmp_path / "storage" / "sms.db")
+    await shelf.open()
+    disk = Disk(tmp_path / "left")
+    dropped: list[Path] = []
+    wipe = Journal.wipe
+
+    def cut(journal: Journal) -> None:
+        wipe(journal)
+        dropped.append(disk.cut(shelf.path))
+
+    with watched(monkeypatch, disk, shelf.path), monkeypatch.context() as context:
+        context.setattr(Journal, "wipe", cut)
+        await shelf.add(1)
+        with closing(sqlite3.connect(shelf.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await shelf.add(2)
+            other.execute("ROLLBACK")
+        await shelf.add(3)
+    await shelf.ledger.close()
+
+    left = Shelf(dropped[-1])
+    opened = await left.open()
+    await left.ledger.close()
+    assert {one.dispatch.id for one in opened.open_messages} >= {10_000, 20_000}

@@ -196,9 +196,13 @@ class AccountHealth:
 
     def _hangs(self, now: float) -> bool:
         """Return whether a request hangs, and none was answered since it does."""
-        return any(
-            self._answered_at <= self._hangs_from(one) <= now for one in self._sendings
-        )
+        # In a storm this is asked for each of many: by a plain loop.
+        unanswered = self._timing.unanswered
+        first, last = self._answered_at - unanswered, now - unanswered
+        for one in self._sendings:  # noqa: SIM110 - as above
+            if first <= one.began <= last:
+                return True
+        return False
 
     def _suspect(self, condition: Condition, now: float) -> None:
         self._suspected, self._suspected_at = condition, now
@@ -270,9 +274,13 @@ class AccountHealth:
         if state != self._known:
             self._known = state
             self._on_change()
-        moments = [self.wait_until, *map(self._hangs_from, self._sendings)]
-        if later := [moment for moment in moments if moment > now]:
-            self._alarm.set(min(later))
+        begun = now - self._timing.unanswered
+        young = [one.began for one in self._sendings if one.began > begun]
+        moments = [min(young) + self._timing.unanswered] if young else []
+        if self.wait_until > now:
+            moments.append(self.wait_until)
+        if moments:
+            self._alarm.set(min(moments))
 
 
 class HealthRegistry:

@@ -192,6 +192,8 @@ class LedgerFile:
         kept = self._journal.read(bytes.fromhex(id_), int(written or 0))
         if kept is None:
             with suppress(OSError):
+                # What it held may have been committed just before the last end.
+                self.sync()
                 self._journal.wipe()
         return kept
 
@@ -344,7 +346,7 @@ class LedgerFile:
         """
         together = [*([] if late is None else [late]), *entries]
         try:
-            with self._transaction() as database:
+            with self._unsynced_transaction() as database:
                 is_there = abandoned is not None and _has(database, abandoned)
                 undone = [abandoned.undone()] if abandoned and is_there else []
                 rows.write(database, [*together, *undone])
@@ -367,6 +369,22 @@ class LedgerFile:
             return first + [self.commit([entry], reading)[0] for entry in entries]
         return [None] * len(together)
 
+    def commit_and_sync(
+        self,
+        entries: Sequence[Entry],
+        reading: ClockReading,
+        late: Entry | None = None,
+        abandoned: Abandoned | None = None,
+    ) -> list[Exception | None]:
+        """Commit entries as `commit` does, and sync them if all were written.
+
+        Raises OSError if they are committed, but not on disk.
+        """
+        errors = self.commit(entries, reading, late, abandoned)
+        if not any(errors):
+            self.sync()
+        return errors
+
     def sync(self) -> None:
         """Return when no power cut can undo what was committed. Raises OSError.
 
@@ -374,8 +392,12 @@ class LedgerFile:
         """
         if self.in_memory:
             return
-        # SQLite locks the other files, whose locks would end with this descriptor.
-        log = os.open(self._beside("-wal"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # SQLite locks the other files, whose locks would end with this descriptor.
+            log = os.open(self._beside("-wal"), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # Nothing has been committed yet.
+            return
         try:
             os.fsync(log)
         finally:
@@ -384,15 +406,19 @@ class LedgerFile:
     def keep(self, entry: Entry | None, reading: ClockReading) -> bool:
         """Keep in the journal all that the file lacks; return whether all of it is.
 
-        With what the clock shows.
+        With what the clock shows. What the journal drops is on disk before.
         """
+        if entry is None:
+            with suppress(OSError):
+                self.sync()
+                self._journal.wipe()
+            return True
+        with suppress(OSError):
+            self.sync()
         try:
-            if entry is not None:
-                return self._journal.write(entry, reading)
-            self._journal.wipe()
+            return self._journal.write(entry, reading)
         except OSError:
-            return entry is None
-        return True
+            return False
 
     def keep_alone(self, entry: Entry | None, reading: ClockReading) -> None:
         """Keep in the journal all that the file lacks, and nothing of before.
@@ -406,6 +432,16 @@ class LedgerFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what is done to the database within and sync it, or roll it back."""
+        with self._unsynced_transaction() as database:
+            yield database
+        try:
+            self.sync()
+        except OSError as err:
+            raise sqlite3.OperationalError(name_of(err)) from None
+
+    @contextmanager
+    def _unsynced_transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what is done to the database within, or roll it back."""
         database = self.database
         self._begin(database)

@@ -85,9 +85,13 @@ class _Threads:
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """An entry, and what is done when it is committed, and when it is on disk."""
+    """An entry, and what is done when it is committed, and when it is on disk.
+
+    For one that is `beside`, somebody goes on before it is on disk.
+    """
 
     entry: Entry
+    beside: bool
     committed: asyncio.Future[None]
     synced: asyncio.Future[None]
 
@@ -307,7 +311,7 @@ class Ledger:
 
         It is on disk a moment later. Or when its messages have waited long enough.
         """
-        await self._wait_for(self._enqueue(entry).committed, entry)
+        await self._wait_for(self._enqueue(entry, beside=True).committed, entry)
 
     async def _wait_for(self, future: asyncio.Future[None], entry: Entry) -> None:
         """Wait for what is recorded now, as long as its messages may."""
@@ -346,12 +350,14 @@ class Ledger:
             loop = asyncio.get_running_loop()
             self._write_delay = loop.call_later(_WRITE_DELAY, self._set_to_work)
 
-    def _enqueue(self, entry: Entry) -> _Recording:
+    def _enqueue(self, entry: Entry, *, beside: bool = False) -> _Recording:
         """Put an entry behind the others."""
         if self._threads is None:
             raise LedgerClosedError
         loop = asyncio.get_running_loop()
-        recording = _Recording(entry, loop.create_future(), loop.create_future())
+        recording = _Recording(
+            entry, beside, loop.create_future(), loop.create_future()
+        )
         self._waiting.append(recording)
         return recording
 
@@ -693,10 +699,13 @@ class Ledger:
         while self._waiting or self._is_damaged:
             batch, self._waiting = self._waiting, []
             entries = [one.entry for one in batch]
+            is_synced = False
             try:
                 if self._is_damaged:
                     await self._begin_anew(entries)
-                await self._commit(entries)
+                # Where nobody goes on before, the same thread syncs it: one hop less.
+                beside = any(one.beside for one in batch)
+                is_synced = await self._commit(entries, beside=beside)
                 if self._is_damaged:
                     await self._begin_anew(())
             except Exception as err:  # noqa: BLE001 - no send may wait for ever
@@ -704,11 +713,20 @@ class Ledger:
                 _LOGGER.error("The SMS ledger failed: %s", name_of(err))  # noqa: TRY400 - its words may quote a text
                 self._is_damaged = False
             finally:
-                for one in batch:
-                    if not one.committed.done():
-                        one.committed.set_result(None)
-                self._unsynced += batch
-                self._set_to_sync()
+                self._committed(batch, is_synced=is_synced)
+
+    def _committed(self, batch: Sequence[_Recording], *, is_synced: bool) -> None:
+        """Let those go on who waited for a commit; what is not synced is next."""
+        if is_synced:
+            for one in batch:
+                one.end()
+            self._synced()
+            return
+        for one in batch:
+            if not one.committed.done():
+                one.committed.set_result(None)
+        self._unsynced += batch
+        self._set_to_sync()
 
     def _set_to_sync(self) -> None:
         """See to it that what is committed is on disk."""
@@ -739,8 +757,12 @@ class Ledger:
             # A commit tells whether all is well.
             self.note(Entry())
 
-    async def _commit(self, entries: Sequence[Entry]) -> None:
-        """Commit entries, after what could not be written before."""
+    async def _commit(self, entries: Sequence[Entry], *, beside: bool = True) -> bool:
+        """Commit entries, after what could not be written before.
+
+        Returns whether they are on disk too, which is left undone if somebody goes on
+        beside that.
+        """
         if self._file.is_missing:
             await self._open_again()
         is_missing = self._file.is_missing
@@ -749,9 +771,11 @@ class Ledger:
         loop = asyncio.get_running_loop()
         began = loop.time()
         reading, abandoned = self._clock.reading(), self._abandoned
-        commit = partial(self._file.commit, entries, reading, late, abandoned)
+        work = self._file.commit if beside else self._file.commit_and_sync
         try:
-            errors = await self._at_length(commit)
+            errors = await self._at_length(
+                partial(work, entries, reading, late, abandoned)
+            )
         except asyncio.CancelledError:
             # Whether it was written is not known.
             self._absorb(together)
@@ -767,8 +791,9 @@ class Ledger:
         elif late is not None or self._trouble is not None or any(errors):
             self._take_stock(together, errors)
         else:
-            return
+            return not beside
         await self._keep_and_judge([err for err in errors if err is not None])
+        return False
 
     async def _at_length[R](self, work: Callable[[], R]) -> R:
         """Do blocking work on the thread that writes, however long it takes."""

@@ -43,6 +43,8 @@ INSERT INTO clock (rowid, clock, steady, wall) VALUES (1, ?, ?, ?)
 ON CONFLICT DO UPDATE
 SET clock = excluded.clock, steady = excluded.steady, wall = excluded.wall
 """
+_AT_ONCE = (64, 16, 4, 1)
+"""Rows of one statement."""
 _FIXED = frozenset({"id", "dispatch", "number", "recipient", "size"})
 """Columns of a message that never change: their indexes need not be written again."""
 
@@ -50,9 +52,9 @@ _FIXED = frozenset({"id", "dispatch", "number", "recipient", "size"})
 def write(database: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     """Write entries in their order, table by table.
 
-    The messages' dispatches too, as far as they are missing. Between two rows SQLite
-    lets the event loop run, and has to wait for its turn then: of what comes to the
-    same row, only the sum or the last state is written.
+    The messages' dispatches too, as far as they are missing. After each statement
+    SQLite has to wait for its turn beside the event loop: of what comes to the same
+    row, only the sum or the last state is written, and many rows by one statement.
     """
     messages: dict[int, Message] = {}
     dispatches: dict[int, Dispatch] = {}
@@ -112,16 +114,37 @@ def _put(
     all_rows = list(rows)
     if not all_rows:
         return
-    names = all_rows[0].keys()
-    sql = (
-        f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608 - constants
-        f"VALUES ({', '.join(f':{name}' for name in names)}) "
-        f"ON CONFLICT DO {on_conflict(names)}"
-    )
+    names = tuple(all_rows[0])
+    rule = on_conflict(names)
     try:
-        database.executemany(sql, all_rows)
+        _insert(database, table, names, rule, all_rows)
     except UnicodeEncodeError:
-        database.executemany(sql, map(_storable, all_rows))
+        _insert(database, table, names, rule, list(map(_storable, all_rows)))
+
+
+def _insert(
+    database: sqlite3.Connection,
+    table: str,
+    names: Sequence[str],
+    rule: str,
+    rows: Sequence[Row],
+) -> None:
+    """Insert rows by statements for many at once.
+
+    At the end of each statement SQLite waits for its turn beside the event loop. Their
+    sizes are few, so that none is compiled twice.
+    """
+    row = f"({', '.join('?' * len(names))})"
+    begin = 0
+    for size in _AT_ONCE:
+        while len(rows) - begin >= size:
+            some = rows[begin : begin + size]
+            database.execute(
+                f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608 - constants
+                f"VALUES {', '.join([row] * size)} ON CONFLICT DO {rule}",
+                [one[name] for one in some for name in names],
+            )
+            begin += size
 
 
 def _storable(row: Row) -> Row:

@@ -99,8 +99,8 @@ class Patience:
         self.was_spent = True
         for id_ in dispatches:
             self._waited[id_] = self._waited.pop(id_, 0) + seconds
-        for id_ in tuple(self._waited)[:-_DISPATCHES]:
-            del self._waited[id_]
+        while len(self._waited) > _DISPATCHES:
+            del self._waited[next(iter(self._waited))]
 
 
 async def is_done(future: asyncio.Future[Any], seconds: float) -> bool:
