@@ -106,7 +106,7 @@ async def test_every_entity_has_an_icon_and_a_name(
     for key in PROVIDERS:
         account = await accounts.set_up(
             key,
-            options={"channel": "push"},
+            options={"channel": "push", "receive": True},
             recipients={key: ["+393331234567"]},
             escalations={"Notte": []},
         )

@@ -99,6 +99,7 @@ def test_the_form_the_limits_and_the_features_are_those_of_the_provider() -> Non
         Feature.PICTURE_PUSH,
         Feature.TEST_MODE,
         Feature.GROUPS,
+        Feature.RECEIVE,
     }
 
 
