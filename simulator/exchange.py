@@ -22,7 +22,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request; `tail` is the value of {id} in the endpoint's path."""
+    """One request; `tail` is the value of {id} in the endpoint's path.
+
+    `client_port` is that of the connection on which it came.
+    """
 
     method: str
     path: str
@@ -33,6 +36,7 @@ class Call:
     fields: Mapping[str, Json]
     files: Mapping[str, Upload] = field(default_factory=dict)
     tail: str = ""
+    client_port: int = 0
 
     def text(self, name: str) -> str:
         """Return a string or a number as text; "" for anything else."""

@@ -137,7 +137,14 @@ async def _read(request: web.Request, provider: str, path: str, tail: str) -> Ca
         fields=plain if request.method == "GET" else fields,
         files=files,
         tail=tail,
+        client_port=_client_port(request),
     )
+
+
+def _client_port(request: web.Request) -> int:
+    """Return the client's port, 0 if the connection is gone."""
+    peer = None if request.transport is None else request.get_extra_info("peername")
+    return 0 if peer is None else peer[1]
 
 
 def _handle(call: Call, endpoints: Mapping[str, Endpoint], api: Api) -> Answer:

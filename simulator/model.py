@@ -124,7 +124,8 @@ class Request:
 
     `path` is without the provider's prefix; `fields` is the query of a GET, else
     the decoded body. `status` is None if nothing was answered (a hang, a cut).
-    `answer` keeps the first 64 KiB of the body.
+    `answer` keeps the first 64 KiB of the body. `client_port` is that of the connection
+    on which it came.
     """
 
     number: int
@@ -141,6 +142,7 @@ class Request:
     fault: str | None = None
     status: int | None = None
     answer: bytes = b""
+    client_port: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

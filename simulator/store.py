@@ -302,6 +302,7 @@ class Store:
             fields=call.fields,
             redirected=redirected,
             fault=fault,
+            client_port=call.client_port,
         )
         self._request_bytes += len(call.body)
         self._trim_requests()

@@ -1,14 +1,8 @@
 """The account of a config entry is made of its data and options."""
 
-from homeassistant.core import HomeAssistant
 import pytest
-from yarl import URL
 
-from custom_components.sms_italia.account_setup import (
-    async_get_session,
-    create_client,
-    read_settings,
-)
+from custom_components.sms_italia.account_setup import read_settings
 from custom_components.sms_italia.providers import PROVIDERS
 
 
@@ -33,18 +27,3 @@ def test_a_client_gets_its_fields_and_its_own_options(
 
     assert read_settings(PROVIDERS[key], data, options) == {**settings, **expected}
     assert read_settings(PROVIDERS[key], data, {}) == settings
-
-
-async def test_a_cookie_of_a_provider_is_never_kept(hass: HomeAssistant) -> None:
-    """A server that trusts its session would take any password then."""
-    session = async_get_session(hass)
-    address = URL("https://provider.example/")
-
-    session.cookie_jar.update_cookies({"PHPSESSID": "of-the-first"}, address)
-
-    assert not session.cookie_jar.filter_cookies(address)
-    for key, provider in PROVIDERS.items():
-        settings = {field.key: "123" for field in provider.fields}
-        data = {"provider": key, **settings, "url": str(address)}
-        # What the clients use is private to them.
-        assert create_client(hass, provider, data, {})._session is session  # noqa: SLF001

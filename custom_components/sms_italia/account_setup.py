@@ -1,17 +1,13 @@
 """Makes the account of a config entry out of its data, options and recipients."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 import json
 from typing import Any
 import unicodedata
 
-import aiohttp
-from homeassistant.const import EVENT_HOMEASSISTANT_CLOSE
-from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
-from homeassistant.util.hass_dict import HassKey
 
 from .const import (
     CONF_ALLOWED_COUNTRIES,
@@ -32,6 +28,7 @@ from .const import (
     DOMAIN,
     SUBENTRY_TYPE_RECIPIENT,
 )
+from .http_session import async_get_session
 from .messaging import (
     Account,
     AccountOptions,
@@ -54,8 +51,6 @@ from .runtime import SmsItaliaConfigEntry
 from .webhook import DeliveryWebhook
 
 _DEFAULT_COUNTRY = "IT"
-
-_SESSION: HassKey[aiohttp.ClientSession] = HassKey(f"{DOMAIN}_session")
 
 _REPEAT_MARKER = "repeat_marker"
 """The one option of a provider that the messaging layer carries out."""
@@ -104,31 +99,6 @@ def create_client(
     """Return a client for the data and options of a config entry."""
     settings = read_settings(provider, data, options)
     return provider.create(async_get_session(hass), settings, DEFAULT_TIMEOUTS)
-
-
-@callback
-def async_get_session(hass: HomeAssistant) -> aiohttp.ClientSession:
-    """Return the session of all requests to providers, which keeps no cookie.
-
-    Otherwise a server that trusts its session would take one account for another, and
-    a wrong password for a right one. It lasts as long as Home Assistant: what is on the
-    wire when an account is reloaded still gets its answer.
-    """
-    if (session := hass.data.get(_SESSION)) is None:
-        session = hass.data[_SESSION] = async_create_clientsession(
-            hass, auto_cleanup=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
-        hass.bus.async_listen_once(EVENT_HOMEASSISTANT_CLOSE, _detach(session))
-    return session
-
-
-def _detach(session: aiohttp.ClientSession) -> Callable[[Event], None]:
-    @callback
-    def detach(_event: Event) -> None:
-        # The connector belongs to Home Assistant.
-        session.detach()
-
-    return detach
 
 
 def default_country(hass: HomeAssistant) -> str:

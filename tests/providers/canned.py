@@ -16,7 +16,10 @@ from custom_components.sms_italia.providers.decoding import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A request that came; `query` is decoded, `raw_query` is as it came."""
+    """A request that came; `query` is decoded, `raw_query` is as it came.
+
+    `client_port` is that of its connection.
+    """
 
     method: str
     path: str
@@ -24,6 +27,7 @@ class Seen:
     raw_query: str
     headers: Mapping[str, str]
     body: str
+    client_port: int = 0
 
     @property
     def form(self) -> Mapping[str, str]:
@@ -48,6 +52,7 @@ class _Answer:
 
 async def seen_of(request: web.Request) -> Seen:
     """Return a request as tests look at it."""
+    peer = request.get_extra_info("peername")
     return Seen(
         method=request.method,
         path=request.path,
@@ -55,6 +60,7 @@ async def seen_of(request: web.Request) -> Seen:
         raw_query=request.rel_url.raw_query_string,
         headers=request.headers,
         body=(await request.read()).decode("utf-8", "replace"),
+        client_port=0 if peer is None else peer[1],
     )
 
 

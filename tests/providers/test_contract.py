@@ -81,6 +81,23 @@ async def test_right_credentials_are_proved_without_a_message(
 
 
 @every_provider
+async def test_messages_of_a_burst_share_a_connection_unless_they_go_by_get(
+    key: str, simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    """On a kept connection, aiohttp would send a GET again by itself."""
+    client = client_of(simulator, key, session)
+
+    for text in ("uno", "due", "tre"):
+        await client.send(submission(text=text))
+
+    sent = [
+        one for one in simulator.requests.of(key) if one.operation is Operation.SEND
+    ]
+    connections = {one.client_port for one in sent}
+    assert len(connections) == (3 if sent[0].method == "GET" else 1)
+
+
+@every_provider
 async def test_renewed_credentials_are_still_the_same_customers(
     key: str, simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:

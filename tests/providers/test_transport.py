@@ -137,16 +137,29 @@ async def test_no_error_tells_the_query(session: aiohttp.ClientSession) -> None:
         assert error.__suppress_context__
 
 
-async def test_no_connection_is_kept_for_the_next_message(
-    canned: Canned, session: aiohttp.ClientSession
+@pytest.mark.usefixtures("socket_enabled")
+async def test_a_message_cut_on_a_kept_connection_is_a_doubt_and_went_out_once(
+    session: aiohttp.ClientSession,
 ) -> None:
-    canned.answer(b"OK")
+    """The server closes what it kept just as the next message arrives."""
+    bodies: list[bytes] = []
 
-    await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for reply in (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", b""):
+            await reader.readuntil(b"\r\n\r\n")
+            bodies.append(await reader.readexactly(5))
+            writer.write(reply)
+            await writer.drain()
+        writer.close()
 
-    assert canned.seen[0].headers["Connection"] == "close"
-    assert session.connector is not None
-    assert not session.connector._conns  # noqa: SLF001 - the pool has no other window
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        await exchange(session, "POST", url, timeouts=TIMEOUTS, data={"id": "10"})
+        with pytest.raises(OutcomeUnknownError):
+            await exchange(session, "POST", url, timeouts=TIMEOUTS, data={"id": "20"})
+
+    assert bodies == [b"id=10", b"id=20"]
 
 
 async def test_a_server_that_never_answers_is_a_doubt_after_the_timeout(

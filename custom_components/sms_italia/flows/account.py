@@ -19,8 +19,8 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from ..account_setup import async_get_session
 from ..const import SECTION_ADVANCED
+from ..http_session import async_get_session
 from ..providers import (
     DEFAULT_TIMEOUTS,
     Cause,

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
 from .decoding import Json, decode_json, decode_text
@@ -143,6 +144,9 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
 ) -> Answer:
     """Send one request and read the answer up to `max_bytes`.
 
+    A connection on which a POST was answered is kept for the next request, as long as
+    the session keeps it; a GET closes its own.
+
     The fields of `data` go as a form, with an `upload` as a multipart one. `find_id`
     returns the ID of a message in what arrived of an answer that broke off or is too
     long. Of a longer answer than `max_bytes` the beginning is returned if the status is
@@ -156,6 +160,7 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     query.
     """
     url, all_headers, body = _prepare(
+        method,
         url,
         headers or {},
         params=params,
@@ -210,6 +215,7 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
 
 
 def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
+    method: str,
     url: URL,
     headers: Mapping[str, str],
     *,
@@ -226,10 +232,11 @@ def _prepare(  # noqa: PLR0913 - the parts of an HTTP request
     # Only credentials stand in our headers: one that is not printable was mistyped.
     if not all(value.isprintable() for value in headers.values()):
         raise NotAcceptedError(ErrorKind.AUTH, detail="unprintable_credential")
-    # A connection left open may be closed by the server just as the next message
-    # goes out on it, which would leave that message uncertain.
     # Of a packed answer, aiohttp would not see that it was cut.
-    all_headers = {**headers, "Connection": "close", "Accept-Encoding": "identity"}
+    all_headers = {**headers, "Accept-Encoding": "identity"}
+    if method == hdrs.METH_GET:
+        # Where messages are sent by GET, none finds a connection that was kept.
+        all_headers["Connection"] = "close"
     body = None
     try:
         if params is not None:
