@@ -9,6 +9,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import mock_component
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
@@ -81,6 +82,8 @@ async def logbook(
 ) -> Logbook:
     """Return the logbook."""
     await hass.config.async_update(language=language)
+    # The pages of the frontend are not among what tests need.
+    mock_component(hass, "frontend")
     for component in ("http", "history", "logbook"):
         assert await async_setup_component(hass, component, {})
     await hass.async_block_till_done()
