@@ -86,6 +86,7 @@ async def logbook(
     mock_component(hass, "frontend")
     for component in ("http", "history", "logbook"):
         assert await async_setup_component(hass, component, {})
+    hass.config.components.remove("frontend")
     await hass.async_block_till_done()
     return Logbook(hass, hass_ws_client)
 
