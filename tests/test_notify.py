@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components.sms_italia.const import CONF_RETRY_FOR, DOMAIN
 from custom_components.sms_italia.providers import PROVIDERS
-from simulator import Fault, Simulator
+from simulator import Fault, Operation, Simulator
 
 from .accounts import Accounts, appearance, arrived
 from .states import notify
@@ -20,6 +20,7 @@ from .states import notify
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
 CARLA = "+393201112223"
+LANDLINE = "+390511234"
 RECIPIENTS = {"Anna": [ANNA], "Bruno Bianchi": [BRUNO, CARLA]}
 
 EACH_PROVIDER = pytest.mark.parametrize("key", PROVIDERS)
@@ -146,3 +147,37 @@ async def test_a_recipient_is_there_although_the_provider_is_not(
     state = hass.states.get("notify.anna")
     assert state is not None
     assert state.state == STATE_UNKNOWN
+
+
+@EACH_PROVIDER
+async def test_ten_recipients_in_one_action_are_as_few_requests_as_the_provider_takes(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
+) -> None:
+    """Each entity has its own answer: that of a number that is dropped is a refusal."""
+    good = {f"Persona {index}": f"+39333000000{index}" for index in range(9)}
+    recipients = {name: [number] for name, number in good.items()}
+    await accounts.set_up(key, recipients={**recipients, "Fisso": [LANDLINE]})
+    before = len(simulator.requests.of(key))
+
+    with pytest.raises(HomeAssistantError):
+        await notify(
+            hass,
+            "send_message",
+            entity_id=hass.states.async_entity_ids("notify"),
+            message="Evacuare l'edificio",
+        )
+
+    requests = simulator.requests.of(key)[before:]
+    sent = [one for one in requests if one.operation is Operation.SEND]
+    takes = PROVIDERS[key].capabilities.recipients_per_submission
+    assert len(sent) == (1 if takes > 1 else 10)
+    assert sorted(to for to, _ in arrived(simulator)) == sorted(good.values())
+    statuses = {
+        name: hass.states.get(
+            f"sensor.{name.lower().replace(' ', '_')}_last_delivery_status"
+        )
+        for name in (*good, "Fisso")
+    }
+    assert {
+        name: state.state for name, state in statuses.items() if state is not None
+    } == {**dict.fromkeys(good, "queued"), "Fisso": "failed"}

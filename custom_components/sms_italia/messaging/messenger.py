@@ -244,6 +244,8 @@ class Messenger:
         messages = self._create(request, account, sizes)
         if account.options.bundle_after:
             messages = self._storm.hold(account, messages)
+        if request.repeats is None:
+            messages = self._outbox.join(messages)
         with self._open.watch(messages) as latest:
             self._open.add(messages)
             if request.repeats is not None:
@@ -251,18 +253,18 @@ class Messenger:
                 # would let it be sent a third time.
                 await self._open.record(messages)
             # Not awaited itself: a caller that is cancelled must not take it along.
-            task = self._outbox.deliver(messages)
+            turn = self._outbox.deliver(messages)
             left = answer_by - asyncio.get_running_loop().time()
             try:
-                await asyncio.wait([task], timeout=max(left, 0))
+                await asyncio.wait([turn], timeout=max(left, 0))
             except asyncio.CancelledError:
                 self.undelivered.answered(latest.values())
                 raise
-            if task.cancelled() or not task.done():
+            if turn.cancelled() or not turn.done():
                 # It waits for its turn, or everything stops: it is sent in any case.
                 await self._open.record(messages)
             else:
-                task.result()
+                turn.result()
             return tuple(latest.values())
 
     def _create(

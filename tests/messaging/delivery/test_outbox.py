@@ -3,19 +3,30 @@
 import asyncio
 from contextlib import closing
 from dataclasses import replace
+from itertools import batched
 import sqlite3
+from typing import Any
 
+from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.sms_italia.messaging import Message, Stage
-from custom_components.sms_italia.providers import ErrorKind, Status
+from custom_components.sms_italia.messaging import (
+    Message,
+    Refusal,
+    RequestRefusedError,
+    Stage,
+)
+from custom_components.sms_italia.providers import ErrorKind, Mode, Status
 
 from ..fake import MANY, ONE, PLAIN, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Line
 from ..helpers import (
     NUMBER,
     OTHER,
     STILL,
+    TEXT,
+    THIRD,
     Harness,
+    a_request,
     copy_as_after_a_crash,
     numbers,
     until,
@@ -172,7 +183,10 @@ async def fill_the_slots(harness: Harness) -> tuple[Line, list[asyncio.Task[Mess
     line = Line()
     line.hold_answers()
     await harness.attach(REFERENCE, name="hung", line=line)
-    sends = [asyncio.create_task(harness.one("hung", to)) for to in numbers(33)]
+    sends = [
+        asyncio.create_task(harness.one("hung", to, f"{TEXT} {to}"))
+        for to in numbers(33)
+    ]
     await until(lambda: harness.requests("hung") == 32)
     return line, sends
 
@@ -522,3 +536,132 @@ async def test_a_provider_that_cannot_be_reached_gets_it_when_it_can(
     await harness.until_kept(message, stage=Stage.ACCEPTED)
     (arrived,) = harness.accepted(KEY)
     assert arrived.send_at is not None
+
+
+async def test_calls_of_one_turn_with_the_same_text_are_one_request(
+    harness: Harness,
+) -> None:
+    await harness.attach(KEY)
+    sent = await asyncio.gather(*(harness.one(KEY, one) for one in numbers(10)))
+    assert harness.requests(KEY) == 1
+    assert [one.number for one in sent] == numbers(10)
+    assert {one.stage for one in sent} == {Stage.ACCEPTED}
+    assert [one.number for one in await harness.found()] == numbers(10)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"text": "un altro testo"},
+        {"sender": "Altro"},
+        {"send_at": 4_000_000_000.0},
+        {"mode": Mode.TEST},
+        {"reference": "mio"},
+    ],
+    ids=lambda fields: str(next(iter(fields))),
+)
+async def test_calls_with_other_wishes_have_requests_of_their_own(
+    harness: Harness, others: dict[str, Any]
+) -> None:
+    await harness.attach(REFERENCE)
+    await asyncio.gather(
+        harness.send(REFERENCE, NUMBER), harness.send(REFERENCE, OTHER, **others)
+    )
+    assert harness.requests(REFERENCE) == 2
+
+
+async def test_calls_of_other_users_have_requests_of_their_own(
+    harness: Harness,
+) -> None:
+    """What is one's own can be cancelled and seen by its user."""
+    await harness.attach(KEY)
+    await asyncio.gather(
+        *(
+            harness.messenger.send(replace(a_request(KEY, number), user=user))
+            for number, user in ((NUMBER, None), (OTHER, "anna"))
+        )
+    )
+    assert harness.requests(KEY) == 2
+
+
+async def test_a_provider_that_takes_one_number_gets_a_request_for_each(
+    harness: Harness,
+) -> None:
+    await harness.attach(ONE)
+    await asyncio.gather(*(harness.one(ONE, one) for one in numbers(10)))
+    assert harness.requests(ONE) == 10
+
+
+async def test_no_more_go_together_than_the_provider_takes(harness: Harness) -> None:
+    await harness.attach(KEY, daily_limit=0)
+    await asyncio.gather(
+        *(harness.send(KEY, *some) for some in batched(numbers(250), 10, strict=True))
+    )
+    assert harness.requests(KEY) == 3
+    assert len(harness.accepted(KEY)) == 250
+
+
+async def test_a_refused_number_is_that_of_its_own_caller(harness: Harness) -> None:
+    await harness.attach(REFERENCE)
+    harness.client(REFERENCE).blocked.add(OTHER)
+    good, bad, third = await asyncio.gather(
+        *(harness.one(REFERENCE, one) for one in (NUMBER, OTHER, THIRD))
+    )
+    assert (good.status, bad.status, third.status) == (
+        Status.QUEUED,
+        Status.FAILED,
+        Status.QUEUED,
+    )
+    assert bad.error is ErrorKind.RECIPIENT
+
+
+async def test_a_full_daily_limit_refuses_only_the_calls_that_exceed_it(
+    harness: Harness,
+) -> None:
+    await harness.attach(KEY, daily_limit=4)
+    results = await asyncio.gather(
+        *(harness.one(KEY, one) for one in numbers(6)), return_exceptions=True
+    )
+    refused = [one for one in results if isinstance(one, RequestRefusedError)]
+    assert [one.reason for one in refused] == [Refusal.DAILY_LIMIT] * 2
+    assert len(harness.accepted(KEY)) == 4
+    assert harness.requests(KEY) == 1
+
+
+async def test_a_caller_that_is_cancelled_takes_nobody_along(harness: Harness) -> None:
+    await harness.attach(KEY)
+    calls = [asyncio.create_task(harness.one(KEY, one)) for one in numbers(3)]
+    await asyncio.sleep(0)
+    calls[0].cancel()
+    await asyncio.wait(calls)
+    await until(lambda: len(harness.accepted(KEY)) == 3)
+    assert calls[0].cancelled()
+    assert harness.requests(KEY) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    calls=st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(numbers(4)), min_size=1, max_size=3, unique=True),
+            st.sampled_from("xy"),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_calls_of_one_turn_arrive_once_each_and_in_order_at_every_number(
+    tmp_path_factory: pytest.TempPathFactory, calls: list[tuple[list[str], str]]
+) -> None:
+    async def send_all() -> list[tuple[str, str]]:
+        harness = Harness.build(tmp_path_factory.mktemp("ledger"))
+        await harness.attach(KEY, bundle_after=0)
+        await asyncio.gather(*(harness.send(KEY, *to, text=text) for to, text in calls))
+        await harness.messenger.close()
+        return harness.arrived(KEY)
+
+    arrived = asyncio.run(send_all())
+
+    for number in numbers(4):
+        wanted = [text for to, text in calls if number in to]
+        assert [text for to, text in arrived if to == number] == wanted

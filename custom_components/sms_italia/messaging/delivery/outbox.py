@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 
 from ..alarm import Alarm
 from ..health import Admission
-from ..model import Message, Stage
+from ..model import Dispatch, Message, Stage
 from ..state import Change
 from ..state.transitions import expired
 from .context import DeliveryContext, Pending
@@ -17,12 +19,44 @@ _AT_ONCE = frozenset({Admission.SEND})
 _NOW = _AT_ONCE | {Admission.PROBE}
 
 
+@dataclass(slots=True)
+class _Gathered:
+    """New messages of one turn of the event loop that leave together.
+
+    `end` is done when their turn is over.
+    """
+
+    dispatch: Dispatch
+    room: int
+    end: asyncio.Future[None]
+    messages: list[Message] = field(default_factory=list)
+
+    def takes(self, messages: Sequence[Message]) -> bool:
+        """Return whether new messages say the same, to other numbers."""
+        dispatch, other = self.dispatch, messages[0].dispatch
+        numbers = {one.number for one in self.messages}
+        return (
+            dispatch.text == other.text
+            and _wishes(dispatch) == _wishes(other)
+            and len(self.messages) + len(messages) <= self.room
+            and numbers.isdisjoint(one.number for one in messages)
+        )
+
+
+def _wishes(dispatch: Dispatch) -> Dispatch:
+    """Return a dispatch without what differs when the same is asked for again."""
+    return replace(dispatch, id=0, created=0, due=0, expires=0)
+
+
 class Outbox:
     """Delivers new messages, tries waiting ones again, and lets them expire on time.
 
     A waiting message is tried at its own moment, and when an account of its route is
     healthy again. Each goes its own way: nobody waits for another one's attempt, but
     for the order in the queue of an account (`Turns`).
+
+    Calls that ask for the same in the same turn of the event loop, such as one action
+    for several recipients, make one dispatch where the provider takes many numbers.
     """
 
     def __init__(self, context: DeliveryContext) -> None:
@@ -32,10 +66,63 @@ class Outbox:
         self._open = context.open_messages
         self._clock = context.clock
         self._alarm = Alarm(context.clock, self._ring)
+        self._gathered: dict[str, _Gathered] = {}
         context.open_messages.subscribe(self._on_waiting, Stage.WAITING)
         context.health.subscribe(self._on_health)
 
-    def deliver(self, messages: Sequence[Message]) -> asyncio.Task[None]:
+    def join(self, messages: list[Message]) -> list[Message]:
+        """Return new messages of a dispatch, in that of others that say the same.
+
+        They are to be added to the open messages and delivered at once.
+        """
+        gathered = self._gathered.get(messages[0].dispatch.account)
+        if gathered is None or not gathered.takes(messages):
+            return messages
+        return [replace(one, dispatch=gathered.dispatch) for one in messages]
+
+    def deliver(self, messages: Sequence[Message]) -> asyncio.Future[None]:
+        """Send new messages of a dispatch; return what is done when their turn is over.
+
+        What can be joined leaves at the end of this turn of the event loop, or before
+        the next message of the account that is not joined with it.
+        """
+        dispatch = messages[0].dispatch
+        gathered = self._gathered.get(dispatch.account)
+        if gathered is None or gathered.dispatch.id != dispatch.id:
+            if gathered is not None:
+                self._leave(gathered)
+            room = self._room(dispatch)
+            if room == 1:
+                return self._deliver(messages)
+            loop = asyncio.get_running_loop()
+            gathered = _Gathered(dispatch, room, loop.create_future())
+            self._gathered[dispatch.account] = gathered
+            loop.call_soon(self._leave, gathered)
+        gathered.messages += messages
+        return gathered.end
+
+    def _room(self, dispatch: Dispatch) -> int:
+        """Return how many messages may leave together with those of a dispatch.
+
+        What has a name of its own, or belongs to an escalation, leaves alone.
+        """
+        options = dispatch.options
+        account = self._accounts.get(dispatch.account)
+        is_alone = options.groups or options.reference or dispatch.run is not None
+        if account is None or is_alone:
+            return 1
+        return account.provider.capabilities.recipients_per_submission
+
+    def _leave(self, gathered: _Gathered) -> None:
+        """Deliver what was gathered, once."""
+        account_id = gathered.dispatch.account
+        if self._gathered.get(account_id) is not gathered:
+            return
+        del self._gathered[account_id]
+        task = self._deliver(gathered.messages)
+        task.add_done_callback(partial(_pass_on, gathered.end))
+
+    def _deliver(self, messages: Sequence[Message]) -> asyncio.Task[None]:
         """Send new messages of a dispatch; return the task that ends with their turn.
 
         What is held, or waits for its account, is recorded.
@@ -194,3 +281,13 @@ class Outbox:
         ]
         if moments:
             self._alarm.set(min(moments))
+
+
+def _pass_on(end: asyncio.Future[None], task: asyncio.Task[None]) -> None:
+    """End with a task as it ended; its error is that of each caller who waits."""
+    if task.cancelled():
+        end.cancel()
+    elif (error := task.exception()) is not None:
+        end.set_exception(error)
+    else:
+        end.set_result(None)

@@ -149,7 +149,8 @@ class OpenMessages:
         dispatch = messages[0].dispatch
         for message in messages:
             self._enter(message)
-        self._unrecorded[dispatch.id] = {one.id: one for one in messages}
+        unrecorded = self._unrecorded.setdefault(dispatch.id, {})
+        unrecorded.update((one.id, one) for one in messages)
         self._events.publish_with_next(
             MessagesChanged(
                 account=dispatch.account,
@@ -228,17 +229,18 @@ class OpenMessages:
 
     @contextmanager
     def watch(self, messages: Sequence[Message]) -> Iterator[Mapping[int, Message]]:
-        """Keep the latest of a dispatch's messages by ID, closed ones too."""
-        dispatch_id = messages[0].dispatch.id
-        self._watched[dispatch_id] = {message.id: message for message in messages}
+        """Keep the latest of new messages by ID, closed ones too."""
+        latest = {message.id: message for message in messages}
+        self._watched |= dict.fromkeys(latest, latest)
         try:
-            yield self._watched[dispatch_id]
+            yield latest
         finally:
-            del self._watched[dispatch_id]
+            for message_id in latest:
+                del self._watched[message_id]
 
     def is_watched(self, message: Message) -> bool:
-        """Return whether a caller waits for what its dispatch leads to."""
-        return message.dispatch.id in self._watched
+        """Return whether a caller waits for what becomes of a message."""
+        return message.id in self._watched
 
     def _put(
         self,
@@ -332,7 +334,7 @@ class OpenMessages:
 
     def _enter(self, message: Message) -> None:
         """Add a message to the indexes that its stage calls for."""
-        if (watched := self._watched.get(message.dispatch.id)) is not None:
+        if (watched := self._watched.get(message.id)) is not None:
             watched[message.id] = message
         match message.stage:
             case Stage.CLOSED:
