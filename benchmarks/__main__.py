@@ -15,8 +15,9 @@ import aiohttp
 from custom_components.sms_italia.providers import PROVIDERS
 from script.home_assistant.waiting import HomeAssistantError
 from simulator import Simulator
+from simulator.tls import certify
 
-from . import alerts, crowds, delivery, history, page, starting
+from . import alerts, crowds, delivery, history, page, slow_disk, starting
 from .alerts import Amounts
 from .figures import Chapter
 from .instance import MeasuredInstance
@@ -60,11 +61,14 @@ def main() -> int:
 
 async def _run(place: Path, *, short: bool) -> int:
     """Measure; return 0 unless a ratio is far from its goal."""
+    certificate = await asyncio.to_thread(certify, place, ["127.0.0.1"])
     async with (
-        Simulator() as simulator,
+        Simulator(certificate=certificate) as simulator,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as session,
     ):
-        instance = await MeasuredInstance.build(place / "instance", session, simulator)
+        instance = await MeasuredInstance.build(
+            place / "instance", session, simulator, certificate
+        )
         try:
             if short:
                 return await _check(instance)
@@ -100,6 +104,10 @@ async def _measure_all(
 
     progress("alerts")
     chapters = await alerts.measure(instance, _FULL)
+    chapters.append(await alerts.measure_kept(instance, _FULL.alone))
+    progress("a slow disk")
+    slow = await slow_disk.environment(place)
+    chapters.append(await alerts.measure_slow_disk(instance, slow, _FULL.alone))
     progress("many numbers in one call")
     chapters.append(await crowds.measure(instance, simulator, _CROWDS))
     progress("a long history")

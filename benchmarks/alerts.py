@@ -2,26 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from script.home_assistant.loop_meter import SlowCallback
 from script.home_assistant.process import Process
 
-from .contenders import OURS, Contender
+from .contenders import RECIPIENTS, Contender
 from .figures import Chapter, Direction, Goal, Table, medians, ms, times
-from .instance import MeasuredInstance
+from .instance import Connections, MeasuredInstance
+from .slow_disk import SYNC
 
 _NAMES: Mapping[Contender, str] = {
-    Contender.BARE: "A bare aiohttp call",
-    Contender.BARE_NEW_CONNECTION: "A bare aiohttp call over a new connection",
-    Contender.OUR_CLIENT: "Our client alone, 32 requests at a time",
-    Contender.CAREFUL: "The same between two notes on disk (the least for us)",
+    Contender.CAREFUL: "The least for us",
     Contender.REST_COMMAND: "`rest_command`",
     Contender.REST_NOTIFY: "`notify` of the `rest` integration",
-    Contender.IDLE_ENTITY: "`notify.send_message` to an entity that does nothing",
     Contender.OUR_ACTION: "**`sms_italia.send_sms`**",
     Contender.OUR_ENTITY: "**`notify.send_message` to a recipient of ours**",
 }
 """From the least to the most work, ours last."""
+
+_ONE_TEXT = "**`sms_italia.send_sms`**, all with one text"
+
+_OURS = (Contender.OUR_ACTION, Contender.OUR_ENTITY)
+_PEER = Contender.REST_COMMAND
 
 _LONGEST_HOLD = 0.02
 _WARM = 20
@@ -29,18 +32,28 @@ _WARM = 20
 _ONE_BY_ONE = """\
 Contenders take turns in one process and send the same request. The first time is from
 the call of the action until the provider has the whole request, the second until the
-caller has its answer. Medians; the ratios are to `rest_command`.
+caller has its answer. Medians; the ratios are to `rest_command`. Alerts are rare, so
+each finds no connection that is open, and begins with a handshake.
 
 The least for us is measured as well: what a sender must do that may neither lose nor
-repeat a text. It writes down that it will send, waits until a power cut cannot undo
-that, sends by our client (a connection of its own for each request, which is bounded,
-never redirected and never repeated), and notes the outcome.
+repeat a text. It writes down that it will send, so that a kill of the process cannot
+undo that, sends by our client while the disk is synced, and notes the outcome.
+"""
+
+_KEPT = """\
+The same over a connection that is open, as when the alert before was less than a second
+ago.
 """
 
 _AT_ONCE = """\
 That many calls of the action at the same time, each to another number: the medians of
 several rounds in turns; then, in a separate round, the longest time for which one
-callback held the event loop.
+callback held the event loop. Where all have one text, the provider gets one request.
+"""
+
+_SLOW = f"""\
+Each sync of the disk takes {ms(SYNC)} longer, as on the SD card of a small computer.
+The ratio is to the same on the disk as it is.
 """
 
 
@@ -54,57 +67,96 @@ class Amounts:
 
 
 async def measure(instance: MeasuredInstance, amounts: Amounts) -> list[Chapter]:
-    """Measure both."""
+    """Measure one alert, many at the same time, and one for several recipients."""
     return [
         await _one_by_one(instance, amounts.alone),
         await _at_once(instance, amounts),
+        await _to_recipients(instance, amounts.alone),
     ]
 
 
-async def _one_by_one(instance: MeasuredInstance, count: int) -> Chapter:
-    async with instance.run_with_empty_ledger():
-        sent = await instance.one_by_one(list(_NAMES), count)
-    arrived = medians(
-        list(_NAMES),
-        lambda contender: [
-            one.arrived
-            for one in sent
-            if one.contender is contender and one.arrived is not None
+async def measure_kept(instance: MeasuredInstance, count: int) -> Chapter:
+    """Measure one alert over a connection that is open."""
+    arrived, took = await _medians(
+        instance, list(_NAMES), count, connections=Connections.KEPT
+    )
+    return Chapter(
+        title="One alert over an open connection",
+        text=_KEPT,
+        tables=[_times_table(arrived, took)],
+    )
+
+
+async def measure_slow_disk(
+    instance: MeasuredInstance, slow: Mapping[str, str], count: int
+) -> Chapter:
+    """Measure one alert of ours on a disk that `slow`, an environment, slows down."""
+    _, fast = await _medians(instance, _OURS, count)
+    usual = instance.environment
+    instance.environment = {**usual, **slow}
+    try:
+        _, took = await _medians(instance, _OURS, count)
+    finally:
+        instance.environment = usual
+    return Chapter(
+        title="One alert on a slow disk",
+        text=_SLOW,
+        tables=[
+            Table(
+                columns=["", "Answer", "On a slow disk", ""],
+                rows=[
+                    [
+                        _NAMES[one],
+                        ms(fast[one]),
+                        ms(took[one]),
+                        times(took[one] / fast[one]),
+                    ]
+                    for one in _OURS
+                ],
+            )
+        ],
+        goals=[
+            Goal(
+                name=f"{_NAMES[one]}: answer on a slow disk, to a fast one",
+                value=took[one] / fast[one],
+                direction=Direction.AT_MOST,
+                target=1.2,
+            )
+            for one in _OURS
         ],
     )
-    took = medians(
-        list(_NAMES),
-        lambda contender: [one.took for one in sent if one.contender is contender],
+
+
+async def _medians(
+    instance: MeasuredInstance,
+    contenders: Sequence[Contender],
+    count: int,
+    *,
+    connections: Connections = Connections.NEW,
+) -> tuple[Mapping[Contender, float], Mapping[Contender, float]]:
+    """Return when texts arrived and how long they took, in seconds."""
+    async with instance.run_with_empty_ledger():
+        sent = await instance.one_by_one(contenders, count, connections=connections)
+    return (
+        medians(
+            contenders, lambda one: [s.arrived for s in sent if s.contender is one]
+        ),
+        medians(contenders, lambda one: [s.took for s in sent if s.contender is one]),
     )
+
+
+async def _one_by_one(instance: MeasuredInstance, count: int) -> Chapter:
+    arrived, took = await _medians(instance, list(_NAMES), count)
     return Chapter(
         title=f"One alert, {count} times one by one",
         text=_ONE_BY_ONE,
         tables=[_times_table(arrived, took)],
         goals=[
             goal
-            for contender in OURS
+            for contender in _OURS
             for goal in (
-                _ratio(
-                    f"{_NAMES[contender]}: request at the provider, to `rest_command`",
-                    arrived,
-                    contender,
-                    Contender.REST_COMMAND,
-                    1.25,
-                ),
-                _ratio(
-                    f"{_NAMES[contender]}: answer, to `rest_command`",
-                    took,
-                    contender,
-                    Contender.REST_COMMAND,
-                    1.25,
-                ),
-                _ratio(
-                    f"{_NAMES[contender]}: answer, to `notify` of `rest`",
-                    took,
-                    contender,
-                    Contender.REST_NOTIFY,
-                    0.5,
-                ),
+                _ratio("request at the provider", arrived, contender, 1.8),
+                _ratio("answer", took, contender, 2),
             )
         ],
     )
@@ -113,16 +165,15 @@ async def _one_by_one(instance: MeasuredInstance, count: int) -> Chapter:
 def _times_table(
     arrived: Mapping[Contender, float], took: Mapping[Contender, float]
 ) -> Table:
-    peer = Contender.REST_COMMAND
     return Table(
         columns=["", "At the provider", "", "Answer", ""],
         rows=[
             [
                 name,
-                ms(arrived[one]) if one in arrived else "",
-                times(arrived[one] / arrived[peer]) if one in arrived else "",
+                ms(arrived[one]),
+                times(arrived[one] / arrived[_PEER]),
                 ms(took[one]),
-                times(took[one] / took[peer]),
+                times(took[one] / took[_PEER]),
             ]
             for one, name in _NAMES.items()
         ],
@@ -130,29 +181,26 @@ def _times_table(
 
 
 def _ratio(
-    name: str,
-    seconds: Mapping[Contender, float],
-    contender: Contender,
-    peer: Contender,
-    target: float,
+    what: str, seconds: Mapping[Contender, float], contender: Contender, target: float
 ) -> Goal:
-    """Return the goal for a time, as a ratio to that of a peer."""
+    """Return the goal for a time, as a ratio to that of `rest_command`."""
     return Goal(
-        name=name,
-        value=seconds[contender] / seconds[peer],
+        name=f"{_NAMES[contender]}: {what}, to {_NAMES[_PEER]}",
+        value=seconds[contender] / seconds[_PEER],
         direction=Direction.AT_MOST,
         target=target,
-        floor=seconds[Contender.CAREFUL] / seconds[peer],
+        floor=seconds[Contender.CAREFUL] / seconds[_PEER],
     )
 
 
 async def _at_once(instance: MeasuredInstance, amounts: Amounts) -> Chapter:
     count = amounts.together
-    rates: dict[Contender, list[float]] = {contender: [] for contender in _NAMES}
+    names = {**_NAMES, Contender.OUR_ACTION_ONE_TEXT: _ONE_TEXT}
+    rates: dict[Contender, list[float]] = {contender: [] for contender in names}
     # In a new process each time: after a minute it would begin to poll.
     for _ in range(amounts.rounds):
         async with instance.run_with_empty_ledger():
-            for contender in _NAMES:
+            for contender in names:
                 await _warm_up(instance, contender)
                 rates[contender].append(
                     count / await instance.at_once(contender, count)
@@ -160,10 +208,9 @@ async def _at_once(instance: MeasuredInstance, amounts: Amounts) -> Chapter:
     async with instance.run_with_empty_ledger() as process:
         held = {
             contender: await _held(instance, process, contender, count)
-            for contender in _NAMES
+            for contender in names
         }
-    rate = medians(list(_NAMES), lambda contender: rates[contender])
-    peer = Contender.REST_COMMAND
+    rate = medians(list(names), lambda contender: rates[contender])
     return Chapter(
         title=f"{count} alerts at once",
         text=_AT_ONCE,
@@ -174,37 +221,78 @@ async def _at_once(instance: MeasuredInstance, amounts: Amounts) -> Chapter:
                     [
                         name,
                         f"{rate[one]:.0f}",
-                        times(rate[one] / rate[peer]),
+                        times(rate[one] / rate[_PEER]),
                         ms(held[one]),
                     ]
-                    for one, name in _NAMES.items()
+                    for one, name in names.items()
+                ],
+            )
+        ],
+        goals=[*_rate_goals(names, rate), *_holding_goals(names, held)],
+    )
+
+
+def _rate_goals(
+    names: Mapping[Contender, str], rate: Mapping[Contender, float]
+) -> list[Goal]:
+    """Return the goals for alerts a second, as ratios to those of peers."""
+    least = rate[Contender.CAREFUL]
+    wanted = [
+        *((one, _PEER, 0.8, least) for one in _OURS),
+        *((one, Contender.REST_NOTIFY, 4, least) for one in _OURS),
+        (Contender.OUR_ACTION_ONE_TEXT, _PEER, 3, None),
+        (Contender.OUR_ACTION_ONE_TEXT, Contender.REST_NOTIFY, 8, None),
+    ]
+    return [
+        Goal(
+            name=f"{names[one]}: rate, to {names[peer]}",
+            value=rate[one] / rate[peer],
+            direction=Direction.AT_LEAST,
+            target=target,
+            floor=None if bound is None else bound / rate[peer],
+        )
+        for one, peer, target, bound in wanted
+    ]
+
+
+def _holding_goals(
+    names: Mapping[Contender, str], held: Mapping[Contender, float]
+) -> list[Goal]:
+    """Return the goals for the longest that the event loop was held."""
+    return [
+        Goal(
+            name=f"{names[one]}: event loop held",
+            value=held[one] * 1000,
+            direction=Direction.AT_MOST,
+            target=_LONGEST_HOLD * 1000,
+            unit="ms",
+        )
+        for one in (*_OURS, Contender.OUR_ACTION_ONE_TEXT)
+    ]
+
+
+async def _to_recipients(instance: MeasuredInstance, count: int) -> Chapter:
+    async with instance.run_with_empty_ledger():
+        answer = await instance.to_recipients(count)
+    one, several = median(answer["one"]), median(answer["several"])
+    return Chapter(
+        title=f"One action for {RECIPIENTS} recipients",
+        text="`notify.send_message`, until its answer; each action is one request.\n",
+        tables=[
+            Table(
+                columns=["Recipients", "Answer", ""],
+                rows=[
+                    ["1", ms(one), times(1)],
+                    [f"{RECIPIENTS}", ms(several), times(several / one)],
                 ],
             )
         ],
         goals=[
-            goal
-            for contender in OURS
-            for goal in (
-                *(
-                    Goal(
-                        name=f"{_NAMES[contender]}: rate, to {_NAMES[other]}",
-                        value=rate[contender] / rate[other],
-                        direction=Direction.AT_LEAST,
-                        target=target,
-                        floor=rate[Contender.CAREFUL] / rate[other],
-                    )
-                    for other, target in (
-                        (Contender.REST_COMMAND, 0.9),
-                        (Contender.REST_NOTIFY, 8),
-                    )
-                ),
-                Goal(
-                    name=f"{_NAMES[contender]}: event loop held",
-                    value=held[contender] * 1000,
-                    direction=Direction.AT_MOST,
-                    target=_LONGEST_HOLD * 1000,
-                    unit="ms",
-                ),
+            Goal(
+                name=f"{RECIPIENTS} recipients in one action, to one",
+                value=several / one,
+                direction=Direction.AT_MOST,
+                target=1.5,
             )
         ],
     )

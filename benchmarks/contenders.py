@@ -4,25 +4,15 @@ from enum import StrEnum
 
 
 class Contender(StrEnum):
-    """A way to send a text to a provider, or to do all but that."""
+    """A way to send a text to a provider."""
 
-    BARE = "bare"
-    BARE_NEW_CONNECTION = "bare_new_connection"
-    OUR_CLIENT = "our_client"
     CAREFUL = "careful"
     REST_COMMAND = "rest_command"
     REST_NOTIFY = "rest_notify"
-    IDLE_ENTITY = "idle_entity"
     OUR_ACTION = "our_action"
     OUR_ENTITY = "our_entity"
+    OUR_ACTION_ONE_TEXT = "our_action_one_text"
 
-    @property
-    def sends(self) -> bool:
-        """Whether it sends anything to a provider."""
-        return self is not Contender.IDLE_ENTITY
-
-
-OURS = (Contender.OUR_ACTION, Contender.OUR_ENTITY)
 
 TURN = 10
 UNCOUNTED = 3
@@ -33,6 +23,9 @@ SENT_FOR_EACH_COUNTED = (TURN + UNCOUNTED) / TURN
 
 TEXT = "Porta d'ingresso aperta: {contender} {turn}"
 """What is sent: one part of GSM-7, and no two are alike."""
+
+RECIPIENTS = 10
+"""Of one action for several recipients."""
 
 
 def number(turn: int) -> str:

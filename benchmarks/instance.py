@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 import json
 from pathlib import Path
 import shutil
-from typing import Self, cast
+from typing import Self, cast, override
 
 import aiohttp
 
@@ -30,10 +31,7 @@ _MEASURED = Path(__file__).parent / "measured"
 _PEERS = """\
 webhook:
 measured:
-  url: {url}
   entry: {entry}
-  headers:
-    X-Api-Token: {token}
 rest_command:
   sms:
     url: {url}
@@ -63,32 +61,60 @@ def title(provider: str) -> str:
 class Sent:
     """A text that was sent alone, in seconds from the call of its action.
 
-    `arrived` is when the provider had the whole request, None if there is no request;
-    `took` is when the action had its answer.
+    `arrived` is when the provider had the whole request, `took` is when the action had
+    its answer.
     """
 
     contender: Contender
-    arrived: float | None
+    arrived: float
     took: float
 
 
+class Connections(StrEnum):
+    """What a provider does with a connection on which it has answered."""
+
+    NEW = "new"
+    """It closes it: each request has a new one."""
+    KEPT = "kept"
+
+
 class MeasuredInstance(LeanInstance):
-    """An instance with the actions that take measurements."""
+    """An instance with the actions that take measurements.
+
+    `environment` is what its next process has in its environment beside our own.
+    """
 
     def __init__(
-        self, folder: Path, session: aiohttp.ClientSession, simulator: Simulator
+        self,
+        folder: Path,
+        session: aiohttp.ClientSession,
+        simulator: Simulator,
+        environment: Mapping[str, str],
     ) -> None:
         """Use a folder, a session and the providers."""
         super().__init__(folder, session)
+        self.environment = dict(environment)
         self._simulator = simulator
         self._turn = 0
 
+    @override
+    def _environment(self) -> Mapping[str, str]:
+        return {**super()._environment(), **self.environment}
+
     @classmethod
     async def build(
-        cls, folder: Path, session: aiohttp.ClientSession, simulator: Simulator
+        cls,
+        folder: Path,
+        session: aiohttp.ClientSession,
+        simulator: Simulator,
+        certificate: Path,
     ) -> Self:
-        """Make the folder, with an account at every provider and with the peers."""
-        instance = cls(folder, session, simulator)
+        """Make the folder, with an account at every provider and with the peers.
+
+        They trust the `certificate` of the providers.
+        """
+        trust = {"REQUESTS_CA_BUNDLE": str(certificate)}
+        instance = cls(folder, session, simulator, trust)
         await instance.prepare(simulator, external_url=REACHABLE)
         components = folder / "custom_components"
         (components / _MEASURED.name).symlink_to(_MEASURED)
@@ -107,7 +133,7 @@ class MeasuredInstance(LeanInstance):
     def copy(self, folder: Path) -> Self:
         """Return a copy of this instance, which must not run meanwhile."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        instance = type(self)(folder, self._session, self._simulator)
+        instance = type(self)(folder, self._session, self._simulator, self.environment)
         instance.accounts = dict(self.accounts)
         http = folder / ".storage" / "http"
         stored = json.loads(http.read_text("utf-8"))
@@ -153,30 +179,50 @@ class MeasuredInstance(LeanInstance):
         return cast("float", (await self.call(action, **data))["took"])
 
     async def one_by_one(
-        self, contenders: Sequence[Contender], count: int
+        self,
+        contenders: Sequence[Contender],
+        count: int,
+        *,
+        connections: Connections = Connections.NEW,
     ) -> list[Sent]:
         """Have contenders send `count` texts each, in turns, one at a time."""
+        are_kept = connections is Connections.KEPT
+        self._simulator.keep_connections(are_kept=are_kept)
         answer = await self.call(
             "one_by_one", contenders=contenders, count=count, first=self._first(count)
         )
+        self._simulator.keep_connections(are_kept=True)
         arrivals = {
             request.fields.get("text"): request.received.timestamp()
             for request in self._simulator.requests.of(MEASURED_PROVIDER)
             if request.operation is Operation.SEND
         }
-        sent: list[Sent] = []
-        for one in cast("list[Mapping[str, str | float]]", answer["sent"]):
-            contender = Contender(str(one["contender"]))
-            sent.append(
-                Sent(
-                    contender=contender,
-                    arrived=arrivals[one["text"]] - float(one["at"])
-                    if contender.sends
-                    else None,
-                    took=float(one["took"]),
-                )
+        return [
+            Sent(
+                contender=Contender(str(one["contender"])),
+                arrived=arrivals[one["text"]] - float(one["at"]),
+                took=float(one["took"]),
             )
-        return sent
+            for one in cast("list[Mapping[str, str | float]]", answer["sent"])
+        ]
+
+    async def to_recipients(self, count: int) -> Mapping[str, Sequence[float]]:
+        """Send to `one` recipient and to `several` by one action, in turns.
+
+        Returns the seconds of each. Raises HomeAssistantError unless each action was
+        one request.
+        """
+        before = self._requests()
+        answer = await self.call("recipients", count=count)
+        made = self._requests() - before
+        if made != 2 * count:
+            raise HomeAssistantError(f"{2 * count} actions made {made} requests")
+        return cast("Mapping[str, Sequence[float]]", answer)
+
+    def _requests(self) -> int:
+        """Return how many requests to send came to the measured provider."""
+        requests = self._simulator.requests.of(MEASURED_PROVIDER)
+        return sum(one.operation is Operation.SEND for one in requests)
 
     async def at_once(self, contender: Contender, count: int) -> float:
         """Have a contender send many texts at the same time; return the seconds."""

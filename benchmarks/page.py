@@ -17,10 +17,9 @@ _INTRODUCTION = """\
 # Performance
 
 This page is written by `script/benchmark`, which measures a real Home Assistant process
-that sends to simulated providers in another process, over real connections. Peers and
-SMS Italia take turns in one run. The figures are those of one machine: what counts
-elsewhere are the ratios, above all those to the least that could do the same, since the
-time of a commit is that of the disk.
+that sends to simulated providers in another process, over real connections with TLS.
+Peers and SMS Italia take turns in one run. The figures are those of one machine: what
+counts elsewhere are the ratios.
 """
 
 _BOUND = """\

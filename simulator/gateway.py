@@ -37,6 +37,7 @@ class Gateway:
         apis: Mapping[str, Api],
     ) -> None:
         """Serve these providers, by their keys."""
+        self.keeps_connections = True
         self._store = store
         self._faults = faults
         self._closing = asyncio.Event()
@@ -97,11 +98,14 @@ class Gateway:
         self._store.record_answer(number, answer)
         if fault is Fault.HUGE_BODY:
             return await _stream(request, answer)
-        return web.Response(
+        response = web.Response(
             status=answer.status,
             body=answer.body,
             headers={hdrs.CONTENT_TYPE: answer.content_type, **answer.headers},
         )
+        if not self.keeps_connections:
+            response.force_close()
+        return response
 
     def _find(self, provider: str, path: str) -> tuple[dict[str, Endpoint], str]:
         """Return the endpoints of a path by method, and the value of {id}."""

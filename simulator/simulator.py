@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -21,6 +22,7 @@ from .ports import ProviderPorts
 from .provider import Provider
 from .registry import PROVIDERS
 from .store import Store
+from .tls import server_context
 
 
 class Simulator(Controls):
@@ -29,16 +31,18 @@ class Simulator(Controls):
     `port` 0 takes a free one. Providers in `provider_ports` also listen on a port of
     their own (0: a free one), which their URL then names and which can be closed: see
     `ports`. With `deliver_after` (seconds) messages are delivered automatically:
-    queued, sent, delivered. Entered again, the simulator listens on the same port and
+    queued, sent, delivered. With a `certificate` (see `tls`) the one port answers over
+    https. Entered again, the simulator listens on the same port and
     keeps what it received; a provider's port that was closed is open again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - how it listens and what it does by itself
         self,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
         deliver_after: float | None = None,
+        certificate: Path | None = None,
         provider_ports: Mapping[str, int] = MappingProxyType({}),
         providers: Mapping[str, Provider] = PROVIDERS,
     ) -> None:
@@ -48,6 +52,7 @@ class Simulator(Controls):
         super().__init__(store, faults)
         self._host = host
         self._port = port
+        self._certificate = certificate
         self._providers = providers
         self.ports = ProviderPorts(host, provider_ports)
         self._apis = {key: one.create_api(store) for key, one in providers.items()}
@@ -73,7 +78,10 @@ class Simulator(Controls):
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            context = server_context(self._certificate) if self._certificate else None
+            await web.TCPSite(
+                self._runner, self._host, self._port, ssl_context=context
+            ).start()
             await self.ports.start(self._runner)
         except OSError:
             await self._runner.cleanup()
@@ -103,7 +111,8 @@ class Simulator(Controls):
     @property
     def address(self) -> str:
         """Where the page and the control API are, without a path."""
-        return f"http://{self._host}:{self._port}"
+        scheme = "https" if self._certificate else "http"
+        return f"{scheme}://{self._host}:{self._port}"
 
     def url(self, provider: str) -> str:
         """Return the base URL to give to the provider's client.
@@ -111,8 +120,14 @@ class Simulator(Controls):
         Raises ValueError for a provider that does not exist.
         """
         key = self.known(provider)
-        port = self.ports.numbers.get(key, self._port)
-        return f"http://{self._host}:{port}/{key}{self._providers[key].base_path}"
+        path = f"/{key}{self._providers[key].base_path}"
+        if (port := self.ports.numbers.get(key)) is not None:
+            return f"http://{self._host}:{port}{path}"
+        return f"{self.address}{path}"
+
+    def keep_connections(self, *, are_kept: bool) -> None:
+        """Leave connections open after an answer, or close each, from now on."""
+        self._gateway.keeps_connections = are_kept
 
     async def finish_callbacks(self) -> None:
         """Wait until every delivery report that is due was sent."""

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 import socket
 import ssl
@@ -12,13 +11,9 @@ import aiohttp
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from homeassistant.util import dt as dt_util
 
 from simulator import Simulator
+from simulator.tls import certify, server_context
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -82,13 +77,11 @@ async def serve(
     Yields a session that finds them here; `folder` takes the certificate.
     """
     certificate = certify(folder, hosts)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     plain, encrypted = TestServer(app), TestServer(app, scheme="https")
     await plain.start_server()
-    await encrypted.start_server(ssl=context)
+    await encrypted.start_server(ssl=server_context(certificate))
     assert plain.port is not None
     assert encrypted.port is not None
     connector = aiohttp.TCPConnector(
@@ -130,33 +123,3 @@ class _Here(AbstractResolver):
     @override
     async def close(self) -> None:
         """Close nothing."""
-
-
-def certify(folder: Path, hosts: Sequence[str]) -> Path:
-    """Make a certificate of hosts with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
-    now = dt_util.utcnow()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([*map(x509.DNSName, hosts)]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path

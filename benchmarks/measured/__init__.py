@@ -6,17 +6,14 @@ Each action takes one measurement and returns it in seconds.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 import gc
-from http import HTTPStatus
 from itertools import cycle
 from pathlib import Path
 import sys
 import time
 from types import MappingProxyType
-from typing import override
 import uuid
 
-from homeassistant.components.notify import DOMAIN as NOTIFY, NotifyEntity
-from homeassistant.components.notify.const import DATA_COMPONENT
+from homeassistant.components.notify import DOMAIN as NOTIFY
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import (
@@ -27,12 +24,18 @@ from homeassistant.core import (
     SupportsResponse,
 )
 from homeassistant.helpers import config_validation as cv, entity_registry as er
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType, VolDictType
 from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
-from benchmarks.contenders import TEXT, TURN, UNCOUNTED, Contender, number
+from benchmarks.contenders import (
+    RECIPIENTS,
+    TEXT,
+    TURN,
+    UNCOUNTED,
+    Contender,
+    number,
+)
 from custom_components.sms_italia.messaging import Account
 from custom_components.sms_italia.providers import (
     Accepted,
@@ -62,9 +65,7 @@ _RANGE: VolDictType = {vol.Required("first"): int, vol.Required("count"): int}
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the measurements, and add the notify entity that does nothing."""
-    idle = _Idle()
-    await hass.data[DATA_COMPONENT].async_add_entities([idle])
+    """Register the measurements."""
     notes = await hass.async_add_executor_job(
         Notes, Path(hass.config.path("measured.db"))
     )
@@ -73,10 +74,11 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
         await hass.async_add_executor_job(notes.close)
 
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, close)
-    bench = _Bench(hass, config[DOMAIN], idle, notes)
+    bench = _Bench(hass, config[DOMAIN], notes)
     fields: dict[_Action, VolDictType] = {
         bench.one_by_one: {vol.Required("contenders"): [_CONTENDER], **_RANGE},
         bench.at_once: {vol.Required("contender"): _CONTENDER, **_RANGE},
+        bench.recipients: {vol.Required("count"): int},
         bench.in_one_call: {vol.Required("entry"): str, **_RANGE},
         bench.weigh: {},
         bench.set_up: {vol.Required("entries"): _ENTRIES},
@@ -96,29 +98,13 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     return True
 
 
-class _Idle(NotifyEntity):
-    """An entity that sends nothing, to measure the cost of core's action."""
-
-    _attr_name = "Idle"
-    _attr_unique_id = "idle"
-
-    @override
-    async def async_send_message(self, message: str, title: str | None = None) -> None:
-        """Send nothing."""
-
-
 class _Bench:
     """The measurements of one running Home Assistant."""
 
-    def __init__(
-        self, hass: HomeAssistant, config: ConfigType, idle: _Idle, notes: Notes
-    ) -> None:
-        """Send to the address, and as the account, that `config` names."""
+    def __init__(self, hass: HomeAssistant, config: ConfigType, notes: Notes) -> None:
+        """Send as the account that `config` names."""
         self._hass = hass
-        self._url: str = config["url"]
-        self._headers: dict[str, str] = dict(config["headers"])
         self._entry: str = config["entry"]
-        self._idle = idle
         self._notes = notes
         self._answer: ServiceResponse = None
 
@@ -150,6 +136,24 @@ class _Bench:
             )
         )
         return {"took": time.perf_counter() - begin}
+
+    async def recipients(self, call: ServiceCall) -> ServiceResponse:
+        """Send to one recipient, and to several by one action, in turns.
+
+        Returns the seconds that each took.
+        """
+        await self._add_recipients()
+        entities = self._recipients()
+        took: dict[int, list[JsonValueType]] = {1: [], RECIPIENTS: []}
+        for turn in range(call.data["count"]):
+            for count, seconds in took.items():
+                data = {"entity_id": entities[:count], "message": f"{turn} {count}"}
+                begin = time.perf_counter()
+                await self._hass.services.async_call(
+                    NOTIFY, "send_message", data, blocking=True
+                )
+                seconds.append(time.perf_counter() - begin)
+        return {"one": took[1], "several": took[RECIPIENTS]}
 
     async def in_one_call(self, call: ServiceCall) -> ServiceResponse:
         """Send one text to many numbers in one call.
@@ -251,12 +255,6 @@ class _Bench:
     def _way(self, contender: Contender) -> _Way:
         """Return how a contender sends."""
         match contender:
-            case Contender.BARE:
-                way = self._bare({})
-            case Contender.BARE_NEW_CONNECTION:
-                way = self._bare({"Connection": "close"})
-            case Contender.OUR_CLIENT:
-                way = self._our_client()
             case Contender.CAREFUL:
                 way = self._careful()
             case Contender.REST_COMMAND:
@@ -267,12 +265,12 @@ class _Bench:
                 way = self._action(
                     NOTIFY, "rest", lambda to, text: {"target": to, "message": text}
                 )
-            case Contender.IDLE_ENTITY:
-                way = self._entity(self._idle.entity_id)
             case Contender.OUR_ACTION:
                 way = self._our_action
             case Contender.OUR_ENTITY:
                 way = self._our_entities()
+            case Contender.OUR_ACTION_ONE_TEXT:
+                way = self._our_action_one_text
         return way
 
     async def _add_recipients(self) -> None:
@@ -291,34 +289,21 @@ class _Bench:
 
     def _our_entities(self) -> _Way:
         """Return how to send to the account's recipients in turns."""
-        registry = er.async_get(self._hass)
-        ways = cycle(
-            [
-                self._entity(one.entity_id)
-                for one in er.async_entries_for_config_entry(registry, self._entry)
-                if one.domain == NOTIFY
-            ]
-        )
+        ways = cycle([self._entity(one) for one in self._recipients()])
 
         def send(to: str, text: str) -> Awaitable[object]:
             return next(ways)(to, text)
 
         return send
 
-    def _bare(self, headers: dict[str, str]) -> _Way:
-        session = async_get_clientsession(self._hass)
-
-        async def send(to: str, text: str) -> None:
-            async with session.post(
-                self._url,
-                json={"numbers": to, "text": text},
-                headers=self._headers | headers,
-            ) as response:
-                await response.read()
-                if response.status != HTTPStatus.OK:
-                    raise RuntimeError(response.status)
-
-        return send
+    def _recipients(self) -> list[str]:
+        """Return the notify entities of the account."""
+        registry = er.async_get(self._hass)
+        return [
+            one.entity_id
+            for one in er.async_entries_for_config_entry(registry, self._entry)
+            if one.domain == NOTIFY
+        ]
 
     def _our_client(self) -> _Way:
         entry = self._hass.config_entries.async_get_known_entry(self._entry)
@@ -368,6 +353,10 @@ class _Bench:
             "send_message",
             lambda _to, text: {"entity_id": entity_id, "message": text},
         )
+
+    def _our_action_one_text(self, to: str, text: str) -> Awaitable[object]:
+        """Send what all say, which the first of them begins with."""
+        return self._our_action(to, text.rpartition(" ")[0])
 
     def _our_action(self, to: str, text: str) -> Awaitable[object]:
         return self._hass.services.async_call(

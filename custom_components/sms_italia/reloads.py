@@ -38,10 +38,12 @@ async def async_wait_for_reloads(
 
     Until a moment of the loop's clock at the latest.
     """
+    waited_for = [one for one in entries if one.state is not ConfigEntryState.LOADED]
+    if not waited_for:
+        return
     with suppress(TimeoutError):
         async with asyncio.timeout_at(until):
-            for entry in entries:
-                if entry.state is not ConfigEntryState.LOADED:
-                    # Home Assistant holds the lock during the whole reload.
-                    async with entry.setup_lock:
-                        pass
+            for entry in waited_for:
+                # Home Assistant holds the lock during the whole reload.
+                async with entry.setup_lock:
+                    pass

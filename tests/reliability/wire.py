@@ -13,8 +13,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from simulator import Simulator
-
-from ..internet import certify
+from simulator.tls import certify, server_context
 
 HOST = "provider.example"
 
@@ -101,13 +100,11 @@ class Wire:
         await self._listen(encrypted=True)
 
     async def _listen(self, *, encrypted: bool) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._certificate)
         self._server = await asyncio.start_server(
             self._talk if encrypted else self._say_nothing,
             "127.0.0.1",
             self._port,
-            ssl=context if encrypted else None,
+            ssl=server_context(self._certificate) if encrypted else None,
         )
         self._port = self._server.sockets[0].getsockname()[1]
 

@@ -52,6 +52,9 @@ async def async_find_recipients(
     entity that is named and is not a recipient's.
     """
     hass, selection = call.hass, TargetSelection(call.data)
+    if not selection.has_any_target:
+        await async_wait_for_reloads(_accounts(call, ()), answer_by)
+        return TargetedRecipients(entities=(), missing=())
     selected = async_extract_referenced_entity_ids(hass, selection)
     registry, of_recipients = er.async_get(hass), async_recipient_entities(hass)
     wanted = selected.referenced | selected.indirectly_referenced

@@ -237,6 +237,9 @@ def _named_entry(call: ServiceCall) -> SmsItaliaConfigEntry | None:
 
 async def _submit_all(sending: SendingCall, shares: Sequence[_Share]) -> list[_Result]:
     """Send all shares at the same time; an account that refuses stops no other."""
+    if len(shares) == 1:
+        (share,) = shares
+        return [await sending.send(share.entry, share.request)]
     results: list[_Result] = []
     for result in await asyncio.gather(
         *(sending.send(share.entry, share.request) for share in shares),

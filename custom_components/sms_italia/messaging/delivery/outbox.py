@@ -30,16 +30,21 @@ class _Gathered:
     room: int
     end: asyncio.Future[None]
     messages: list[Message] = field(default_factory=list)
+    numbers: set[str] = field(default_factory=set)
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Let messages leave with the others."""
+        self.messages += messages
+        self.numbers.update(one.number for one in messages)
 
     def takes(self, messages: Sequence[Message]) -> bool:
         """Return whether new messages say the same, to other numbers."""
         dispatch, other = self.dispatch, messages[0].dispatch
-        numbers = {one.number for one in self.messages}
         return (
             dispatch.text == other.text
             and _wishes(dispatch) == _wishes(other)
             and len(self.messages) + len(messages) <= self.room
-            and numbers.isdisjoint(one.number for one in messages)
+            and self.numbers.isdisjoint(one.number for one in messages)
         )
 
 
@@ -98,7 +103,7 @@ class Outbox:
             gathered = _Gathered(dispatch, room, loop.create_future())
             self._gathered[dispatch.account] = gathered
             loop.call_soon(self._leave, gathered)
-        gathered.messages += messages
+        gathered.add(messages)
         return gathered.end
 
     def _room(self, dispatch: Dispatch) -> int:
