@@ -21,7 +21,10 @@ _NAMES: Mapping[Contender, str] = {
 }
 """From the least to the most work, ours last."""
 
-_ONE_TEXT = "**`sms_italia.send_sms`**, all with one text"
+_WITH_ONE_TEXT: Mapping[Contender, str] = {
+    Contender.CAREFUL_ONE_TEXT: "The least for us, all with one text",
+    Contender.OUR_ACTION_ONE_TEXT: "**`sms_italia.send_sms`**, all with one text",
+}
 
 _OURS = (Contender.OUR_ACTION, Contender.OUR_ENTITY)
 _PEER = Contender.REST_COMMAND
@@ -35,9 +38,10 @@ the call of the action until the provider has the whole request, the second unti
 caller has its answer. Medians; the ratios are to `rest_command`. Alerts are rare, so
 each finds no connection that is open, and begins with a handshake.
 
-The least for us is measured as well: what a sender must do that may neither lose nor
-repeat a text. It writes down that it will send, so that a kill of the process cannot
-undo that, sends by our client while the disk is synced, and notes the outcome.
+The least for us is measured as well: an action that does what a sender must do that may
+neither lose nor repeat a text. It writes down that it will send, so that a kill of the
+process cannot undo that, sends by our client while the disk is synced, and notes the
+outcome.
 """
 
 _KEPT = """\
@@ -195,7 +199,7 @@ def _ratio(
 
 async def _at_once(instance: MeasuredInstance, amounts: Amounts) -> Chapter:
     count = amounts.together
-    names = {**_NAMES, Contender.OUR_ACTION_ONE_TEXT: _ONE_TEXT}
+    names = {**_NAMES, **_WITH_ONE_TEXT}
     rates: dict[Contender, list[float]] = {contender: [] for contender in names}
     # In a new process each time: after a minute it would begin to poll.
     for _ in range(amounts.rounds):
@@ -236,12 +240,13 @@ def _rate_goals(
     names: Mapping[Contender, str], rate: Mapping[Contender, float]
 ) -> list[Goal]:
     """Return the goals for alerts a second, as ratios to those of peers."""
-    least = rate[Contender.CAREFUL]
     wanted = [
-        *((one, _PEER, 0.8, least) for one in _OURS),
-        *((one, Contender.REST_NOTIFY, 4, least) for one in _OURS),
-        (Contender.OUR_ACTION_ONE_TEXT, _PEER, 3, None),
-        (Contender.OUR_ACTION_ONE_TEXT, Contender.REST_NOTIFY, 8, None),
+        (one, least, peer, target)
+        for one, least, targets in (
+            *((one, Contender.CAREFUL, (0.8, 4)) for one in _OURS),
+            (Contender.OUR_ACTION_ONE_TEXT, Contender.CAREFUL_ONE_TEXT, (3, 8)),
+        )
+        for peer, target in zip((_PEER, Contender.REST_NOTIFY), targets, strict=True)
     ]
     return [
         Goal(
@@ -249,9 +254,9 @@ def _rate_goals(
             value=rate[one] / rate[peer],
             direction=Direction.AT_LEAST,
             target=target,
-            floor=None if bound is None else bound / rate[peer],
+            floor=rate[least] / rate[peer],
         )
-        for one, peer, target, bound in wanted
+        for one, least, peer, target in wanted
     ]
 
 

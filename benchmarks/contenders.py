@@ -7,6 +7,7 @@ class Contender(StrEnum):
     """A way to send a text to a provider."""
 
     CAREFUL = "careful"
+    CAREFUL_ONE_TEXT = "careful_one_text"
     REST_COMMAND = "rest_command"
     REST_NOTIFY = "rest_notify"
     OUR_ACTION = "our_action"

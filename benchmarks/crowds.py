@@ -18,7 +18,8 @@ new Home Assistant with an empty ledger. The memory is the peak of the process d
 the call, less what it had before; the answer lists every number.
 """
 
-_LARGEST_GROWTH = 30 * 2**20
+_LONGEST_HOLD = 0.02
+_LARGEST_GROWTH = 60 * 2**20
 _WARM = 50
 _ROUNDS = 3
 """The median of them is shown."""
@@ -84,7 +85,11 @@ async def measure(
                 ],
             )
         ],
-        goals=[*_memory_goals(calls), *_growth_goals(calls)],
+        goals=[
+            *_memory_goals(calls),
+            *_growth_goals(calls),
+            *_holding_goals(calls),
+        ],
     )
 
 
@@ -134,6 +139,20 @@ def _memory_goals(calls: Sequence[_Call]) -> list[Goal]:
         )
         for call in calls
         if call.count == largest
+    ]
+
+
+def _holding_goals(calls: Sequence[_Call]) -> list[Goal]:
+    """Return the goals for the longest that the event loop was held."""
+    return [
+        Goal(
+            name=f"{title(call.provider)}: event loop held by {call.count:,} numbers",
+            value=call.held * 1000,
+            direction=Direction.AT_MOST,
+            target=_LONGEST_HOLD * 1000,
+            unit="ms",
+        )
+        for call in calls
     ]
 
 

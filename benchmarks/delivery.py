@@ -27,7 +27,7 @@ Assistant asks about all of them after a restart. The time is until all are reco
 delivered, from the first callback or question.
 """
 
-_LONGEST_HOLD = 0.05
+_LONGEST_HOLD = 0.02
 _AT_ONCE = 50
 _SECONDS = 300
 

@@ -8,9 +8,6 @@ from statistics import median
 _CLEARLY_WORSE = 1.5
 """Worse by half: more than the noise of a ratio within one run."""
 
-_WITH_ALL_ELSE = 2
-"""How many times its floor a figure may be."""
-
 
 class Direction(StrEnum):
     """Which side of its goal a figure should be on."""
@@ -39,12 +36,14 @@ class Goal:
         """Whether the figure meets its target."""
         return self._excess(self.target) <= 1
 
-    @property
-    def is_far_off(self) -> bool:
-        """Whether it is worse by half than its target, or than twice its floor."""
+    def is_far_off(self, written: float | None) -> bool:
+        """Return whether it is worse by half than its target, and than what is written.
+
+        That is the figure of the last full measurement, which may miss the target.
+        """
         excess = self._excess(self.target)
-        if self.floor is not None:
-            excess = min(excess, self._excess(self.floor) / _WITH_ALL_ELSE)
+        if written is not None:
+            excess = min(excess, self._excess(written))
         return excess >= _CLEARLY_WORSE
 
     def _excess(self, other: float) -> float:

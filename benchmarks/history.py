@@ -52,7 +52,7 @@ _RARE = 9_000_000
 """The turn of the first of them, whose number and text are nowhere else."""
 _RARE_TEXT = TEXT.format(contender=Contender.OUR_ACTION, turn=_RARE)
 
-_FLAT = 1.2
+_FLAT = 1.1
 _LONGEST_START = 0.2
 _MOST_WRITTEN = 16 * 1024
 

@@ -213,7 +213,9 @@ class MeasuredInstance(LeanInstance):
         one request.
         """
         before = self._requests()
+        self._simulator.keep_connections(are_kept=False)
         answer = await self.call("recipients", count=count)
+        self._simulator.keep_connections(are_kept=True)
         made = self._requests() - before
         if made != 2 * count:
             raise HomeAssistantError(f"{2 * count} actions made {made} requests")

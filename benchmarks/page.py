@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 import platform
 
-from .figures import Chapter, Goal, Table
+from .figures import Chapter, Direction, Goal, Table
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+_GOAL_COLUMNS = 5
 _MANY = 1000
 """From here on a figure is shown without decimals."""
 _FINDINGS = Path(__file__).with_name("findings.md")
@@ -33,6 +34,16 @@ def write(chapters: Sequence[Chapter]) -> None:
     PAGE.write_text(
         "\n".join([*_lines(chapters), _FINDINGS.read_text("utf-8")]), "utf-8"
     )
+
+
+def written() -> dict[str, float]:
+    """Return the measured figures of the goals that the page has, by their names."""
+    rows = [line.split(" | ") for line in PAGE.read_text("utf-8").splitlines()]
+    return {
+        row[0].removeprefix("| "): float(row[2].split()[0].replace(",", ""))
+        for row in rows
+        if len(row) == _GOAL_COLUMNS and row[1].startswith(tuple(Direction))
+    }
 
 
 def _lines(chapters: Sequence[Chapter]) -> Iterator[str]:

@@ -23,7 +23,7 @@ unloaded, one alone (which opens the ledger) and many at the same time; it asks 
 provider. The memory is the growth of the process by that many accounts, for each.
 """
 
-_LONGEST_IMPORT = 0.06
+_LONGEST_IMPORT = 0.05
 _LONGEST_SET_UP = 0.01
 _MOST_MEMORY = 2**20
 

@@ -4,7 +4,7 @@ Each action takes one measurement and returns it in seconds.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 import gc
 from itertools import cycle
 from pathlib import Path
@@ -61,6 +61,7 @@ type _Way = Callable[[str, str], Awaitable[object]]
 
 _CONTENDER = vol.Coerce(Contender)
 _ENTRIES = vol.All(cv.ensure_list, [cv.string])
+_MESSAGE: VolDictType = {vol.Required("to"): str, vol.Required("text"): str}
 _RANGE: VolDictType = {vol.Required("first"): int, vol.Required("count"): int}
 
 
@@ -86,6 +87,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
         bench.multiply: {vol.Required("entry"): str, vol.Required("count"): int},
         bench.reach: {vol.Required("url"): vol.Any(str, None)},
         bench.tidy: {},
+        bench.careful: _MESSAGE,
+        bench.careful_together: _MESSAGE,
     }
     for action, schema in fields.items():
         hass.services.async_register(
@@ -107,6 +110,8 @@ class _Bench:
         self._entry: str = config["entry"]
         self._notes = notes
         self._answer: ServiceResponse = None
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._together: list[str] = []
 
     async def one_by_one(self, call: ServiceCall) -> ServiceResponse:
         """Have the contenders send in turns, one text after the other."""
@@ -256,7 +261,9 @@ class _Bench:
         """Return how a contender sends."""
         match contender:
             case Contender.CAREFUL:
-                way = self._careful()
+                way = self._careful("careful")
+            case Contender.CAREFUL_ONE_TEXT:
+                way = _with_one_text(self._careful("careful_together"))
             case Contender.REST_COMMAND:
                 way = self._action(
                     "rest_command", "sms", lambda to, text: {"to": to, "text": text}
@@ -270,7 +277,7 @@ class _Bench:
             case Contender.OUR_ENTITY:
                 way = self._our_entities()
             case Contender.OUR_ACTION_ONE_TEXT:
-                way = self._our_action_one_text
+                way = _with_one_text(self._our_action)
         return way
 
     async def _add_recipients(self) -> None:
@@ -305,35 +312,60 @@ class _Bench:
             if one.domain == NOTIFY
         ]
 
-    def _our_client(self) -> _Way:
+    async def careful(self, call: ServiceCall) -> ServiceResponse:
+        """Send a text with the least work that neither loses nor repeats it."""
+        to, text = call.data["to"], call.data["text"]
+        await self._notes.write(f"{to} {text}")
+        async with self._gate:
+            await self._submit([to], text)
+        self._notes.write_later(f"{to} sent")
+        return {"to": to}
+
+    async def careful_together(self, call: ServiceCall) -> ServiceResponse:
+        """Do the same, with one request for all calls of one turn of the event loop."""
+        to, text = call.data["to"], call.data["text"]
+        if not self._together:
+            self._request = asyncio.create_task(self._submit_together(text))
+        self._together.append(to)
+        await self._request
+        self._notes.write_later(f"{to} sent")
+        return {"to": to}
+
+    async def _submit_together(self, text: str) -> None:
+        numbers, self._together = self._together, []
+        await asyncio.gather(*(self._notes.write(f"{to} {text}") for to in numbers))
+        await self._submit(numbers, text)
+
+    async def _submit(self, numbers: Sequence[str], text: str) -> None:
+        """Have our client make one request. Raises TypeError unless it is accepted."""
         entry = self._hass.config_entries.async_get_known_entry(self._entry)
         account: Account = entry.runtime_data.account
-        gate = asyncio.Semaphore(_AT_ONCE)
+        reference = f"{numbers[0]} {text}"
+        result = await account.client.send(
+            Submission(
+                reference=reference,
+                recipients=tuple(numbers),
+                text=text,
+                encoding=Encoding.GSM7,
+                sender=account.sender,
+                callback_url=account.callback_url(reference),
+            )
+        )
+        for outcome in result.outcomes.values():
+            if not isinstance(outcome, Accepted):
+                raise TypeError(outcome)
 
-        async def send(to: str, text: str) -> None:
-            async with gate:
-                result = await account.client.send(
-                    Submission(
-                        reference=to,
-                        recipients=(to,),
-                        text=text,
-                        encoding=Encoding.GSM7,
-                        sender=account.sender,
-                        callback_url=account.callback_url(to),
-                    )
-                )
-            if not isinstance(result.outcomes[to], Accepted):
-                raise TypeError(result.outcomes[to])
+    def _careful(self, name: str) -> _Way:
+        """Return how to send by one of the two actions that do the least."""
 
-        return send
-
-    def _careful(self) -> _Way:
-        ours = self._our_client()
-
-        async def send(to: str, text: str) -> None:
-            await self._notes.write(f"{to} {text}")
-            await ours(to, text)
-            self._notes.write_later(f"{to} sent")
+        def send(to: str, text: str) -> Awaitable[object]:
+            return self._hass.services.async_call(
+                DOMAIN,
+                name,
+                {"to": to, "text": text},
+                blocking=True,
+                return_response=True,
+            )
 
         return send
 
@@ -354,10 +386,6 @@ class _Bench:
             lambda _to, text: {"entity_id": entity_id, "message": text},
         )
 
-    def _our_action_one_text(self, to: str, text: str) -> Awaitable[object]:
-        """Send what all say, which the first of them begins with."""
-        return self._our_action(to, text.rpartition(" ")[0])
-
     def _our_action(self, to: str, text: str) -> Awaitable[object]:
         return self._hass.services.async_call(
             OURS,
@@ -366,6 +394,15 @@ class _Bench:
             blocking=True,
             return_response=True,
         )
+
+
+def _with_one_text(way: _Way) -> _Way:
+    """Return how to send what the texts of all turns begin with."""
+
+    def send(to: str, text: str) -> Awaitable[object]:
+        return way(to, text.rpartition(" ")[0])
+
+    return send
 
 
 def _size(value: object, seen: set[int]) -> int:

@@ -39,28 +39,26 @@ def test_a_goal_is_met_up_to_its_figure(
 def test_a_goal_is_far_off_if_it_is_missed_by_half(
     value: float, direction: Direction, *, is_far_off: bool
 ) -> None:
-    assert goal(value, direction).is_far_off is is_far_off
+    assert goal(value, direction).is_far_off(None) is is_far_off
 
 
 @pytest.mark.parametrize(
-    ("value", "direction", "floor", "is_far_off"),
+    ("value", "direction", "written", "is_far_off"),
     [
-        # The floor is 4: twice that is allowed, and half of it more is far off.
-        (11.9, Direction.AT_MOST, 4, False),
-        (12, Direction.AT_MOST, 4, True),
-        (0.34, Direction.AT_LEAST, 1, False),
-        (0.33, Direction.AT_LEAST, 1, True),
-        # The least is well within the goal, and changes nothing.
+        # The goal is two, and what is written misses it.
+        (5.9, Direction.AT_MOST, 4, False),
+        (6, Direction.AT_MOST, 4, True),
+        (0.7, Direction.AT_LEAST, 1, False),
+        (0.66, Direction.AT_LEAST, 1, True),
+        # What is written meets the goal by far, and changes nothing.
         (2.9, Direction.AT_MOST, 0.9, False),
         (3, Direction.AT_MOST, 0.9, True),
     ],
 )
-def test_a_goal_is_not_far_off_within_twice_its_floor(
-    value: float, direction: Direction, floor: float, *, is_far_off: bool
+def test_a_goal_that_was_missed_is_far_off_if_it_is_worse_by_half_than_written(
+    value: float, direction: Direction, written: float, *, is_far_off: bool
 ) -> None:
-    found = goal(value, direction, floor)
-    assert found.is_far_off is is_far_off
-    assert found.is_met is goal(value, direction).is_met
+    assert goal(value, direction).is_far_off(written) is is_far_off
 
 
 def test_the_median_is_taken_of_each_that_has_a_value() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.figures import Chapter, Direction, Goal, Table
-from benchmarks.page import PAGE, lines
+from benchmarks.page import PAGE, lines, written
 
 CHAPTER = Chapter(
     title="Speed",
@@ -41,3 +41,11 @@ def test_the_goals_come_before_the_measurements() -> None:
 def test_the_page_ends_with_the_findings() -> None:
     findings = Path("benchmarks/findings.md").read_text("utf-8")
     assert PAGE.read_text("utf-8").endswith(findings)
+
+
+def test_the_figures_that_are_written_are_those_of_the_goals_of_alerts() -> None:
+    """They are what a short measurement is compared with."""
+    figures = written()
+    name = "**`sms_italia.send_sms`**: rate, to `rest_command`"
+    assert 0 < figures[name] < 10
+    assert all(value > 0 for value in figures.values())

@@ -415,7 +415,7 @@ async def test_everything_on_the_wire_ends_before_all_is_closed(
 ) -> None:
     harness.line.hold_answers()
     await harness.attach(KEY, line=harness.line)
-    sends = [asyncio.create_task(harness.one(KEY, to)) for to in numbers(5)]
+    sends = [asyncio.create_task(harness.one(KEY, to, to)) for to in numbers(5)]
     await until(lambda: harness.requests(KEY) == 5)
     closing = asyncio.create_task(harness.messenger.close())
     await asyncio.sleep(0)

@@ -665,3 +665,39 @@ def test_calls_of_one_turn_arrive_once_each_and_in_order_at_every_number(
     for number in numbers(4):
         wanted = [text for to, text in calls if number in to]
         assert [text for to, text in arrived if to == number] == wanted
+
+
+async def test_what_is_just_leaving_is_not_started_by_anything_else(
+    harness: Harness,
+) -> None:
+    """Its caller would be answered before its request was made."""
+    await harness.attach(KEY)
+    sending = asyncio.gather(*(harness.one(KEY, one) for one in numbers(3)))
+    await asyncio.sleep(0)
+    # As when the account is attached again just then.
+    harness.messenger._outbox.attached(KEY)  # noqa: SLF001
+    sent = await sending
+    assert {one.stage for one in sent} == {Stage.ACCEPTED}
+    assert harness.requests(KEY) == 1
+
+
+async def test_very_many_numbers_arrive_once_each_in_pieces(harness: Harness) -> None:
+    await harness.attach(KEY, daily_limit=0)
+    sent = await harness.send(KEY, *numbers(1_234))
+    assert {one.stage for one in sent} == {Stage.ACCEPTED}
+    assert sorted(to for to, _ in harness.arrived(KEY)) == numbers(1_234)
+
+
+async def test_a_message_that_is_asked_for_between_two_pieces_overtakes_none(
+    harness: Harness,
+) -> None:
+    await harness.attach(KEY, daily_limit=0)
+    many = asyncio.create_task(harness.send(KEY, *numbers(1_600), text="prima"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    last = numbers(1_600)[-1]
+    later = await harness.one(KEY, last, "dopo")
+    await many
+    assert later.stage is Stage.ACCEPTED
+    texts = [text for to, text in harness.arrived(KEY) if to == last]
+    assert texts == ["prima", "dopo"]

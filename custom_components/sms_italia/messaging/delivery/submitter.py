@@ -218,7 +218,7 @@ class Submitter:
             one.waits_for.add(account_id)
 
     def _wanted(self, batch: Sequence[Pending]) -> list[Pending]:
-        """Return what is neither changed nor late, if the limit allows it."""
+        """Return what is neither changed nor late, as far as the limit allows it."""
         wanted: list[Pending] = []
         now = self._context.clock.now()
         for one in batch:
@@ -231,35 +231,38 @@ class Submitter:
                 self._keep_waiting([one], "no_turn")
             else:
                 wanted.append(one)
-        if not self._exceeds_limit(wanted):
-            return wanted
-        refusal = NotSent(kind=ErrorKind.REFUSED, detail="daily_limit")
-        for one in wanted:
-            one.refused(self._account.id, refusal)
-        return []
+        return self._within_limit(wanted)
 
-    def _exceeds_limit(self, batch: Sequence[Pending]) -> bool:
-        """Return whether the messages would exceed the account's own daily limit.
+    def _within_limit(self, batch: Sequence[Pending]) -> list[Pending]:
+        """Return those for which the account's own daily limit has room, in order.
 
-        At the first account of the route they were counted with the request; only what
-        a text became longer since is not.
+        The others are refused.
         """
         limit = daily_limit(self._account, self._dispatch.run)
         if not limit:
-            return False
-        parts = self._open.committed_parts(self._account.id)
-        if self._account.id == self._dispatch.route[0]:
-            longer = sum(
-                one.message.parts - self._dispatch.parts * one.message.size
-                for one in batch
-            )
-            return longer > 0 and parts + longer > limit
+            return list(batch)
+        room = limit - self._open.committed_parts(self._account.id)
+        within: list[Pending] = []
         for one in batch:
-            if (known := self._on_the_wire(one)) is not None:
-                # A second attempt there, which is counted already.
-                parts -= known.parts
-            parts += one.message.parts
-        return parts > limit
+            parts = self._uncounted_parts(one)
+            if parts <= max(room, 0):
+                room -= parts
+                within.append(one)
+            else:
+                refusal = NotSent(kind=ErrorKind.REFUSED, detail="daily_limit")
+                one.refused(self._account.id, refusal)
+        return within
+
+    def _uncounted_parts(self, one: Pending) -> int:
+        """Return the parts of a message that the account's limit does not count yet.
+
+        At the first account of the route, only what a text became longer since its
+        request; of a second attempt elsewhere, only what the first had not.
+        """
+        if self._account.id == self._dispatch.route[0]:
+            return one.message.parts - self._dispatch.parts * one.message.size
+        known = self._on_the_wire(one)
+        return one.message.parts - (0 if known is None else known.parts)
 
     def _on_the_wire(self, one: Pending) -> Message | None:
         """Return a message of which a request to the account is open."""
