@@ -24,12 +24,14 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Allowed(StrEnum):
-    """Who may call an action; a websocket command or subscription names one too."""
+    """Who may call an action, or send a command or subscription of the websocket."""
 
     SENDERS = "senders"
     """Who may control each target; for free numbers, all entities."""
     OWNERS = "owners"
     """Who asked for the message that it is about, and administrators."""
+    READERS = "readers"
+    """Everybody; each gets only the messages that `async_viewer` lets them see."""
     ADMINISTRATORS = "administrators"
 
 
@@ -49,12 +51,12 @@ class Caller:
     def require(self, allowed: Allowed) -> None:
         """Raise Unauthorized for a user who may not call what names this.
 
-        What senders and owners may do depends on the call, so that it asks again.
+        What senders, owners and readers may do depends on the call, which asks again.
         """
         match allowed:
             case Allowed.ADMINISTRATORS:
                 self.require_administrator()
-            case Allowed.SENDERS | Allowed.OWNERS:
+            case Allowed.SENDERS | Allowed.OWNERS | Allowed.READERS:
                 pass
 
     @callback
