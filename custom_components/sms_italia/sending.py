@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 import logging
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, override
 
 from homeassistant.auth.permissions.const import POLICY_READ
 from homeassistant.core import Context, HomeAssistant
@@ -297,29 +297,25 @@ async def named_targets(
 
 
 @dataclass(slots=True)
-class SendingCall:
-    """One call that sends: nothing of what it is refused ends in silence.
+class ReportedCall:
+    """One call that changes something: no refusal of it ends in silence.
 
-    What is raised to a person is known to that person. Everything else that was refused
-    or not delivered is reported when the call ends. `context` is that of the call;
-    `entry` is the account that it is made to, None if it names none. `is_spoken` is a
-    call of a voice assistant: a person waits for the answer, though it may have no
-    user. It is answered at the moment `answer_by` of the loop's clock at the latest.
+    What is raised to a person is known to that person; what nobody sees is reported
+    when the call ends. `context` is that of the call; `entry` is the account that it is
+    about, None as long as that is not known. `is_spoken` is a call of a voice
+    assistant: a person waits for the answer, though it may have no user.
     """
 
     hass: HomeAssistant
     context: Context | None
-    entry: SmsItaliaConfigEntry | None
+    entry: SmsItaliaConfigEntry | None = None
     is_spoken: bool = field(default=False, kw_only=True)
-    answer_by: float = field(init=False)
-    _messages: list[Message] = field(default_factory=list, init=False)
-    _refused: list[tuple[SmsItaliaConfigEntry, HomeAssistantError]] = field(
-        default_factory=list, init=False
-    )
 
-    def __post_init__(self) -> None:
-        """Begin the time in which it is answered."""
-        self.answer_by = self.hass.data[MESSENGER].answer_by()
+    @property
+    def has_person(self) -> bool:
+        """Whether a person gets the answer."""
+        has_user = self.context is not None and self.context.user_id is not None
+        return has_user or self.is_spoken
 
     def __enter__(self) -> Self:
         """Return the call."""
@@ -332,11 +328,36 @@ class SendingCall:
         _traceback: TracebackType | None,
     ) -> None:
         """Report what the caller does not know; raises nothing."""
-        refusal = err if isinstance(err, HomeAssistantError) else None
-        has_user = self.context is not None and self.context.user_id is not None
-        has_person = has_user or self.is_spoken
+        self.end(err if isinstance(err, HomeAssistantError) else None)
+
+    def end(self, refusal: HomeAssistantError | None) -> None:
+        """Report the error that is raised to the caller, if no person sees it."""
+        if refusal is not None and not self.has_person:
+            async_report_refused_call(self.hass, self.entry, refusal)
+
+
+@dataclass(slots=True)
+class SendingCall(ReportedCall):
+    """One call that sends: what it does not deliver is reported too.
+
+    It is answered at the moment `answer_by` of the loop's clock at the latest.
+    """
+
+    answer_by: float = field(init=False)
+    _messages: list[Message] = field(default_factory=list, init=False)
+    _refused: list[tuple[SmsItaliaConfigEntry, HomeAssistantError]] = field(
+        default_factory=list, init=False
+    )
+
+    def __post_init__(self) -> None:
+        """Begin the time in which it is answered."""
+        self.answer_by = self.hass.data[MESSENGER].answer_by()
+
+    @override
+    def end(self, refusal: HomeAssistantError | None) -> None:
+        """Report what was refused or not delivered, unless a person saw it."""
         undelivered = self.hass.data[MESSENGER].undelivered
-        if refusal is not None and has_person:
+        if refusal is not None and self.has_person:
             undelivered.refused(self._messages)
             return
         undelivered.answered(self._messages)

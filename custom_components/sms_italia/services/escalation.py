@@ -1,5 +1,7 @@
 """The action that acknowledges escalations."""
 
+from collections.abc import Iterable
+
 from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
 from homeassistant.exceptions import ServiceValidationError
@@ -14,6 +16,7 @@ from ..const import DOMAIN, SUBENTRY_TYPE_ESCALATION
 from ..escalations import async_acknowledge
 from ..messaging import Way
 from ..rights import Caller
+from ..sending import ReportedCall
 
 ACKNOWLEDGE_SCHEMA = vol.Schema({**cv.ENTITY_SERVICE_FIELDS})
 
@@ -25,6 +28,17 @@ async def async_acknowledge_escalations(
 
     Raises ServiceValidationError for an entity that is named and is no escalation's,
     or without any, and Unauthorized for one that the user may not control.
+    """
+    with ReportedCall(call.hass, call.context):
+        for escalation in _targeted_escalations(call, caller):
+            await async_acknowledge(call.hass, escalation, Way.ACTION, caller)
+    return None
+
+
+def _targeted_escalations(call: ServiceCall, caller: Caller) -> Iterable[str]:
+    """Return the IDs of the escalations that a call targets.
+
+    Raises as `async_acknowledge_escalations`.
     """
     hass = call.hass
     selected = async_extract_referenced_entity_ids(
@@ -46,9 +60,7 @@ async def async_acknowledge_escalations(
             translation_domain=DOMAIN, translation_key="no_escalation"
         )
     caller.require_entities(POLICY_CONTROL, escalations)
-    for escalation in dict.fromkeys(escalations.values()):
-        await async_acknowledge(hass, escalation, Way.ACTION, caller)
-    return None
+    return dict.fromkeys(escalations.values())
 
 
 def _escalation_of(hass: HomeAssistant, entity_id: str) -> str | None:
