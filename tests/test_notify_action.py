@@ -299,35 +299,89 @@ async def test_the_name_of_an_account_that_is_not_loaded_is_kept_for_it(
 async def test_an_action_that_was_there_before_stays_what_it_was(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """It is neither taken over nor removed."""
+    """It is neither taken over nor removed; an issue says what ours is called."""
     stranger = Stranger(hass)
     account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
 
     await notify(hass, "smshosting", message="1")
     assert await hass.config_entries.async_reload(account.entry_id)
     await notify(hass, "smshosting_2", message="2", target="Anna")
+    issue = ir.async_get(hass).async_get_issue(
+        DOMAIN, f"action_name_{account.entry_id}"
+    )
+    assert issue is not None
+    assert (issue.translation_placeholders or {})["action"] == "notify.smshosting_2"
     await hass.config_entries.async_remove(account.entry_id)
     await notify(hass, "smshosting", message="3")
 
     assert [call["message"] for call in stranger.calls] == ["1", "3"]
     assert arrived(simulator) == [(ANNA, "2")]
+
+
+async def test_a_name_with_a_number_stays_when_the_wished_one_is_free(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """After a restart in which the other integration comes later, or never again."""
+    Stranger(hass)
+    account = await accounts.set_up("smshosting")
+    hass.services.async_remove(NOTIFY_DOMAIN, "smshosting")
+    hass.services.async_remove(NOTIFY_DOMAIN, "smshosting_2")
+
+    assert await hass.config_entries.async_reload(account.entry_id)
+
+    assert account.data[CONF_NOTIFY_ACTION] == "smshosting_2"
+    assert has_action(hass, "smshosting_2")
+    assert not has_action(hass, "smshosting")
+
+
+def taken_issue(hass: HomeAssistant, entry_id: str) -> Mapping[str, str] | None:
+    """Return the placeholders of the issue of a name that was taken, None without."""
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"action_taken_{entry_id}")
+    return issue.translation_placeholders if issue else None
 
 
 async def test_an_action_that_replaced_ours_stays(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """Ours gets another name when the account is loaded again."""
+    """Ours gets another name at once, which a reload does not change."""
     account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
     stranger = Stranger(hass)
+    await hass.async_block_till_done()
+
+    await notify(hass, "smshosting_2", message="1", target="Anna")
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await notify(hass, "smshosting", message="2")
+    await notify(hass, "smshosting_2", message="3", target="Anna")
+    assert not has_action(hass, "smshosting_3")
+    assert taken_issue(hass, account.entry_id) == {
+        "account": "Smshosting",
+        "kept": "notify.smshosting",
+        "action": "notify.smshosting_2",
+    }
+    await hass.config_entries.async_remove(account.entry_id)
+    await notify(hass, "smshosting", message="4")
+
+    assert not has_action(hass, "smshosting_2")
+    assert taken_issue(hass, account.entry_id) is None
+    assert [call["message"] for call in stranger.calls] == ["2", "4"]
+    assert arrived(simulator) == [(ANNA, "1"), (ANNA, "3")]
+
+
+async def test_the_own_name_comes_back_when_nothing_else_has_it(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """It is the account's for ever; the other name may stay until the next start."""
+    account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
+    Stranger(hass)
+    await hass.async_block_till_done()
+    assert account.data[CONF_NOTIFY_ACTION] == "smshosting"
+    hass.services.async_remove(NOTIFY_DOMAIN, "smshosting")
 
     assert await hass.config_entries.async_reload(account.entry_id)
-    await notify(hass, "smshosting", message="1")
-    await notify(hass, "smshosting_2", message="2", target="Anna")
-    await hass.config_entries.async_remove(account.entry_id)
-    await notify(hass, "smshosting", message="3")
+    await notify(hass, "smshosting", message="1", target="Anna")
 
-    assert [call["message"] for call in stranger.calls] == ["1", "3"]
-    assert arrived(simulator) == [(ANNA, "2")]
+    assert taken_issue(hass, account.entry_id) is None
+    assert arrived(simulator) == [(ANNA, "1")]
 
 
 # When it is there
