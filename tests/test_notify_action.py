@@ -1,11 +1,16 @@
 """The action `notify.<account>`."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant import loader
 from homeassistant.components.alert import DOMAIN as ALERT_DOMAIN
+from homeassistant.components.input_boolean import DOMAIN as INPUT_BOOLEAN_DOMAIN
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
 from homeassistant.config_entries import ConfigEntryDisabler
@@ -15,8 +20,12 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.service import async_get_cached_service_description
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    async_fire_time_changed,
+    async_test_home_assistant,
+)
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.sms_italia.const import CONF_NOTIFY_ACTION, DOMAIN
@@ -536,3 +545,68 @@ async def test_an_alert_that_starts_before_the_integration_arrives_with_its_next
 
     assert arrived(simulator) == [(ANNA, "Allarme\nLa porta è aperta")]
     await close_the_door(hass)
+
+
+@asynccontextmanager
+async def started(
+    before: HomeAssistant,
+    simulator: Simulator,
+    config: Mapping[str, Any],
+    order: Iterable[str],
+) -> AsyncGenerator[HomeAssistant]:
+    """Start Home Assistant on what was stored; all components are set up together."""
+    async with async_test_home_assistant(
+        config_dir=before.config.config_dir, initial_state=CoreState.not_running
+    ) as hass:
+        hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
+        Accounts(hass, simulator).add(
+            "smshosting", entry_id="conto", recipients={"Anna": [ANNA]}
+        )
+        await asyncio.gather(
+            *(async_setup_component(hass, one, dict(config)) for one in order)
+        )
+        await hass.async_start()
+        await hass.async_block_till_done(wait_background_tasks=True)
+        yield hass
+        # The alert's timer would outlive the test.
+        hass.states.async_set("input_boolean.door", STATE_OFF)
+        await hass.async_block_till_done()
+        await stop(hass)
+
+
+async def stop(hass: HomeAssistant) -> None:
+    """Stop Home Assistant and its account."""
+    assert await hass.config_entries.async_unload("conto")
+    await hass.async_stop(force=True)
+
+
+async def test_an_alert_that_is_on_arrives_after_every_restart(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """With its first call or its next, in whatever order the components come.
+
+    The switch that it watches comes on during the start as well.
+    """
+    await accounts.set_up("smshosting", entry_id="conto", recipients={"Anna": [ANNA]})
+    await stop(hass)
+    texts: list[str] = []
+    for order in permutations((ALERT_DOMAIN, DOMAIN, INPUT_BOOLEAN_DOMAIN)):
+        # Smshosting refuses a text that it has just sent.
+        text = f"La porta è aperta ({len(texts)})"
+        config = {
+            **door_alert(
+                entity_id="input_boolean.door",
+                repeat=[1, 10],
+                title="",
+                message=text,
+                done_message="clear_notification",
+            ),
+            INPUT_BOOLEAN_DOMAIN: {"door": {"initial": True}},
+        }
+        async with started(hass, simulator, config, order) as again:
+            if len(simulator.messages) == len(texts):
+                later = dt_util.utcnow() + timedelta(minutes=1, seconds=1)
+                async_fire_time_changed(again, later)
+                await again.async_block_till_done(wait_background_tasks=True)
+            texts.append(text)
+            assert [one.text for one in simulator.messages] == texts, order
