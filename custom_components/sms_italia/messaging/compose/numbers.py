@@ -36,7 +36,7 @@ _SEPARATING_CATEGORIES: Final = frozenset(
 )
 _FILLERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # "06 1234567/8" is how two neighbouring lines are written, not one number.
-_SHORTHAND: Final = re.compile(r"[0-9]{5}/[0-9]{1,2}(?![0-9])")
+_SHORTHAND: Final = re.compile(r".*[0-9]{5}(?:/[0-9]{1,2})+")
 # What parts several numbers in one text.
 _BETWEEN_NUMBERS: Final = re.compile(r"[,;\n]")
 # A number that was taken for one to calculate with: "3331234567.0".
@@ -345,7 +345,7 @@ def _dialled(value: str) -> str:
     if calculated := _CALCULATED.fullmatch(dotted):
         dotted = calculated[1]
     kept = dotted.replace(".", "")
-    if _SHORTHAND.search(kept):
+    if _SHORTHAND.fullmatch(kept):
         raise NumberError(NumberProblem.INVALID, value)
     digits = kept.replace("/", "")
     international = digits.startswith(("+", "00"))
