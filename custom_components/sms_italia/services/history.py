@@ -18,6 +18,7 @@ from ..messaging import (
     Query,
     Refusal,
     RequestRefusedError,
+    shown,
 )
 from ..names import account_title, recipients_named
 from ..providers import ProviderError, Status
@@ -111,7 +112,7 @@ def _recipients(hass: HomeAssistant, name: str | None) -> frozenset[str] | None:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="unknown_recipient",
-            translation_placeholders={"recipient": name},
+            translation_placeholders={"recipient": shown(name)},
         )
     return recipients
 
@@ -185,7 +186,7 @@ def read_message_id(given: str) -> int:
     Raises RequestRefusedError for anything else.
     """
     if not _PUBLIC_ID.fullmatch(given):
-        raise RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
+        raise RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": shown(given)})
     return int(given, 16)
 
 
