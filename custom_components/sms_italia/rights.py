@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 import logging
+from typing import NewType
 
 from homeassistant.auth.models import User
 from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
@@ -21,6 +22,9 @@ from .messaging import Message, SendRequest, Target, Viewer
 from .runtime import SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
+
+Permitted = NewType("Permitted", SendRequest)
+"""A request as its caller may make it; only `async_permitted` returns one."""
 
 
 class Allowed(StrEnum):
@@ -127,14 +131,14 @@ def async_permitted(
     caller: Caller,
     entry: SmsItaliaConfigEntry,
     request: SendRequest,
-) -> SendRequest:
+) -> Permitted:
     """Return a request to an account as its caller may make it; raises Unauthorized.
 
     Another sender becomes the account's own, since the alarm of a script must not fail
     for the rights of who pressed it.
     """
     if caller.user is None:
-        return request
+        return Permitted(request)
     _require_targets(hass, caller, entry, request)
     options = request.options
     if options.groups:
@@ -146,7 +150,7 @@ def async_permitted(
             entry.title,
         )
         options = replace(options, sender=None)
-    return replace(request, options=options, user=caller.user.id)
+    return Permitted(replace(request, options=options, user=caller.user.id))
 
 
 def _require_targets(

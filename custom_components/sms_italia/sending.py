@@ -44,7 +44,7 @@ from .names import account_title
 from .pictures import entity_of, read_picture
 from .providers import Channel, Feature, Mode
 from .repairs import async_report_daily_limit, async_report_refused_call
-from .rights import async_caller, async_permitted
+from .rights import Permitted, async_caller, async_permitted
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -376,7 +376,13 @@ class SendingCall(ReportedCall):
         whole.
         """
         caller = await async_caller(self.hass, self.context)
-        request = async_permitted(self.hass, caller, entry, request)
+        permitted = async_permitted(self.hass, caller, entry, request)
+        return await self.submit(entry, permitted)
+
+    async def submit(
+        self, entry: SmsItaliaConfigEntry, request: Permitted
+    ) -> tuple[Message, ...]:
+        """Send what the caller may; return and raise what `send` does."""
         try:
             messages = await self.hass.data[MESSENGER].send(request, self.answer_by)
         except RequestRefusedError as err:

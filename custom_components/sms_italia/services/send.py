@@ -35,7 +35,7 @@ from ..messaging import (
 from ..names import account_title, name_of
 from ..notify import RecipientNotifyEntity
 from ..providers import Status
-from ..rights import Caller, async_permitted
+from ..rights import Caller, Permitted, async_permitted
 from ..runtime import MESSENGER, SmsItaliaConfigEntry
 from ..sending import (
     ATTR_GROUP,
@@ -67,7 +67,7 @@ class _Share:
     """What one call sends through one account."""
 
     entry: SmsItaliaConfigEntry
-    request: SendRequest
+    request: Permitted
 
 
 type _Result = Sequence[Message] | HomeAssistantError
@@ -239,7 +239,7 @@ async def _submit_all(sending: SendingCall, shares: Sequence[_Share]) -> list[_R
     """Send all shares at the same time; an account that refuses stops no other."""
     results: list[_Result] = []
     for result in await asyncio.gather(
-        *(sending.send(share.entry, share.request) for share in shares),
+        *(sending.submit(share.entry, share.request) for share in shares),
         return_exceptions=True,
     ):
         match result:
