@@ -178,6 +178,29 @@ async def test_a_name_is_found_however_many_blanks_it_has(
     assert [to for to, _ in arrived(simulator)] == [ANNA]
 
 
+@pytest.mark.parametrize(
+    ("given", "numbers"),
+    [
+        ("Nicol\u00f2", [ANNA]),
+        ("Nicolo\u0300", [BRUNO]),
+        ("NICOL\u00d2", [ANNA, BRUNO]),
+    ],
+)
+async def test_of_two_recipients_with_one_name_the_spelling_decides(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    given: str,
+    numbers: list[str],
+) -> None:
+    """Home Assistant lets people rename them without our form: nobody is left out."""
+    account = await accounts.set_up(
+        "smshosting", recipients={"Nicol\u00f2": [ANNA], "Nicolo\u0300": [BRUNO]}
+    )
+    await send(hass, account, given)
+    assert sorted(to for to, _ in arrived(simulator)) == numbers
+
+
 # Bounds
 
 

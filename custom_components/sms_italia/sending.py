@@ -1,6 +1,6 @@
 """The one way of every send, from what was asked for to an account."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -266,34 +266,49 @@ async def named_targets(
 
     One text may hold several numbers. Raises ServiceValidationError for too many.
     """
+    find = _finder(entry)
     recipients = entry.runtime_data.account.recipients
-    by_name = {
-        name_key(subentry.title): recipients[subentry.subentry_id]
-        for subentry in entry.subentries.values()
-        if subentry.subentry_id in recipients
-    }
     owners = {
         target.given: target for targets in recipients.values() for target in targets
     }
     given = [
         piece
         for name in names
-        for piece in ([name] if name_key(name) in by_name else split_numbers(name))
+        for piece in ([name] if find(name) else split_numbers(name))
     ]
     try:
         check_count(len(given))
     except RequestRefusedError as err:
         raise refusal_error(err) from None
-    named = {name: by_name.get(name_key(name)) for name in given}
-    numbers = [name for name, targets in named.items() if targets is None]
+    named = {name: find(name) for name in given}
+    numbers = [name for name, targets in named.items() if not targets]
     parsed = dict(zip(numbers, await parse_targets(hass, numbers), strict=True))
     found: list[Target | BadTarget] = []
     for name, targets in named.items():
-        if targets is not None:
-            found += targets
-        else:
-            found.append(owners.get(parsed[name].given, parsed[name]))
+        found += targets or [owners.get(parsed[name].given, parsed[name])]
     return found
+
+
+def _finder(
+    entry: SmsItaliaConfigEntry,
+) -> Callable[[str], Sequence[Target | BadTarget]]:
+    """Return what returns the targets of an account's recipients with a name.
+
+    Two recipients may have one name in two spellings, since Home Assistant lets people
+    rename them without our form. Then the spelling decides; a third one means both.
+    """
+    recipients = entry.runtime_data.account.recipients
+    by_title: dict[str, list[Target | BadTarget]] = {}
+    by_key: dict[str, list[Target | BadTarget]] = {}
+    for subentry in entry.subentries.values():
+        targets = recipients.get(subentry.subentry_id, ())
+        by_title.setdefault(subentry.title, []).extend(targets)
+        by_key.setdefault(name_key(subentry.title), []).extend(targets)
+
+    def find(name: str) -> Sequence[Target | BadTarget]:
+        return by_title.get(name) or by_key.get(name_key(name)) or ()
+
+    return find
 
 
 @dataclass(slots=True)

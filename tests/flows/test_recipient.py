@@ -145,6 +145,17 @@ async def test_a_recipient_has_a_name_of_its_own(
     assert recipients_of(account).keys() == {"Anna", "Bruno"}
 
 
+@pytest.mark.parametrize(
+    "name", ["Nicol\u00f2", "Nicolo\u0300", " NICOL\u00d2 ", "nicolo\u0300"]
+)
+async def test_a_name_is_in_use_in_whatever_spelling(
+    hass: HomeAssistant, accounts: Accounts, name: str
+) -> None:
+    account = accounts.add("smshosting", recipients={"Nicol\u00f2": [ANNA]})
+    form = await submit(hass, await start(hass, account), name, ANNA)
+    assert form["errors"] == {"name": "name_in_use"}
+
+
 async def test_recipients_of_two_accounts_may_have_the_same_name(
     hass: HomeAssistant, account: MockConfigEntry, accounts: Accounts
 ) -> None:
