@@ -11,6 +11,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -402,3 +403,21 @@ async def test_all_entities_are_all_recipients(
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]})
     await call(hass, "send_sms", entity_id="all", message="Allarme")
     assert sorted(to for to, _ in arrived(simulator)) == sorted([ANNA, BRUNO])
+
+
+@pytest.mark.skipif(
+    "exclude" not in map(str, cv.ENTITY_SERVICE_FIELDS),
+    reason="this release of Home Assistant excludes no entities",
+)
+async def test_who_is_excluded_of_all_gets_nothing(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]})
+    await call(
+        hass,
+        "send_sms",
+        entity_id="all",
+        exclude={"entity_id": ["notify.bruno"]},
+        message="Allarme",
+    )
+    assert [to for to, _ in arrived(simulator)] == [ANNA]

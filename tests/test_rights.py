@@ -157,6 +157,7 @@ WAYS: dict[str, tuple[frozenset[str], Way]] = {
         CONTROLLERS,
         send_sms(entity_id=["notify.anna", "notify.bruno"]),
     ),
+    "send_sms, all": (WITH_THE_GUEST, send_sms(entity_id="all")),
     "send_sms, free number": (CONTROLLERS, send_sms(numbers=FREE)),
     "send_sms, name and free number": (CONTROLLERS, send_sms(numbers=["Anna", FREE])),
     "send_sms, group": (ADMINISTRATORS, send_sms(group="7")),
@@ -166,6 +167,7 @@ WAYS: dict[str, tuple[frozenset[str], Way]] = {
     ),
     "estimate": (EVERYBODY, estimate()),
     "estimate, recipient": (WITH_THE_GUEST, estimate(entity_id="notify.anna")),
+    "estimate, all": (WITH_THE_GUEST, estimate(entity_id="all")),
     "estimate, free number": (CONTROLLERS, estimate(numbers=FREE)),
     "estimate, group": (ADMINISTRATORS, estimate(group="7")),
     "acknowledge": (
@@ -173,6 +175,10 @@ WAYS: dict[str, tuple[frozenset[str], Way]] = {
         lambda home, who: home.do(
             who, "sms_italia.acknowledge", entity_id="notify.notte"
         ),
+    ),
+    "acknowledge, all": (
+        CONTROLLERS,
+        lambda home, who: home.do(who, "sms_italia.acknowledge", entity_id="all"),
     ),
     "notify.send_message, escalation": (
         CONTROLLERS,
@@ -365,6 +371,18 @@ async def test_the_websocket_refuses_whom_the_table_refuses(
     answer = await client.receive_json()
     assert (answer["success"], answer["error"]["message"]) == (False, "Unauthorized")
     assert arrived(simulator) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "numbers"),
+    [("guest", [ANNA]), ("user", [ANNA, BRUNO]), ("automation", [ANNA, BRUNO])],
+)
+async def test_all_recipients_are_those_that_the_caller_may_control(
+    home: Home, simulator: Simulator, who: str, numbers: list[str]
+) -> None:
+    """As Home Assistant understands it for its own actions."""
+    await home.call(who, "send_sms", entity_id="all", message="Ciao")
+    assert sorted(to for to, _ in arrived(simulator)) == numbers
 
 
 # One's own messages

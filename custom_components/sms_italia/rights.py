@@ -4,7 +4,7 @@ A call without a user is made by an automation, which may do everything. Policie
 those of Home Assistant's permissions.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import StrEnum
 import logging
@@ -90,6 +90,20 @@ class Caller:
                 raise Unauthorized(
                     context=self.context, entity_id=entity_id, permission=policy
                 )
+
+    @callback
+    def controllable(self, entity_ids: Collection[str]) -> AbstractSet[str]:
+        """Return which entities the caller may control.
+
+        Raises Unauthorized if there are some, but none of these.
+        """
+        if self.user is None:
+            return frozenset(entity_ids)
+        may = self.user.permissions.check_entity
+        found = frozenset(one for one in entity_ids if may(one, POLICY_CONTROL))
+        if entity_ids and not found:
+            raise Unauthorized(context=self.context, permission=POLICY_CONTROL)
+        return found
 
     @callback
     def require_all_entities(self) -> None:
