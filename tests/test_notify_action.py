@@ -251,6 +251,25 @@ async def test_accounts_that_get_one_title_keep_their_actions(
     assert providers == ["smshosting", "transactionale"]
 
 
+async def test_accounts_of_one_title_keep_their_actions_when_home_assistant_starts(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Whichever of them comes first."""
+    for key, name in (("transactionale", "mare"), ("smshosting", "casa")):
+        account = accounts.add(key, title="SMS")
+        data = {**account.data, CONF_NOTIFY_ACTION: name}
+        hass.config_entries.async_update_entry(account, data=data)
+    assert await async_setup_component(hass, DOMAIN, {})
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    await notify(hass, "casa", message="Uno", target=ANNA)
+    await notify(hass, "mare", message="Due", target=ANNA)
+
+    providers = [message.provider for message in simulator.messages]
+    assert providers == ["smshosting", "transactionale"]
+    assert not has_action(hass, "sms")
+
+
 async def test_a_name_is_never_that_of_another_account(
     hass: HomeAssistant,
     accounts: Accounts,

@@ -46,7 +46,7 @@ async def alarm(hass: HomeAssistant, data: dict[str, Any], **fields: Any) -> Non
     [STRANGER, "41791234567", "447976399087", "40712345678", int(STRANGER), [STRANGER]],
     ids=repr,
 )
-@pytest.mark.parametrize("way", ["send_sms", "notify"])
+@pytest.mark.parametrize("way", ["send_sms", "estimate", "notify"])
 async def test_a_number_that_lost_its_plus_reaches_no_stranger(
     hass: HomeAssistant,
     accounts: Accounts,
@@ -59,6 +59,7 @@ async def test_a_number_that_lost_its_plus_reaches_no_stranger(
     target = given if isinstance(given, list) else [given]
     ways: dict[str, Callable[[], Awaitable[object]]] = {
         "send_sms": partial(call, hass, "send_sms", numbers=given, message="Allarme"),
+        "estimate": partial(call, hass, "estimate", numbers=given, message="Allarme"),
         "notify": partial(alarm, hass, {}, target=target),
     }
     with pytest.raises(ServiceValidationError) as caught:
@@ -128,6 +129,7 @@ async def test_a_lost_plus_is_named_by_actions_about_one_number(
     [
         (["3331234567.0"], [ANNA]),
         (["+39\ufe0f-333-123-4567"], [ANNA]),
+        (["+39\ufe0d-333-123-4567"], [ANNA]),
         ("+39 333 123 4567; +39 347 111 2233", [ANNA, BRUNO]),
         ("+39 333 123 4567, 347 111 2233", [ANNA, BRUNO]),
     ],

@@ -106,6 +106,13 @@ async def test_national_numbers_belong_to_the_country_of_home_assistant(
         (["333 123 4567", "12", "ciao"], "invalid_number", "12, ciao"),
         (["333 123 4567", "899 123456"], "premium_number", "899 123456"),
         (["899 123456", "ciao"], "invalid_number", "ciao"),
+        (["33612345678"], "lost_plus", "33612345678"),
+        (
+            ["899 123456", "41791234567", "40712345678"],
+            "lost_plus",
+            "41791234567, 40712345678",
+        ),
+        (["+39 333 1234567 8"], "invalid_number", "+39 333 1234567 8"),
         (["  "], "no_numbers", ""),
         ([], "no_numbers", ""),
     ],
