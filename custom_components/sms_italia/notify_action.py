@@ -90,7 +90,9 @@ class AccountAction:
             return
         with SendingCall(self._hass, service.context, self.entry) as call:
             request = await self._request(service, call.answer_by)
-            raise_unless_accepted(self._hass, await call.send(self.entry, request))
+            permitted = await call.permit(self.entry, request)
+            messages = await call.send(self.entry, permitted)
+            raise_unless_accepted(self._hass, messages)
 
     async def _request(self, service: ServiceCall, answer_by: float) -> SendRequest:
         """Return the request of a call.

@@ -381,23 +381,21 @@ class SendingCall(ReportedCall):
         if refusal is not None and not self._messages and not self._refused:
             async_report_refused_call(self.hass, self.entry, refusal)
 
-    async def send(
+    async def permit(
         self, entry: SmsItaliaConfigEntry, request: SendRequest
+    ) -> Permitted:
+        """Return a request as its caller may make it; raises Unauthorized."""
+        caller = await async_caller(self.hass, self.context)
+        return async_permitted(self.hass, caller, entry, request)
+
+    async def send(
+        self, entry: SmsItaliaConfigEntry, request: Permitted
     ) -> tuple[Message, ...]:
         """Send through an account; return the messages, also if none was accepted.
 
-        Waits for an account that is being reloaded. Raises Unauthorized if the caller
-        may not, and a translated HomeAssistantError if the request is refused as a
-        whole.
+        Waits for an account that is being reloaded. Raises a translated
+        HomeAssistantError if the request is refused as a whole.
         """
-        caller = await async_caller(self.hass, self.context)
-        permitted = async_permitted(self.hass, caller, entry, request)
-        return await self.submit(entry, permitted)
-
-    async def submit(
-        self, entry: SmsItaliaConfigEntry, request: Permitted
-    ) -> tuple[Message, ...]:
-        """Send what the caller may; return and raise what `send` does."""
         try:
             messages = await self.hass.data[MESSENGER].send(request, self.answer_by)
         except RequestRefusedError as err:
@@ -408,9 +406,9 @@ class SendingCall(ReportedCall):
     async def resend(
         self, entry: SmsItaliaConfigEntry, message_id: int
     ) -> tuple[Message, ...]:
-        """Send a message of an account again; return and raise what `send` does.
+        """Send a message of an account again; return what `send` does.
 
-        Raises LedgerUnreadableError too.
+        Raises what `permit` and `send` do, and LedgerUnreadableError.
         """
         caller = await async_caller(self.hass, self.context)
         permitted = partial(async_permitted, self.hass, caller, entry)

@@ -239,7 +239,7 @@ async def _submit_all(sending: SendingCall, shares: Sequence[_Share]) -> list[_R
     """Send all shares at the same time; an account that refuses stops no other."""
     results: list[_Result] = []
     for result in await asyncio.gather(
-        *(sending.submit(share.entry, share.request) for share in shares),
+        *(sending.send(share.entry, share.request) for share in shares),
         return_exceptions=True,
     ):
         match result:
