@@ -390,11 +390,10 @@ async def test_what_is_ready_to_be_sent_when_a_reload_begins_waits_for_its_end(
     monkeypatch.setattr(account_setup, "async_get_translations", slowly)
     reload = hass.async_create_task(hass.config_entries.async_reload(account.entry_id))
     await until(lambda: account.state is ConfigEntryState.SETUP_IN_PROGRESS)
+    request = SendRequest(account=account.entry_id, targets=(anna,), text="Prova")
+    call = SendingCall(hass, None, account)
     sending = hass.async_create_task(
-        SendingCall(hass, None, account).send(
-            account,
-            SendRequest(account=account.entry_id, targets=(anna,), text="Prova"),
-        )
+        call.send(account, await call.permit(account, request))
     )
     await asyncio.sleep(0.05)
     assert not sending.done()

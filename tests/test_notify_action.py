@@ -1,10 +1,13 @@
 """The action `notify.<account>`."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant import loader
 from homeassistant.components.alert import DOMAIN as ALERT_DOMAIN
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
@@ -15,8 +18,12 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.service import async_get_cached_service_description
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    async_fire_time_changed,
+    async_test_home_assistant,
+)
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.sms_italia.const import CONF_NOTIFY_ACTION, DOMAIN
@@ -244,6 +251,25 @@ async def test_accounts_that_get_one_title_keep_their_actions(
     assert providers == ["smshosting", "transactionale"]
 
 
+async def test_accounts_of_one_title_keep_their_actions_when_home_assistant_starts(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Whichever of them comes first."""
+    for key, name in (("transactionale", "mare"), ("smshosting", "casa")):
+        account = accounts.add(key, title="SMS")
+        data = {**account.data, CONF_NOTIFY_ACTION: name}
+        hass.config_entries.async_update_entry(account, data=data)
+    assert await async_setup_component(hass, DOMAIN, {})
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    await notify(hass, "casa", message="Uno", target=ANNA)
+    await notify(hass, "mare", message="Due", target=ANNA)
+
+    providers = [message.provider for message in simulator.messages]
+    assert providers == ["smshosting", "transactionale"]
+    assert not has_action(hass, "sms")
+
+
 async def test_a_name_is_never_that_of_another_account(
     hass: HomeAssistant,
     accounts: Accounts,
@@ -299,35 +325,89 @@ async def test_the_name_of_an_account_that_is_not_loaded_is_kept_for_it(
 async def test_an_action_that_was_there_before_stays_what_it_was(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """It is neither taken over nor removed."""
+    """It is neither taken over nor removed; an issue says what ours is called."""
     stranger = Stranger(hass)
     account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
 
     await notify(hass, "smshosting", message="1")
     assert await hass.config_entries.async_reload(account.entry_id)
     await notify(hass, "smshosting_2", message="2", target="Anna")
+    issue = ir.async_get(hass).async_get_issue(
+        DOMAIN, f"action_name_{account.entry_id}"
+    )
+    assert issue is not None
+    assert (issue.translation_placeholders or {})["action"] == "notify.smshosting_2"
     await hass.config_entries.async_remove(account.entry_id)
     await notify(hass, "smshosting", message="3")
 
     assert [call["message"] for call in stranger.calls] == ["1", "3"]
     assert arrived(simulator) == [(ANNA, "2")]
+
+
+async def test_a_name_with_a_number_stays_when_the_wished_one_is_free(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """After a restart in which the other integration comes later, or never again."""
+    Stranger(hass)
+    account = await accounts.set_up("smshosting")
+    hass.services.async_remove(NOTIFY_DOMAIN, "smshosting")
+    hass.services.async_remove(NOTIFY_DOMAIN, "smshosting_2")
+
+    assert await hass.config_entries.async_reload(account.entry_id)
+
+    assert account.data[CONF_NOTIFY_ACTION] == "smshosting_2"
+    assert has_action(hass, "smshosting_2")
+    assert not has_action(hass, "smshosting")
+
+
+def taken_issue(hass: HomeAssistant, entry_id: str) -> Mapping[str, str] | None:
+    """Return the placeholders of the issue of a name that was taken, None without."""
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"action_taken_{entry_id}")
+    return issue.translation_placeholders if issue else None
 
 
 async def test_an_action_that_replaced_ours_stays(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """Ours gets another name when the account is loaded again."""
+    """Ours gets another name at once, which a reload does not change."""
     account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
     stranger = Stranger(hass)
+    await hass.async_block_till_done()
+
+    await notify(hass, "smshosting_2", message="1", target="Anna")
+    assert await hass.config_entries.async_reload(account.entry_id)
+    await notify(hass, "smshosting", message="2")
+    await notify(hass, "smshosting_2", message="3", target="Anna")
+    assert not has_action(hass, "smshosting_3")
+    assert taken_issue(hass, account.entry_id) == {
+        "account": "Smshosting",
+        "kept": "notify.smshosting",
+        "action": "notify.smshosting_2",
+    }
+    await hass.config_entries.async_remove(account.entry_id)
+    await notify(hass, "smshosting", message="4")
+
+    assert not has_action(hass, "smshosting_2")
+    assert taken_issue(hass, account.entry_id) is None
+    assert [call["message"] for call in stranger.calls] == ["2", "4"]
+    assert arrived(simulator) == [(ANNA, "1"), (ANNA, "3")]
+
+
+async def test_the_own_name_comes_back_when_nothing_else_has_it(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """It is the account's for ever; the other name may stay until the next start."""
+    account = await accounts.set_up("smshosting", recipients=RECIPIENTS)
+    Stranger(hass)
+    await hass.async_block_till_done()
+    assert account.data[CONF_NOTIFY_ACTION] == "smshosting"
+    hass.services.async_remove(NOTIFY_DOMAIN, "smshosting")
 
     assert await hass.config_entries.async_reload(account.entry_id)
-    await notify(hass, "smshosting", message="1")
-    await notify(hass, "smshosting_2", message="2", target="Anna")
-    await hass.config_entries.async_remove(account.entry_id)
-    await notify(hass, "smshosting", message="3")
+    await notify(hass, "smshosting", message="1", target="Anna")
 
-    assert [call["message"] for call in stranger.calls] == ["1", "3"]
-    assert arrived(simulator) == [(ANNA, "2")]
+    assert taken_issue(hass, account.entry_id) is None
+    assert arrived(simulator) == [(ANNA, "1")]
 
 
 # When it is there
@@ -482,3 +562,80 @@ async def test_an_alert_that_starts_before_the_integration_arrives_with_its_next
 
     assert arrived(simulator) == [(ANNA, "Allarme\nLa porta è aperta")]
     await close_the_door(hass)
+
+
+RESTARTS = 2 * (
+    ((ALERT_DOMAIN, DOMAIN),),
+    ((DOMAIN, ALERT_DOMAIN),),
+    ((ALERT_DOMAIN,), (DOMAIN,)),
+    ((DOMAIN,), (ALERT_DOMAIN,)),
+)
+"""What is set up at each start: together, or one after the other."""
+
+
+@asynccontextmanager
+async def started(
+    before: HomeAssistant,
+    simulator: Simulator,
+    alert: Mapping[str, Any],
+    order: Sequence[Collection[str]],
+) -> AsyncGenerator[HomeAssistant]:
+    """Start Home Assistant on what was stored, while the door opens.
+
+    `order` has the domains that are set up one after the other, some of them together.
+    """
+    async with async_test_home_assistant(
+        config_dir=before.config.config_dir, initial_state=CoreState.not_running
+    ) as hass:
+        hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
+        Accounts(hass, simulator).add(
+            "smshosting", entry_id="conto", recipients={"Anna": [ANNA]}
+        )
+
+        async def set_up(domain: str) -> None:
+            assert await async_setup_component(hass, domain, dict(alert))
+            if domain == ALERT_DOMAIN:
+                # Older releases do not look at a door that was open before.
+                hass.states.async_set("binary_sensor.door", STATE_ON)
+
+        for together in order:
+            await asyncio.gather(*map(set_up, together))
+        await hass.async_start()
+        await hass.async_block_till_done(wait_background_tasks=True)
+        yield hass
+        # The alert's timer would outlive the test.
+        hass.states.async_set("binary_sensor.door", STATE_OFF)
+        await hass.async_block_till_done()
+        await stop(hass)
+
+
+async def stop(hass: HomeAssistant) -> None:
+    """Stop Home Assistant and its account."""
+    assert await hass.config_entries.async_unload("conto")
+    await hass.async_stop(force=True)
+
+
+async def test_an_alert_that_is_on_arrives_after_every_restart(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """With its first call, or with its next where the alert came before us."""
+    await accounts.set_up("smshosting", entry_id="conto", recipients={"Anna": [ANNA]})
+    await stop(hass)
+    texts: list[str] = []
+    later: list[int] = []
+    for order in RESTARTS:
+        # Smshosting refuses a text that it has just sent.
+        text = f"La porta è aperta ({len(texts)})"
+        alert = door_alert(
+            repeat=[1, 10], title="", message=text, done_message="clear_notification"
+        )
+        async with started(hass, simulator, alert, order) as again:
+            if len(simulator.messages) == len(texts):
+                later.append(len(texts))
+                minute = dt_util.utcnow() + timedelta(minutes=1, seconds=1)
+                async_fire_time_changed(again, minute)
+                await again.async_block_till_done(wait_background_tasks=True)
+            texts.append(text)
+            assert [one.text for one in simulator.messages] == texts, order
+    ours_first = [i for i, order in enumerate(RESTARTS) if order[0] == (DOMAIN,)]
+    assert not set(ours_first) & set(later)

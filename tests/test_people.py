@@ -11,6 +11,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -45,7 +46,7 @@ async def alarm(hass: HomeAssistant, data: dict[str, Any], **fields: Any) -> Non
     [STRANGER, "41791234567", "447976399087", "40712345678", int(STRANGER), [STRANGER]],
     ids=repr,
 )
-@pytest.mark.parametrize("way", ["send_sms", "notify"])
+@pytest.mark.parametrize("way", ["send_sms", "estimate", "notify"])
 async def test_a_number_that_lost_its_plus_reaches_no_stranger(
     hass: HomeAssistant,
     accounts: Accounts,
@@ -58,6 +59,7 @@ async def test_a_number_that_lost_its_plus_reaches_no_stranger(
     target = given if isinstance(given, list) else [given]
     ways: dict[str, Callable[[], Awaitable[object]]] = {
         "send_sms": partial(call, hass, "send_sms", numbers=given, message="Allarme"),
+        "estimate": partial(call, hass, "estimate", numbers=given, message="Allarme"),
         "notify": partial(alarm, hass, {}, target=target),
     }
     with pytest.raises(ServiceValidationError) as caught:
@@ -127,6 +129,7 @@ async def test_a_lost_plus_is_named_by_actions_about_one_number(
     [
         (["3331234567.0"], [ANNA]),
         (["+39\ufe0f-333-123-4567"], [ANNA]),
+        (["+39\ufe0d-333-123-4567"], [ANNA]),
         ("+39 333 123 4567; +39 347 111 2233", [ANNA, BRUNO]),
         ("+39 333 123 4567, 347 111 2233", [ANNA, BRUNO]),
     ],
@@ -176,6 +179,29 @@ async def test_a_name_is_found_however_many_blanks_it_has(
     account = await accounts.set_up("smshosting", recipients={"Anna  Rossi": [ANNA]})
     await send(hass, account, "anna rossi")
     assert [to for to, _ in arrived(simulator)] == [ANNA]
+
+
+@pytest.mark.parametrize(
+    ("given", "numbers"),
+    [
+        ("Nicol\u00f2", [ANNA]),
+        ("Nicolo\u0300", [BRUNO]),
+        ("NICOL\u00d2", [ANNA, BRUNO]),
+    ],
+)
+async def test_of_two_recipients_with_one_name_the_spelling_decides(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    given: str,
+    numbers: list[str],
+) -> None:
+    """Home Assistant lets people rename them without our form: nobody is left out."""
+    account = await accounts.set_up(
+        "smshosting", recipients={"Nicol\u00f2": [ANNA], "Nicolo\u0300": [BRUNO]}
+    )
+    await send(hass, account, given)
+    assert sorted(to for to, _ in arrived(simulator)) == numbers
 
 
 # Bounds
@@ -379,3 +405,21 @@ async def test_all_entities_are_all_recipients(
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]})
     await call(hass, "send_sms", entity_id="all", message="Allarme")
     assert sorted(to for to, _ in arrived(simulator)) == sorted([ANNA, BRUNO])
+
+
+@pytest.mark.skipif(
+    "exclude" not in map(str, cv.ENTITY_SERVICE_FIELDS),
+    reason="this release of Home Assistant excludes no entities",
+)
+async def test_who_is_excluded_of_all_gets_nothing(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA], "Bruno": [BRUNO]})
+    await call(
+        hass,
+        "send_sms",
+        entity_id="all",
+        exclude={"entity_id": ["notify.bruno"]},
+        message="Allarme",
+    )
+    assert [to for to, _ in arrived(simulator)] == [ANNA]

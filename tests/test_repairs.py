@@ -1,7 +1,7 @@
 """Repair issues come, can be fixed, and go away by themselves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
@@ -46,6 +46,7 @@ from custom_components.sms_italia.messaging import (
 from custom_components.sms_italia.providers import PROVIDERS
 from custom_components.sms_italia.repairs import async_report_daily_limit
 from custom_components.sms_italia.runtime import MESSENGER
+from custom_components.sms_italia.services import ACTIONS
 from custom_components.sms_italia.undelivered import REFUSED_CALLS, RefusedCalls
 from simulator import Fault, Simulator
 
@@ -1197,6 +1198,74 @@ async def test_a_refused_call_that_names_no_account_is_an_issue_as_well(
     await dialog.open("undelivered")
     await dialog.choose("dismiss")
     assert issues(hass) == {}
+
+
+ONLY_ANSWER = {
+    "estimate",
+    "find_messages",
+    "get_push_picture",
+    "create_push_invitation",
+}
+"""Actions that change nothing: who calls them uses the answer."""
+
+REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
+    "send_sms": ({"message": " ", "numbers": [ANNA]}, "empty_text"),
+    "cancel": ({"message_id": "no ID"}, "unknown_message"),
+    "resend": ({"message_id": "0" * 16}, "unknown_message"),
+    "acknowledge": ({"entity_id": "notify.anna"}, "not_an_escalation"),
+}
+"""What each of the other actions refuses, and why."""
+
+
+def test_every_action_that_changes_something_is_tried() -> None:
+    assert REFUSED.keys() | ONLY_ANSWER == {action.name for action in ACTIONS}
+
+
+@pytest.mark.parametrize("action", REFUSED)
+@pytest.mark.parametrize("user", [None, PERSON], ids=["automation", "person"])
+async def test_a_refusal_of_any_action_that_no_person_sees_is_an_issue(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    caplog: pytest.LogCaptureFixture,
+    action: str,
+    user: str | None,
+) -> None:
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    data, reason = REFUSED[action]
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call(
+            DOMAIN,
+            action,
+            data,
+            blocking=True,
+            context=Context(user_id=user),
+        )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert caught.value.translation_key == reason
+    is_reported = user is None
+    assert list(issues(hass)) == (["undelivered"] if is_reported else [])
+    assert (f"a call was refused ({reason})" in caplog.text) is is_reported
+
+
+@pytest.mark.parametrize("action", ["cancel", "resend"])
+async def test_a_refusal_about_a_message_is_an_issue_of_its_account(
+    hass: HomeAssistant, accounts: Accounts, action: str
+) -> None:
+    """A message that arrived can be neither cancelled nor sent again."""
+    account = await accounts.set_up("smshosting", title="Casa mia")
+    await accounts.set_up("inviosmart")
+    answer = await call(
+        hass,
+        "send_sms",
+        message="Allarme",
+        numbers=[ANNA],
+        config_entry_id=account.entry_id,
+    )
+    with pytest.raises(HomeAssistantError):
+        await call(hass, action, message_id=answer["messages"][0]["id"])
+    await hass.async_block_till_done(wait_background_tasks=True)
+    placeholders = issues(hass)["undelivered"].translation_placeholders
+    assert placeholders == {"account": "Casa mia", "count": "1"}
 
 
 async def test_refused_calls_are_kept_over_a_restart(

@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import ClientResponse
 from hass_nabucasa import CloudError
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -52,6 +52,7 @@ from simulator import PROVIDERS as SIMULATED, Callback, Fault, Simulator
 
 from .accounts import Accounts, arrived, until
 from .line import Line
+from .states import call
 from .web import Server, start_server
 
 ANNA = "+393331234567"
@@ -295,7 +296,8 @@ class Cloud:
 
     It has what we use of it: the functions are those of its public list, with the
     same parameters, as a test below makes sure of. `error` is raised once by the
-    attempt to make a cloudhook, which takes until `is_quick` is set.
+    attempt to make a cloudhook, which takes until `is_quick` is set, `delete_error` by
+    each attempt to delete one.
     """
 
     SIGNAL_CLOUD_CONNECTION_STATE = "CLOUD_CONNECTION_STATE"
@@ -319,6 +321,7 @@ class Cloud:
         self.is_connected = True
         self.hooks: dict[str, str] = {}
         self.error: Exception | None = None
+        self.delete_error: Exception | None = None
         self.is_quick = asyncio.Event()
         self.is_quick.set()
 
@@ -374,6 +377,8 @@ class Cloud:
         self, hass: HomeAssistant, webhook_id: str
     ) -> None:
         """Give an address back."""
+        if self.delete_error is not None:
+            raise self.delete_error
         if not self.is_subscribed:
             raise self.CloudNotAvailable
         if webhook_id not in self.hooks:
@@ -957,6 +962,78 @@ async def test_an_account_that_uses_no_webhook_has_no_address_in_the_cloud(
         await hass.async_block_till_done(wait_background_tasks=True)
         expected = [account.data[CONF_WEBHOOK_ID]] if chosen == "auto" else []
         assert list(cloud.hooks) == expected
+
+
+@pytest.mark.usefixtures("server")
+async def test_an_address_in_the_cloud_is_deleted_if_reports_ended_while_unloaded(
+    hass: HomeAssistant, accounts: Accounts, cloud: Cloud
+) -> None:
+    """Nobody follows the options of an account that is not loaded."""
+    account = await accounts.set_up("smshosting")
+    assert list(cloud.hooks) == [account.data[CONF_WEBHOOK_ID]]
+    assert await hass.config_entries.async_unload(account.entry_id)
+    hass.config_entries.async_update_entry(
+        account, options={CONF_DELIVERY_REPORTS: "off"}
+    )
+
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert cloud.hooks == {}
+
+
+@pytest.mark.usefixtures("server")
+async def test_an_address_in_the_cloud_is_deleted_if_reports_ended_while_it_was_made(
+    hass: HomeAssistant, accounts: Accounts, cloud: Cloud
+) -> None:
+    cloud.is_quick.clear()
+    account = accounts.add("smshosting")
+    assert await hass.config_entries.async_setup(account.entry_id)
+    await hass.async_block_till_done()
+
+    hass.config_entries.async_update_entry(
+        account, options={CONF_DELIVERY_REPORTS: "off"}
+    )
+    await hass.async_block_till_done()
+    cloud.is_quick.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert cloud.hooks == {}
+
+
+@pytest.mark.parametrize("way", ["unload", "disable"])
+@pytest.mark.usefixtures("server")
+async def test_an_account_that_is_not_loaded_gives_its_address_back_when_removed(
+    hass: HomeAssistant, accounts: Accounts, cloud: Cloud, way: str
+) -> None:
+    account = await accounts.set_up("smshosting")
+    if way == "unload":
+        assert await hass.config_entries.async_unload(account.entry_id)
+    else:
+        await hass.config_entries.async_set_disabled_by(
+            account.entry_id, ConfigEntryDisabler.USER
+        )
+    assert list(cloud.hooks) == [account.data[CONF_WEBHOOK_ID]]
+
+    await hass.config_entries.async_remove(account.entry_id)
+
+    assert cloud.hooks == {}
+
+
+@pytest.mark.usefixtures("server")
+async def test_trouble_in_the_cloud_does_not_keep_a_removed_accounts_messages(
+    hass: HomeAssistant, accounts: Accounts, cloud: Cloud
+) -> None:
+    """Whatever it raises."""
+    account = await accounts.set_up("smshosting")
+    await accounts.set_up("inviosmart")
+    await send(hass, account)
+    cloud.delete_error = CloudError("no answer")
+
+    await hass.config_entries.async_remove(account.entry_id)
+
+    found = await call(hass, "find_messages")
+    assert found["total"] == 0
 
 
 # Forged reports

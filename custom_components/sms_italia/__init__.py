@@ -22,7 +22,11 @@ from .escalations import async_find_member
 from .message_event import async_fire_messages
 from .messaging import Clock, Messenger, Timing
 from .news import NEWS
-from .notify_action import async_register_action, async_remove_action
+from .notify_action import (
+    async_register_action,
+    async_remove_action,
+    async_watch_actions,
+)
 from .reloads import async_will_be_loaded
 from .repairs import (
     async_check_settings,
@@ -86,6 +90,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     await async_serve_card(hass)
     for entry in hass.config_entries.async_entries(DOMAIN):
         await async_register_action(hass, entry)
+    async_watch_actions(hass)
     return True
 
 

@@ -69,7 +69,9 @@ class SendTestButton(RecipientEntity, ButtonEntity):
                 targets=self.targets,
                 text=await self._text(),
             )
-            raise_unless_accepted(self.hass, await call.send(self.entry, request))
+            permitted = await call.permit(self.entry, request)
+            messages = await call.send(self.entry, permitted)
+            raise_unless_accepted(self.hass, messages)
 
     async def _text(self) -> str:
         """Return the text in the language of Home Assistant.

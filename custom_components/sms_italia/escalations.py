@@ -1,6 +1,6 @@
 """Escalations between Home Assistant and the messenger: plans, members, answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import Platform
@@ -67,21 +67,33 @@ def async_find_member(hass: HomeAssistant, member: Member) -> MemberDetails | No
 @callback
 def async_recipient_entities(hass: HomeAssistant) -> dict[str, Member]:
     """Return the notify entities of all recipients of all accounts by their IDs."""
-    found: dict[str, Member] = {}
+    return {
+        entity.entity_id: Member(account=entry.entry_id, recipient=subentry_id)
+        for entry, subentry_id, entity in _entities(hass, SUBENTRY_TYPE_RECIPIENT)
+        if entity.domain == Platform.NOTIFY
+    }
+
+
+@callback
+def async_escalation_entities(hass: HomeAssistant) -> dict[str, str]:
+    """Return the IDs of the escalations of all entities that one has, by theirs."""
+    return {
+        entity.entity_id: subentry_id
+        for _, subentry_id, entity in _entities(hass, SUBENTRY_TYPE_ESCALATION)
+    }
+
+
+def _entities(
+    hass: HomeAssistant, subentry_type: str
+) -> Iterator[tuple[SmsItaliaConfigEntry, str, er.RegistryEntry]]:
+    """Go over the entities of subentries of a type, with their accounts and IDs."""
+    registry = er.async_get(hass)
     for entry in hass.config_entries.async_entries(DOMAIN):
-        recipients = {
-            one.subentry_id
-            for one in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
-        }
-        for entity in er.async_entries_for_config_entry(
-            er.async_get(hass), entry.entry_id
-        ):
+        ids = {one.subentry_id for one in entry.get_subentries_of_type(subentry_type)}
+        for entity in er.async_entries_for_config_entry(registry, entry.entry_id):
             subentry_id = entity.config_subentry_id
-            if entity.domain == Platform.NOTIFY and subentry_id in recipients:
-                found[entity.entity_id] = Member(
-                    account=entry.entry_id, recipient=subentry_id
-                )
-    return found
+            if subentry_id in ids:
+                yield entry, subentry_id, entity
 
 
 @callback

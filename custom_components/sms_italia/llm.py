@@ -98,7 +98,8 @@ class SendSmsTool(llm.Tool):
         entry, context = recipient.entry, llm_context.context
         try:
             with SendingCall(hass, context, entry, is_spoken=True) as call:
-                messages = await call.send(entry, request)
+                permitted = await call.permit(entry, request)
+                messages = await call.send(entry, permitted)
                 raise_unless_accepted(hass, messages)
         except HomeAssistantError as err:
             # Its sentence may have digits of a number.

@@ -68,7 +68,9 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
                 text=join_title(title, message) if title else message,
                 too_long=TooLong.CUT,
             )
-            raise_unless_accepted(self.hass, await call.send(self.entry, request))
+            permitted = await call.permit(self.entry, request)
+            messages = await call.send(self.entry, permitted)
+            raise_unless_accepted(self.hass, messages)
 
     @callback
     def record_notification(self) -> None:

@@ -18,8 +18,14 @@ from homeassistant.components.notify import (
     DOMAIN as NOTIFY_DOMAIN,
     NOTIFY_SERVICE_SCHEMA,
 )
-from homeassistant.const import CONF_DESCRIPTION, CONF_NAME
-from homeassistant.core import HomeAssistant, ServiceCall, callback
+from homeassistant.const import (
+    ATTR_DOMAIN,
+    ATTR_SERVICE,
+    CONF_DESCRIPTION,
+    CONF_NAME,
+    EVENT_SERVICE_REGISTERED,
+)
+from homeassistant.core import Event, HomeAssistant, ServiceCall, callback
 from homeassistant.helpers.service import async_set_service_schema
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util, slugify
@@ -34,7 +40,7 @@ from .messaging import (
     TooLong,
     join_title,
 )
-from .repairs import async_report_action_name
+from .repairs import async_check_action_taken, async_report_action_name
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .sending import (
     SendingCall,
@@ -84,7 +90,9 @@ class AccountAction:
             return
         with SendingCall(self._hass, service.context, self.entry) as call:
             request = await self._request(service, call.answer_by)
-            raise_unless_accepted(self._hass, await call.send(self.entry, request))
+            permitted = await call.permit(self.entry, request)
+            messages = await call.send(self.entry, permitted)
+            raise_unless_accepted(self._hass, messages)
 
     async def _request(self, service: ServiceCall, answer_by: float) -> SendRequest:
         """Return the request of a call.
@@ -136,19 +144,22 @@ async def async_register_action(
 
     Its name is chosen once and stays with the account, whatever its title becomes. One
     that something else uses is left to it: then the next free one is chosen, and an
-    issue says so. Must run before the update listener is added, since the name is
-    stored in the entry.
+    issue says so. Where something else took the name later, that is for this run alone.
+    Must run before the update listener is added, since the name is stored in the entry.
     """
-    wish = entry.data.get(CONF_NOTIFY_ACTION) or _wish(entry)
-    if _owner(hass, wish) is entry:
-        return
+    kept: str | None = entry.data.get(CONF_NOTIFY_ACTION)
+    wish = kept or _wish(entry)
     name = _free_name(hass, entry, wish)
-    if name != wish:
-        async_report_action_name(hass, entry, wish=wish, name=name)
-    if name != entry.data.get(CONF_NOTIFY_ACTION):
+    if kept is None:
+        if name != wish:
+            async_report_action_name(hass, entry, wish=wish, name=name)
         hass.config_entries.async_update_entry(
             entry, data={**entry.data, CONF_NOTIFY_ACTION: name}
         )
+    else:
+        async_check_action_taken(hass, entry, kept=kept, name=name)
+    if _owner(hass, name) is entry:
+        return
     hass.services.async_register(
         NOTIFY_DOMAIN,
         name,
@@ -160,10 +171,24 @@ async def async_register_action(
 
 @callback
 def async_remove_action(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Remove the action of an account that is removed."""
-    name = entry.data.get(CONF_NOTIFY_ACTION, "")
-    if _owner(hass, name) is entry:
-        hass.services.async_remove(NOTIFY_DOMAIN, name)
+    """Remove the action of an account that is removed, under each name it had."""
+    for name in list(hass.services.async_services_for_domain(NOTIFY_DOMAIN)):
+        if _owner(hass, name) is entry:
+            hass.services.async_remove(NOTIFY_DOMAIN, name)
+
+
+@callback
+def async_watch_actions(hass: HomeAssistant) -> None:
+    """Register the action of an account again if something else takes its name."""
+
+    async def check(event: Event[dict[str, Any]]) -> None:
+        if event.data[ATTR_DOMAIN] != NOTIFY_DOMAIN:
+            return
+        for entry in hass.config_entries.async_entries(DOMAIN):
+            if entry.data.get(CONF_NOTIFY_ACTION) == event.data[ATTR_SERVICE]:
+                await async_register_action(hass, entry)
+
+    hass.bus.async_listen(EVENT_SERVICE_REGISTERED, check)
 
 
 def is_phone_command(message: str) -> bool:
@@ -183,8 +208,9 @@ def _wish(entry: SmsItaliaConfigEntry) -> str:
 
 
 def _free_name(hass: HomeAssistant, entry: SmsItaliaConfigEntry, wish: str) -> str:
-    """Return the name itself, or with the lowest number that nothing uses."""
-    taken = _OF_NOTIFY | hass.services.async_services_for_domain(NOTIFY_DOMAIN).keys()
+    """Return the name itself, or with the lowest number that nothing else uses."""
+    services = hass.services.async_services_for_domain(NOTIFY_DOMAIN)
+    taken = _OF_NOTIFY | {name for name in services if _owner(hass, name) is not entry}
     taken |= {
         other.data.get(CONF_NOTIFY_ACTION, "")
         for other in hass.config_entries.async_entries(DOMAIN)

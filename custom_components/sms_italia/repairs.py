@@ -81,6 +81,7 @@ HTTPS_REQUIRED = "https_required"
 UNDELIVERED = "undelivered"
 PROVIDER_WAIT = "provider_wait"
 ACTION_NAME = "action_name"
+ACTION_TAKEN = "action_taken"
 ESCALATION_INCOMPLETE = "escalation_incomplete"
 ESCALATION_EXHAUSTED = "escalation_exhausted"
 _ACCOUNT_ISSUES = (
@@ -93,6 +94,7 @@ _ACCOUNT_ISSUES = (
     UNDELIVERED,
     PROVIDER_WAIT,
     ACTION_NAME,
+    ACTION_TAKEN,
     ESCALATION_INCOMPLETE,
 )
 
@@ -724,6 +726,24 @@ def async_report_action_name(
         ACTION_NAME,
         is_due=True,
         wish=f"notify.{wish}",
+        action=f"notify.{name}",
+    )
+
+
+@callback
+def async_check_action_taken(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, *, kept: str, name: str
+) -> None:
+    """Create or delete the issue of an account's action whose name was taken.
+
+    `kept` is the account's own name of it, `name` the one that it has in this run.
+    """
+    _set_issue(
+        hass,
+        entry,
+        ACTION_TAKEN,
+        is_due=name != kept,
+        kept=f"notify.{kept}",
         action=f"notify.{name}",
     )
 

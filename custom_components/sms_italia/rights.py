@@ -4,10 +4,11 @@ A call without a user is made by an automation, which may do everything. Policie
 those of Home Assistant's permissions.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import StrEnum
 import logging
+from typing import NewType
 
 from homeassistant.auth.models import User
 from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
@@ -22,14 +23,19 @@ from .runtime import SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
 
+Permitted = NewType("Permitted", SendRequest)
+"""A request as its caller may make it; only `async_permitted` returns one."""
+
 
 class Allowed(StrEnum):
-    """Who may call an action; a websocket command or subscription names one too."""
+    """Who may call an action, or send a command or subscription of the websocket."""
 
     SENDERS = "senders"
     """Who may control each target; for free numbers, all entities."""
     OWNERS = "owners"
     """Who asked for the message that it is about, and administrators."""
+    READERS = "readers"
+    """Everybody; each gets only the messages that `async_viewer` lets them see."""
     ADMINISTRATORS = "administrators"
 
 
@@ -49,12 +55,12 @@ class Caller:
     def require(self, allowed: Allowed) -> None:
         """Raise Unauthorized for a user who may not call what names this.
 
-        What senders and owners may do depends on the call, so that it asks again.
+        What senders, owners and readers may do depends on the call, which asks again.
         """
         match allowed:
             case Allowed.ADMINISTRATORS:
                 self.require_administrator()
-            case Allowed.SENDERS | Allowed.OWNERS:
+            case Allowed.SENDERS | Allowed.OWNERS | Allowed.READERS:
                 pass
 
     @callback
@@ -84,6 +90,20 @@ class Caller:
                 raise Unauthorized(
                     context=self.context, entity_id=entity_id, permission=policy
                 )
+
+    @callback
+    def controllable(self, entity_ids: Collection[str]) -> AbstractSet[str]:
+        """Return which entities the caller may control.
+
+        Raises Unauthorized if there are some, but none of these.
+        """
+        if self.user is None:
+            return frozenset(entity_ids)
+        may = self.user.permissions.check_entity
+        found = frozenset(one for one in entity_ids if may(one, POLICY_CONTROL))
+        if entity_ids and not found:
+            raise Unauthorized(context=self.context, permission=POLICY_CONTROL)
+        return found
 
     @callback
     def require_all_entities(self) -> None:
@@ -125,14 +145,14 @@ def async_permitted(
     caller: Caller,
     entry: SmsItaliaConfigEntry,
     request: SendRequest,
-) -> SendRequest:
+) -> Permitted:
     """Return a request to an account as its caller may make it; raises Unauthorized.
 
     Another sender becomes the account's own, since the alarm of a script must not fail
     for the rights of who pressed it.
     """
     if caller.user is None:
-        return request
+        return Permitted(request)
     _require_targets(hass, caller, entry, request)
     options = request.options
     if options.groups:
@@ -144,7 +164,7 @@ def async_permitted(
             entry.title,
         )
         options = replace(options, sender=None)
-    return replace(request, options=options, user=caller.user.id)
+    return Permitted(replace(request, options=options, user=caller.user.id))
 
 
 def _require_targets(

@@ -1,12 +1,12 @@
 """The one way of every send, from what was asked for to an account."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 import logging
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, override
 
 from homeassistant.auth.permissions.const import POLICY_READ
 from homeassistant.core import Context, HomeAssistant
@@ -44,7 +44,7 @@ from .names import account_title
 from .pictures import entity_of, read_picture
 from .providers import Channel, Feature, Mode
 from .repairs import async_report_daily_limit, async_report_refused_call
-from .rights import async_caller, async_permitted
+from .rights import Permitted, async_caller, async_permitted
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -266,60 +266,71 @@ async def named_targets(
 
     One text may hold several numbers. Raises ServiceValidationError for too many.
     """
+    find = _finder(entry)
     recipients = entry.runtime_data.account.recipients
-    by_name = {
-        name_key(subentry.title): recipients[subentry.subentry_id]
-        for subentry in entry.subentries.values()
-        if subentry.subentry_id in recipients
-    }
     owners = {
         target.given: target for targets in recipients.values() for target in targets
     }
     given = [
         piece
         for name in names
-        for piece in ([name] if name_key(name) in by_name else split_numbers(name))
+        for piece in ([name] if find(name) else split_numbers(name))
     ]
     try:
         check_count(len(given))
     except RequestRefusedError as err:
         raise refusal_error(err) from None
-    named = {name: by_name.get(name_key(name)) for name in given}
-    numbers = [name for name, targets in named.items() if targets is None]
+    named = {name: find(name) for name in given}
+    numbers = [name for name, targets in named.items() if not targets]
     parsed = dict(zip(numbers, await parse_targets(hass, numbers), strict=True))
     found: list[Target | BadTarget] = []
     for name, targets in named.items():
-        if targets is not None:
-            found += targets
-        else:
-            found.append(owners.get(parsed[name].given, parsed[name]))
+        found += targets or [owners.get(parsed[name].given, parsed[name])]
     return found
 
 
-@dataclass(slots=True)
-class SendingCall:
-    """One call that sends: nothing of what it is refused ends in silence.
+def _finder(
+    entry: SmsItaliaConfigEntry,
+) -> Callable[[str], Sequence[Target | BadTarget]]:
+    """Return what returns the targets of an account's recipients with a name.
 
-    What is raised to a person is known to that person. Everything else that was refused
-    or not delivered is reported when the call ends. `context` is that of the call;
-    `entry` is the account that it is made to, None if it names none. `is_spoken` is a
-    call of a voice assistant: a person waits for the answer, though it may have no
-    user. It is answered at the moment `answer_by` of the loop's clock at the latest.
+    Two recipients may have one name in two spellings, since Home Assistant lets people
+    rename them without our form. Then the spelling decides; a third one means both.
+    """
+    recipients = entry.runtime_data.account.recipients
+    by_title: dict[str, list[Target | BadTarget]] = {}
+    by_key: dict[str, list[Target | BadTarget]] = {}
+    for subentry in entry.subentries.values():
+        targets = recipients.get(subentry.subentry_id, ())
+        by_title.setdefault(subentry.title, []).extend(targets)
+        by_key.setdefault(name_key(subentry.title), []).extend(targets)
+
+    def find(name: str) -> Sequence[Target | BadTarget]:
+        return by_title.get(name) or by_key.get(name_key(name)) or ()
+
+    return find
+
+
+@dataclass(slots=True)
+class ReportedCall:
+    """One call that changes something: no refusal of it ends in silence.
+
+    What is raised to a person is known to that person; what nobody sees is reported
+    when the call ends. `context` is that of the call; `entry` is the account that it is
+    about, None as long as that is not known. `is_spoken` is a call of a voice
+    assistant: a person waits for the answer, though it may have no user.
     """
 
     hass: HomeAssistant
     context: Context | None
-    entry: SmsItaliaConfigEntry | None
+    entry: SmsItaliaConfigEntry | None = None
     is_spoken: bool = field(default=False, kw_only=True)
-    answer_by: float = field(init=False)
-    _messages: list[Message] = field(default_factory=list, init=False)
-    _refused: list[tuple[SmsItaliaConfigEntry, HomeAssistantError]] = field(
-        default_factory=list, init=False
-    )
 
-    def __post_init__(self) -> None:
-        """Begin the time in which it is answered."""
-        self.answer_by = self.hass.data[MESSENGER].answer_by()
+    @property
+    def has_person(self) -> bool:
+        """Whether a person gets the answer."""
+        has_user = self.context is not None and self.context.user_id is not None
+        return has_user or self.is_spoken
 
     def __enter__(self) -> Self:
         """Return the call."""
@@ -332,11 +343,36 @@ class SendingCall:
         _traceback: TracebackType | None,
     ) -> None:
         """Report what the caller does not know; raises nothing."""
-        refusal = err if isinstance(err, HomeAssistantError) else None
-        has_user = self.context is not None and self.context.user_id is not None
-        has_person = has_user or self.is_spoken
+        self.end(err if isinstance(err, HomeAssistantError) else None)
+
+    def end(self, refusal: HomeAssistantError | None) -> None:
+        """Report the error that is raised to the caller, if no person sees it."""
+        if refusal is not None and not self.has_person:
+            async_report_refused_call(self.hass, self.entry, refusal)
+
+
+@dataclass(slots=True)
+class SendingCall(ReportedCall):
+    """One call that sends: what it does not deliver is reported too.
+
+    It is answered at the moment `answer_by` of the loop's clock at the latest.
+    """
+
+    answer_by: float = field(init=False)
+    _messages: list[Message] = field(default_factory=list, init=False)
+    _refused: list[tuple[SmsItaliaConfigEntry, HomeAssistantError]] = field(
+        default_factory=list, init=False
+    )
+
+    def __post_init__(self) -> None:
+        """Begin the time in which it is answered."""
+        self.answer_by = self.hass.data[MESSENGER].answer_by()
+
+    @override
+    def end(self, refusal: HomeAssistantError | None) -> None:
+        """Report what was refused or not delivered, unless a person saw it."""
         undelivered = self.hass.data[MESSENGER].undelivered
-        if refusal is not None and has_person:
+        if refusal is not None and self.has_person:
             undelivered.refused(self._messages)
             return
         undelivered.answered(self._messages)
@@ -345,17 +381,21 @@ class SendingCall:
         if refusal is not None and not self._messages and not self._refused:
             async_report_refused_call(self.hass, self.entry, refusal)
 
-    async def send(
+    async def permit(
         self, entry: SmsItaliaConfigEntry, request: SendRequest
+    ) -> Permitted:
+        """Return a request as its caller may make it; raises Unauthorized."""
+        caller = await async_caller(self.hass, self.context)
+        return async_permitted(self.hass, caller, entry, request)
+
+    async def send(
+        self, entry: SmsItaliaConfigEntry, request: Permitted
     ) -> tuple[Message, ...]:
         """Send through an account; return the messages, also if none was accepted.
 
-        Waits for an account that is being reloaded. Raises Unauthorized if the caller
-        may not, and a translated HomeAssistantError if the request is refused as a
-        whole.
+        Waits for an account that is being reloaded. Raises a translated
+        HomeAssistantError if the request is refused as a whole.
         """
-        caller = await async_caller(self.hass, self.context)
-        request = async_permitted(self.hass, caller, entry, request)
         try:
             messages = await self.hass.data[MESSENGER].send(request, self.answer_by)
         except RequestRefusedError as err:
@@ -366,9 +406,9 @@ class SendingCall:
     async def resend(
         self, entry: SmsItaliaConfigEntry, message_id: int
     ) -> tuple[Message, ...]:
-        """Send a message of an account again; return and raise what `send` does.
+        """Send a message of an account again; return what `send` does.
 
-        Raises LedgerUnreadableError too.
+        Raises what `permit` and `send` do, and LedgerUnreadableError.
         """
         caller = await async_caller(self.hass, self.context)
         permitted = partial(async_permitted, self.hass, caller, entry)

@@ -64,7 +64,8 @@ class DeliveryWebhook:
         self._hass = hass
         self._entry = entry
         self._messenger = messenger
-        self._is_wanted = False
+        # Not known at first: what was left of an account that did not run is removed.
+        self._is_wanted: bool | None = None
         self._address: str | None = None
         self._registered: str | None = None
         self._searches = 0
@@ -206,6 +207,9 @@ class DeliveryWebhook:
         if this_search == self._searches:
             # The result of an older search is out of date.
             self._take(address)
+        elif not self._is_wanted:
+            # The search has made what was removed meanwhile.
+            await async_remove_cloudhook(self._hass, self._entry)
 
     def _external_address(self) -> str | None:
         """Return the external address of Home Assistant if it is https."""
@@ -344,10 +348,12 @@ def _address(url: str | None) -> str | None:
 async def async_remove_cloudhook(
     hass: HomeAssistant, entry: SmsItaliaConfigEntry
 ) -> None:
-    """Delete the cloud's address of a removed account's webhook."""
+    """Delete the cloud's address of an account's webhook, if there is one."""
     if CONF_WEBHOOK_ID not in entry.data or CLOUD not in hass.config.components:
         return
     from homeassistant.components import cloud  # noqa: PLC0415 - loaded already
 
-    with suppress(cloud.CloudNotAvailable, ValueError):
+    try:
         await cloud.async_delete_cloudhook(hass, entry.data[CONF_WEBHOOK_ID])
+    except Exception as err:  # noqa: BLE001 - the account must be removed all the same
+        _LOGGER.debug("No address in the cloud to delete: %s", type(err).__name__)

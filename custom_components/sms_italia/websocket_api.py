@@ -1,9 +1,10 @@
 """The websocket commands of the card: pages of messages, and what changes of them.
 
-All else that the card does are actions, which anybody can call.
+All else that the card does are actions. The table says who may send each.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from homeassistant.components.websocket_api import (
@@ -12,11 +13,15 @@ from homeassistant.components.websocket_api import (
     async_response,
     websocket_command,
 )
-from homeassistant.components.websocket_api.const import ERR_HOME_ASSISTANT_ERROR
+from homeassistant.components.websocket_api.const import (
+    ERR_HOME_ASSISTANT_ERROR,
+    WebSocketCommandHandler,
+)
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import VolDictType
 from homeassistant.util.json import JsonObjectType
 import voluptuous as vol
 
@@ -32,7 +37,7 @@ from .messaging import (
     RequestRefusedError,
     View,
 )
-from .rights import Caller, async_viewer
+from .rights import Allowed, Caller, async_viewer
 from .runtime import MESSENGER
 from .services.history import loaded_messenger, read_message_id
 from .services.responses import history_response
@@ -51,33 +56,16 @@ _SEEN_BY_ALL = ("id", "to", "status", "created", "updated", "send_at", "recipien
 """Fields that users see who are not administrators; the number is masked."""
 
 
-@callback
-def async_setup_websocket(hass: HomeAssistant) -> None:
-    """Register the commands."""
-    async_register_command(hass, list_messages)
-    async_register_command(hass, subscribe_messages)
-
-
-@websocket_command(
-    {
-        vol.Required("type"): f"{DOMAIN}/messages/list",
-        vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
-        vol.Optional(ATTR_VIEW): vol.Coerce(View),
-        vol.Optional(ATTR_BEFORE): cv.string,
-        vol.Optional(ATTR_LIMIT, default=PAGE): vol.All(
-            int, vol.Range(min=1, max=PAGE)
-        ),
-    }
-)
-@async_response
-async def list_messages(
-    hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]
+async def _list_messages(
+    hass: HomeAssistant,
+    connection: ActiveConnection,
+    msg: dict[str, Any],
+    caller: Caller,
 ) -> None:
     """Answer with a page of `messages`, newest first, and whether there are `more`.
 
     `before` is the ID of the last message of the page before.
     """
-    caller = _caller(connection, msg)
     try:
         found = await _find(hass, caller, msg)
     except HomeAssistantError as err:
@@ -122,18 +110,13 @@ async def _find(hass: HomeAssistant, caller: Caller, msg: dict[str, Any]) -> Fou
         raise history_error() from None
 
 
-@websocket_command(
-    {
-        vol.Required("type"): f"{DOMAIN}/messages/subscribe",
-        vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
-    }
-)
-@callback
-def subscribe_messages(
-    hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]
+async def _subscribe_messages(
+    hass: HomeAssistant,
+    connection: ActiveConnection,
+    msg: dict[str, Any],
+    caller: Caller,
 ) -> None:
     """Send `messages` as they are new or change, None if they are too many."""
-    caller = _caller(connection, msg)
 
     @callback
     def forward(event: Event) -> None:
@@ -162,11 +145,6 @@ def _seen(
     return [one for one in latest.values() if viewer is None or viewer.sees(one)]
 
 
-def _caller(connection: ActiveConnection, msg: dict[str, Any]) -> Caller:
-    """Return who sends a command."""
-    return Caller(context=connection.context(msg), user=connection.user)
-
-
 def _row(hass: HomeAssistant, caller: Caller, message: Message) -> JsonObjectType:
     """Return a message as a caller may see it, and the `actions` that are offered.
 
@@ -189,3 +167,64 @@ def _actions(hass: HomeAssistant, caller: Caller, message: Message) -> Iterable[
         yield "cancel"
     if message.is_undelivered:
         yield "resend"
+
+
+type _Handler = Callable[
+    [HomeAssistant, ActiveConnection, dict[str, Any], Caller],
+    Coroutine[object, object, None],
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Command:
+    """A command or subscription: its type, fields, who may send it, what it does."""
+
+    type: str
+    fields: VolDictType
+    allowed: Allowed
+    handler: _Handler
+
+
+COMMANDS = (
+    _Command(
+        type=f"{DOMAIN}/messages/list",
+        fields={
+            vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
+            vol.Optional(ATTR_VIEW): vol.Coerce(View),
+            vol.Optional(ATTR_BEFORE): cv.string,
+            vol.Optional(ATTR_LIMIT, default=PAGE): vol.All(
+                int, vol.Range(min=1, max=PAGE)
+            ),
+        },
+        allowed=Allowed.READERS,
+        handler=_list_messages,
+    ),
+    _Command(
+        type=f"{DOMAIN}/messages/subscribe",
+        fields={vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string},
+        allowed=Allowed.READERS,
+        handler=_subscribe_messages,
+    ),
+)
+
+
+@callback
+def async_setup_websocket(hass: HomeAssistant) -> None:
+    """Register the commands."""
+    for command in COMMANDS:
+        async_register_command(hass, guarded(command))
+
+
+def guarded(command: _Command) -> WebSocketCommandHandler:
+    """Return what a command does, for those who may send it."""
+
+    @websocket_command({vol.Required("type"): command.type, **command.fields})
+    @async_response
+    async def handle(
+        hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]
+    ) -> None:
+        caller = Caller(context=connection.context(msg), user=connection.user)
+        caller.require(command.allowed)
+        await command.handler(hass, connection, msg, caller)
+
+    return handle

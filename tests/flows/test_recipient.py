@@ -106,6 +106,13 @@ async def test_national_numbers_belong_to_the_country_of_home_assistant(
         (["333 123 4567", "12", "ciao"], "invalid_number", "12, ciao"),
         (["333 123 4567", "899 123456"], "premium_number", "899 123456"),
         (["899 123456", "ciao"], "invalid_number", "ciao"),
+        (["33612345678"], "lost_plus", "33612345678"),
+        (
+            ["899 123456", "41791234567", "40712345678"],
+            "lost_plus",
+            "41791234567, 40712345678",
+        ),
+        (["+39 333 1234567 8"], "invalid_number", "+39 333 1234567 8"),
         (["  "], "no_numbers", ""),
         ([], "no_numbers", ""),
     ],
@@ -143,6 +150,17 @@ async def test_a_recipient_has_a_name_of_its_own(
     assert form["errors"] == {"name": error}
     await submit(hass, form, "Anna", ANNA)
     assert recipients_of(account).keys() == {"Anna", "Bruno"}
+
+
+@pytest.mark.parametrize(
+    "name", ["Nicol\u00f2", "Nicolo\u0300", " NICOL\u00d2 ", "nicolo\u0300"]
+)
+async def test_a_name_is_in_use_in_whatever_spelling(
+    hass: HomeAssistant, accounts: Accounts, name: str
+) -> None:
+    account = accounts.add("smshosting", recipients={"Nicol\u00f2": [ANNA]})
+    form = await submit(hass, await start(hass, account), name, ANNA)
+    assert form["errors"] == {"name": "name_in_use"}
 
 
 async def test_recipients_of_two_accounts_may_have_the_same_name(

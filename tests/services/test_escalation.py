@@ -89,6 +89,28 @@ async def test_a_device_stands_for_its_escalation(hass: HomeAssistant) -> None:
     assert states(hass) == ["acknowledged", "acknowledged"]
 
 
+async def test_all_entities_are_all_escalations(hass: HomeAssistant) -> None:
+    await acknowledge(hass, entity_id="all")
+    assert states(hass) == ["acknowledged", "acknowledged"]
+
+
+async def test_all_escalations_are_those_that_the_user_may_control(
+    hass: HomeAssistant, hass_read_only_user: MockUser
+) -> None:
+    """As Home Assistant understands it for its own actions."""
+    context = Context(user_id=hass_read_only_user.id)
+    with pytest.raises(Unauthorized):
+        await acknowledge(hass, context, entity_id="all")
+    hass_read_only_user.mock_policy({"entities": {"entity_ids": {NIGHT: True}}})
+    hass_read_only_user.perm_lookup = PermissionLookup(
+        er.async_get(hass), dr.async_get(hass)
+    )
+
+    await acknowledge(hass, context, entity_id="all")
+
+    assert states(hass) == ["acknowledged", "calling"]
+
+
 async def test_once_more_changes_nothing(hass: HomeAssistant) -> None:
     await acknowledge(hass, entity_id=NIGHT)
     before = hass.states.get(NIGHT)

@@ -441,3 +441,21 @@ async def test_a_history_that_cannot_be_read_is_an_error(
         with pytest.raises(HomeAssistantError) as caught:
             await call(hass, action, **data)
         assert caught.value.translation_key == "history_unreadable", action
+
+
+@pytest.mark.parametrize(
+    ("action", "data"),
+    [
+        ("cancel", {"message_id": ANNA}),
+        ("resend", {"message_id": ANNA}),
+        ("find_messages", {"recipient": ANNA}),
+    ],
+)
+async def test_a_number_in_a_wrong_place_is_not_shown_in_full(
+    hass: HomeAssistant, accounts: Accounts, action: str, data: dict[str, str]
+) -> None:
+    """Home Assistant writes the errors of actions to its log."""
+    await accounts.set_up("smshosting")
+    with pytest.raises(HomeAssistantError) as caught:
+        await call(hass, action, **data)
+    assert list((caught.value.translation_placeholders or {}).values()) == ["***567"]

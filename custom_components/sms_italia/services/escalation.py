@@ -1,19 +1,19 @@
 """The action that acknowledges escalations."""
 
+from collections.abc import Iterable
+
 from homeassistant.auth.permissions.const import POLICY_CONTROL
-from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.core import ServiceCall, ServiceResponse
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import config_validation as cv, entity_registry as er
-from homeassistant.helpers.target import (
-    TargetSelection,
-    async_extract_referenced_entity_ids,
-)
+from homeassistant.helpers import config_validation as cv
 import voluptuous as vol
 
-from ..const import DOMAIN, SUBENTRY_TYPE_ESCALATION
-from ..escalations import async_acknowledge
+from ..const import DOMAIN
+from ..escalations import async_acknowledge, async_escalation_entities
 from ..messaging import Way
 from ..rights import Caller
+from ..sending import ReportedCall
+from .targets import async_find_targets
 
 ACKNOWLEDGE_SCHEMA = vol.Schema({**cv.ENTITY_SERVICE_FIELDS})
 
@@ -26,40 +26,33 @@ async def async_acknowledge_escalations(
     Raises ServiceValidationError for an entity that is named and is no escalation's,
     or without any, and Unauthorized for one that the user may not control.
     """
-    hass = call.hass
-    selected = async_extract_referenced_entity_ids(
-        hass, TargetSelection(call.data), primary_entities_only=False
-    )
-    escalations = {
-        entity_id: escalation
-        for entity_id in selected.referenced | selected.indirectly_referenced
-        if (escalation := _escalation_of(hass, entity_id)) is not None
-    }
-    if strangers := selected.referenced - escalations.keys():
+    with ReportedCall(call.hass, call.context):
+        for escalation in _targeted_escalations(call, caller):
+            await async_acknowledge(call.hass, escalation, Way.ACTION, caller)
+    return None
+
+
+def _targeted_escalations(call: ServiceCall, caller: Caller) -> Iterable[str]:
+    """Return the IDs of the escalations that a call targets.
+
+    Raises as `async_acknowledge_escalations`.
+    """
+    of_escalations = async_escalation_entities(call.hass)
+    targeted = async_find_targets(call, caller, of_escalations)
+    if strangers := targeted.named - of_escalations.keys():
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="not_an_escalation",
             translation_placeholders={"entity": min(strangers)},
         )
+    escalations = {
+        entity_id: escalation
+        for entity_id, escalation in of_escalations.items()
+        if entity_id in targeted.found
+    }
     if not escalations:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="no_escalation"
         )
     caller.require_entities(POLICY_CONTROL, escalations)
-    for escalation in dict.fromkeys(escalations.values()):
-        await async_acknowledge(hass, escalation, Way.ACTION, caller)
-    return None
-
-
-def _escalation_of(hass: HomeAssistant, entity_id: str) -> str | None:
-    """Return the ID of the escalation that an entity belongs to, None if to none."""
-    entity = er.async_get(hass).async_get(entity_id)
-    if entity is None or entity.platform != DOMAIN:
-        return None
-    entry = hass.config_entries.async_get_entry(entity.config_entry_id or "")
-    subentry_id = entity.config_subentry_id or ""
-    subentry = entry.subentries.get(subentry_id) if entry else None
-    is_escalation = (
-        subentry is not None and subentry.subentry_type == SUBENTRY_TYPE_ESCALATION
-    )
-    return subentry_id if is_escalation else None
+    return dict.fromkeys(escalations.values())

@@ -18,12 +18,14 @@ from ..messaging import (
     Query,
     Refusal,
     RequestRefusedError,
+    shown,
 )
 from ..names import account_title, recipients_named
 from ..providers import ProviderError, Status
 from ..rights import Caller
 from ..runtime import MESSENGER
 from ..sending import (
+    ReportedCall,
     SendingCall,
     as_timestamp,
     parse_number,
@@ -110,7 +112,7 @@ def _recipients(hass: HomeAssistant, name: str | None) -> frozenset[str] | None:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="unknown_recipient",
-            translation_placeholders={"recipient": name},
+            translation_placeholders={"recipient": shown(name)},
         )
     return recipients
 
@@ -121,18 +123,17 @@ async def async_cancel(call: ServiceCall, caller: Caller) -> ServiceResponse:
     Raises Unauthorized for that of another user, and a translated HomeAssistantError if
     it cannot be cancelled.
     """
-    hass, messenger = call.hass, loaded_messenger(call.hass)
-    account = ""
-    try:
-        message = await _own_message(call, caller)
-        account = account_title(hass, message) or ""
-        message = await messenger.cancel(message.id)
-    except RequestRefusedError as err:
-        raise refusal_error(err) from None
-    except ProviderError as err:
-        raise provider_error(account, err) from None
-    except LedgerUnreadableError:
-        raise history_error() from None
+    hass = call.hass
+    with ReportedCall(hass, call.context) as reported:
+        message = await _own_message(reported, call, caller)
+        try:
+            message = await hass.data[MESSENGER].cancel(message.id)
+        except RequestRefusedError as err:
+            raise refusal_error(err) from None
+        except ProviderError as err:
+            raise provider_error(account_title(hass, message) or "", err) from None
+        except LedgerUnreadableError:
+            raise history_error() from None
     return history_response(hass, message, caller)
 
 
@@ -143,29 +144,38 @@ async def async_resend(call: ServiceCall, caller: Caller) -> ServiceResponse:
     it may not be sent again, or was neither accepted nor queued.
     """
     hass = call.hass
-    try:
-        message = await _own_message(call, caller)
+    with SendingCall(hass, call.context) as sending:
+        message = await _own_message(sending, call, caller)
         entry = hass.config_entries.async_get_known_entry(message.dispatch.account)
-        with SendingCall(hass, call.context, entry) as sending:
+        try:
             messages = await sending.resend(entry, message.id)
-            raise_unless_accepted(hass, messages)
+        except LedgerUnreadableError:
+            raise history_error() from None
+        raise_unless_accepted(hass, messages)
+    return {"messages": [history_response(hass, one, caller) for one in messages]}
+
+
+async def _own_message(
+    reported: ReportedCall, call: ServiceCall, caller: Caller
+) -> Message:
+    """Return the message that a call is about; its account is then the call's.
+
+    Raises Unauthorized for what is not the caller's own, and a translated
+    HomeAssistantError if it is not known, or the ledger cannot be read.
+    """
+    given = call.data[ATTR_MESSAGE_ID]
+    try:
+        message = await loaded_messenger(call.hass).message(read_message_id(given))
     except RequestRefusedError as err:
         raise refusal_error(err) from None
     except LedgerUnreadableError:
         raise history_error() from None
-    return {"messages": [history_response(hass, one, caller) for one in messages]}
-
-
-async def _own_message(call: ServiceCall, caller: Caller) -> Message:
-    """Return the message that a call is about.
-
-    Raises Unauthorized for what is not the caller's own, RequestRefusedError if it is
-    not known, and LedgerUnreadableError.
-    """
-    given = call.data[ATTR_MESSAGE_ID]
-    message = await loaded_messenger(call.hass).message(read_message_id(given))
     if message is None:
-        raise RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
+        raise refusal_error(
+            RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
+        )
+    account = message.dispatch.account
+    reported.entry = call.hass.config_entries.async_get_entry(account)
     caller.require_owner(message)
     return message
 
@@ -176,7 +186,7 @@ def read_message_id(given: str) -> int:
     Raises RequestRefusedError for anything else.
     """
     if not _PUBLIC_ID.fullmatch(given):
-        raise RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": given})
+        raise RequestRefusedError(Refusal.UNKNOWN_MESSAGE, {"message_id": shown(given)})
     return int(given, 16)
 
 

@@ -4,25 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
-from homeassistant.const import (
-    ATTR_CONFIG_ENTRY_ID,
-    ATTR_ENTITY_ID,
-    ENTITY_MATCH_ALL,
-)
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant, ServiceCall, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import async_get_platforms
-from homeassistant.helpers.target import (
-    TargetSelection,
-    async_extract_referenced_entity_ids,
-)
 
 from ..const import DOMAIN
 from ..escalations import async_recipient_entities
 from ..notify import RecipientNotifyEntity
 from ..reloads import async_wait_for_reloads
+from ..rights import Caller
 from ..runtime import SmsItaliaConfigEntry
+from .targets import async_find_targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,29 +37,26 @@ class TargetedRecipients:
 
 
 async def async_find_recipients(
-    call: ServiceCall, answer_by: float
+    call: ServiceCall, caller: Caller, answer_by: float
 ) -> TargetedRecipients:
     """Return the recipients that a call targets; waits for accounts being reloaded.
 
     Until `answer_by`, a moment of the loop's clock, at the latest. An entity that is
     disabled is missing only if it is named itself. Raises ServiceValidationError for an
-    entity that is named and is not a recipient's.
+    entity that is named and is not a recipient's, and as `async_find_targets`.
     """
-    hass, selection = call.hass, TargetSelection(call.data)
-    if not selection.has_any_target:
+    hass = call.hass
+    if not TargetSelection(call.data).has_any_target:
         await async_wait_for_reloads(_accounts(call, ()), answer_by)
         return TargetedRecipients(entities=(), missing=())
-    selected = async_extract_referenced_entity_ids(hass, selection)
     registry, of_recipients = er.async_get(hass), async_recipient_entities(hass)
-    wanted = selected.referenced | selected.indirectly_referenced
-    if call.data.get(ATTR_ENTITY_ID) == ENTITY_MATCH_ALL:
-        wanted |= of_recipients.keys()
+    targeted = async_find_targets(call, caller, of_recipients)
     registered = {
         entity_id: entity
-        for entity_id in wanted & of_recipients.keys()
+        for entity_id in targeted.found & of_recipients.keys()
         if (entity := registry.async_get(entity_id)) is not None
     }
-    if strangers := selected.referenced - registered.keys():
+    if strangers := targeted.named - registered.keys():
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="not_a_recipient",
@@ -79,7 +70,7 @@ async def async_find_recipients(
             entity_id
             for entity_id, entity in sorted(registered.items())
             if entity_id not in loaded
-            and (entity_id in selected.referenced or not entity.disabled)
+            and (entity_id in targeted.named or not entity.disabled)
         ],
     )
 

@@ -35,7 +35,7 @@ from ..messaging import (
 from ..names import account_title, name_of
 from ..notify import RecipientNotifyEntity
 from ..providers import Status
-from ..rights import Caller, async_permitted
+from ..rights import Caller, Permitted, async_permitted
 from ..runtime import MESSENGER, SmsItaliaConfigEntry
 from ..sending import (
     ATTR_GROUP,
@@ -67,7 +67,7 @@ class _Share:
     """What one call sends through one account."""
 
     entry: SmsItaliaConfigEntry
-    request: SendRequest
+    request: Permitted
 
 
 type _Result = Sequence[Message] | HomeAssistantError
@@ -84,7 +84,7 @@ async def async_send_sms(call: ServiceCall, caller: Caller) -> ServiceResponse:
     """
     hass = call.hass
     with SendingCall(hass, call.context, _named_entry(call)) as sending:
-        recipients = await async_find_recipients(call, sending.answer_by)
+        recipients = await async_find_recipients(call, caller, sending.answer_by)
         shares = await _shares(call, caller, recipients)
         results = await _submit_all(sending, shares)
         errors = [error for result in results if (error := _error_of(hass, result))]
@@ -111,7 +111,7 @@ async def async_estimate(call: ServiceCall, caller: Caller) -> ServiceResponse:
     HomeAssistantError for a recipient whose entity is not loaded.
     """
     messenger = call.hass.data[MESSENGER]
-    recipients = await async_find_recipients(call, messenger.answer_by())
+    recipients = await async_find_recipients(call, caller, messenger.answer_by())
     recipients.raise_for_missing()
     targets = await _targets(call, recipients, needs_target=False)
     if len(targets) > 1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 import subprocess
 from threading import get_ident
 from typing import override
@@ -16,8 +17,11 @@ from custom_components.sms_italia.messaging.compose.numbers import (
     load,
     parse_number,
     parse_numbers,
+    shown,
+    shown_target,
 )
 from custom_components.sms_italia.messaging.model import (
+    MIN_DIGITS,
     NumberProblem,
     PhoneNumber,
     mask_number,
@@ -106,6 +110,7 @@ def test_italian_numbers_are_understood_as_italians_write_them(
     [
         ("+41 79 123 45 67", "IT", "+41791234567", "CH"),
         ("0041 79 123 45 67", "IT", "+41791234567", "CH"),
+        ("00353/87/1234567", "IT", "+353871234567", "IE"),
         ("079 123 45 67", "CH", "+41791234567", "CH"),
         ("+44 (0)20 7946 0958", "IT", "+442079460958", "GB"),
         ("+1 212 555 2368", "IT", "+12125552368", "US"),
@@ -138,7 +143,7 @@ def test_a_number_has_a_country(
         # More than one number.
         *("3331234567 3337654321", "3331234567, 3337654321", "3331234567;3337654321"),
         *("3331234567\n3337654321", "333123456\t061234567", "3331234567/3337654321"),
-        *("06 1234567/8", "3331234567/68", "06 12345 06 54321 06 12"),
+        *("06 1234567/8", "06 1234567/8/9", "3331234567/68", "06 12345 06 54321 06 12"),
         *("+393331234567+393337654321", "++393331234567", "00+393331234567"),
         # Zeros that belong to no number.
         *("+3100000000", "+200000000000", "+44 00 20 7946 095"),
@@ -236,7 +241,8 @@ def test_a_zero_in_brackets_is_read_rightly(value: str, e164: str) -> None:
     assert parse_number(value, "IT").e164 == e164
 
 
-HOMES = ("IT", "DE", "CH", "SM")
+HOMES = {"IT": "", "DE": "0", "CH": "0", "SM": ""}
+"""What is dialled there before the national number."""
 
 ALSO_WHOLE = {"IT": {"AD", "IS"}}
 """Foreign mobiles that without their plus are whole numbers of a country as well."""
@@ -290,6 +296,101 @@ def test_every_number_of_the_own_country_is_taken_as_people_write_it(home: str) 
             digits,
         }
         assert {parse_number(one, home).e164 for one in written} == {e164}
+
+
+def numbers_of(country: str) -> st.SearchStrategy[phonenumbers.PhoneNumber]:
+    """Return valid mobiles and landlines of a country, by its numbering plan."""
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(country)
+    assert plan is not None
+    patterns = {
+        kind.national_number_pattern
+        for kind in (plan.mobile, plan.fixed_line)
+        if kind is not None and kind.national_number_pattern is not None
+    }
+    nationals = [
+        st.from_regex(one, fullmatch=True, alphabet="0123456789")
+        for one in sorted(patterns)
+    ]
+    found: st.SearchStrategy[phonenumbers.PhoneNumber] = (
+        st.one_of(nationals)
+        .map(lambda national: phonenumbers.parse(f"+{plan.country_code}{national}"))
+        .filter(partial(is_valid_in, country))
+    )
+    return found
+
+
+def is_valid_in(country: str, number: phonenumbers.PhoneNumber) -> bool:
+    """Return whether a mobile or landline is one of a country."""
+    types = phonenumbers.PhoneNumberType
+    usual = {types.MOBILE, types.FIXED_LINE, types.FIXED_LINE_OR_MOBILE}
+    national = phonenumbers.national_significant_number(number)
+    return (
+        phonenumbers.is_valid_number_for_region(number, country)
+        and phonenumbers.number_type(number) in usual
+        and MIN_DIGITS <= len(bare_of(number)) <= 15
+        # The decade 4 needs its plus, or it would rather be Austrian; landlines that
+        # the library takes for possible have a digit more than any that exists.
+        and not (country == "IT" and (national[0] == "4" or len(national) > 11))
+    )
+
+
+def e164_of(number: phonenumbers.PhoneNumber) -> str:
+    """Return a number in E.164."""
+    e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return e164
+
+
+def bare_of(number: phonenumbers.PhoneNumber) -> str:
+    """Return a number in E.164 without its plus."""
+    return e164_of(number).removeprefix("+")
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("between", ["", " ", ".", "-", "/", "\u00a0"], ids=ascii)
+@given(data=st.data())
+def test_any_number_of_the_own_country_is_taken_in_its_usual_spellings(
+    home: str, between: str, data: st.DataObject
+) -> None:
+    number = data.draw(numbers_of(home))
+    code = str(number.country_code)
+    national = phonenumbers.national_significant_number(number)
+    is_landline = (
+        phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.FIXED_LINE
+    )
+    # Rather a mobile that has its country code twice.
+    assume(not (is_landline and national.startswith(code)))
+    # As long as a mobile that begins with 39, it is one.
+    is_clear = code != "39" or len(national) > 8
+    cut = data.draw(st.integers(min_value=2, max_value=len(national) - 3))
+    grouped = f"{national[:cut]}{between}{national[cut:]}"
+    written = {
+        f"{HOMES[home]}{grouped}",
+        f"+{code}{between}{grouped}",
+        f"00{code}{between}{grouped}",
+        *((f"{code}{between}{grouped}",) if is_clear else ()),
+    }
+    assert {parse_number(one, home).e164 for one in written} == {e164_of(number)}
+
+
+@pytest.mark.parametrize("home", HOMES)
+@given(data=st.data())
+def test_any_foreign_number_without_its_plus_goes_to_nobody_abroad_by_mistake(
+    home: str, data: st.DataObject
+) -> None:
+    """It is refused, or the one that was meant, or a whole one of the own country."""
+    country = data.draw(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)))
+    number = data.draw(numbers_of(country))
+    meant = e164_of(number)
+    bare = meant.removeprefix("+")
+    try:
+        taken = parse_number(bare, home)
+    except NumberError:
+        return
+    read = phonenumbers.parse(taken.e164)
+    national = phonenumbers.national_significant_number(read)
+    whole = {f"{HOMES[home]}{national}", bare_of(read)}
+    is_own = read.country_code == phonenumbers.country_code_for_region(home)
+    assert taken.e164 == meant or (is_own and bare in whole)
 
 
 @given(
@@ -423,6 +524,36 @@ def test_a_mask_never_reveals_more_than_three_digits(value: str) -> None:
     assert masked[:3] == "***"
     assert len(masked) in {3, 6}
     assert sum(map(str.isdigit, value)) == 0 or masked != value
+
+
+@pytest.mark.parametrize(
+    ("given", "as_target", "as_text"),
+    [
+        ("Casa", "Casa", "Casa"),
+        ("Zia 2", "Zia ***", "Zia 2"),
+        ("12345", "***", "12345"),
+        ("tel:12345", "tel:***", "tel:12345"),
+        ("\u0661\u0662\u0663", "***", "\u0661\u0662\u0663"),
+        ("123456", "***", "***"),
+        ("+39 333 1234567", "***567", "***567"),
+        ("x" * 41, "x" * 40 + "…", "x" * 40 + "…"),
+    ],
+)
+def test_an_error_names_what_was_given_without_a_whole_number(
+    given: str, as_target: str, as_text: str
+) -> None:
+    """In the place of a number no digits at all are shown of a short one."""
+    assert (shown_target(given), shown(given)) == (as_target, as_text)
+
+
+@given(st.text())
+@example("1" * 5)
+@example("1 " * 5 + "x" * 10_000)
+def test_what_stands_for_a_target_is_short_and_no_number(value: str) -> None:
+    named = shown_target(value)
+    assert len(named) <= 60
+    assert sum(map(str.isdecimal, named)) <= 3
+    assert not any(map(str.isdecimal, named)) or named.startswith("***")
 
 
 def test_nothing_is_read_from_disk_once_the_plans_are_loaded() -> None:

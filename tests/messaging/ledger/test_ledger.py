@@ -330,6 +330,20 @@ async def test_damage_that_a_search_finds_is_set_aside_and_what_is_open_kept(
     assert len(asides(shelf.path)) == 1
 
 
+async def test_nobody_else_on_the_machine_may_read_what_is_set_aside(
+    shelf: Shelf,
+) -> None:
+    await a_spoilt(shelf)
+    for suffix in ("", "-wal", "-shm"):
+        shelf.path.with_name(shelf.path.name + suffix).chmod(0o644)
+    with pytest.raises(LedgerUnreadableError):
+        await shelf.ledger.find(Query(text="y"))
+    modes = {
+        one.stat().st_mode & 0o777 for one in shelf.path.parent.glob("*set_aside*")
+    }
+    assert modes == {0o600}
+
+
 async def test_damage_that_a_message_meets_is_set_aside_and_the_message_kept(
     shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:

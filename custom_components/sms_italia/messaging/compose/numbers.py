@@ -36,9 +36,10 @@ _SEPARATING_CATEGORIES: Final = frozenset(
 )
 _FILLERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # "06 1234567/8" is how two neighbouring lines are written, not one number.
-_SHORTHAND: Final = re.compile(r"[0-9]{5}/[0-9]{1,2}(?![0-9])")
+_SHORTHAND: Final = re.compile(r".*[0-9]{5}(?:/[0-9]{1,2})+")
 # What parts several numbers in one text.
 _BETWEEN_NUMBERS: Final = re.compile(r"[,;\n]")
+_DIGITS: Final = re.compile(r"\d+")
 # A number that was taken for one to calculate with: "3331234567.0".
 _CALCULATED: Final = re.compile(r"(.*[0-9])\.0")
 # "+49 (0)171 ...": the zero is dialled only without the country code, but in Italy.
@@ -324,12 +325,28 @@ def _country(number: phonenumbers.PhoneNumber) -> str:
 
 
 def shown(given: str) -> str:
-    """Return what was given as an error may name it.
+    """Return what was given as an error may name it, such as a sender or an ID.
 
-    Only the last digits are shown of what may be somebody's number.
+    Only the last digits are shown of what may be somebody's number, and the beginning
+    of what is too long.
     """
-    digits = sum(character.isdecimal() for character in given)
-    return mask_number(given) if digits >= _DIGITS_OF_A_NUMBER else given
+    if _may_be_a_number(given):
+        return mask_number(given)
+    return given if len(given) <= _MOST_CHARACTERS else f"{given[:_MOST_CHARACTERS]}…"
+
+
+def shown_target(given: str) -> str:
+    """Return what stands for a number or a name as an error may name it.
+
+    As `shown`, but without any digits that are too few for a mask.
+    """
+    may_be = _may_be_a_number(given)
+    return mask_number(given) if may_be else _DIGITS.sub("***", shown(given))
+
+
+def _may_be_a_number(given: str) -> bool:
+    """Return whether a text has as many digits as somebody's number."""
+    return sum(map(str.isdecimal, given)) >= _DIGITS_OF_A_NUMBER
 
 
 def _dialled(value: str) -> str:
@@ -345,7 +362,7 @@ def _dialled(value: str) -> str:
     if calculated := _CALCULATED.fullmatch(dotted):
         dotted = calculated[1]
     kept = dotted.replace(".", "")
-    if _SHORTHAND.search(kept):
+    if _SHORTHAND.fullmatch(kept):
         raise NumberError(NumberProblem.INVALID, value)
     digits = kept.replace("/", "")
     international = digits.startswith(("+", "00"))

@@ -7,7 +7,7 @@ from ...providers import Channel, Feature, Mode
 from ..account import Account
 from ..errors import Refusal, RequestRefusedError
 from ..model import BadTarget, NumberProblem, SendOptions, Target, TooLong
-from .numbers import shown
+from .numbers import shown, shown_target
 from .text import PreparedText
 
 _MIB = 1024 * 1024
@@ -236,13 +236,13 @@ def _nobody(
         return RequestRefusedError(Refusal.NO_TARGETS)
     target, refusal = next(iter(refused.values()))
     named = [
-        f"{places[given]}. {shown(given)}"
+        f"{places[given]}. {shown_target(given)}"
         for given, (_, reason) in refused.items()
         if reason is refusal
     ]
     if len(named) > _MOST_NAMED:
         named = [*named[:_MOST_NAMED], "…"]
-    only = shown(target.given)
+    only = shown_target(target.given)
     placeholders = {"number": only if len(refused) == 1 else ", ".join(named)}
     if isinstance(target, Target):
         placeholders["country"] = target.number.country

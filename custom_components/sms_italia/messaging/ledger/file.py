@@ -57,6 +57,9 @@ _LOG_PAGES = 4 * 1024 * 1024 // _PAGE
 
 _MEMORY = Path(":memory:")
 
+_OURS_ALONE = 0o600
+"""The mode of all files of the ledger: they hold numbers and texts."""
+
 _LOCK_TIMEOUT = 1
 """Seconds that a commit waits for another program that locks the file."""
 
@@ -243,6 +246,8 @@ class LedgerFile:
             moment += 1
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
+                # Its mode may have changed since it was opened.
+                self._beside(suffix).chmod(_OURS_ALONE)
                 self._beside(suffix).rename(aside.with_name(aside.name + suffix))
 
     def remove_set_aside(self, before: float) -> None:
@@ -260,11 +265,10 @@ class LedgerFile:
         self.in_memory = _is_memory(path)
         if not self.in_memory:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # They hold numbers and texts: for nobody else on the machine.
-            path.touch(mode=0o600)
+            path.touch(mode=_OURS_ALONE)
             for suffix in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
-                    self._beside(suffix).chmod(0o600)
+                    self._beside(suffix).chmod(_OURS_ALONE)
         database = sqlite3.connect(
             path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
         )
@@ -543,7 +547,7 @@ class Mark:
         # A name that backups leave out as well.
         new = self._path.with_name(f"new_{self._path.name}")
         try:
-            new.touch(mode=0o600)
+            new.touch(mode=_OURS_ALONE)
             with new.open("w", encoding="ascii") as file:
                 file.write("\n".join(tokens))
                 file.flush()
