@@ -358,7 +358,7 @@ async def test_the_daily_limit_triggers_once_a_day_and_once_for_each_limit(
     hass.config_entries.async_update_entry(entry, options={CONF_DAILY_LIMIT: 2})
     await hass.async_block_till_done(wait_background_tasks=True)
     await refuse()
-    assert [run["limit"] for run in runs()] == [1, 2]
+    await until(lambda: [run["limit"] for run in runs()] == [1, 2])
 
     await midnight()
     await refuse()

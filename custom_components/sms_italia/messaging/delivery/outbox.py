@@ -18,8 +18,8 @@ from .route import Route
 _AT_ONCE = frozenset({Admission.SEND})
 _NOW = _AT_ONCE | {Admission.PROBE}
 
-_PIECE = 500
-"""Messages that are sent in one turn of the event loop, which they hold for 10 ms."""
+_PIECE = 1000
+"""Messages that are sent in one turn of the event loop, which they hold for 20 ms."""
 
 
 @dataclass(slots=True)
