@@ -157,7 +157,11 @@ class Card:
     async def write(self) -> None:
         """Write a message by the keyboard, and read what it takes while typing."""
         await self.screen.open(f"/{PATH}")
+        await self._type(" ")
+        await self._press(self._text("send"))
+        await expect(self._error).to_have_text(self._text("noText"))
         await self._type("Ciao 😀")
+        await expect(self._error).to_be_hidden()
         await expect(self._card.locator("#estimate")).to_contain_text(
             self._text("onePart")
         )
@@ -198,8 +202,7 @@ class Card:
         blocked.add(RECIPIENT.number)
         await self._type(self.screen.labels.alarm)
         await self._press(self._text("send"))
-        error = self._card.locator(".compose .error")
-        await expect(error).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
+        await expect(self._error).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
         await self._filter("undelivered")
         row = self._row(self.screen.labels.alarm)
         await expect(row).to_contain_text(self._reason("recipient"))
@@ -394,6 +397,10 @@ class Card:
     @property
     def _warning(self) -> Locator:
         return self._card.locator(".compose .warning")
+
+    @property
+    def _error(self) -> Locator:
+        return self._card.locator(".compose .error")
 
     @property
     def _rows(self) -> Locator:
