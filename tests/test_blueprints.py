@@ -800,7 +800,7 @@ OF_THE_DAY: Mapping[str, tuple[str, str]] = {
     "en": (
         "SMS of the day",
         (
-            "4 SMS: 1 delivered, 2 not delivered, 0 uncertain, 1 on their way.\n"
+            "SMS: 4. Delivered: 1, not delivered: 2, uncertain: 0, on their way: 1.\n"
             "Spent: €0.24\n"
             "Casa mia: €45.31\n"
             "Inviosmart: €112.18"
@@ -809,7 +809,7 @@ OF_THE_DAY: Mapping[str, tuple[str, str]] = {
     "it": (
         "SMS del giorno",
         (
-            "4 SMS: 1 consegnati, 2 non consegnati, 0 incerti, 1 in viaggio.\n"
+            "SMS: 4. Consegnati: 1, non consegnati: 2, incerti: 0, in viaggio: 1.\n"
             "Spesa: 0,24 €\n"
             "Casa mia: 45,31 €\n"
             "Inviosmart: 112,18 €"
@@ -871,7 +871,7 @@ async def test_a_day_without_messages_has_a_digest_only_if_that_is_selected(
     await reach(hass, "07:00")
 
     text = (
-        "0 SMS: 0 delivered, 0 not delivered, 0 uncertain, 0 on their way.\n"
+        "SMS: 0. Delivered: 0, not delivered: 0, uncertain: 0, on their way: 0.\n"
         "Spent: €0.00"
     )
     assert telephone.got == ([] if only_if_sent else [("SMS of the day", text)])
