@@ -40,6 +40,9 @@ class Labels:
     alarm: str
     greeting: str
     scheduled: str
+    late: str
+    escalation: str
+    smoke: str
     by_card: str
     save: str
 
@@ -63,6 +66,9 @@ LABELS = {
         alarm="Water leak in the laundry",
         greeting="Back at eight",
         scheduled="Merry Christmas",
+        late="Starting without you",
+        escalation="Night",
+        smoke="Smoke in the attic",
         by_card="By card",
         save="Save",
     ),
@@ -84,6 +90,9 @@ LABELS = {
         alarm="Perdita d'acqua in lavanderia",
         greeting="Torno alle otto",
         scheduled="Buon Natale",
+        late="Iniziamo senza di te",
+        escalation="Notte",
+        smoke="Fumo in soffitta",
         by_card="Per scheda",
         save="Salva",
     ),
