@@ -7,6 +7,7 @@ from script.home_assistant.client import Client
 from simulator import PROVIDERS, Simulator
 
 from .account_setup import AccountSetup
+from .automations import Automations
 from .card import Card
 from .escalation import Escalation
 from .failures import Failures
@@ -27,6 +28,7 @@ def steps(
     account_setup = AccountSetup(screen=screen, simulator=simulator)
     sending = Sending(screen=screen, simulator=simulator, client=client)
     escalation = Escalation(screen=screen, simulator=simulator, card=card)
+    automations = Automations(screen=screen, client=client)
     failures = Failures(screen=screen, simulator=simulator)
     yield "log in", account_setup.log_in
     for provider in PROVIDERS:
@@ -37,6 +39,8 @@ def steps(
     yield "read the account's device page", sending.read_device
     yield "send tests to the other recipients", sending.send_tests
     yield "read the dashboard", sending.read_dashboard
+    yield "find our triggers in the editor", automations.find_triggers
+    yield "read the form of a blueprint", automations.read_blueprint
     yield "sign in again after a change of password", failures.sign_in_again
     yield "run out of credit and top up", failures.run_out_of_credit
     yield "add the card to a dashboard", card.add

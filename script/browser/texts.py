@@ -30,6 +30,7 @@ class Labels:
     submit: str
     finish: str
     add_target: str
+    add_trigger: str
     perform: str
     press: str
     configure: str
@@ -56,6 +57,7 @@ LABELS = {
         submit="Submit",
         finish="Finish",
         add_target="Add target",
+        add_trigger="Add trigger",
         perform="Perform action",
         press="Press",
         configure="Configure",
@@ -80,6 +82,7 @@ LABELS = {
         submit="Invia",
         finish="Finito",
         add_target="Aggiungi destinazione",
+        add_trigger="Aggiungi attivazione",
         perform="Esegui azione",
         press="Premi",
         configure="Configura",

@@ -6,8 +6,8 @@ import shutil
 
 from .requirements import CONFIGURED
 
-_ROOT = Path(__file__).parents[2]
-INTEGRATION = _ROOT / "custom_components" / "sms_italia"
+ROOT = Path(__file__).parents[2]
+INTEGRATION = ROOT / "custom_components" / "sms_italia"
 
 _CONFIGURATION = """\
 automation: !include automations.yaml
@@ -20,7 +20,7 @@ logger:
 
 def documented(name: str, language: str) -> Path:
     """Return a file of the documentation in a language, else in English."""
-    english = _ROOT / "docs" / name
+    english = ROOT / "docs" / name
     translated = english.parent / language / name
     return translated if translated.exists() else english
 
@@ -36,7 +36,7 @@ def create(folder: Path, port: int) -> None:
     (folder / "custom_components").mkdir()
     (folder / "custom_components" / INTEGRATION.name).symlink_to(INTEGRATION)
     (folder / "automations.yaml").write_text("[]\n", "utf-8")
-    shutil.copytree(_ROOT / "blueprints", folder / "blueprints")
+    shutil.copytree(ROOT / "blueprints", folder / "blueprints")
     plain = (f"{name}:\n" for name in CONFIGURED if name != "automation")
     write(folder, _CONFIGURATION + "".join(plain))
     set_port(folder, port)
