@@ -1,10 +1,9 @@
 """The blueprints, imported and run as a user's automations."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, override
 from urllib.parse import quote
@@ -24,7 +23,6 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import (
-    async_capture_events,
     async_fire_time_changed,
     async_test_home_assistant,
 )
@@ -38,6 +36,8 @@ from .states import call
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "blueprints" / "automation" / "sms_italia"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+"""All files: each blueprint in English, and in Italian under its name with `_it`."""
+
 REPOSITORY = "https://github.com/sms-italia/sms-italia"
 
 ANNA = "+393331234567"
@@ -47,6 +47,12 @@ PEOPLE = {"Anna": [ANNA], "Bruno": [BRUNO], "Carla": [CARLA]}
 ALL_THREE = ["notify.anna", "notify.bruno", "notify.carla"]
 
 EACH = pytest.mark.parametrize("name", NAMES)
+EACH_LANGUAGE = pytest.mark.parametrize("language", ["en", "it"])
+
+
+def file_name(name: str, language: str) -> str:
+    """Return the name of the file that has a blueprint in a language."""
+    return name if language == "en" else f"{name}_{language}"
 
 
 class Telephone(NotifyEntity):
@@ -89,7 +95,22 @@ def imported(hass_config_dir: str) -> None:
         (folder / path.name).write_text(path.read_text("utf-8"), "utf-8")
 
 
-type Automate = Callable[[str, Mapping[str, object]], Awaitable[None]]
+@pytest.fixture
+def language() -> str:
+    """Return the language of the blueprints; a test may run in each."""
+    return "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automate:
+    """Creates an automation from a blueprint in a language."""
+
+    hass: HomeAssistant
+    language: str
+
+    async def __call__(self, name: str, inputs: Mapping[str, object]) -> None:
+        """Create it, with these inputs."""
+        await make_automation(self.hass, file_name(name, self.language), inputs)
 
 
 async def make_automation(
@@ -115,11 +136,46 @@ async def make_automation(
 async def automate(
     hass: HomeAssistant,
     imported: None,  # noqa: ARG001 - it must be there
+    language: str,
 ) -> AsyncGenerator[Automate]:
-    """Return a function that creates an automation; it is turned off after the test."""
-    yield partial(make_automation, hass)
+    """Return what creates an automation; it is turned off after the test."""
+    yield Automate(hass=hass, language=language)
     if hass.state is CoreState.running:
         await rest(hass)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """What a test in both languages uses."""
+
+    hass: HomeAssistant
+    accounts: Accounts
+    simulator: Simulator
+    telephone: Telephone
+    automate: Automate
+
+    @property
+    def language(self) -> str:
+        """Return the language of the blueprints."""
+        return self.automate.language
+
+
+@pytest.fixture
+def home(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    telephone: Telephone,
+    automate: Automate,
+) -> Home:
+    """Return a Home Assistant with the blueprints in a language, and a phone."""
+    return Home(
+        hass=hass,
+        accounts=accounts,
+        simulator=simulator,
+        telephone=telephone,
+        automate=automate,
+    )
 
 
 async def rest(hass: HomeAssistant) -> None:
@@ -212,13 +268,13 @@ async def test_every_input_is_used(name: str, blueprint: Blueprint) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("page", ["docs/automations.md", "docs/it/automations.md"])
 async def test_a_blueprint_is_imported_with_one_click(
-    name: str, blueprint: Blueprint, page: str
+    name: str, blueprint: Blueprint
 ) -> None:
-    """Both pages and the blueprint itself have its address."""
+    """The page in its language, and the blueprint itself, have its address."""
     path = (FOLDER / f"{name}.yaml").relative_to(ROOT)
     source = f"{REPOSITORY}/blob/main/{path.as_posix()}"
+    page = "docs/it/automations.md" if name.endswith("_it") else "docs/automations.md"
 
     assert blueprint.metadata["source_url"] == source
     link = (
@@ -228,11 +284,81 @@ async def test_a_blueprint_is_imported_with_one_click(
     assert f"]({link})" in (ROOT / page).read_text("utf-8")
 
 
+# Two languages
+
+SHOWN = frozenset({"name", "description", "source_url", "label"})
+"""The keys of what only the form shows."""
+
+SENT = frozenset({"title", "message", "test_message"})
+"""The inputs whose defaults are texts that are sent."""
+
+
+def logic_of(content: object, key: str = "") -> object:
+    """Return a blueprint without the texts that the languages have."""
+    match content:
+        case Mapping():
+            return {
+                name: logic_of(value, name)
+                for name, value in content.items()
+                if name not in SHOWN and not (key in SENT and name == "default")
+            }
+        case list():
+            return [logic_of(item, key) for item in content]
+        case _:
+            return content
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("_it")])
+def test_a_blueprint_does_the_same_in_both_languages(name: str) -> None:
+    """Its texts differ, all else is equal, in the same order."""
+    english, italian = (
+        load_yaml_dict(str(FOLDER / f"{file_name(name, language)}.yaml"))
+        for language in ("en", "it")
+    )
+
+    assert repr(logic_of(english)) == repr(logic_of(italian))
+    assert english["blueprint"]["name"] != italian["blueprint"]["name"]
+
+
+def test_every_blueprint_has_both_languages() -> None:
+    assert {name for name in NAMES if name.endswith("_it")} == {
+        f"{name}_it" for name in NAMES if not name.endswith("_it")
+    }
+
+
+@EACH
+async def test_a_way_to_notify_must_be_chosen(blueprint: Blueprint, name: str) -> None:
+    """Whom it sends to has no default: an automation without it is not accepted."""
+    ways = {"notify_entities", "recipients", "escalation"} & blueprint.inputs.keys()
+
+    assert ways, name
+    for way in ways:
+        assert "default" not in blueprint.inputs[way], way
+
+
 # Low credit
 
 LOW_CREDIT: Mapping[str, object] = {
-    "credit_low": ["binary_sensor.smshosting_credit_low"],
+    "credit_low": "binary_sensor.casa_mia_credit_low",
+    "credit": "sensor.casa_mia_credit",
     "notify_entities": ["notify.telephone"],
+}
+
+LOW: Mapping[str, tuple[str, str]] = {
+    "en": (
+        "SMS credit",
+        (
+            "The SMS credit of Casa mia is low: €4.20. "
+            "Top it up, so that alarms still go out."
+        ),
+    ),
+    "it": (
+        "Credito SMS",
+        (
+            "Il credito SMS di Casa mia è basso: 4,20 €. "
+            "Ricaricalo, perché gli allarmi partano ancora."
+        ),
+    ),
 }
 
 
@@ -246,46 +372,32 @@ async def ask_credit(hass: HomeAssistant, hours: int) -> None:
         await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_low_credit_is_reported_by_another_channel(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    telephone: Telephone,
-    automate: Automate,
-) -> None:
+async def remind(hass: HomeAssistant, time: str) -> None:
+    """Move the time to a reminder, and some seconds on."""
+    await reach(hass, time)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=10))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@EACH_LANGUAGE
+async def test_low_credit_is_reported_by_another_channel(home: Home) -> None:
     """With the credit left; once, and again each morning until the top-up."""
+    hass, simulator = home.hass, home.simulator
     simulator.set_credit("smshosting", 50)
-    await accounts.set_up("smshosting", title="Casa mia")
-    await automate(
-        "low_credit",
-        {
-            "credit_low": ["binary_sensor.casa_mia_credit_low"],
-            "credit_sensors": ["sensor.casa_mia_credit"],
-            "notify_entities": ["notify.telephone"],
-            "reminder_time": "09:30:00",
-            "notify_top_up": True,
-        },
-    )
+    await home.accounts.set_up("smshosting", title="Casa mia")
+    await home.automate("low_credit", {**LOW_CREDIT, "time": "09:30:00"})
     simulator.set_credit("smshosting", "4.2")
     await ask_credit(hass, 1)
-    low = (
-        "SMS credit",
-        (
-            "The SMS credit of Casa mia is low: 4.20 €. "
-            "Top it up, so that alarms still go out."
-        ),
-    )
-    assert telephone.got == [low]
+    low = LOW[home.language]
+    assert home.telephone.got == [low]
 
-    await reach(hass, "09:30")
-    assert telephone.got == [low, low]
+    await remind(hass, "09:30")
+    assert home.telephone.got == [low, low]
 
     simulator.set_credit("smshosting", 54)
     await ask_credit(hass, 25)
-    fine = ("SMS credit", "The SMS credit of Casa mia is fine again: 54.00 €.")
-    assert telephone.got == [low, low, fine]
-    await reach(hass, "09:30")
-    assert telephone.got == [low, low, fine]
+    await remind(hass, "09:30")
+    assert home.telephone.got == [low, low]
 
 
 async def test_an_outage_is_not_reported_as_low_credit(
@@ -295,57 +407,141 @@ async def test_an_outage_is_not_reported_as_low_credit(
     telephone: Telephone,
     automate: Automate,
 ) -> None:
-    """Without the options only the first time is reported, also to actions."""
-    simulator.set_credit("smshosting", 1)
-    await accounts.set_up("smshosting")
-    notified = async_capture_events(hass, "notified")
-    await automate(
-        "low_credit",
-        {
-            "credit_low": ["binary_sensor.smshosting_credit_low"],
-            "remind": False,
-            "other_actions": [
-                {
-                    "event": "notified",
-                    "event_data": {"text": "{{ title }}|{{ message }}"},
-                }
-            ],
-        },
-    )
+    simulator.set_credit("smshosting", 50)
+    await accounts.set_up("smshosting", title="Casa mia")
+    await automate("low_credit", LOW_CREDIT)
 
     simulator.inject("smshosting", Fault.HTML, operation="credit")
     await ask_credit(hass, 1)
-    await ask_credit(hass, 2)
-    await reach(hass, "09:00")
-    assert notified == []
-    simulator.set_credit("smshosting", 50)
-    await ask_credit(hass, 27)
-    simulator.set_credit("smshosting", 2)
-    await ask_credit(hass, 28)
+    await remind(hass, "09:00")
 
-    assert [event.data["text"] for event in notified] == [
-        (
-            "SMS credit|The SMS credit of Smshosting is low. Top it up, so that alarms "
-            "still go out."
-        )
-    ]
     assert telephone.got == []
+
+
+# The weekly test
+
+WEEKLY: Mapping[str, object] = {
+    "recipient": "notify.anna",
+    "notify_entities": ["notify.telephone"],
+}
+
+TEST: Mapping[str, str] = {
+    "en": "Weekly test: the SMS alarms work.",
+    "it": "Prova settimanale: gli allarmi via SMS funzionano.",
+}
+
+NOT_DELIVERED: Mapping[str, tuple[str, str]] = {
+    "en": (
+        "SMS test failed",
+        (
+            "The test message to Anna was not delivered. Alarms may not arrive: look "
+            "at the last messages and the repairs of SMS Italia."
+        ),
+    ),
+    "it": (
+        "Prova SMS non riuscita",
+        (
+            "Il messaggio di prova per Anna non è stato consegnato. Gli allarmi "
+            "potrebbero non arrivare: guarda gli ultimi messaggi e le riparazioni di "
+            "SMS Italia."
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tomorrow:
+    """A minute at whose begin a test is sent; its deadline is in the middle.
+
+    Messages are created at the real time, which is after the same time of today.
+    """
+
+    minute: datetime
+
+    @property
+    def inputs(self) -> Mapping[str, object]:
+        """Return the inputs of the weekly test for this day."""
+        return {
+            "day": self.minute.strftime("%a").lower(),
+            "time": self.minute.strftime("%H:%M:00"),
+            "deadline": self.minute.strftime("%H:%M:30"),
+        }
+
+    async def come(self, hass: HomeAssistant, second: int, days: int = 0) -> None:
+        """Move the time to a second of the minute, on this day or days after it."""
+        then = self.minute.replace(second=second, microsecond=0) + timedelta(days=days)
+        async_fire_time_changed(hass, then)
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@pytest.fixture
+def tomorrow() -> Tomorrow:
+    """Return tomorrow, at a minute that is over today."""
+    return Tomorrow(dt_util.now() + timedelta(days=1, minutes=-1))
+
+
+@pytest.mark.usefixtures("quick")
+@EACH_LANGUAGE
+@pytest.mark.parametrize("fate", ["delivered", "failed", "sent"])
+async def test_a_test_that_is_not_delivered_in_time_is_reported(
+    home: Home, tomorrow: Tomorrow, fate: str
+) -> None:
+    """By another channel; a delivered one is not. On one day of the week only."""
+    hass, simulator = home.hass, home.simulator
+    await home.accounts.set_up("smshosting", recipients=PEOPLE)
+    await home.automate("weekly_test", {**WEEKLY, **tomorrow.inputs})
+
+    await tomorrow.come(hass, 0)
+    (message,) = simulator.messages
+    assert (message.to, message.text) == (ANNA, TEST[home.language])
+    simulator.move(message.id, fate)
+    await until(lambda: status(hass, "anna") == fate)
+    assert home.telephone.got == []
+
+    await tomorrow.come(hass, 30)
+    reported = [] if fate == "delivered" else [NOT_DELIVERED[home.language]]
+    assert home.telephone.got == reported
+
+    await tomorrow.come(hass, 0, days=1)
+    await tomorrow.come(hass, 30, days=1)
+    assert len(simulator.messages) == 1
+    assert home.telephone.got == reported
+
+
+async def test_a_test_that_cannot_be_sent_is_reported(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    telephone: Telephone,
+    automate: Automate,
+    tomorrow: Tomorrow,
+) -> None:
+    """As when the account is not loaded."""
+    await accounts.set_up("smshosting", entry_id="conto", recipients=PEOPLE)
+    await automate("weekly_test", {**WEEKLY, **tomorrow.inputs})
+    await hass.config_entries.async_unload("conto")
+
+    await tomorrow.come(hass, 0)
+    await tomorrow.come(hass, 30)
+
+    assert telephone.got == [NOT_DELIVERED["en"]]
 
 
 # An alarm that escalates
 
 
+@EACH_LANGUAGE
 async def test_an_alarm_calls_the_first_member_and_a_second_one_joins(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, automate: Automate
+    home: Home,
 ) -> None:
     """A sensor that comes back from being unavailable is no alarm."""
-    await accounts.set_up(
+    hass, simulator = home.hass, home.simulator
+    await home.accounts.set_up(
         "inviosmart",
         entry_id="conto",
         recipients=PEOPLE,
         escalations={"Notte": [("conto", "anna"), ("conto", "bruno")]},
     )
-    await automate(
+    await home.automate(
         "escalating_alarm",
         {
             "alert_entities": ["binary_sensor.leak", "binary_sensor.smoke"],
@@ -468,21 +664,21 @@ def open_door(hass: HomeAssistant) -> None:
 BY_PUSH = [("Anna", "push"), ("Bruno", "push")]
 
 
+ALARM: Mapping[str, str] = {"en": "Alarm: Cancello", "it": "Allarme: Cancello"}
+
+
 @pytest.mark.usefixtures("quick", "courtyard")
-async def test_an_sms_follows_where_the_push_is_not_delivered(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    automate: Automate,
-) -> None:
+@EACH_LANGUAGE
+async def test_an_sms_follows_where_the_push_is_not_delivered(home: Home) -> None:
     """When the time for the delivery is over; a second alarm before that is ignored."""
-    await accounts.set_up("smshosting", recipients=PEOPLE)
-    await automate("picture_alarm", PICTURE_ALARM)
+    hass, simulator = home.hass, home.simulator
+    await home.accounts.set_up("smshosting", recipients=PEOPLE)
+    await home.automate("picture_alarm", PICTURE_ALARM)
 
     open_door(hass)
     await until(lambda: sent(simulator) == BY_PUSH)
     anna, bruno = simulator.messages
-    assert anna.text == "Alarm\nCancello"
+    assert anna.text == ALARM[home.language]
     assert any(PIXEL in request.body for request in simulator.requests)
     simulator.move(anna.id, "delivered")
     await until(lambda: status(hass, "anna") == "delivered")
@@ -491,7 +687,32 @@ async def test_an_sms_follows_where_the_push_is_not_delivered(
     await hass.async_block_till_done(wait_background_tasks=True)
 
     assert sent(simulator) == [*BY_PUSH, ("Bruno", "sms")]
-    assert simulator.messages[2].text.startswith(bruno.text)
+    *_, sms = simulator.messages
+    assert sms.text == bruno.text
+
+
+@pytest.mark.usefixtures("quick", "courtyard")
+async def test_the_end_of_another_message_is_not_that_of_the_alarm(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    automate: Automate,
+) -> None:
+    """The alarm follows its own messages by their ids, not the recipient's last one."""
+    await accounts.set_up("smshosting", recipients=PEOPLE)
+    await automate("picture_alarm", {**PICTURE_ALARM, "recipients": ["notify.anna"]})
+
+    open_door(hass)
+    await until(lambda: sent(simulator) == [("Anna", "push")])
+    await act_with(hass, "notify.send_message", "notify.anna", message="Alarm: Ciao")
+    simulator.move(simulator.messages[1].id, "failed")
+    await until(lambda: status(hass, "anna") == "failed")
+    assert sent(simulator) == [("Anna", "push"), ("Anna", "sms")]
+
+    simulator.move(simulator.messages[0].id, "expired")
+    await until(lambda: len(simulator.messages) > 2)
+    push, _, sms = simulator.messages
+    assert (sms.channel, sms.text) == ("sms", push.text)
 
 
 @pytest.mark.usefixtures("quick", "courtyard")
@@ -575,18 +796,36 @@ DIGEST: Mapping[str, object] = {
 }
 
 
+OF_THE_DAY: Mapping[str, tuple[str, str]] = {
+    "en": (
+        "SMS of the day",
+        (
+            "SMS: 4. Delivered: 1, not delivered: 2, uncertain: 0, on their way: 1.\n"
+            "Spent: €0.24\n"
+            "Casa mia: €45.31\n"
+            "Inviosmart: €112.18"
+        ),
+    ),
+    "it": (
+        "SMS del giorno",
+        (
+            "SMS: 4. Consegnati: 1, non consegnati: 2, incerti: 0, in viaggio: 1.\n"
+            "Spesa: 0,24 €\n"
+            "Casa mia: 45,31 €\n"
+            "Inviosmart: 112,18 €"
+        ),
+    ),
+}
+
+
 @pytest.mark.usefixtures("quick")
-async def test_the_digest_counts_the_messages_of_the_day(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    telephone: Telephone,
-    automate: Automate,
-) -> None:
+@EACH_LANGUAGE
+async def test_the_digest_counts_the_messages_of_the_day(home: Home) -> None:
     """Of all accounts, with their cost and the credit left; not what was cancelled."""
-    await accounts.set_up("smshosting", title="Casa mia", recipients=PEOPLE)
-    await accounts.set_up("inviosmart", recipients={"Dario": ["+393331112223"]})
-    await automate("daily_digest", DIGEST)
+    hass, simulator = home.hass, home.simulator
+    await home.accounts.set_up("smshosting", title="Casa mia", recipients=PEOPLE)
+    await home.accounts.set_up("inviosmart", recipients={"Dario": ["+393331112223"]})
+    await home.automate("daily_digest", DIGEST)
     fates = {
         "anna": "delivered",
         "bruno": "failed",
@@ -608,17 +847,7 @@ async def test_the_digest_counts_the_messages_of_the_day(
 
     await reach(hass, "20:00")
 
-    assert telephone.got == [
-        (
-            "SMS of the day",
-            (
-                "4 SMS: 1 delivered, 2 not delivered, 0 uncertain, 1 on their way.\n"
-                "Spent: 0.24 €\n"
-                "Casa mia: 45.31 €\n"
-                "Inviosmart: 112.18 €"
-            ),
-        )
-    ]
+    assert home.telephone.got == [OF_THE_DAY[home.language]]
 
 
 @pytest.mark.parametrize("only_if_sent", [True, False])
@@ -630,30 +859,22 @@ async def test_a_day_without_messages_has_a_digest_only_if_that_is_selected(
     only_if_sent: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     await accounts.set_up("transactionale")
-    notified = async_capture_events(hass, "notified")
     await automate(
         "daily_digest",
         {
+            "notify_entities": ["notify.telephone"],
             "time": "07:00:00",
             "only_if_sent": only_if_sent,
-            "other_actions": [
-                {
-                    "event": "notified",
-                    "event_data": {"text": "{{ title }}|{{ message }}"},
-                }
-            ],
         },
     )
 
     await reach(hass, "07:00")
 
     text = (
-        "SMS of the day|0 SMS: 0 delivered, 0 not delivered, 0 uncertain, "
-        "0 on their way.\nSpent: 0.00 €"
+        "SMS: 0. Delivered: 0, not delivered: 0, uncertain: 0, on their way: 0.\n"
+        "Spent: €0.00"
     )
-    texts = [event.data["text"] for event in notified]
-    assert texts == ([] if only_if_sent else [text])
-    assert telephone.got == []
+    assert telephone.got == ([] if only_if_sent else [("SMS of the day", text)])
 
 
 async def test_more_messages_than_one_response_contains_are_all_counted(

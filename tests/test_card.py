@@ -6,6 +6,7 @@ import re
 
 from homeassistant.components.frontend import DATA_EXTRA_MODULE_URL
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -73,6 +74,35 @@ async def test_nothing_is_served_without_a_web_server(hass: HomeAssistant) -> No
     await async_serve_card(hass)
     hass.config.components.add("frontend")
     async_load_card(hass)
+
+
+async def test_the_card_knows_our_entities_by_their_keys(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """An escalation's notify entity is none of a recipient: it begins calls."""
+    await accounts.set_up(
+        "smshosting",
+        entry_id="conto",
+        recipients={"Anna": ["+393331234567"]},
+        escalations={"Notte": [("conto", "anna")]},
+    )
+    keys = {
+        (entity.domain, entity.translation_key)
+        for entity in er.async_get(hass).entities.values()
+    }
+
+    code = (FOLDER / "entities.js").read_text("utf-8")
+    compared = set(re.findall(r'translation_key === "(\w+)"', code))
+
+    assert compared == {"acknowledge", "call", "credit", "escalation"}
+    assert keys >= {
+        ("button", "acknowledge"),
+        ("notify", "call"),
+        ("sensor", "credit"),
+        ("sensor", "credit_days_left"),
+        ("binary_sensor", "credit_low"),
+        ("sensor", "escalation"),
+    }
 
 
 # The files

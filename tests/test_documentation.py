@@ -14,7 +14,6 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.automation import DOMAIN as AUTOMATION
 from homeassistant.const import EVENT_CALL_SERVICE
 from homeassistant.core import HomeAssistant, valid_entity_id
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict, parse_yaml
@@ -325,29 +324,14 @@ def documented(name: str, language: str) -> Mapping[str, Any]:
     return load_yaml_dict(str(folder / name))
 
 
-@pytest.fixture
-def make_helpers(hass: HomeAssistant) -> Make:
-    """Return a function that creates the helpers of the dashboard from its file."""
-
-    async def make_helpers(language: str) -> None:
-        helpers = documented("dashboard_helpers.yaml", language)
-        for domain in helpers:
-            assert await async_setup_component(hass, domain, dict(helpers))
-        await hass.async_block_till_done()
-
-    return make_helpers
-
-
 @EACH_LANGUAGE
 async def test_the_dashboard_shows_only_existing_entities(
     hass: HomeAssistant,
     make_example: Make,
-    make_helpers: Make,
     language: str,
 ) -> None:
-    """With core cards only; a message is sent first, so that sensors have values."""
+    """A message is sent first, so that sensors have values."""
     await make_example(language)
-    await make_helpers(language)
     await hass.services.async_call(
         "notify", "smshosting", {"message": "Ciao"}, blocking=True
     )
@@ -356,55 +340,12 @@ async def test_the_dashboard_shows_only_existing_entities(
     await Reader(hass).read(documented("dashboard.yaml", language))
 
 
-@pytest.mark.parametrize("name", ["dashboard.yaml", "dashboard_helpers.yaml"])
-def test_both_dashboards_are_the_same(name: str) -> None:
-    english, italian = (documented(name, language) for language in LANGUAGES)
+def test_both_dashboards_are_the_same() -> None:
+    english, italian = (
+        documented("dashboard.yaml", language) for language in LANGUAGES
+    )
 
     assert skeleton("", english) == skeleton("", italian)
-
-
-@EACH_LANGUAGE
-async def test_the_dashboard_sends_a_message(
-    hass: HomeAssistant,
-    make_example: Make,
-    make_helpers: Make,
-    simulator: Simulator,
-    language: str,
-) -> None:
-    """To each recipient; the text is cleared only if the message was sent."""
-    await make_example(language)
-    await make_helpers(language)
-
-    async def send(recipient: str, text: str) -> None:
-        for domain, service, data in (
-            ("input_select", "select_option", {"option": recipient}),
-            ("input_text", "set_value", {"value": text}),
-            ("script", "sms_send", {}),
-        ):
-            entity = {
-                "input_select": {"entity_id": "input_select.sms_recipient"},
-                "input_text": {"entity_id": "input_text.sms_text"},
-            }.get(domain, {})
-            await hass.services.async_call(
-                domain, service, {**entity, **data}, blocking=True
-            )
-
-    def text() -> str:
-        state = hass.states.get("input_text.sms_text")
-        assert state is not None
-        return state.state
-
-    await send("Anna", " ")
-    assert arrived(simulator) == []
-    await send("Anna", "Torno tardi")
-    assert text() == ""
-    await send("Bruno", "Anch'io")
-    assert arrived(simulator) == [(ANNA, "Torno tardi"), (BRUNO, "Anch'io")]
-
-    simulator.account("smshosting").blocked.add(ANNA)
-    with pytest.raises(HomeAssistantError):
-        await send("Anna", "Ancora")
-    assert text() == "Ancora"
 
 
 # The examples

@@ -88,7 +88,7 @@ async def _run(run: Run) -> int:
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     instance = Instance(run.traces / "home")
-    instance.create(run.language)
+    instance.create()
     async with (
         Simulator(deliver_after=DELIVER_AFTER_SECONDS) as simulator,
         instance.run() as process,

@@ -7,18 +7,15 @@ from playwright.async_api import Locator, expect
 from script.development import dashboard
 from script.home_assistant.accounts import RECIPIENTS_BY_PROVIDER, SENDER
 from script.home_assistant.client import Client
-from script.home_assistant.waiting import until
 from simulator import PROVIDERS, Message, Operation, Simulator, Status
 
 from . import statistics
 from .account_setup import PICTURED
-from .screen import DELIVERY_SECONDS, MARGIN, STEP_SECONDS, Screen, shown
+from .screen import DELIVERY_SECONDS, MARGIN, Screen, shown
 from .screenshots import HEIGHT, WIDTH
+from .texts import card_texts
 
 ACCOUNT = "Smshosting"
-
-TEXT_HELPER = "input_text.sms_text"
-"""The helper of the dashboard whose text its script sends."""
 
 WIDE, HIGH = 1700, 1500
 """A window that shows the whole dashboard."""
@@ -135,7 +132,6 @@ class Sending:
         await screen.page.set_viewport_size({"width": WIDE, "height": HIGH})
         await screen.open(f"/{dashboard.PATH}")
         await expect(self._tiles(self._credit(PICTURED)).first).to_be_visible()
-        await expect(self._tiles(self._delivered)).to_have_count(2)
         for failure in ("hui-error-card", "hui-warning"):
             await expect(screen.page.locator(failure)).to_have_count(0)
         for graph in await screen.page.locator("hui-statistics-graph-card").all():
@@ -155,32 +151,27 @@ class Sending:
                 await expect(self._tiles(credit).first).to_be_visible()
 
     async def _send_from_dashboard(self) -> None:
-        """Send to the selected recipient, and enter another text."""
-        screen = self.screen
-        row = screen.page.locator("hui-input-text-entity-row input")
-        await self._enter(row, screen.labels.greeting)
-        await screen.click(
-            screen.page.locator("hui-button-row").get_by_role("button"),
+        """Send with the card of the dashboard, and enter another text."""
+        card = self.screen.page.locator("sms-italia-messages")
+        message, texts = (
+            card.locator("#message"),
+            card_texts(self.screen.texts.language),
+        )
+        await card.locator("#recipient").select_option(label=RECIPIENT.name)
+        await message.fill(self.screen.labels.greeting)
+        await self.screen.click(
+            card.get_by_role("button", name=texts["send"], exact=True),
             self._find_greeting,
             "the SMS was sent from the dashboard",
             DELIVERY_SECONDS,
         )
-        await expect(row).to_have_value("")
-        await self._enter(row, screen.labels.alarm)
-        await expect(self._tiles(self._delivered)).to_have_count(
-            2, timeout=DELIVERY_SECONDS * 1000
+        row = card.locator(".messages li").filter(has_text=self.screen.labels.greeting)
+        await expect(row).to_contain_text(
+            self._delivered, timeout=DELIVERY_SECONDS * 1000
         )
-
-    async def _enter(self, row: Locator, text: str) -> None:
-        """Enter a text in the dashboard, and wait until the script would send it."""
-
-        async def entered() -> bool | None:
-            states = await self.client.states()
-            return states[TEXT_HELPER]["state"] == text or None
-
-        await self.screen.fill(row, text)
-        await row.press("Enter")
-        await until(entered, STEP_SECONDS, f"{text!r} is entered")
+        await expect(message).to_have_value("")
+        await message.fill(self.screen.labels.alarm)
+        await expect(card.locator("#estimate")).to_contain_text(texts["onePart"])
 
     async def _find_greeting(self) -> Message | None:
         """Return the message that was sent from the dashboard."""

@@ -30,6 +30,7 @@ class Labels:
     submit: str
     finish: str
     add_target: str
+    add_trigger: str
     perform: str
     press: str
     configure: str
@@ -40,6 +41,9 @@ class Labels:
     alarm: str
     greeting: str
     scheduled: str
+    late: str
+    escalation: str
+    smoke: str
     by_card: str
     save: str
 
@@ -53,6 +57,7 @@ LABELS = {
         submit="Submit",
         finish="Finish",
         add_target="Add target",
+        add_trigger="Add trigger",
         perform="Perform action",
         press="Press",
         configure="Configure",
@@ -63,6 +68,9 @@ LABELS = {
         alarm="Water leak in the laundry",
         greeting="Back at eight",
         scheduled="Merry Christmas",
+        late="Starting without you",
+        escalation="Night",
+        smoke="Smoke in the attic",
         by_card="By card",
         save="Save",
     ),
@@ -74,6 +82,7 @@ LABELS = {
         submit="Invia",
         finish="Finito",
         add_target="Aggiungi destinazione",
+        add_trigger="Aggiungi attivazione",
         perform="Esegui azione",
         press="Premi",
         configure="Configura",
@@ -84,6 +93,9 @@ LABELS = {
         alarm="Perdita d'acqua in lavanderia",
         greeting="Torno alle otto",
         scheduled="Buon Natale",
+        late="Iniziamo senza di te",
+        escalation="Notte",
+        smoke="Fumo in soffitta",
         by_card="Per scheda",
         save="Salva",
     ),

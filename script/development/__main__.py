@@ -25,7 +25,8 @@ from script.home_assistant.process import Process
 from script.home_assistant.waiting import HomeAssistantError
 from simulator import PROVIDERS, Simulator
 
-from . import alarm, camera, features, ports, report, trial
+from . import alarm, camera, escalation, features, ports, report, trial
+from .escalation import Escalation
 from .features import Features
 from .ports import Ports
 
@@ -201,7 +202,15 @@ async def _try_out(instance: Instance, simulator: Simulator) -> int:
         progress(f"{len(created)} accounts and their recipients are set up")
         alarm_entity = await alarm.create(client, created)
         camera_entity = await camera.create(client, instance.folder)
-        progress("the automation, the dashboard and a camera are created; sending...")
+        run = Escalation(
+            client=client,
+            simulator=simulator,
+            members=escalation.members_among(created),
+            entities=await escalation.create(client, created),
+        )
+        progress(
+            "the automation, the dashboard, a camera and an escalation are created"
+        )
         result = await trial.run(client, simulator, created, alarm_entity)
         progress("the trial is over")
         more = Features(
@@ -210,20 +219,26 @@ async def _try_out(instance: Instance, simulator: Simulator) -> int:
             accounts=created,
             camera=camera_entity,
         )
+        await run.begin()
         await more.try_all()
         progress("a picture, an estimate, a schedule and a failover are tried")
+        await run.acknowledge()
+        progress(
+            "the escalation called one member, then the other, and is acknowledged"
+        )
         more.faults.extend(
             trial.log_faults(
                 simulator,
                 created,
-                (*trial.PRIVATE_TEXTS, *features.TEXTS),
+                (*trial.PRIVATE_TEXTS, *features.TEXTS, escalation.TEXT),
                 await asyncio.to_thread(instance.log.read_text, "utf-8"),
             )
         )
         _print(report.received(simulator))
         _print(report.shown(created, result))
-        _print(["", "== what else was tried", *(f"   {line}" for line in more.notes)])
-        faults = [*result.faults, *more.faults]
+        notes = [*more.notes, *run.notes]
+        _print(["", "== what else was tried", *(f"   {line}" for line in notes)])
+        faults = [*result.faults, *more.faults, *run.faults]
         _print(report.verdict(faults))
         if faults:
             _print(await asyncio.to_thread(report.log_lines, instance.log))

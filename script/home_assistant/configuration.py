@@ -4,19 +4,12 @@ import json
 from pathlib import Path
 import shutil
 
-from .client import HOME
 from .requirements import CONFIGURED
 
-LANGUAGE = str(HOME["language"])
-_ROOT = Path(__file__).parents[2]
-INTEGRATION = _ROOT / "custom_components" / "sms_italia"
+ROOT = Path(__file__).parents[2]
+INTEGRATION = ROOT / "custom_components" / "sms_italia"
 
-_HELPERS = "dashboard_helpers.yaml"
-
-_CONFIGURATION = f"""\
-homeassistant:
-  packages:
-    sms_italia_dashboard: !include {_HELPERS}
+_CONFIGURATION = """\
 automation: !include automations.yaml
 logger:
   default: warning
@@ -27,15 +20,15 @@ logger:
 
 def documented(name: str, language: str) -> Path:
     """Return a file of the documentation in a language, else in English."""
-    english = _ROOT / "docs" / name
+    english = ROOT / "docs" / name
     translated = english.parent / language / name
     return translated if translated.exists() else english
 
 
-def create(folder: Path, port: int, language: str) -> None:
+def create(folder: Path, port: int) -> None:
     """Create the folder, in place of an old one, with a port of this machine only.
 
-    It has the blueprints, and the helpers of the documented dashboard in the language.
+    It has the blueprints.
     """
     shutil.rmtree(folder, ignore_errors=True)
     storage = folder / ".storage"
@@ -43,8 +36,7 @@ def create(folder: Path, port: int, language: str) -> None:
     (folder / "custom_components").mkdir()
     (folder / "custom_components" / INTEGRATION.name).symlink_to(INTEGRATION)
     (folder / "automations.yaml").write_text("[]\n", "utf-8")
-    shutil.copy(documented(_HELPERS, language), folder / _HELPERS)
-    shutil.copytree(_ROOT / "blueprints", folder / "blueprints")
+    shutil.copytree(ROOT / "blueprints", folder / "blueprints")
     plain = (f"{name}:\n" for name in CONFIGURED if name != "automation")
     write(folder, _CONFIGURATION + "".join(plain))
     set_port(folder, port)

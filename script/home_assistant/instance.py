@@ -28,9 +28,9 @@ class Instance:
         """The file with all that its processes print."""
         return self.folder / "home-assistant.out"
 
-    def create(self, language: str = configuration.LANGUAGE) -> None:
+    def create(self) -> None:
         """Make the folder, in place of an old one."""
-        configuration.create(self.folder, self.port, language)
+        configuration.create(self.folder, self.port)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[Process]:

@@ -151,11 +151,13 @@ export class Compose {
   async _send() {
     const chosen = this._chosen;
     const message = this._message.value;
-    if (!chosen || !message.trim()) {
+    const { text } = this._card.locale;
+    if (!message.trim()) {
+      setText(this._result, "");
+      setText(this._error, text("noText"));
       this._message.focus();
       return;
     }
-    const { text } = this._card.locale;
     this._busy(true);
     setText(this._error, "");
     setText(this._result, text("sending"));

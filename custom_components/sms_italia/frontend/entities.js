@@ -70,7 +70,7 @@ const recipients = (hass, ours) =>
       id: entity.entity_id,
       name: nameOf(hass, entity),
       account: configEntries(hass, entity)[0],
-      isEscalation: entity.translation_key === "escalation",
+      isEscalation: entity.translation_key === "call",
     }))
     .sort((one, other) => one.name.localeCompare(other.name));
 
