@@ -352,6 +352,7 @@ async def test_the_daily_limit_triggers_once_a_day_and_once_for_each_limit(
         await hass.async_block_till_done()
 
     await refuse()
+    await until(runs)
     await refuse()
     assert [(run["account"], run["limit"]) for run in runs()] == [("Smshosting", 1)]
 
@@ -362,4 +363,4 @@ async def test_the_daily_limit_triggers_once_a_day_and_once_for_each_limit(
 
     await midnight()
     await refuse()
-    assert [run["limit"] for run in runs()] == [1, 2, 2]
+    await until(lambda: [run["limit"] for run in runs()] == [1, 2, 2])
