@@ -457,8 +457,7 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
     await send(hass, account, "Un altro allarme")
     assert issues(hass) == {}
 
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo", user=PERSON)
+    await send_too_much(hass, account, "Uno di troppo")
     title, description = await shown(hass, "daily_limit_reached", "init")
     assert title == "Casa mia: the daily limit is reached"
     assert "would exceed the 2 parts that Casa mia may use today" in description
@@ -469,12 +468,20 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
     assert issues(hass) == {}
 
 
+async def send_too_much(
+    hass: HomeAssistant, account: MockConfigEntry, text: str
+) -> None:
+    """Let a person ask for more than the limit allows, and the rooms learn of it."""
+    with pytest.raises(HomeAssistantError):
+        await send(hass, account, text, user=PERSON)
+    account.runtime_data.messenger.events.flush()
+
+
 async def exceed(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
     """Set up an account with a limit of one part, where a person asks for two."""
     account = await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 1})
     await send(hass, account)
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo", user=PERSON)
+    await send_too_much(hass, account, "Uno di troppo")
     return account
 
 
@@ -528,16 +535,14 @@ async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     await dialog.open("daily_limit_reached")
     left = await dialog.choose("leave_it")
     assert (left["type"], left["reason"]) == ("abort", "left_until_midnight")
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Ancora uno di troppo", user=PERSON)
+    await send_too_much(hass, account, "Ancora uno di troppo")
     assert issues(hass)["daily_limit_reached"].dismissed_version
     assert account.options == {CONF_DAILY_LIMIT: 1}
 
     await midnight()
     assert issues(hass) == {}
     await send(hass, account)
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo anche domani", user=PERSON)
+    await send_too_much(hass, account, "Uno di troppo anche domani")
     assert not issues(hass)["daily_limit_reached"].dismissed_version
 
 

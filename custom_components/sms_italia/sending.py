@@ -43,7 +43,7 @@ from .messaging import (
 from .names import account_title
 from .pictures import entity_of, read_picture
 from .providers import Channel, Feature, Mode
-from .repairs import async_report_daily_limit, async_report_refused_call
+from .repairs import async_report_refused_call
 from .rights import async_caller, async_permitted
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
@@ -385,9 +385,6 @@ class SendingCall:
         self, entry: SmsItaliaConfigEntry, err: RequestRefusedError
     ) -> HomeAssistantError:
         """Note that an account refused a request; return the translated error."""
-        if err.reason is Refusal.DAILY_LIMIT:
-            # Only a loaded account has a limit, so its runtime data is there.
-            async_report_daily_limit(self.hass, entry, entry.runtime_data.account)
         refusal = refusal_error(err)
         self._refused.append((entry, refusal))
         return refusal
