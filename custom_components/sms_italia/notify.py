@@ -95,9 +95,11 @@ class EscalationNotifyEntity(EscalationEntity, NotifyEntity):
     async def async_send_message(self, message: str, title: str | None = None) -> None:
         """Begin to call; raises a translated HomeAssistantError without a text."""
         text = join_title(title, message) if title else message
+        user = self._context.user_id if self._context else None
+        escalations = self.entry.runtime_data.messenger.escalations
         with SendingCall(self.hass, self._context, self.entry):
             plan = await async_read_plan(self.hass, self.entry, self.escalation)
             try:
-                await self.entry.runtime_data.messenger.escalations.call(plan, text)
+                await escalations.call(plan, text, user)
             except RequestRefusedError as err:
                 raise refusal_error(err) from None
