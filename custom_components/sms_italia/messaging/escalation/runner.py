@@ -290,11 +290,18 @@ class Escalations:
     async def _carry_out(self, ids: Sequence[int]) -> None:
         """Record runs as they are now, then send what they ask for."""
         runs = [self._runs[id_] for id_ in ids if id_ in self._runs]
-        await self._ledger.record(Entry(runs=[to_record(run) for run in runs]))
-        for run in runs:
-            for call in (*run.calls, *run.notes):
-                for copy in call.copies:
-                    self._request_later(run.id, call, copy)
+        copies = [
+            (run.id, call, copy)
+            for run in runs
+            for call in (*run.calls, *run.notes)
+            for copy in call.copies
+        ]
+        await self._ledger.record(
+            Entry(runs=[to_record(run) for run in runs]),
+            to_send={copy.dispatch for _, _, copy in copies if copy.is_unsent},
+        )
+        for run_id, call, copy in copies:
+            self._request_later(run_id, call, copy)
 
     def _request_later(self, run_id: int, call: Call, copy: Copy) -> None:
         """Send a copy that is on disk, unless it was sent or the run has ended."""

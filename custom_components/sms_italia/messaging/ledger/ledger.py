@@ -299,22 +299,27 @@ class Ledger:
         self._file = LedgerFile(self._path, self._mark)
         self._reader = LedgerReader(self._path)
 
-    async def record(self, entry: Entry) -> None:
+    async def record(self, entry: Entry, to_send: Collection[int] = ()) -> None:
         """Record an entry; returns when no power cut can undo it.
 
-        Or when its messages have waited long enough: then it is written later.
+        Or when its messages have waited long enough, or those that leave once it is
+        recorded, of the dispatches `to_send` (IDs): then it is written later.
         """
-        await self._wait_for(self._enqueue(entry).synced, entry)
+        dispatches = {*_dispatches(entry), *to_send}
+        await self._wait_for(self._enqueue(entry).synced, dispatches)
 
     async def commit(self, entry: Entry) -> None:
         """Record an entry; returns when the process may be killed.
 
         It is on disk a moment later. Or when its messages have waited long enough.
         """
-        await self._wait_for(self._enqueue(entry, beside=True).committed, entry)
+        committed = self._enqueue(entry, beside=True).committed
+        await self._wait_for(committed, _dispatches(entry))
 
-    async def _wait_for(self, future: asyncio.Future[None], entry: Entry) -> None:
-        """Wait for what is recorded now, as long as its messages may."""
+    async def _wait_for(
+        self, future: asyncio.Future[None], dispatches: Collection[int]
+    ) -> None:
+        """Wait for what is recorded now, as long as messages of dispatches may."""
         self._set_to_work()
         if self._is_overdue:
             # It is known that the disk does not answer.
@@ -322,7 +327,6 @@ class Ledger:
         loop = asyncio.get_running_loop()
         began = loop.time()
         patience = self._patience
-        dispatches = {one.dispatch.id for one in entry.messages}
         left = patience.left(dispatches) if patience.was_spent else LONGEST
         if not await is_done(future, left) and left == LONGEST:
             self._find_overdue()
@@ -904,3 +908,8 @@ class Ledger:
     async def _report_unforgotten(self, err: Exception) -> None:
         _LOGGER.error("The SMS ledger cannot be tidied up: %s", name_of(err))
         await self._check_damage(err)
+
+
+def _dispatches(entry: Entry) -> set[int]:
+    """Return the IDs of the dispatches of an entry's messages."""
+    return {one.dispatch.id for one in entry.messages}
