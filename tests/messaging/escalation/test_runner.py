@@ -424,7 +424,7 @@ def test_what_a_run_sends_is_of_who_began_it_across_a_restart(tmp_path: Path) ->
     async def scenario(scene: Scene) -> None:
         escalations = scene.harness.messenger.escalations
         await escalations.call(plan(), TEXT, "u")
-        await wait()
+        await wait(1)
         await scene.harness.messenger.close()
         scene.harness.use()
         await scene.start()
