@@ -19,12 +19,7 @@ from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import async_name_devices
 from .escalations import async_find_member
-from .message_event import async_fire_messages
-from .messaging import Clock, Messenger, Timing
-from .news import NEWS
-from .notify_action import async_register_action, async_remove_action
-from .reloads import async_will_be_loaded
-from .repairs import (
+from .issues import (
     async_check_settings,
     async_check_undelivered,
     async_clear_account,
@@ -33,6 +28,11 @@ from .repairs import (
     async_report_run,
     async_watch_account,
 )
+from .message_event import async_fire_messages
+from .messaging import Clock, Messenger, Timing
+from .news import NEWS
+from .notify_action import async_register_action, async_remove_action
+from .reloads import async_will_be_loaded
 from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
 from .services import async_setup_services
 from .undelivered import REFUSED_CALLS, RefusedCalls

@@ -23,6 +23,7 @@ import voluptuous as vol
 from .account_setup import default_country, name_key, parse_targets
 from .const import DOMAIN
 from .errors import delivery_error, refusal_error
+from .issues import async_report_refused_call
 from .messaging import (
     Account,
     BadTarget,
@@ -43,7 +44,6 @@ from .messaging import (
 from .names import account_title
 from .pictures import entity_of, read_picture
 from .providers import Channel, Feature, Mode
-from .repairs import async_report_refused_call
 from .rights import async_caller, async_permitted
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
