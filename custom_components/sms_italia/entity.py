@@ -132,9 +132,13 @@ class AccountEntity(Entity):
 
 
 class SubentryEntity(Entity):
-    """An entity on the device of a recipient or of an escalation."""
+    """An entity on the device of a recipient or of an escalation.
+
+    `_key` is unique within the subentry.
+    """
 
     _model: str
+    _key: str
     _attr_has_entity_name = True
     _attr_should_poll = False
 
@@ -143,13 +147,13 @@ class SubentryEntity(Entity):
         hass: HomeAssistant,
         entry: SmsItaliaConfigEntry,
         subentry: ConfigSubentry,
-        key: str,
     ) -> None:
-        """Set up an entity of a subentry; `key` is unique within the subentry."""
+        """Set up an entity of a subentry."""
         self.entry = entry
-        self._attr_translation_key = key
+        self.subentry_id = subentry.subentry_id
+        self._attr_translation_key = self._key
         device = subentry_device(entry.entry_id, subentry.subentry_id)
-        self._attr_unique_id = f"{device[1]}_{key}"
+        self._attr_unique_id = f"{device[1]}_{self._key}"
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
             identifiers={device},
@@ -166,24 +170,13 @@ class RecipientEntity(SubentryEntity):
 
     _model = "SMS recipient"
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-        key: str,
-    ) -> None:
-        """Set up an entity of a recipient; `key` is unique within the recipient."""
-        super().__init__(hass, entry, subentry, key)
-        self.recipient = subentry.subentry_id
-
     @property
     def targets(self) -> tuple[Target | BadTarget, ...]:
         """The numbers of the recipient.
 
         Raises a translated HomeAssistantError if it is just being removed.
         """
-        targets = self.entry.runtime_data.account.recipients.get(self.recipient)
+        targets = self.entry.runtime_data.account.recipients.get(self.subentry_id)
         if targets is None:
             raise HomeAssistantError(
                 translation_domain=DOMAIN, translation_key="recipient_removed"
@@ -195,14 +188,3 @@ class EscalationEntity(SubentryEntity):
     """An entity on an escalation's device."""
 
     _model = "SMS escalation"
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-        key: str,
-    ) -> None:
-        """Set up an entity of an escalation; `key` is unique within the escalation."""
-        super().__init__(hass, entry, subentry, key)
-        self.escalation = subentry.subentry_id

@@ -7,7 +7,6 @@ from homeassistant.components.notify import (
     NotifyEntity,
     NotifyEntityFeature,
 )
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -46,17 +45,9 @@ async def async_setup_entry(
 class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
     """The notify entity that sends to all numbers of a recipient."""
 
+    _key = "sms"
     _attr_supported_features = NotifyEntityFeature.TITLE
     _attr_name = None
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the entity of a recipient."""
-        super().__init__(hass, entry, subentry, "sms")
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
@@ -79,17 +70,9 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
 class EscalationNotifyEntity(EscalationEntity, NotifyEntity):
     """The notify entity that begins a run of an escalation, or joins it."""
 
+    _key = "call"
     _attr_supported_features = NotifyEntityFeature.TITLE
     _attr_name = None
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the entity of an escalation."""
-        super().__init__(hass, entry, subentry, "call")
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
@@ -98,7 +81,7 @@ class EscalationNotifyEntity(EscalationEntity, NotifyEntity):
         user = self._context.user_id if self._context else None
         escalations = self.entry.runtime_data.messenger.escalations
         with SendingCall(self.hass, self._context, self.entry):
-            plan = await async_read_plan(self.hass, self.entry, self.escalation)
+            plan = await async_read_plan(self.hass, self.entry, self.subentry_id)
             try:
                 await escalations.call(plan, text, user)
             except RequestRefusedError as err:

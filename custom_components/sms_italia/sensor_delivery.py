@@ -12,8 +12,7 @@ from homeassistant.components.sensor import (
     SensorDeviceClass,
     SensorEntityDescription,
 )
-from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
@@ -297,16 +296,9 @@ class AccountDeliverySensor(AccountEntity, DeliverySensor):
 class RecipientDeliverySensor(RecipientEntity, DeliverySensor):
     """The delivery status of the last text to a recipient."""
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the sensor of a recipient."""
-        super().__init__(hass, entry, subentry, LAST_DELIVERY_STATUS)
+    _key = LAST_DELIVERY_STATUS
 
     @property
     @override
     def _recipient(self) -> str:
-        return self.recipient
+        return self.subentry_id
