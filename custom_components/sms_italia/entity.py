@@ -11,7 +11,7 @@ from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, SUBENTRY_TYPE_ESCALATION, SUBENTRY_TYPE_RECIPIENT
-from .messaging import BadTarget, Target
+from .messaging import BadTarget, Event, Target
 from .runtime import SmsItaliaConfigEntry
 
 
@@ -115,11 +115,22 @@ def _async_add_each(
     entry.async_on_unload(entry.runtime_data.coordinator.async_add_listener(add_new))
 
 
-class AccountEntity(Entity):
-    """An entity on an account's device."""
+class EntryEntity(Entity):
+    """An entity of an account, on whichever device."""
 
+    entry: SmsItaliaConfigEntry
     _attr_has_entity_name = True
     _attr_should_poll = False
+
+    @callback
+    def async_listen(self, listener: Callable[[Event], None]) -> None:
+        """Notify of the account's events until the entity is removed."""
+        events = self.entry.runtime_data.messenger.events
+        self.async_on_remove(events.listen(self.entry.entry_id, listener))
+
+
+class AccountEntity(EntryEntity):
+    """An entity on an account's device."""
 
     def __init__(self, entry: SmsItaliaConfigEntry, key: str) -> None:
         """Set up an entity of an account; `key` is unique within the account."""
@@ -131,7 +142,7 @@ class AccountEntity(Entity):
         )
 
 
-class SubentryEntity(Entity):
+class SubentryEntity(EntryEntity):
     """An entity on the device of a recipient or of an escalation.
 
     `_key` is unique within the subentry.
@@ -139,8 +150,6 @@ class SubentryEntity(Entity):
 
     _model: str
     _key: str
-    _attr_has_entity_name = True
-    _attr_should_poll = False
 
     def __init__(
         self,

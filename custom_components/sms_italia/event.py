@@ -73,11 +73,9 @@ class DeliveryEvent(AccountEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the account's messages."""
         await super().async_added_to_hass()
-        runtime = self.entry.runtime_data
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
-        self._trigger_events(runtime.messenger.events.replay_missed(runtime.account.id))
+        self.async_listen(self._handle_event)
+        events = self.entry.runtime_data.messenger.events
+        self._trigger_events(events.replay_missed(self.entry.entry_id))
 
     @callback
     def _handle_event(self, event: Event) -> None:
@@ -111,13 +109,9 @@ class ReceivedEvent(AccountEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Follow what comes in, and whether the account receives."""
         await super().async_added_to_hass()
-        runtime = self.entry.runtime_data
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
-        self.async_on_remove(
-            runtime.coordinator.async_add_listener(self.async_write_ha_state)
-        )
+        self.async_listen(self._handle_event)
+        coordinator = self.entry.runtime_data.coordinator
+        self.async_on_remove(coordinator.async_add_listener(self.async_write_ha_state))
 
     @callback
     def _handle_event(self, event: Event) -> None:
