@@ -6,6 +6,7 @@ from pathlib import Path
 
 from homeassistant.core import HomeAssistant
 import pytest
+from pytest_homeassistant_custom_component.common import MockUser
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
@@ -18,6 +19,7 @@ from simulator import Simulator
 from .accounts import Accounts
 from .days import Midnight
 from .internet import Internet, serve
+from .issues import PERSON
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +70,12 @@ def midnight(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Midnight:
     midnight = Midnight(hass)
     monkeypatch.setattr(sms_italia, "Clock", partial(Clock, wall=midnight.now))
     return midnight
+
+
+@pytest.fixture
+async def person(hass: HomeAssistant) -> None:
+    """Add the user with the ID `PERSON`."""
+    MockUser(id=PERSON, is_owner=True).add_to_hass(hass)
 
 
 @pytest.fixture

@@ -56,13 +56,19 @@ async def set_up(
     )
 
 
-async def send(hass: HomeAssistant, text: str = TEXT, to: str = NOTIFY) -> None:
+async def send(
+    hass: HomeAssistant,
+    text: str = TEXT,
+    to: str = NOTIFY,
+    context: Context | None = None,
+) -> None:
     """Send to an escalation."""
     await hass.services.async_call(
         NOTIFY_DOMAIN,
         "send_message",
         {ATTR_ENTITY_ID: to, "message": text},
         blocking=True,
+        context=context,
     )
 
 
@@ -157,6 +163,20 @@ async def test_the_next_is_called_until_somebody_acknowledges(
         ("acknowledged", "Carla"),
     ]
     assert issues(hass) == ["undelivered"], "what failed is listed all the same"
+
+
+async def test_what_an_escalation_sends_is_the_own_of_who_asked_for_it(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    hass_admin_user: MockUser,
+) -> None:
+    account = await set_up(accounts)
+    await send(hass, context=Context(user_id=hass_admin_user.id))
+    await until_called(simulator, "Anna")
+    messenger = account.runtime_data.messenger
+    (message,) = messenger.open_messages(account.entry_id)
+    assert message.dispatch.user == hass_admin_user.id
 
 
 async def test_who_pressed_the_button_is_named(

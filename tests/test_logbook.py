@@ -190,3 +190,16 @@ async def test_a_message_stands_on_the_page_of_its_recipient_or_else_of_its_acco
         assert await logbook.sentences(device_ids=[devices[device]]) == [
             f"SMS to {whom} was sent, without a delivery report"
         ]
+
+
+async def test_a_message_to_a_recipient_who_was_removed_stands_with_its_account(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, logbook: Logbook
+) -> None:
+    account = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    await call(hass, "send_sms", message="Ciao", numbers=["Anna"])
+    hass.config_entries.async_remove_subentry(account, "anna")
+    await hass.async_block_till_done()
+    simulator.move(simulator.messages[0].id, "delivered")
+    await logbook.until(1)
+
+    assert await logbook.sentences() == ["SMS to ***567 was delivered"]

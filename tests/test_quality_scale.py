@@ -134,7 +134,7 @@ PROVED_BY = {
         "test_config_flow.test_an_account_never_becomes_another_customers"
     ),
     "repair-issues": (
-        "test_repairs.test_low_credit_is_an_issue_until_the_account_is_topped_up"
+        "test_issues.test_low_credit_is_an_issue_until_the_account_is_topped_up"
     ),
     "stale-devices": ("test_changes.test_recipients_come_and_go_with_their_subentries"),
 }

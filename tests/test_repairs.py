@@ -1,9 +1,6 @@
-"""Repair issues come, can be fixed, and go away by themselves."""
+"""The flows that fix repair issues."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import closing
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -11,22 +8,16 @@ import re
 import sqlite3
 from typing import Any
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
-from homeassistant.util import dt as dt_util, slugify
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
-    MockUser,
-    async_fire_time_changed,
-    async_mock_restore_state_shutdown_restart,
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
@@ -38,105 +29,39 @@ from custom_components.sms_italia.const import (
     CONF_RETRY_FOR,
     DOMAIN,
 )
+from custom_components.sms_italia.issues import FIXABLE, async_report_daily_limit
 from custom_components.sms_italia.messaging import (
     HttpsRequired,
     Timing,
-    WaitRequested,
 )
 from custom_components.sms_italia.providers import PROVIDERS
-from custom_components.sms_italia.repairs import async_report_daily_limit
+from custom_components.sms_italia.repairs import FIX_FLOWS
 from custom_components.sms_italia.runtime import MESSENGER
-from custom_components.sms_italia.services import ACTIONS
-from custom_components.sms_italia.undelivered import REFUSED_CALLS, RefusedCalls
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
 from .days import Midnight
-from .internet import Internet, answer, hang_up, lead_to_https
+from .internet import Internet, answer, hang_up
+from .issues import (
+    ANNA,
+    GATEWAY,
+    OWN_HTTPS,
+    PERSON,
+    an_hour_passes,
+    damage,
+    exceed,
+    fail,
+    issues,
+    lead_from_http_to_https,
+    ledger_of,
+    send,
+    send_refused,
+    shown,
+    text_of,
+)
 from .states import call
 
-ANNA = "+393331234567"
-BRUNO = "+393409876543"
-
-ASKED = ("smshosting", "inviosmart")
-"""The providers that report the credit; SMSviaInternet does so with each send."""
-
-PERSON = "persona"
-"""The ID of a user who may do everything."""
-
-
-@pytest.fixture(autouse=True)
-async def person(hass: HomeAssistant) -> None:
-    """Add the user."""
-    MockUser(id=PERSON, is_owner=True).add_to_hass(hass)
-
-
-async def send(
-    hass: HomeAssistant,
-    account: MockConfigEntry,
-    text: str = "Allarme",
-    user: str | None = None,
-) -> None:
-    """Send to one number, and wait for what follows at once.
-
-    `user` is the ID of the person who does it, None for an automation.
-    """
-    await hass.services.async_call(
-        NOTIFY_DOMAIN,
-        slugify(account.title),
-        {"message": text, "target": [ANNA]},
-        blocking=True,
-        context=Context(user_id=user),
-    )
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-
-async def send_refused(
-    hass: HomeAssistant,
-    account: MockConfigEntry,
-    text: str = "Allarme",
-    user: str | None = None,
-) -> None:
-    """Send what is refused, and wait for what follows at once."""
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, text, user)
-    # Listeners are notified two rounds of the event loop later.
-    await asyncio.sleep(0.01)
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-
-async def an_hour_passes(hass: HomeAssistant, hours: int = 1) -> None:
-    """Let the hourly question be asked; `hours` counts from the real time."""
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=hours, minutes=1))
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-
-def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
-    """Return the current issues by their keys in the translations."""
-    return {
-        issue.translation_key or "": issue
-        for issue in ir.async_get(hass).issues.values()
-        if issue.domain == DOMAIN and issue.active
-    }
-
-
-async def text_of(hass: HomeAssistant, key: str, path: str) -> str:
-    """Return a text of a current issue as an English user sees it."""
-    texts = await async_get_translations(hass, "en", "issues", {DOMAIN})
-    return texts[f"component.{DOMAIN}.issues.{key}.{path}"].format(
-        **(issues(hass)[key].translation_placeholders or {})
-    )
-
-
-async def shown(
-    hass: HomeAssistant, key: str, step: str | None = None
-) -> tuple[str, str]:
-    """Return the title and the description of an issue.
-
-    The description of one with a fix flow is that of the flow's first step.
-    """
-    description = "description" if step is None else f"fix_flow.step.{step}.description"
-    return await text_of(hass, key, "title"), await text_of(hass, key, description)
+pytestmark = pytest.mark.usefixtures("person")
 
 
 class FixDialog:
@@ -215,151 +140,11 @@ def dialog(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> FixDialo
     return FixDialog(hass, hass_client)
 
 
+def test_each_issue_that_can_be_fixed_has_a_flow() -> None:
+    assert FIX_FLOWS.keys() == FIXABLE
+
+
 # Credit
-
-
-@pytest.mark.parametrize("key", ASKED)
-async def test_low_credit_is_an_issue_until_the_account_is_topped_up(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
-) -> None:
-    """With both amounts, and the way to the provider's console."""
-    simulator.set_credit(key, "5.02")
-    simulator.set_price(key, "0.06")
-    account = await accounts.set_up(key, title="Casa mia")
-    assert issues(hass) == {}
-
-    await send(hass, account)
-    title, description = await shown(hass, "low_credit")
-    assert title == "Casa mia: the credit is low"
-    assert description.startswith(
-        "Casa mia has 4.96 euro left, which is less than the 5.00 euro set in"
-    )
-    issue = issues(hass)["low_credit"]
-    assert issue.severity is ir.IssueSeverity.WARNING
-    assert issue.learn_more_url == PROVIDERS[key].console_url
-    assert not issue.is_fixable
-    assert not issue.is_persistent
-
-    # While the provider does not answer, what is known last stays.
-    simulator.inject(key, Fault.HTML, operation="credit")
-    await an_hour_passes(hass)
-    assert "low_credit" in issues(hass)
-
-    simulator.set_credit(key, 30)
-    await an_hour_passes(hass, 2)
-    assert issues(hass) == {}
-
-
-async def test_low_credit_that_a_message_reported_ends_with_the_next_one(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """The provider reports it with each message only; the amount is the newest one."""
-    simulator.set_credit("smsviainternet", "0.10")
-    account = await accounts.set_up("smsviainternet", options={CONF_LOW_CREDIT: 0.09})
-    assert issues(hass) == {}
-
-    await send(hass, account)
-    assert "has 0.05 euro left" in (await shown(hass, "low_credit"))[1]
-    assert "less than the 0.09 euro" in (await shown(hass, "low_credit"))[1]
-    await send(hass, account, "Un altro allarme")
-    assert "has 0.00 euro left" in (await shown(hass, "low_credit"))[1]
-
-    simulator.set_credit("smsviainternet", 50)
-    await send(hass, account, "Ricaricato")
-    assert issues(hass) == {}
-
-
-async def test_low_credit_is_an_issue_again_after_a_restart(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    hass_storage: dict[str, Any],
-) -> None:
-    """It may be long until the next message, which is the first to report it."""
-    simulator.set_credit("smsviainternet", 4)
-    account = await accounts.set_up("smsviainternet")
-    await send(hass, account)
-    assert await hass.config_entries.async_unload(account.entry_id)
-    await async_mock_restore_state_shutdown_restart(hass)
-    assert "core.restore_state" in hass_storage
-    # Issues that are not kept on disk are gone after a restart.
-    ir.async_delete_issue(hass, DOMAIN, issues(hass)["low_credit"].issue_id)
-
-    assert await hass.config_entries.async_setup(account.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-    assert "has 3.95 euro left" in (await shown(hass, "low_credit"))[1]
-
-
-@pytest.mark.parametrize("key", ["smsviainternet", *ASKED])
-async def test_a_warning_that_is_switched_off_is_withdrawn(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
-) -> None:
-    simulator.set_credit(key, 4)
-    account = await accounts.set_up(key)
-    await send(hass, account)
-    assert "low_credit" in issues(hass)
-
-    hass.config_entries.async_update_entry(account, options={CONF_LOW_CREDIT: 0})
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert issues(hass) == {}
-    simulator.set_credit(key, -1)
-    await an_hour_passes(hass)
-    assert issues(hass) == {}
-
-
-async def test_credit_just_below_the_limit_does_not_read_like_the_limit(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    simulator.set_credit("smsviainternet", "5.049")
-    account = await accounts.set_up("smsviainternet")
-
-    await send(hass, account)
-
-    assert (
-        "has 4.99 euro left, which is less than the 5.00 euro"
-        in ((await shown(hass, "low_credit"))[1])
-    )
-
-
-@pytest.mark.parametrize(
-    ("language", "amounts"), [("en", ["4.20", "5.00"]), ("it", ["4,20", "5,00"])]
-)
-async def test_amounts_are_written_in_the_language_of_home_assistant(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    language: str,
-    amounts: list[str],
-) -> None:
-    hass.config.language = language
-    simulator.set_credit("smshosting", "4.20")
-    await accounts.set_up("smshosting")
-
-    placeholders = issues(hass)["low_credit"].translation_placeholders
-
-    assert placeholders is not None
-    assert [placeholders["credit"], placeholders["limit"]] == amounts
-
-
-@pytest.mark.parametrize("key", PROVIDERS)
-async def test_a_message_refused_for_want_of_credit_is_an_issue_until_one_is_accepted(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, key: str
-) -> None:
-    """Also where nothing else reports the credit, and where low credit is no issue."""
-    account = await accounts.set_up(key, title="Casa", options={CONF_LOW_CREDIT: 0})
-    simulator.set_credit(key, 0)
-    await send(hass, account)
-
-    assert set(issues(hass)) == {"no_credit"}
-    title, description = await shown(hass, "no_credit", "confirm")
-    assert title == "Casa: the credit is not enough"
-    assert "Top up at the provider, then confirm" in description
-    assert issues(hass)["no_credit"].learn_more_url == PROVIDERS[key].console_url
-
-    simulator.set_credit(key, 30)
-    await send(hass, account, "Ricaricato")
-    assert issues(hass) == {}
 
 
 @pytest.mark.parametrize("key", PROVIDERS)
@@ -389,94 +174,7 @@ async def test_what_waits_for_credit_is_sent_once_the_top_up_is_confirmed(
     assert issues(hass) == {}
 
 
-@pytest.mark.parametrize(
-    ("key", "credit"), [("smshosting", "4"), ("inviosmart", "4"), ("smshosting", "6")]
-)
-async def test_a_credit_that_is_not_enough_ends_when_a_sufficient_one_is_reported(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    simulator: Simulator,
-    key: str,
-    credit: str,
-) -> None:
-    """What rose, but not above the limit, does not prove enough for a message."""
-    account = await accounts.set_up(key)
-    simulator.set_credit(key, 0)
-    await send(hass, account)
-    await an_hour_passes(hass)
-    assert set(issues(hass)) == {"no_credit"}
-
-    simulator.set_credit(key, credit)
-    await an_hour_passes(hass, 2)
-
-    assert set(issues(hass)) == ({"no_credit"} if credit == "4" else set())
-
-
-async def test_a_credit_that_is_not_enough_is_an_issue_after_a_restart(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """Until the provider accepts a message: nothing else can tell."""
-    account = await accounts.set_up("transactionale", options={CONF_RETRY_FOR: 0})
-    simulator.set_credit("transactionale", 0)
-    await send_refused(hass, account)
-    assert issues(hass)["no_credit"].is_persistent
-
-    assert await hass.config_entries.async_reload(account.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert "no_credit" in issues(hass)
-
-    simulator.set_credit("transactionale", 5)
-    await send(hass, account, "Ricaricato")
-    assert "no_credit" not in issues(hass)
-
-
-async def test_each_account_has_its_own_warning(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    for key in ASKED:
-        simulator.set_credit(key, 1)
-        await accounts.set_up(key)
-
-    simulator.set_credit("smshosting", 20)
-    await an_hour_passes(hass)
-
-    assert "Inviosmart" in (await shown(hass, "low_credit"))[0]
-    assert len(ir.async_get(hass).issues) == 1
-
-
 # The daily limit
-
-
-async def test_a_reached_limit_is_an_issue_until_midnight(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, midnight: Midnight
-) -> None:
-    """Not before a message was refused for it."""
-    account = await accounts.set_up(
-        "smshosting", title="Casa mia", options={CONF_DAILY_LIMIT: 2}
-    )
-    await send(hass, account)
-    await send(hass, account, "Un altro allarme")
-    assert issues(hass) == {}
-
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo", user=PERSON)
-    title, description = await shown(hass, "daily_limit_reached", "init")
-    assert title == "Casa mia: the daily limit is reached"
-    assert "would exceed the 2 parts that Casa mia may use today" in description
-    assert len(arrived(simulator)) == 2
-
-    assert "daily_limit_reached" in issues(hass)
-    await midnight()
-    assert issues(hass) == {}
-
-
-async def exceed(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
-    """Set up an account with a limit of one part, where a person asks for two."""
-    account = await accounts.set_up("smshosting", options={CONF_DAILY_LIMIT: 1})
-    await send(hass, account)
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo", user=PERSON)
-    return account
 
 
 async def test_the_limit_can_be_raised_in_the_issue(
@@ -503,23 +201,6 @@ async def test_the_limit_can_be_raised_in_the_issue(
     assert arrived(simulator)[-1] == (ANNA, "Adesso va")
 
 
-async def test_raising_the_limit_in_the_options_ends_the_issue(
-    hass: HomeAssistant, accounts: Accounts
-) -> None:
-    """Not so if something else changed; then it has the new title."""
-    account = await exceed(hass, accounts)
-
-    assert await hass.config_entries.async_reload(account.entry_id)
-    assert "daily_limit_reached" in issues(hass)
-    hass.config_entries.async_update_entry(account, title="Casa mia")
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert (await shown(hass, "daily_limit_reached", "init"))[0].startswith("Casa mia:")
-    hass.config_entries.async_update_entry(account, options={CONF_DAILY_LIMIT: 10})
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-    assert issues(hass) == {}
-
-
 async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     hass: HomeAssistant, accounts: Accounts, dialog: FixDialog, midnight: Midnight
 ) -> None:
@@ -529,16 +210,14 @@ async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     await dialog.open("daily_limit_reached")
     left = await dialog.choose("leave_it")
     assert (left["type"], left["reason"]) == ("abort", "left_until_midnight")
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Ancora uno di troppo", user=PERSON)
+    await send_refused(hass, account, "Ancora uno di troppo", PERSON)
     assert issues(hass)["daily_limit_reached"].dismissed_version
     assert account.options == {CONF_DAILY_LIMIT: 1}
 
     await midnight()
     assert issues(hass) == {}
     await send(hass, account)
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo anche domani", user=PERSON)
+    await send_refused(hass, account, "Uno di troppo anche domani", PERSON)
     assert not issues(hass)["daily_limit_reached"].dismissed_version
 
 
@@ -555,36 +234,6 @@ async def test_a_limit_left_after_midnight_is_nothing_to_leave(
 
 
 # Settings
-
-
-async def test_a_removed_fallback_is_an_issue_at_once(
-    hass: HomeAssistant, accounts: Accounts
-) -> None:
-    """Of the accounts that count on it, until they do no more."""
-    fallback = await accounts.set_up("inviosmart")
-    account = await accounts.set_up(
-        "smshosting", title="Casa mia", options={CONF_FALLBACK: [fallback.entry_id]}
-    )
-    await accounts.set_up("smsviainternet")
-    accounts.add("transactionale", options={CONF_FALLBACK: [fallback.entry_id]})
-    assert issues(hass) == {}
-    # One that only does not run is still there.
-    assert await hass.config_entries.async_unload(fallback.entry_id)
-    assert await hass.config_entries.async_reload(account.entry_id)
-    assert issues(hass) == {}
-
-    await hass.config_entries.async_remove(fallback.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    title, description = await shown(hass, "fallback_missing", "confirm")
-    assert title == "Casa mia: a fallback account is missing"
-    assert description.startswith("A fallback account of Casa mia was removed.")
-    assert len(ir.async_get(hass).issues) == 1
-
-    assert await hass.config_entries.async_reload(account.entry_id)
-    assert "fallback_missing" in issues(hass)
-    hass.config_entries.async_update_entry(account, options={})
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert issues(hass) == {}
 
 
 async def test_a_missing_fallback_can_be_removed_from_the_list(
@@ -606,46 +255,6 @@ async def test_a_missing_fallback_can_be_removed_from_the_list(
     assert issues(hass) == {}
     assert account.options == {CONF_FALLBACK: [ids[1], ids[0]], CONF_LOW_CREDIT: 1}
     assert account.runtime_data.account.route == (account.entry_id, ids[1], ids[0])
-
-
-async def test_the_issue_of_a_provider_that_asks_to_wait_ends_with_the_last_wait(
-    hass: HomeAssistant, accounts: Accounts, freezer: FrozenDateTimeFactory
-) -> None:
-    account = await accounts.set_up("smshosting")
-    events = account.runtime_data.messenger.events
-    for seconds in (600, 3601):
-        events.publish(WaitRequested(account=account.entry_id, seconds=seconds))
-        await hass.async_block_till_done()
-    for pause, is_there in ((3600, True), (2, False)):
-        issue = issues(hass).get("provider_wait")
-        assert issue is not None
-        assert issue.translation_placeholders == {
-            "account": account.title,
-            "minutes": "61",
-        }
-        freezer.tick(pause)
-        async_fire_time_changed(hass)
-        await hass.async_block_till_done()
-        assert ("provider_wait" in issues(hass)) is is_there
-
-
-async def test_the_issue_of_a_provider_that_asks_to_wait_ends_with_new_credentials(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """What was asked of the old ones does not bind the account any more."""
-    account = await accounts.set_up("smshosting")
-    events = account.runtime_data.messenger.events
-    events.publish(WaitRequested(account=account.entry_id, seconds=3600))
-    await hass.async_block_till_done()
-    hass.config_entries.async_update_entry(account, title="Casa")
-    await hass.async_block_till_done()
-    assert "provider_wait" in issues(hass)
-
-    new = {"auth_secret": "chiave-nuova-0123456789"}
-    simulator.set_credentials("smshosting", **new)
-    hass.config_entries.async_update_entry(account, data={**account.data, **new})
-    await hass.async_block_till_done()
-    assert "provider_wait" not in issues(hass)
 
 
 @pytest.mark.parametrize(
@@ -687,47 +296,7 @@ async def test_a_fix_flow_ends_if_its_account_is_removed_meanwhile(
     assert issues(hass) == {}
 
 
-@pytest.mark.parametrize(
-    ("url", "is_issue"),
-    [
-        ("http://gateway.example/sms", True),
-        ("HTTP://gateway.example:8080", True),
-        ("http://192.168.1.4", True),
-        ("http://localhost.example", True),
-        ("https://gateway.example/sms", False),
-        ("http://127.0.0.1:8080/x", False),
-        ("http://LOCALHOST:8080", False),
-        ("http://[::1]:8080/", False),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:A test tried to use socket")
-async def test_an_address_in_clear_text_is_an_issue(
-    hass: HomeAssistant, accounts: Accounts, url: str, *, is_issue: bool
-) -> None:
-    """Unless it does not leave the machine; and no longer when it is another one."""
-    account = await accounts.set_up("inviosmart", title="Casa mia")
-    assert issues(hass) == {}
-    good = account.data
-
-    hass.config_entries.async_update_entry(account, data={**good, "url": url})
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert list(issues(hass)) == ["clear_text_address"] * is_issue
-    if is_issue:
-        title, description = await shown(hass, "clear_text_address", "init")
-        assert title == "Casa mia: the connection is not encrypted"
-        assert "the provider's address of casa mia starts with http" in (
-            description.casefold()
-        )
-
-    hass.config_entries.async_update_entry(account, data=good)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert issues(hass) == {}
-
-
 HOST = "gateway.example"
-GATEWAY = "httpapi.inviosmart.it"
-OWN_HTTPS = "https://www.inviosmart.it/webservice/sms/"
-"""The encrypted address that Inviosmart documents."""
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
@@ -804,24 +373,6 @@ async def test_an_address_that_is_kept_is_warned_of_once(
 # An address that demands https
 
 
-async def lead_from_http_to_https(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    internet: Internet,
-    fallback: Sequence[str] = (),
-) -> MockConfigEntry:
-    """Set up an account that works over http, until its server demands https."""
-    account = await accounts.set_up(
-        "inviosmart",
-        title="Casa mia",
-        settings={"url": f"http://{GATEWAY}"},
-        options={CONF_FALLBACK: list(fallback)},
-    )
-    assert list(issues(hass)) == ["clear_text_address"]
-    internet.at["http", GATEWAY] = lead_to_https
-    return account
-
-
 @pytest.mark.parametrize(
     ("host", "url"),
     [(HOST, f"https://{GATEWAY}"), (GATEWAY, OWN_HTTPS)],
@@ -864,41 +415,6 @@ async def test_a_message_waits_for_the_https_that_is_demanded(  # noqa: PLR0913,
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
-async def test_a_message_goes_on_along_its_route_where_https_is_demanded(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, internet: Internet
-) -> None:
-    fallback = await accounts.set_up("smshosting")
-    account = await lead_from_http_to_https(
-        hass, accounts, internet, [fallback.entry_id]
-    )
-
-    await send(hass, account)
-
-    assert [message.provider for message in simulator.messages] == ["smshosting"]
-    assert "https_required" in issues(hass)
-
-
-@pytest.mark.filterwarnings("ignore:A test tried to use socket")
-async def test_an_address_that_demands_https_is_an_issue_before_any_message(
-    hass: HomeAssistant, accounts: Accounts, internet: Internet
-) -> None:
-    """The hourly question is enough; it ends when that is answered over http again."""
-    await lead_from_http_to_https(hass, accounts, internet)
-
-    await an_hour_passes(hass)
-    title, description = await shown(hass, "https_required", "confirm")
-    assert title == "Casa mia: the provider demands https"
-    assert description.startswith("The server of Casa mia no longer takes messages")
-
-    internet.at["http", GATEWAY] = hang_up
-    await an_hour_passes(hass, 2)
-    assert "https_required" in issues(hass)
-    del internet.at["http", GATEWAY]
-    await an_hour_passes(hass, 4)
-    assert list(issues(hass)) == ["clear_text_address"]
-
-
-@pytest.mark.filterwarnings("ignore:A test tried to use socket")
 async def test_an_address_stays_where_no_encrypted_one_confirms_the_credentials(
     hass: HomeAssistant, accounts: Accounts, dialog: FixDialog, internet: Internet
 ) -> None:
@@ -917,74 +433,7 @@ async def test_an_address_stays_where_no_encrypted_one_confirms_the_credentials(
     assert "https_required" in issues(hass)
 
 
-@pytest.mark.filterwarnings("ignore:A test tried to use socket")
-async def test_the_demand_for_https_ends_with_another_address(
-    hass: HomeAssistant, accounts: Accounts, internet: Internet
-) -> None:
-    """Whoever enters it."""
-    account = await lead_from_http_to_https(hass, accounts, internet)
-    await an_hour_passes(hass)
-    assert "https_required" in issues(hass)
-
-    hass.config_entries.async_update_entry(
-        account, data={**account.data, "url": OWN_HTTPS}
-    )
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-    assert issues(hass) == {}
-
-
-async def test_with_an_account_go_all_its_issues(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """And nothing of the others."""
-    for key in ASKED:
-        simulator.set_credit(key, 1)
-    other = await accounts.set_up("inviosmart", title="Un altro")
-    account = await accounts.set_up(
-        "smshosting",
-        options={CONF_DAILY_LIMIT: 1, CONF_FALLBACK: ["nessuno"]},
-    )
-    await send(hass, account)
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo")
-    hass.config_entries.async_update_entry(
-        account, data={**account.data, "url": "http://gateway.example"}
-    )
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert issues(hass).keys() == {
-        "low_credit",
-        "daily_limit_reached",
-        "fallback_missing",
-        "clear_text_address",
-        "undelivered",
-    }
-
-    await hass.config_entries.async_remove(account.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-    (left,) = ir.async_get(hass).issues.values()
-    assert left.issue_id == f"low_credit_{other.entry_id}"
-
-
 # What was not delivered
-
-
-async def fail(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, **options: object
-) -> MockConfigEntry:
-    """Set up an account, and let a message to its recipient Anna fail later."""
-    account = await accounts.set_up(
-        "smshosting",
-        title="Casa mia",
-        recipients={"Anna": [ANNA]},
-        options={CONF_LOW_CREDIT: 0, **options},
-    )
-    await send(hass, account, "Allarme segreto")
-    simulator.move(simulator.messages[0].id, "sent")
-    simulator.move(simulator.messages[0].id, "failed")
-    await until(lambda: "undelivered" in issues(hass))
-    return account
 
 
 def lines_of(menu: dict[str, Any]) -> list[str]:
@@ -1027,18 +476,6 @@ async def test_an_undelivered_message_can_be_dismissed_for_good(
     assert await hass.config_entries.async_reload(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert issues(hass) == {}
-
-
-@pytest.mark.usefixtures("quick")
-async def test_what_was_not_delivered_is_an_issue_again_after_a_restart(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    account = await fail(hass, accounts, simulator)
-    assert await hass.config_entries.async_unload(account.entry_id)
-    ir.async_delete_issue(hass, DOMAIN, issues(hass)["undelivered"].issue_id)
-    assert await hass.config_entries.async_setup(account.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert "undelivered" in issues(hass)
 
 
 @pytest.mark.usefixtures("quick")
@@ -1086,16 +523,6 @@ async def test_a_newer_failure_is_not_hidden_by_dismissing_older_ones(
     assert issues(hass) == {}
 
 
-async def test_refused_calls_that_name_no_account_are_an_issue_after_a_restart(
-    hass: HomeAssistant, hass_storage: dict[str, Any]
-) -> None:
-    refused = {"empty_text": {"count": 2, "placeholders": {}, "at": 1_700_000_000}}
-    hass_storage[f"{DOMAIN}.refused_calls"] = {"version": 1, "data": {"": refused}}
-    assert await async_setup_component(hass, DOMAIN, {})
-    placeholders = issues(hass)["undelivered"].translation_placeholders
-    assert placeholders == {"account": "SMS Italia", "count": "2"}
-
-
 @pytest.mark.usefixtures("quick")
 async def test_the_list_is_for_administrators_alone(
     hass: HomeAssistant,
@@ -1138,22 +565,6 @@ async def test_equal_refusals_of_an_automation_are_one_issue_with_a_count(
     assert issues(hass) == {}
 
 
-async def test_a_refusal_that_a_person_sees_is_no_issue(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
-) -> None:
-    """Neither before a message exists, nor when the provider refuses it.
-
-    That the credit is not enough concerns everybody.
-    """
-    account = await accounts.set_up(
-        "inviosmart", options={CONF_LOW_CREDIT: 0, CONF_RETRY_FOR: 0}
-    )
-    await send_refused(hass, account, " ", user=PERSON)
-    simulator.set_credit("inviosmart", 0)
-    await send_refused(hass, account, user=PERSON)
-    assert list(issues(hass)) == ["no_credit"]
-
-
 async def test_a_refusal_by_the_provider_that_no_person_sees_is_an_issue(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
 ) -> None:
@@ -1164,23 +575,6 @@ async def test_a_refusal_by_the_provider_that_no_person_sees_is_an_issue(
     await send_refused(hass, account)
     menu = await dialog.open("undelivered")
     assert lines_of(menu) == ["- TIME, ***567: Failed, Not enough credit (Inviosmart)"]
-
-
-async def test_what_a_person_is_not_refused_is_an_issue(
-    hass: HomeAssistant, accounts: Accounts
-) -> None:
-    """Of several numbers one was accepted, so that the call is no error."""
-    account = await accounts.set_up("smshosting")
-    await hass.services.async_call(
-        NOTIFY_DOMAIN,
-        slugify(account.title),
-        {"message": "Allarme", "target": [ANNA, "899123456"]},
-        blocking=True,
-        context=Context(user_id=PERSON),
-    )
-    await hass.async_block_till_done(wait_background_tasks=True)
-    placeholders = issues(hass)["undelivered"].translation_placeholders
-    assert placeholders == {"account": "Smshosting", "count": "1"}
 
 
 async def test_a_refused_call_that_names_no_account_is_an_issue_as_well(
@@ -1200,115 +594,7 @@ async def test_a_refused_call_that_names_no_account_is_an_issue_as_well(
     assert issues(hass) == {}
 
 
-ONLY_ANSWER = {
-    "estimate",
-    "find_messages",
-    "get_push_picture",
-    "create_push_invitation",
-}
-"""Actions that change nothing: who calls them uses the answer."""
-
-REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
-    "send_sms": ({"message": " ", "numbers": [ANNA]}, "empty_text"),
-    "cancel": ({"message_id": "no ID"}, "unknown_message"),
-    "resend": ({"message_id": "0" * 16}, "unknown_message"),
-    "acknowledge": ({"entity_id": "notify.anna"}, "not_an_escalation"),
-}
-"""What each of the other actions refuses, and why."""
-
-
-def test_every_action_that_changes_something_is_tried() -> None:
-    assert REFUSED.keys() | ONLY_ANSWER == {action.name for action in ACTIONS}
-
-
-@pytest.mark.parametrize("action", REFUSED)
-@pytest.mark.parametrize("user", [None, PERSON], ids=["automation", "person"])
-async def test_a_refusal_of_any_action_that_no_person_sees_is_an_issue(
-    hass: HomeAssistant,
-    accounts: Accounts,
-    caplog: pytest.LogCaptureFixture,
-    action: str,
-    user: str | None,
-) -> None:
-    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
-    data, reason = REFUSED[action]
-    with pytest.raises(HomeAssistantError) as caught:
-        await hass.services.async_call(
-            DOMAIN,
-            action,
-            data,
-            blocking=True,
-            context=Context(user_id=user),
-        )
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert caught.value.translation_key == reason
-    is_reported = user is None
-    assert list(issues(hass)) == (["undelivered"] if is_reported else [])
-    assert (f"a call was refused ({reason})" in caplog.text) is is_reported
-
-
-@pytest.mark.parametrize("action", ["cancel", "resend"])
-async def test_a_refusal_about_a_message_is_an_issue_of_its_account(
-    hass: HomeAssistant, accounts: Accounts, action: str
-) -> None:
-    """A message that arrived can be neither cancelled nor sent again."""
-    account = await accounts.set_up("smshosting", title="Casa mia")
-    await accounts.set_up("inviosmart")
-    answer = await call(
-        hass,
-        "send_sms",
-        message="Allarme",
-        numbers=[ANNA],
-        config_entry_id=account.entry_id,
-    )
-    with pytest.raises(HomeAssistantError):
-        await call(hass, action, message_id=answer["messages"][0]["id"])
-    await hass.async_block_till_done(wait_background_tasks=True)
-    placeholders = issues(hass)["undelivered"].translation_placeholders
-    assert placeholders == {"account": "Casa mia", "count": "1"}
-
-
-async def test_refused_calls_are_kept_over_a_restart(
-    hass: HomeAssistant, accounts: Accounts, hass_storage: dict[str, Any]
-) -> None:
-    account = await accounts.set_up("smshosting")
-    await send_refused(hass, account, " ")
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert f"{DOMAIN}.refused_calls" in hass_storage
-    again = RefusedCalls(hass)
-    await again.async_load()
-    assert again.of(account.entry_id) == hass.data[REFUSED_CALLS].of(account.entry_id)
-    assert again.of(account.entry_id)["empty_text"].count == 1
-
-
-async def test_an_ignored_issue_comes_back_when_there_is_more(
-    hass: HomeAssistant, accounts: Accounts
-) -> None:
-    account = await accounts.set_up("smshosting")
-    await send_refused(hass, account, " ")
-    issue_id = issues(hass)["undelivered"].issue_id
-    ir.async_ignore_issue(hass, DOMAIN, issue_id, ignore=True)
-    assert await hass.config_entries.async_reload(account.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert issues(hass)["undelivered"].dismissed_version
-    await send_refused(hass, account, " ")
-    assert not issues(hass)["undelivered"].dismissed_version
-
-
 # The ledger
-
-
-def ledger_of(hass: HomeAssistant) -> Path:
-    """Return where the ledger's file is."""
-    return Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.db"))
-
-
-async def damage(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
-    """Set up an account over a file that is no ledger."""
-    ledger_of(hass).parent.mkdir(exist_ok=True)
-    ledger_of(hass).write_bytes(b"Questo non \xe8 un registro. " * 400)
-    return await accounts.set_up("smshosting")
 
 
 async def take_the_folder(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
@@ -1364,19 +650,6 @@ async def test_trouble_with_the_ledger_is_an_issue_until_it_is_confirmed(  # noq
     done = await dialog.go_on()
     assert done["type"] == "create_entry"
     assert issues(hass) == {}
-
-
-async def test_trouble_with_the_ledger_that_ends_is_no_issue_any_more(
-    hass: HomeAssistant, accounts: Accounts
-) -> None:
-    account = await accounts.set_up("smshosting")
-    with closing(sqlite3.connect(ledger_of(hass), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        await send(hass, account, "Uno")
-        await until(lambda: list(issues(hass)) == ["ledger_unwritable"])
-        other.execute("ROLLBACK")
-    await send(hass, account, "Due")
-    await until(lambda: not issues(hass))
 
 
 async def test_what_waited_in_a_restored_backup_is_listed_and_can_be_sent(
@@ -1437,21 +710,3 @@ async def test_an_escalation_that_nobody_acknowledged_is_an_issue_until_confirme
     assert (form["type"], form["step_id"]) == ("form", "confirm")
     assert (await dialog.go_on())["type"] == "create_entry"
     assert issues(hass) == {}
-
-
-async def test_what_was_set_aside_goes_with_the_last_account(
-    hass: HomeAssistant, accounts: Accounts
-) -> None:
-    """The ledger belongs to all of them, also to those that are not loaded."""
-    account = await damage(hass, accounts)
-    other = await accounts.set_up("inviosmart")
-    assert await hass.config_entries.async_unload(other.entry_id)
-    await hass.config_entries.async_remove(account.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert list(issues(hass)) == ["ledger_set_aside"]
-    assert list(ledger_of(hass).parent.glob("*.set_aside"))
-
-    await hass.config_entries.async_remove(other.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert issues(hass) == {}
-    assert not list(ledger_of(hass).parent.glob("*.set_aside*"))

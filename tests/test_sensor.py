@@ -542,6 +542,7 @@ async def test_a_new_day_has_a_new_limit(
     await send(hass, account, ANNA)
     with pytest.raises(HomeAssistantError):
         await send(hass, account, ANNA)
+    account.runtime_data.messenger.events.flush()
     (issue,) = [
         issue
         for issue in ir.async_get(hass).issues.values()

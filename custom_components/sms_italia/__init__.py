@@ -19,6 +19,15 @@ from .const import DOMAIN
 from .coordinator import AccountCoordinator
 from .entity import async_name_devices
 from .escalations import async_find_member
+from .issues import (
+    async_check_settings,
+    async_check_undelivered,
+    async_clear_account,
+    async_clear_ledger,
+    async_report_ledger_trouble,
+    async_report_run,
+    async_watch_account,
+)
 from .message_event import async_fire_messages
 from .messaging import Clock, Messenger, Timing
 from .news import NEWS
@@ -28,15 +37,6 @@ from .notify_action import (
     async_watch_actions,
 )
 from .reloads import async_will_be_loaded
-from .repairs import (
-    async_check_settings,
-    async_check_undelivered,
-    async_clear_account,
-    async_clear_ledger,
-    async_report_ledger_trouble,
-    async_report_run,
-    async_watch_account,
-)
 from .runtime import MESSENGER, AccountRuntime, SmsItaliaConfigEntry
 from .services import async_setup_services
 from .undelivered import REFUSED_CALLS, RefusedCalls

@@ -46,6 +46,7 @@ class SendTestButton(RecipientEntity, ButtonEntity):
     The result is the recipient's delivery status, on the same device.
     """
 
+    _key = "send_test"
     _attr_entity_category = EntityCategory.DIAGNOSTIC
 
     def __init__(
@@ -55,7 +56,7 @@ class SendTestButton(RecipientEntity, ButtonEntity):
         subentry: ConfigSubentry,
     ) -> None:
         """Set up the button, disabled by default for an account in test mode."""
-        super().__init__(hass, entry, subentry, "send_test")
+        super().__init__(hass, entry, subentry)
         self._attr_entity_registry_enabled_default = not entry.options.get(
             _CONF_SANDBOX, False
         )
@@ -89,17 +90,10 @@ class SendTestButton(RecipientEntity, ButtonEntity):
 class AcknowledgeButton(EscalationEntity, ButtonEntity):
     """Acknowledges the run of an escalation; does nothing if nobody is being called."""
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the button of an escalation."""
-        super().__init__(hass, entry, subentry, "acknowledge")
+    _key = "acknowledge"
 
     @override
     async def async_press(self) -> None:
         """Acknowledge, in the name of who pressed it."""
         caller = await async_caller(self.hass, self._context)
-        await async_acknowledge(self.hass, self.escalation, Way.BUTTON, caller)
+        await async_acknowledge(self.hass, self.subentry_id, Way.BUTTON, caller)

@@ -8,8 +8,8 @@ from homeassistant.core import HomeAssistant
 from .account_setup import create_account, read_settings
 from .const import CONF_PROVIDER, SUBENTRY_TYPE_ESCALATION
 from .entity import async_name_devices
+from .issues import async_check_settings
 from .providers import PROVIDERS, Settings
-from .repairs import async_check_settings
 from .runtime import SmsItaliaConfigEntry
 
 

@@ -11,7 +11,7 @@ from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, SUBENTRY_TYPE_ESCALATION, SUBENTRY_TYPE_RECIPIENT
-from .messaging import BadTarget, Target
+from .messaging import BadTarget, Event, Target
 from .runtime import SmsItaliaConfigEntry
 
 
@@ -115,11 +115,22 @@ def _async_add_each(
     entry.async_on_unload(entry.runtime_data.coordinator.async_add_listener(add_new))
 
 
-class AccountEntity(Entity):
-    """An entity on an account's device."""
+class EntryEntity(Entity):
+    """An entity of an account, on whichever device."""
 
+    entry: SmsItaliaConfigEntry
     _attr_has_entity_name = True
     _attr_should_poll = False
+
+    @callback
+    def async_listen(self, listener: Callable[[Event], None]) -> None:
+        """Notify of the account's events until the entity is removed."""
+        events = self.entry.runtime_data.messenger.events
+        self.async_on_remove(events.listen(self.entry.entry_id, listener))
+
+
+class AccountEntity(EntryEntity):
+    """An entity on an account's device."""
 
     def __init__(self, entry: SmsItaliaConfigEntry, key: str) -> None:
         """Set up an entity of an account; `key` is unique within the account."""
@@ -131,25 +142,27 @@ class AccountEntity(Entity):
         )
 
 
-class SubentryEntity(Entity):
-    """An entity on the device of a recipient or of an escalation."""
+class SubentryEntity(EntryEntity):
+    """An entity on the device of a recipient or of an escalation.
+
+    `_key` is unique within the subentry.
+    """
 
     _model: str
-    _attr_has_entity_name = True
-    _attr_should_poll = False
+    _key: str
 
     def __init__(
         self,
         hass: HomeAssistant,
         entry: SmsItaliaConfigEntry,
         subentry: ConfigSubentry,
-        key: str,
     ) -> None:
-        """Set up an entity of a subentry; `key` is unique within the subentry."""
+        """Set up an entity of a subentry."""
         self.entry = entry
-        self._attr_translation_key = key
+        self.subentry_id = subentry.subentry_id
+        self._attr_translation_key = self._key
         device = subentry_device(entry.entry_id, subentry.subentry_id)
-        self._attr_unique_id = f"{device[1]}_{key}"
+        self._attr_unique_id = f"{device[1]}_{self._key}"
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
             identifiers={device},
@@ -166,24 +179,13 @@ class RecipientEntity(SubentryEntity):
 
     _model = "SMS recipient"
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-        key: str,
-    ) -> None:
-        """Set up an entity of a recipient; `key` is unique within the recipient."""
-        super().__init__(hass, entry, subentry, key)
-        self.recipient = subentry.subentry_id
-
     @property
     def targets(self) -> tuple[Target | BadTarget, ...]:
         """The numbers of the recipient.
 
         Raises a translated HomeAssistantError if it is just being removed.
         """
-        targets = self.entry.runtime_data.account.recipients.get(self.recipient)
+        targets = self.entry.runtime_data.account.recipients.get(self.subentry_id)
         if targets is None:
             raise HomeAssistantError(
                 translation_domain=DOMAIN, translation_key="recipient_removed"
@@ -195,14 +197,3 @@ class EscalationEntity(SubentryEntity):
     """An entity on an escalation's device."""
 
     _model = "SMS escalation"
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-        key: str,
-    ) -> None:
-        """Set up an entity of an escalation; `key` is unique within the escalation."""
-        super().__init__(hass, entry, subentry, key)
-        self.escalation = subentry.subentry_id

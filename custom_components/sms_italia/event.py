@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import override
 
 from homeassistant.components.event import EventEntity
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -74,11 +73,9 @@ class DeliveryEvent(AccountEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the account's messages."""
         await super().async_added_to_hass()
-        runtime = self.entry.runtime_data
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
-        self._trigger_events(runtime.messenger.events.replay_missed(runtime.account.id))
+        self.async_listen(self._handle_event)
+        events = self.entry.runtime_data.messenger.events
+        self._trigger_events(events.replay_missed(self.entry.entry_id))
 
     @callback
     def _handle_event(self, event: Event) -> None:
@@ -112,13 +109,9 @@ class ReceivedEvent(AccountEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Follow what comes in, and whether the account receives."""
         await super().async_added_to_hass()
-        runtime = self.entry.runtime_data
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
-        self.async_on_remove(
-            runtime.coordinator.async_add_listener(self.async_write_ha_state)
-        )
+        self.async_listen(self._handle_event)
+        coordinator = self.entry.runtime_data.coordinator
+        self.async_on_remove(coordinator.async_add_listener(self.async_write_ha_state))
 
     @callback
     def _handle_event(self, event: Event) -> None:
@@ -171,24 +164,16 @@ def event_type_of(message: Message) -> str | None:
 class EscalationEvent(EscalationEntity, EventEntity):
     """Fires when a member is called, and at the end of a run."""
 
+    _key = "escalation"
     _attr_event_types = [event.value for event in _RUN_TYPES]  # noqa: RUF012 - as in the base class
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the event entity of an escalation."""
-        super().__init__(hass, entry, subentry, "escalation")
 
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the runs, and fire what happened while nobody did."""
         await super().async_added_to_hass()
         listeners = self.entry.runtime_data.messenger.escalations.listeners
-        self.async_on_remove(listeners.listen(self.escalation, self._handle_news))
-        for news in listeners.replay_missed(self.escalation):
+        self.async_on_remove(listeners.listen(self.subentry_id, self._handle_news))
+        for news in listeners.replay_missed(self.subentry_id):
             self._handle_news(news)
 
     @callback

@@ -113,7 +113,7 @@ def _request(recipient: RecipientNotifyEntity, text: str) -> SendRequest:
     account = recipient.entry.runtime_data.account
     return SendRequest(
         account=account.id,
-        targets=account.recipients[recipient.recipient],
+        targets=account.recipients[recipient.subentry_id],
         text=text,
         too_long=TooLong.CUT,
     )

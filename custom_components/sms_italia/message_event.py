@@ -50,13 +50,16 @@ def _is_unreported(message: Message) -> bool:
 
 @callback
 def _device_id(hass: HomeAssistant, message: Message) -> str | None:
-    """Return the ID of the device that a message is shown with."""
+    """Return the ID of the device that a message is shown with.
+
+    That of a recipient who was removed is gone, and the account's may be, too.
+    """
     account = message.dispatch.account
     identifiers = [account_device(account)]
     if message.recipient is not None:
         identifiers.insert(0, subentry_device(account, message.recipient))
-    ids = (
-        dr.async_get_device_id_by_identifier(hass, one, config_entry_id=account)
-        for one in identifiers
+    registry = dr.async_get(hass)
+    devices = (
+        registry.async_get_device_by_identifier(one, account) for one in identifiers
     )
-    return next((one for one in ids if one is not None), None)
+    return next((one.id for one in devices if one is not None), None)

@@ -7,7 +7,6 @@ from homeassistant.components.notify import (
     NotifyEntity,
     NotifyEntityFeature,
 )
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -46,17 +45,9 @@ async def async_setup_entry(
 class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
     """The notify entity that sends to all numbers of a recipient."""
 
+    _key = "sms"
     _attr_supported_features = NotifyEntityFeature.TITLE
     _attr_name = None
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the entity of a recipient."""
-        super().__init__(hass, entry, subentry, "sms")
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
@@ -81,25 +72,19 @@ class RecipientNotifyEntity(RecipientEntity, NotifyEntity):
 class EscalationNotifyEntity(EscalationEntity, NotifyEntity):
     """The notify entity that begins a run of an escalation, or joins it."""
 
+    _key = "call"
     _attr_supported_features = NotifyEntityFeature.TITLE
     _attr_name = None
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the entity of an escalation."""
-        super().__init__(hass, entry, subentry, "call")
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
         """Begin to call; raises a translated HomeAssistantError without a text."""
         text = join_title(title, message) if title else message
+        user = self._context.user_id if self._context else None
+        escalations = self.entry.runtime_data.messenger.escalations
         with SendingCall(self.hass, self._context, self.entry):
-            plan = await async_read_plan(self.hass, self.entry, self.escalation)
+            plan = await async_read_plan(self.hass, self.entry, self.subentry_id)
             try:
-                await self.entry.runtime_data.messenger.escalations.call(plan, text)
+                await escalations.call(plan, text, user)
             except RequestRefusedError as err:
                 raise refusal_error(err) from None

@@ -32,6 +32,7 @@ from homeassistant.util import dt as dt_util, slugify
 
 from .const import CONF_NOTIFY_ACTION, CONF_PROVIDER, DOMAIN
 from .errors import refusal_error
+from .issues import async_check_action_taken, async_report_action_name
 from .messaging import (
     BadTarget,
     RequestRefusedError,
@@ -40,7 +41,6 @@ from .messaging import (
     TooLong,
     join_title,
 )
-from .repairs import async_check_action_taken, async_report_action_name
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .sending import (
     SendingCall,

@@ -23,6 +23,7 @@ import voluptuous as vol
 from .account_setup import default_country, name_key, parse_targets
 from .const import DOMAIN
 from .errors import delivery_error, refusal_error
+from .issues import async_report_refused_call
 from .messaging import (
     Account,
     BadTarget,
@@ -43,7 +44,6 @@ from .messaging import (
 from .names import account_title
 from .pictures import entity_of, read_picture
 from .providers import Channel, Feature, Mode
-from .repairs import async_report_daily_limit, async_report_refused_call
 from .rights import Permitted, async_caller, async_permitted
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
@@ -425,9 +425,6 @@ class SendingCall(ReportedCall):
         self, entry: SmsItaliaConfigEntry, err: RequestRefusedError
     ) -> HomeAssistantError:
         """Note that an account refused a request; return the translated error."""
-        if err.reason is Refusal.DAILY_LIMIT:
-            # Only a loaded account has a limit, so its runtime data is there.
-            async_report_daily_limit(self.hass, entry, entry.runtime_data.account)
         refusal = refusal_error(err)
         self._refused.append((entry, refusal))
         return refusal

@@ -12,14 +12,13 @@ from homeassistant.components.sensor import (
     SensorDeviceClass,
     SensorEntityDescription,
 )
-from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
 from .amounts import euro_number
 from .const import DOMAIN
-from .entity import AccountEntity, RecipientEntity
+from .entity import AccountEntity, EntryEntity, RecipientEntity
 from .messaging import Event, Message, MessagesChanged
 from .providers import ErrorKind, Status
 from .runtime import SmsItaliaConfigEntry
@@ -116,7 +115,7 @@ class _Text:
         return None if rank is None else next(iter(self._by_rank[rank].values()))
 
 
-class DeliverySensor(RestoreSensor):
+class DeliverySensor(EntryEntity, RestoreSensor):
     """The status of the last text: that of the message that most needs attention.
 
     A scheduled text counts from its moment on. A cancelled one does not count: the
@@ -128,7 +127,6 @@ class DeliverySensor(RestoreSensor):
         device_class=SensorDeviceClass.ENUM,
         options=[status.value for status in Status],
     )
-    entry: SmsItaliaConfigEntry
     _text: _Text | None = None
     _looks_at: float = inf
     _stop_looking: CALLBACK_TYPE | None = None
@@ -143,10 +141,7 @@ class DeliverySensor(RestoreSensor):
             self._attr_extra_state_attributes = {
                 key: last.attributes.get(key) for key in _ATTRIBUTES
             }
-        runtime = self.entry.runtime_data
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
+        self.async_listen(self._handle_event)
         self.async_on_remove(self._look_no_more)
         # The ledger knows what happened while nothing listened.
         await self._read()
@@ -297,16 +292,9 @@ class AccountDeliverySensor(AccountEntity, DeliverySensor):
 class RecipientDeliverySensor(RecipientEntity, DeliverySensor):
     """The delivery status of the last text to a recipient."""
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the sensor of a recipient."""
-        super().__init__(hass, entry, subentry, LAST_DELIVERY_STATUS)
+    _key = LAST_DELIVERY_STATUS
 
     @property
     @override
     def _recipient(self) -> str:
-        return self.recipient
+        return self.subentry_id

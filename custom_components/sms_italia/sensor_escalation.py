@@ -3,14 +3,12 @@
 from typing import override
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
-from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import callback
 from homeassistant.util import dt as dt_util
 
 from .entity import EscalationEntity
 from .escalations import acknowledgement_attributes, async_find_member
 from .messaging import Run, RunNews, RunState
-from .runtime import SmsItaliaConfigEntry
 
 IDLE = "idle"
 _SHOWN = (RunState.CALLING, RunState.ACKNOWLEDGED, RunState.EXHAUSTED)
@@ -19,17 +17,9 @@ _SHOWN = (RunState.CALLING, RunState.ACKNOWLEDGED, RunState.EXHAUSTED)
 class EscalationSensor(EscalationEntity, SensorEntity):
     """Where the last run of an escalation stands."""
 
+    _key = "escalation"
     _attr_device_class = SensorDeviceClass.ENUM
     _attr_options = [IDLE, *(state.value for state in _SHOWN)]  # noqa: RUF012 - as in the base class
-
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the sensor of an escalation."""
-        super().__init__(hass, entry, subentry, "escalation")
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -37,9 +27,9 @@ class EscalationSensor(EscalationEntity, SensorEntity):
         await super().async_added_to_hass()
         escalations = self.entry.runtime_data.messenger.escalations
         self.async_on_remove(
-            escalations.listeners.listen(self.escalation, self._handle_news)
+            escalations.listeners.listen(self.subentry_id, self._handle_news)
         )
-        self._show(escalations.latest(self.escalation))
+        self._show(escalations.latest(self.subentry_id))
 
     @callback
     def _handle_news(self, news: RunNews) -> None:

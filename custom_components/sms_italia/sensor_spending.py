@@ -80,10 +80,7 @@ class TotalSensor(AccountEntity, SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the account's spending and days."""
         await super().async_added_to_hass()
-        runtime = self.entry.runtime_data
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
+        self.async_listen(self._handle_event)
         self._update_value()
 
     @callback
@@ -120,10 +117,7 @@ class LedgerSensor(AccountEntity, SensorEntity):
             background=True,
         )
         self.async_on_remove(self._debouncer.async_shutdown)
-        runtime = self.entry.runtime_data
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
+        self.async_listen(self._handle_event)
         self._refresh_now()
 
     @callback

@@ -43,12 +43,9 @@ class WaitingSensor(AccountEntity, SensorEntity):
             immediate=True,
             function=self._update,
         )
-        runtime = self.entry.runtime_data
         self.async_on_remove(self._debouncer.async_shutdown)
         self.async_on_remove(self._wait_no_more)
-        self.async_on_remove(
-            runtime.messenger.events.listen(runtime.account.id, self._handle_event)
-        )
+        self.async_listen(self._handle_event)
         self._count()
 
     @callback

@@ -15,11 +15,15 @@ import pytest
 from custom_components.sms_italia.messaging import (
     LedgerSlowError,
     LedgerTrouble,
+    Member,
+    MemberDetails,
     Message,
+    Plan,
     Stage,
 )
 from custom_components.sms_italia.messaging.clock import Clock
 from custom_components.sms_italia.messaging.ledger import Entry, Ledger, Opened, Spent
+from custom_components.sms_italia.messaging.ledger.file import LedgerFile
 from custom_components.sms_italia.messaging.model import DayTotal
 from custom_components.sms_italia.providers import ErrorKind, Status
 
@@ -248,6 +252,29 @@ async def test_alarms_leave_while_the_disk_hangs_and_are_recorded_when_it_answer
         await harness.one(ONE, OTHER)
         await until(lambda: harness.messenger.ledger.trouble is None)
         assert len(await harness.found()) == 2 * AT_ONCE + 1
+
+
+async def test_a_call_and_its_message_wait_for_a_slow_disk_together(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as any alarm: what the record of the run took is not left to it."""
+    anna = Member(account=KEY, recipient="anna")
+    harness.members[anna] = MemberDetails(name="Anna", numbers=(NUMBER,))
+    plan = Plan(id="notte", account=KEY, name="Notte", members=(anna,), wait=600)
+    await harness.attach(KEY)
+    await harness.one(KEY, OTHER)
+    sync = LedgerFile.sync
+
+    def slow(file: LedgerFile) -> None:
+        time.sleep(2)
+        sync(file)
+
+    with monkeypatch.context() as context:
+        context.setattr(LedgerFile, "sync", slow)
+        began = time.monotonic()
+        await harness.messenger.escalations.call(plan, "Allarme")
+        await until(lambda: len(harness.accepted(KEY)) == 2)
+        assert 2 < time.monotonic() - began < LIMIT
 
 
 async def test_a_disk_that_hangs_does_not_hold_up_the_end(disk: Disk) -> None:

@@ -9,8 +9,19 @@ import tempfile
 
 from custom_components.sms_italia.providers import PROVIDERS
 
+from .. import early_homeassistant  # noqa: F401 - before the test kit
 from ..messaging.disks import a_disk
 from . import times
+from .changes import (
+    ALARMS,
+    WAITING,
+    Change,
+    ChangeCourses,
+    Moment,
+    Way,
+    try_backup,
+    try_changes,
+)
 from .ground import AT_ONCE, CLOCKS, Failure, try_clock, try_disk
 from .matrix import run
 from .outage import OUTAGES, Courses, run_all
@@ -36,7 +47,13 @@ async def measure(folder: Path) -> int:
         step: await try_clock(folder / f"clock{seconds}", seconds)
         for step, seconds in CLOCKS.items()
     }
-    faults = [*matrix.faults, *_faults(courses)]
+    changes = await try_changes(folder / "changes")
+    backups = {
+        moment: await try_backup(folder / moment.name, moment) for moment in Moment
+    }
+    faults = [*matrix.faults, *_faults(courses), *_faults_of_changes(changes)]
+    if any(one.sent or one.in_doubt != WAITING for one in backups.values()):
+        faults.append(f"backups: {backups}")
     if any(
         one.arrived != AT_ONCE or one.answered > DISK_SECONDS for one in disks.values()
     ):
@@ -46,7 +63,7 @@ async def measure(folder: Path) -> int:
     if faults:
         print(*faults, sep="\n")  # noqa: T201 - run by script/reliability
         return 1
-    write(matrix, times.section(courses, disks, clocks))
+    write(matrix, times.section(courses, disks, clocks, changes, backups))
     print(f"Written: {PAGE}")  # noqa: T201 - run by script/reliability
     return 0
 
@@ -61,6 +78,20 @@ def _faults(courses: Courses) -> Iterator[str]:
             yield f"{what}: an action was answered too late"
         if course.left > LEFT_SECONDS:
             yield f"{what}: sent {course.left:.0f} seconds after the outage"
+
+
+def _faults_of_changes(courses: ChangeCourses) -> Iterator[str]:
+    """Yield what must not be in the courses of changes.
+
+    An entity that is unavailable while its account is reloaded is the one gap.
+    """
+    for (change, way), course in courses.items():
+        what = f"{change}, {way}: {course}"
+        if course.twice or course.raised or course.answered > ANSWER_SECONDS:
+            yield what
+        is_gap = (change, way) == (Change.RELOAD, Way.ENTITY)
+        if course.arrived != ALARMS and not is_gap:
+            yield what
 
 
 def main() -> int:

@@ -3,6 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 
+from .changes import (
+    ALARMS as OF_CHANGES,
+    CHANGES,
+    WAITING,
+    BackupCourse,
+    ChangeCourses,
+    Moment,
+)
 from .ground import AT_ONCE, ClockCourse, DiskCourse, Failure
 from .outage import ALARMS, OUTAGES, Course, Courses, Outage
 
@@ -43,10 +51,33 @@ is back.
 | --- | --- | --- |"""
 
 
+_CHANGES = f"""\
+## While an account is changed or reloaded
+
+{OF_CHANGES} alarms to one recipient within 3 seconds, and {CHANGES} changes meanwhile.
+A reload by hand makes the entities of the account unavailable for a moment. Home
+Assistant skips such an entity in `notify.send_message`, with success;
+`notify.<account>` waits for the account.
+
+| What happens | The action | Alarms that arrived | Sent twice | All answered within |
+| --- | --- | --- | --- | --- |"""
+
+_BACKUPS = f"""\
+## After a backup is put back
+
+{WAITING} alarms wait in the backup. Nobody can know whether they were sent after it was
+made: they are in doubt, and a repair offers to send them again.
+
+| The alarms were | Sent after that | In doubt |
+| --- | --- | --- |"""
+
+
 def section(
     courses: Courses,
     disks: Mapping[Failure, DiskCourse],
     clocks: Mapping[str, ClockCourse],
+    changes: ChangeCourses,
+    backups: Mapping[Moment, BackupCourse],
 ) -> str:
     """Return the sections in Markdown."""
     return "\n".join(
@@ -64,6 +95,19 @@ def section(
             *(
                 f"| {step} | {one.arrived} | {_whole(one.left)} s |"
                 for step, one in clocks.items()
+            ),
+            "",
+            _CHANGES,
+            *(
+                f"| {change} | {way} | {one.arrived} | {one.twice} | "
+                f"{_whole(one.answered)} s |"
+                for (change, way), one in changes.items()
+            ),
+            "",
+            _BACKUPS,
+            *(
+                f"| {moment} | {one.sent} | {one.in_doubt} |"
+                for moment, one in backups.items()
             ),
             "",
         )

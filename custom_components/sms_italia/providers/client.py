@@ -159,6 +159,13 @@ class SettingsField:
     default: str | None = None
 
 
+def url_field(default: str) -> SettingsField:
+    """Return the field of an API's address, which few users change."""
+    return SettingsField(
+        key="url", kind=FieldKind.URL, placement=Placement.ADVANCED, default=default
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchOption:
     """An option of one provider that is on or off."""

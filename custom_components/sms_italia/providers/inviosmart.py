@@ -23,13 +23,13 @@ from .client import (
     Capabilities,
     Feature,
     FieldKind,
-    Placement,
     Provider,
     ProviderClient,
     SenderRule,
     Settings,
     SettingsField,
     parse_url,
+    url_field,
 )
 from .decoding import is_page, is_php_message, lines_of
 from .errors import NotAcceptedError, OutcomeUnknownError, ProviderError
@@ -474,12 +474,7 @@ PROVIDER = Provider(
         SettingsField(
             key="country_prefix", kind=FieldKind.COUNTRY_PREFIX, default=ITALY
         ),
-        SettingsField(
-            key="url",
-            kind=FieldKind.URL,
-            placement=Placement.ADVANCED,
-            default=DEFAULT_URL,
-        ),
+        url_field(DEFAULT_URL),
     ),
     capabilities=InviosmartClient.capabilities,
     create=_create,

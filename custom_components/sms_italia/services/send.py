@@ -212,7 +212,7 @@ async def _targets(
         _, of_account = targets.setdefault(entity.entry.entry_id, (entity.entry, []))
         recipients_now = entity.entry.runtime_data.account.recipients
         # It may have been removed just now.
-        of_account += recipients_now.get(entity.recipient, ())
+        of_account += recipients_now.get(entity.subentry_id, ())
     if not targets:
         recipients.raise_for_missing()
         raise refusal_error(RequestRefusedError(Refusal.NO_TARGETS))
@@ -274,7 +274,7 @@ def _record_notifications(
         if message.status in {Status.QUEUED, Status.SENT, Status.DELIVERED}
     }
     for entity in entities:
-        if (entity.entry.entry_id, entity.recipient) in accepted:
+        if (entity.entry.entry_id, entity.subentry_id) in accepted:
             entity.record_notification()
 
 

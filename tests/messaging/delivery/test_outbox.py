@@ -16,7 +16,7 @@ from custom_components.sms_italia.messaging import (
     RequestRefusedError,
     Stage,
 )
-from custom_components.sms_italia.providers import ErrorKind, Mode, Status
+from custom_components.sms_italia.providers import ErrorKind, Mode, NotSent, Status
 
 from ..fake import MANY, ONE, PLAIN, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Line
 from ..helpers import (
@@ -84,6 +84,21 @@ async def test_many_numbers_that_wait_go_out_in_one_request_again(
     harness.line.up()
     await until(lambda: len(harness.accepted(KEY)) == 100)
     assert harness.requests(KEY) == 1
+
+
+@pytest.mark.parametrize("reply", [None, NotSent(kind=ErrorKind.CREDIT)])
+async def test_what_one_request_left_waiting_is_tried_again_at_the_same_moment(
+    harness: Harness, reply: NotSent | None
+) -> None:
+    # Tried when the first of them is due, the others would need a second request.
+    harness.use(timing=STILL)
+    await attach_over_line(harness)
+    harness.client(KEY).always(reply)
+    if reply is None:
+        harness.line.down()
+    waiting = await harness.send(KEY, *numbers(100))
+    assert {one.stage for one in waiting} == {Stage.WAITING}
+    assert len({one.attempt_at for one in waiting}) == 1
 
 
 async def test_a_message_that_waits_again_holds_up_no_new_one(harness: Harness) -> None:

@@ -46,8 +46,8 @@ class Sender:
 
 
 def a_run() -> Run:
-    """Return a run with one text."""
-    return begun(PLAN, ["Allarme"], 7, Moment(steady=0, wall=0))
+    """Return a run with one text, which a user asked for."""
+    return begun(PLAN, ["Allarme"], 7, Moment(steady=0, wall=0), "u")
 
 
 def a_caller(harness: Harness, sender: Sender, *, is_there: bool = True) -> Caller:
@@ -62,7 +62,7 @@ def a_caller(harness: Harness, sender: Sender, *, is_there: bool = True) -> Call
     )
 
 
-async def test_the_request_says_which_run_and_which_dispatch_it_is(
+async def test_the_request_says_whose_it_is_and_which_run_and_dispatch(
     harness: Harness,
 ) -> None:
     sender = Sender()
@@ -70,6 +70,7 @@ async def test_the_request_says_which_run_and_which_dispatch_it_is(
     (request,) = sender.requests
     assert request.call == RunCall(run=7, dispatch=5)
     assert (request.account, request.text) == (ONE, "Allarme")
+    assert request.user == "u"
     assert [target.given for target in request.targets] == [NUMBER]
 
 

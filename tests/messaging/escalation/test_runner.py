@@ -420,6 +420,35 @@ def test_what_was_not_accepted_yet_begins_a_new_run(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_what_a_run_sends_is_of_who_began_it_across_a_restart(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        escalations = scene.harness.messenger.escalations
+        await escalations.call(plan(), TEXT, "u")
+        await wait(1)
+        await scene.harness.messenger.close()
+        scene.harness.use()
+        await scene.start()
+        await wait()
+        found = await scene.harness.found()
+        assert [one.dispatch.user for one in found] == ["u", "u"]
+
+    play(tmp_path, scenario)
+
+
+def test_what_begins_a_new_run_is_of_who_asked_for_it(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        escalations = scene.harness.messenger.escalations
+        first = await escalations.call(plan(), TEXT, "u")
+        await wait(1)
+        scene.harness.client(MANY).reply(Late(5))
+        await escalations.call(plan(), "fumo", "u")
+        await scene.acknowledge()
+        assert scene.run.id != first.id
+        assert scene.run.user == "u"
+
+    play(tmp_path, scenario)
+
+
 def test_what_joined_and_was_accepted_is_acknowledged_too(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         first = await scene.call()

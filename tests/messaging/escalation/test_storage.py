@@ -45,10 +45,10 @@ PLAN = Plan(
 def a_run() -> Run:
     """Return a run with all that a run can have."""
     ids = count(1)
-    run = begun(PLAN, ["Allarme: è aperta", "fumo"], 7, Moment(steady=1, wall=2))
+    run = begun(PLAN, ["Allarme: è aperta", "fumo"], 7, Moment(steady=1, wall=2), "u")
     run = advanced(run, 1, lambda *_: Availability.READY, ids)
     run = reported(run, 1, 10, "+393330000001", Progress.ACCEPTED, 1)
-    run = joined(run, "acqua", ids)
+    run = joined(run, "acqua", ids, "u")
     by = Acknowledgement(way=Way.ANSWER, who="Anna", read_until=2, member=ANNA)
     return replace(acknowledged(run, by, 3, ids), notes=run.calls)
 

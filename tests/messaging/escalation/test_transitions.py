@@ -565,3 +565,15 @@ def test_the_wall_clock_changes_no_step(wall: list[float]) -> None:
         run.wait(WAIT)
         called.append((run.called(), due(run.run)))
     assert all(one == called[0] for one in called)
+
+
+@pytest.mark.parametrize("began", ["u", None])
+@pytest.mark.parametrize("joins", ["u", "v", None])
+def test_a_run_is_of_a_user_who_asked_for_all_of_its_texts(
+    began: str | None, joins: str | None
+) -> None:
+    run = begun(PLAN, [TEXT], 0, NOON, began)
+    assert run.user == began
+    after = joined(run, "fumo", count(1), joins)
+    assert after.user == (began if began == joins else None)
+    assert joined(after, "acqua", count(1), began).user == after.user

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 import pytest
 
 from custom_components.sms_italia.messaging.clock import Clock
@@ -948,8 +948,37 @@ async def go_through(steps: list[Step]) -> None:
     assert not troubles
 
 
+def _of_the_first(status: Status, stage: Stage) -> Changing:
+    """Return a change of the first message alone."""
+    return Changing(
+        which=(0,),
+        status=status,
+        stage=stage,
+        parts=1,
+        cost=None,
+        account="casa",
+        id_is_known=False,
+        is_noted=False,
+        age=0,
+    )
+
+
 @settings(max_examples=150, deadline=None)
 @given(STEPS)
+@example(
+    [
+        Adding((NUMBER,), Stage.SUBMITTING, 1, is_recorded=False),
+        _of_the_first(Status.QUEUED, Stage.ACCEPTED),
+        _of_the_first(Status.DELIVERED, Stage.WAITING),
+    ]
+).via("an accepted message that waited again, by a report of its delivery")
+@example(
+    [
+        Adding((NUMBER,), Stage.SUBMITTING, 1, is_recorded=False),
+        _of_the_first(Status.EXPIRED, Stage.ACCEPTED),
+        _of_the_first(Status.EXPIRED, Stage.WAITING),
+    ]
+).via("an accepted message that waited again after its end")
 def test_memory_ledger_and_totals_agree_after_any_steps(steps: list[Step]) -> None:
     with asyncio.Runner() as runner:
         runner.run(go_through(steps))

@@ -312,6 +312,18 @@ def test_once_accepted_a_status_never_moves_back(
         assert may_follow(before, after) is (new in allowed)
 
 
+@pytest.mark.parametrize("old", Status)
+@pytest.mark.parametrize("new", Status)
+def test_once_accepted_a_message_waits_again_for_a_failover_alone(
+    old: Status, new: Status
+) -> None:
+    before = replace(at(Stage.ACCEPTED), status=old)
+    after = replace(before, status=new, stage=Stage.WAITING)
+    assert not may_follow(before, after)
+    on_to_the_next = replace(after, failed_over_from=before.last_account)
+    assert may_follow(before, on_to_the_next) is (not old.is_final or new is old)
+
+
 @pytest.mark.parametrize("stage", [one for one in Stage if one is not Stage.CLOSED])
 def test_a_final_status_stays_at_every_stage(stage: Stage) -> None:
     for old in (Status.DELIVERED, Status.FAILED, Status.EXPIRED):

@@ -57,6 +57,8 @@ class Settlement:
         fault there may change it.
         """
         settled: list[Message] = []
+        # One moment for all: what waits is tried again in one request.
+        now = self.context.clock.moment()
         for one, outcome in zip(batch, outcomes, strict=True):
             if one.message.group is not None and _is_divided(outcome, result):
                 one.is_settled = True
@@ -65,9 +67,9 @@ class Settlement:
                     self.account,
                     one.message,
                     result.group_outcomes,
-                    self.context.clock.moment(),
+                    now,
                 )
-            elif (message := self._settled(one, outcome, result.mode)) is not None:
+            elif (message := self._settled(one, outcome, result.mode, now)) is not None:
                 one.is_settled = True
                 settled.append(message)
         await self._record(settled)
@@ -78,10 +80,10 @@ class Settlement:
         await self._record([arrived_before(one.message, now) for one in arrived])
 
     def _settled(
-        self, one: Pending, outcome: Outcome, mode: Mode | None
+        self, one: Pending, outcome: Outcome, mode: Mode | None, now: Moment
     ) -> Message | None:
         """Return a message that is settled; None for one that may go on."""
-        now, account = self.context.clock.moment(), self.account
+        account = self.account
         match outcome:
             case Accepted():
                 return accepted(one.message, account, outcome, mode, now)
@@ -90,14 +92,15 @@ class Settlement:
             case Uncertain():
                 return uncertain(one.message, account, outcome, now)
             case NotSent(kind=kind):
-                one.refused(account.id, outcome, self._retry_at(one.message, kind))
+                retry_at = self._retry_at(one.message, kind, now.steady)
+                one.refused(account.id, outcome, retry_at)
                 if same_account_again(kind) in {Again.REACHED, Again.WAIT_OVER}:
                     one.waits_for.add(account.id)
         return None
 
-    def _retry_at(self, message: Message, kind: ErrorKind) -> float | None:
+    def _retry_at(self, message: Message, kind: ErrorKind, now: float) -> float | None:
         """Return when the account is asked again for a message, None for never."""
-        now, timing = self.context.clock.now(), self.context.timing
+        timing = self.context.timing
         wait_until = max(now, self.context.health.of(self.account.id).wait_until)
         match same_account_again(kind):
             case Again.NEVER:

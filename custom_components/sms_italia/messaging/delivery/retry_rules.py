@@ -94,9 +94,9 @@ class Choice:
             has_better=self._has_better(account_id, condition, pending),
         )
 
-    def retry_at(self, account_id: str, message: Message) -> float:
+    def retry_at(self, account_id: str, message: Message, now: float) -> float:
         """Return when a message is tried again that an account is not asked for now."""
-        now, timing = self._context.clock.now(), self._context.timing
+        timing = self._context.timing
         health = self._context.health.of(account_id)
         if health.condition is Condition.THROTTLED:
             return health.wait_until

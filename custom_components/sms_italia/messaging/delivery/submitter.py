@@ -206,14 +206,15 @@ class Submitter:
     def _keep_waiting(self, batch: Sequence[Pending], detail: str) -> None:
         """Let messages wait if there is time left; if not, they expire."""
         refusal = NotSent(kind=ErrorKind.UNAVAILABLE, detail=detail)
+        now = self._context.clock.now()
         for one in batch:
-            one.refused(self._account.id, refusal, self._context.clock.now())
+            one.refused(self._account.id, refusal, now)
 
     def _put_off(self, batch: Sequence[Pending]) -> None:
         """Let messages wait for the account, which is not asked now."""
-        account_id = self._account.id
+        account_id, now = self._account.id, self._context.clock.now()
         for one in batch:
-            retry_at = self._choice.retry_at(account_id, one.message)
+            retry_at = self._choice.retry_at(account_id, one.message, now)
             one.refused(account_id, self._health.refusal, retry_at)
             one.waits_for.add(account_id)
 

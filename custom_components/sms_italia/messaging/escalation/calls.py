@@ -56,6 +56,7 @@ def request_of(
         targets=_targets(account, member, details),
         text=_text(run, copy, account),
         too_long=TooLong.CUT,
+        user=run.user,
         call=RunCall(run=run.id, dispatch=copy.dispatch),
     )
 

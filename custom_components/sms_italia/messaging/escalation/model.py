@@ -186,7 +186,8 @@ class Run:
     The first `begun_with` of its texts began it, the others joined. `waits_since`
     (steady time) is since when the next member's account is waited for. `notes` are
     what those who were called were sent at the end; `repeats` counts the messages that
-    came within the quiet time after it.
+    came within the quiet time after it. `user` is the ID of who asked for all of its
+    texts, None if several people did, or an automation.
     """
 
     id: int
@@ -202,6 +203,7 @@ class Run:
     acknowledgement: Acknowledgement | None = None
     notes: tuple[Call, ...] = ()
     repeats: int = 0
+    user: str | None = None
 
     @property
     def is_calling(self) -> bool:

@@ -79,9 +79,10 @@ class Escalations:
 
     # What the rooms ask
 
-    async def call(self, plan: Plan, text: str) -> Run:
+    async def call(self, plan: Plan, text: str, user: str | None = None) -> Run:
         """Begin a run with a text, or join the one that is calling; return the run.
 
+        `user` is the ID of who asks for it, None for an automation.
         When it is on disk; the first call follows. What repeats a text that was
         acknowledged within the quiet time is only recorded. Raises RequestRefusedError.
         """
@@ -89,7 +90,7 @@ class Escalations:
             raise RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED)
         if not text.strip():
             raise RequestRefusedError(Refusal.EMPTY_TEXT)
-        run = self._advanced(self._with_text(plan, text))
+        run = self._advanced(self._with_text(plan, text, user))
         await asyncio.wait([self._put(run)])
         return self._runs.get(run.id, run)
 
@@ -206,17 +207,17 @@ class Escalations:
 
     # Steps
 
-    def _with_text(self, plan: Plan, text: str) -> Run:
+    def _with_text(self, plan: Plan, text: str, user: str | None) -> Run:
         """Return the run that a text begins, joins or repeats."""
         now = self._clock.moment()
         of_plan = [run for run in self._runs.values() if run.plan.id == plan.id]
         for run in of_plan:
             if run.is_calling:
-                return joined(run, text, self._open.ids)
+                return joined(run, text, self._open.ids, user)
         for run in of_plan:
             if is_quiet(run, text, now.steady):
                 return repeated(run)
-        return begun(plan, [text], next(self._open.ids), now)
+        return begun(plan, [text], next(self._open.ids), now, user)
 
     def _advanced(self, run: Run) -> Run:
         """Return a run after the step that is due, if one is."""
@@ -234,7 +235,7 @@ class Escalations:
         left = uncovered(end)
         if not left:
             return self._put(end)
-        new = begun(end.plan, left, next(self._open.ids), now)
+        new = begun(end.plan, left, next(self._open.ids), now, end.user)
         return self._put(end, self._advanced(new))
 
     def _look(self) -> None:
@@ -289,11 +290,18 @@ class Escalations:
     async def _carry_out(self, ids: Sequence[int]) -> None:
         """Record runs as they are now, then send what they ask for."""
         runs = [self._runs[id_] for id_ in ids if id_ in self._runs]
-        await self._ledger.record(Entry(runs=[to_record(run) for run in runs]))
-        for run in runs:
-            for call in (*run.calls, *run.notes):
-                for copy in call.copies:
-                    self._request_later(run.id, call, copy)
+        copies = [
+            (run.id, call, copy)
+            for run in runs
+            for call in (*run.calls, *run.notes)
+            for copy in call.copies
+        ]
+        await self._ledger.record(
+            Entry(runs=[to_record(run) for run in runs]),
+            to_send={copy.dispatch for _, _, copy in copies if copy.is_unsent},
+        )
+        for run_id, call, copy in copies:
+            self._request_later(run_id, call, copy)
 
     def _request_later(self, run_id: int, call: Call, copy: Copy) -> None:
         """Send a copy that is on disk, unless it was sent or the run has ended."""

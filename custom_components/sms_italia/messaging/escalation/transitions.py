@@ -23,15 +23,32 @@ from .model import (
 )
 
 
-def begun(plan: Plan, texts: Sequence[str], run_id: int, now: Moment) -> Run:
-    """Return a new run for texts, which has called nobody yet."""
+def begun(
+    plan: Plan,
+    texts: Sequence[str],
+    run_id: int,
+    now: Moment,
+    user: str | None = None,
+) -> Run:
+    """Return a new run for texts, which has called nobody yet.
+
+    `user` is the ID of who asked for all of them, None if nobody alone did.
+    """
     return Run(
-        id=run_id, plan=plan, began=now, texts=tuple(texts), begun_with=len(texts)
+        id=run_id,
+        plan=plan,
+        began=now,
+        texts=tuple(texts),
+        begun_with=len(texts),
+        user=user,
     )
 
 
-def joined(run: Run, text: str, ids: Iterator[int]) -> Run:
-    """Return a run with one more text, which goes to everybody whom it has called."""
+def joined(run: Run, text: str, ids: Iterator[int], user: str | None = None) -> Run:
+    """Return a run with one more text, which goes to everybody whom it has called.
+
+    Once others than the user who began it have joined, what it sends is nobody's own.
+    """
     index = len(run.texts)
     last_calls = {call.member: call.step for call in run.calls}
     calls = [
@@ -40,7 +57,12 @@ def joined(run: Run, text: str, ids: Iterator[int]) -> Run:
         else call
         for call in run.calls
     ]
-    return replace(run, texts=(*run.texts, text), calls=tuple(calls))
+    return replace(
+        run,
+        texts=(*run.texts, text),
+        calls=tuple(calls),
+        user=run.user if user == run.user else None,
+    )
 
 
 def advanced(

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..clock import ClockReading
 from ..model import Message, Stage
-from . import queries, rows, runs
+from . import queries, rows
 from .records import Entry, LedgerClosedError, LedgerTrouble, Opened
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
 from .unwritten import Abandoned, Journal, Kept
@@ -354,7 +354,7 @@ class LedgerFile:
                 is_there = abandoned is not None and _has(database, abandoned)
                 undone = [abandoned.undone()] if abandoned and is_there else []
                 rows.write(database, [*together, *undone])
-                runs.write_runs(
+                rows.write_runs(
                     database, (run for entry in together for run in entry.runs)
                 )
                 rows.write_receptions(
@@ -485,7 +485,7 @@ class LedgerFile:
     def trim_runs(self, account: str, before: float) -> None:
         """Forget the runs of an account that ended before a moment of steady time."""
         with self._transaction() as database:
-            runs.trim_runs(database, account, before)
+            rows.trim_runs(database, account, before)
 
     def forget_account(self, account: str) -> None:
         """Forget what an account spent, and that it submitted messages of others."""

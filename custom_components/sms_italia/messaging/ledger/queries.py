@@ -3,7 +3,7 @@
 Everything here is blocking, and works on a connection of whoever calls.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 import json
 import sqlite3
@@ -11,7 +11,7 @@ import sqlite3
 from ...providers import Picture
 from ..clock import ClockReading, Moment
 from ..model import DayTotal, Message
-from .records import Found, Query, ReceptionRecord, View
+from .records import Found, Query, ReceptionRecord, RunRecord, View
 from .rows import MESSAGES, Column, euro, messages_of
 
 _RECENT = 10_000
@@ -29,6 +29,11 @@ _VIEWS: Mapping[View, str] = {
 
 _PRICES = 500
 """Messages with a cost that are read for what an account pays."""
+
+_KNOWN_RUNS = """
+SELECT * FROM runs WHERE ended IS NULL OR ended >= ?
+OR run IN (SELECT max(run) FROM runs GROUP BY escalation) ORDER BY run
+"""
 
 
 def prepare(database: sqlite3.Connection) -> None:
@@ -270,3 +275,35 @@ def read_reception(
         "SELECT state FROM receptions WHERE account = ?", (account,)
     ).fetchone()
     return None if row is None else ReceptionRecord(account=account, state=row["state"])
+
+
+def read_runs(
+    database: sqlite3.Connection, ended_since: float
+) -> tuple[RunRecord, ...]:
+    """Return the runs that matter after a start, oldest first.
+
+    Those that have not ended or that ended since a moment of steady time, and the last
+    one of each escalation.
+    """
+    return tuple(
+        RunRecord(
+            id=row["run"],
+            account=row["account"],
+            escalation=row["escalation"],
+            ended=row["ended"],
+            state=row["state"],
+        )
+        for row in database.execute(_KNOWN_RUNS, (ended_since,))
+    )
+
+
+def read_messages_of_runs(
+    database: sqlite3.Connection, runs: Sequence[int]
+) -> tuple[Message, ...]:
+    """Return all messages of some runs, open or closed."""
+    rows = database.execute(
+        f"SELECT * FROM {MESSAGES} "  # noqa: S608 - a constant
+        "WHERE run IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (json.dumps(list(runs)),),
+    ).fetchall()
+    return tuple(messages_of(rows))

@@ -43,6 +43,10 @@ INSERT INTO clock (rowid, clock, steady, wall) VALUES (1, ?, ?, ?)
 ON CONFLICT DO UPDATE
 SET clock = excluded.clock, steady = excluded.steady, wall = excluded.wall
 """
+_WRITE_RUN = """
+INSERT INTO runs (run, account, escalation, ended, state) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET ended = excluded.ended, state = excluded.state
+"""
 _AT_ONCE = (64, 16, 4, 1)
 """Rows of one statement."""
 _FIXED = frozenset({"id", "dispatch", "number", "recipient", "size"})
@@ -258,6 +262,21 @@ def forget_account(database: sqlite3.Connection, account: str) -> None:
     """Forget what an account spent and received, and what it submitted for others."""
     for table in ("submissions", "totals", "runs", "receptions"):
         database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608 - a constant
+
+
+def write_runs(database: sqlite3.Connection, runs: Iterable[RunRecord]) -> None:
+    """Write runs in the place of what was known of them."""
+    database.executemany(
+        _WRITE_RUN,
+        [(one.id, one.account, one.escalation, one.ended, one.state) for one in runs],
+    )
+
+
+def trim_runs(database: sqlite3.Connection, account: str, before: float) -> None:
+    """Forget the runs of an account that ended before a moment of steady time."""
+    database.execute(
+        "DELETE FROM runs WHERE account = ? AND ended < ?", (account, before)
+    )
 
 
 def write_receptions(

@@ -2,12 +2,22 @@
 
 from collections.abc import Mapping
 
-from .runs import RUNS_SCHEMA
-
 APPLICATION_ID = 0x534D5349
 """Marks a file as ours ("SMSI"); SQLite keeps it in the header."""
 
 SCHEMA_VERSION = 3
+
+_RUNS_SCHEMA = """
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    escalation TEXT NOT NULL,
+    ended REAL,
+    state TEXT NOT NULL
+);
+CREATE INDEX runs_by_escalation ON runs (escalation, run);
+CREATE INDEX dispatches_by_run ON dispatches (run) WHERE run IS NOT NULL;
+"""
 
 _RECEPTIONS_SCHEMA = """
 CREATE TABLE receptions (
@@ -22,7 +32,7 @@ MIGRATIONS: Mapping[int, str] = {
         ALTER TABLE dispatches ADD COLUMN run INTEGER;
         ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1;
         ALTER TABLE messages ADD COLUMN from_backup INTEGER NOT NULL DEFAULT 0;
-        {RUNS_SCHEMA}
+        {_RUNS_SCHEMA}
     """,
     2: _RECEPTIONS_SCHEMA,
 }
@@ -120,4 +130,4 @@ CREATE TABLE properties (
 INSERT INTO properties VALUES ('id', hex(randomblob(16)));
 """
 
-SCHEMA = f"{_MESSAGES_SCHEMA}{RUNS_SCHEMA}{_RECEPTIONS_SCHEMA}"
+SCHEMA = f"{_MESSAGES_SCHEMA}{_RUNS_SCHEMA}{_RECEPTIONS_SCHEMA}"

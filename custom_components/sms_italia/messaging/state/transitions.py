@@ -62,15 +62,22 @@ def may_follow(old: Message, new: Message) -> bool:
     """
     if new.revision < old.revision or new.stage not in FOLLOWING[old.stage]:
         return False
-    if old.from_backup and new.stage is Stage.WAITING:
+    is_back = new.stage is Stage.WAITING
+    if is_back and not _may_wait_again(old, new):
         return False
     if old.status.is_final:
         return new.status is old.status
-    if old.stage is not Stage.ACCEPTED or new.status.is_final:
+    if old.stage is not Stage.ACCEPTED or is_back or new.status.is_final:
         return True
-    if new.stage is Stage.WAITING:
-        return old.failed_over_from != new.failed_over_from
     return _RANK[new.status] >= _RANK[old.status]
+
+
+def _may_wait_again(old: Message, new: Message) -> bool:
+    """Return whether a message may change to one that waits to be sent."""
+    if old.from_backup:
+        return False
+    is_failover = old.failed_over_from != new.failed_over_from
+    return old.stage is not Stage.ACCEPTED or is_failover
 
 
 def _next(message: Message, **changes: Any) -> Message:  # noqa: ANN401 - as replace

@@ -16,7 +16,6 @@ from ..client import (
     ChoiceOption,
     Feature,
     FieldKind,
-    Placement,
     Presence,
     Provider,
     ProviderClient,
@@ -25,6 +24,7 @@ from ..client import (
     SwitchOption,
     confirmed,
     parse_url,
+    url_field,
 )
 from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError
@@ -415,12 +415,7 @@ PROVIDER = Provider(
         SettingsField(key="auth_key", kind=FieldKind.USERNAME),
         SettingsField(key="auth_secret", kind=FieldKind.SECRET),
         SettingsField(key="sender", kind=FieldKind.SENDER, presence=Presence.OPTIONAL),
-        SettingsField(
-            key="url",
-            kind=FieldKind.URL,
-            placement=Placement.ADVANCED,
-            default=DEFAULT_URL,
-        ),
+        url_field(DEFAULT_URL),
     ),
     capabilities=SmshostingClient.capabilities,
     create=_create,

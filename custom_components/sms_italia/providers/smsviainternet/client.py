@@ -22,6 +22,7 @@ from ..client import (
     SettingsField,
     parse_url,
     same_for_all,
+    url_field,
 )
 from ..decoding import Json
 from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
@@ -417,12 +418,7 @@ PROVIDER = Provider(
             presence=Presence.OPTIONAL,
             placement=Placement.ADVANCED,
         ),
-        SettingsField(
-            key="url",
-            kind=FieldKind.URL,
-            placement=Placement.ADVANCED,
-            default=DEFAULT_URL,
-        ),
+        url_field(DEFAULT_URL),
     ),
     capabilities=SmsViaInternetClient.capabilities,
     create=_create,

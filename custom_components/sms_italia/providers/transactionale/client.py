@@ -17,13 +17,13 @@ from ..client import (
     ChoiceOption,
     Feature,
     FieldKind,
-    Placement,
     Provider,
     ProviderClient,
     SenderRule,
     Settings,
     SettingsField,
     parse_url,
+    url_field,
 )
 from ..decoding import Json
 from ..errors import OutcomeUnknownError
@@ -365,12 +365,7 @@ PROVIDER = Provider(
     fields=(
         SettingsField(key="api_key", kind=FieldKind.SECRET),
         SettingsField(key="sender", kind=FieldKind.SENDER),
-        SettingsField(
-            key="url",
-            kind=FieldKind.URL,
-            placement=Placement.ADVANCED,
-            default=DEFAULT_URL,
-        ),
+        url_field(DEFAULT_URL),
     ),
     capabilities=TransactionaleClient.capabilities,
     create=_create,
