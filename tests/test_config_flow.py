@@ -715,7 +715,8 @@ async def test_the_frontend_can_show_every_form(
     recipient = await post(
         "subentries/flow", {"handler": [entry_id, SUBENTRY_TYPE_RECIPIENT]}
     )
-    assert [field["name"] for field in recipient["data_schema"]] == ["name", "numbers"]
+    fields = [field["name"] for field in recipient["data_schema"]]
+    assert fields == ["name", "numbers", "send_test"]
 
 
 def main_fields(key: str) -> list[SettingsField]:

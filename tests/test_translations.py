@@ -42,7 +42,7 @@ TEXTS: dict[str, dict[str, Any]] = {
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 SUBENTRIES = {
-    SUBENTRY_TYPE_RECIPIENT: {"name", "numbers"},
+    SUBENTRY_TYPE_RECIPIENT: {"name", "numbers", "send_test"},
     SUBENTRY_TYPE_ESCALATION: {
         "name",
         "members",
@@ -174,7 +174,7 @@ def test_every_error_and_abort_of_a_flow_has_a_text(language: str) -> None:
         *changed,
     }
     assert recipient["error"].keys() == set(RecipientError)
-    assert recipient["abort"].keys() == changed
+    assert recipient["abort"].keys() == {"tested", *changed}
 
 
 @EACH_LANGUAGE
@@ -188,12 +188,24 @@ def test_the_form_of_a_subentry_is_described(
 
     assert texts["entry_type"]
     assert texts["initiate_flow"].keys() == {"user", "reconfigure"}
-    assert texts["step"].keys() == {"user", "reconfigure"}
-    for step in texts["step"].values():
+    forms = {key: texts["step"][key] for key in ("user", "reconfigure")}
+    for step in forms.values():
         assert step["title"]
         assert step["description"]
         assert step["data"].keys() == fields
         assert step["data_description"].keys() == fields
+
+
+@EACH_LANGUAGE
+def test_the_menu_about_a_landline_is_described(language: str) -> None:
+    """With the numbers that it is about."""
+    step = TEXTS[language]["config_subentries"][SUBENTRY_TYPE_RECIPIENT]["step"]
+
+    assert step.keys() == {"user", "reconfigure", "landline"}
+    assert step["landline"]["title"]
+    assert placeholders(step["landline"]["description"]) == {"number"}
+    options = step["landline"]["menu_options"]
+    assert options.keys() == {"change_numbers", "keep_landline"}
 
 
 @EACH_LANGUAGE

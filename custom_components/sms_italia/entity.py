@@ -115,6 +115,21 @@ def _async_add_each(
     entry.async_on_unload(entry.runtime_data.coordinator.async_add_listener(add_new))
 
 
+def targets_of(
+    entry: SmsItaliaConfigEntry, recipient: str
+) -> tuple[Target | BadTarget, ...]:
+    """Return the numbers of a recipient of a loaded account.
+
+    Raises a translated HomeAssistantError if it is just being removed.
+    """
+    targets = entry.runtime_data.account.recipients.get(recipient)
+    if targets is None:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="recipient_removed"
+        )
+    return targets
+
+
 class AccountEntity(Entity):
     """An entity on an account's device."""
 
@@ -183,12 +198,7 @@ class RecipientEntity(SubentryEntity):
 
         Raises a translated HomeAssistantError if it is just being removed.
         """
-        targets = self.entry.runtime_data.account.recipients.get(self.recipient)
-        if targets is None:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="recipient_removed"
-            )
-        return targets
+        return targets_of(self.entry, self.recipient)
 
 
 class EscalationEntity(SubentryEntity):

@@ -160,6 +160,8 @@ async def test_an_escalation_is_changed_without_a_reload(
         FlowResultType.ABORT,
         "reconfigure_successful",
     )
+    # With one of its own, core would show its text, in English to everybody.
+    assert result.get("translation_domain") is None
     (escalation,) = account.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)
     assert (escalation.title, escalation.data["wait"]) == ("Sempre", 1)
     assert escalation.data["members"] == MEMBERS

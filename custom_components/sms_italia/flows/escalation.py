@@ -90,7 +90,12 @@ class EscalationFlow(ConfigSubentryFlow):
             if escalation is None:
                 return self.async_create_entry(title=title, data=data)
             return self.async_update_and_abort(
-                self._get_entry(), escalation, title=title, data=data
+                self._get_entry(),
+                escalation,
+                title=title,
+                data=data,
+                # Core's own texts do not exist in every language.
+                reason="reconfigure_successful",
             )
         schema = _schema(list(entities))
         shown = user_input or (self._shown(escalation) if escalation else _DEFAULTS)

@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.const import (
     ATTR_CONFIG_ENTRY_ID,
     ATTR_ENTITY_ID,
     ENTITY_MATCH_ALL,
 )
-from homeassistant.core import HomeAssistant, ServiceCall, callback
+from homeassistant.core import ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.entity_platform import async_get_platforms
 from homeassistant.helpers.target import (
     TargetSelection,
     async_extract_referenced_entity_ids,
@@ -20,7 +18,7 @@ from homeassistant.helpers.target import (
 
 from ..const import DOMAIN
 from ..escalations import async_recipient_entities
-from ..notify import RecipientNotifyEntity
+from ..notify import RecipientNotifyEntity, loaded_entities
 from ..reloads import async_wait_for_reloads
 from ..runtime import SmsItaliaConfigEntry
 
@@ -89,15 +87,3 @@ def _accounts(
     needed = {entity.config_entry_id for entity in entities}
     needed.add(call.data.get(ATTR_CONFIG_ENTRY_ID))
     return [one for one in entries if one.entry_id in needed or len(entries) == 1]
-
-
-@callback
-def loaded_entities(hass: HomeAssistant) -> dict[str, RecipientNotifyEntity]:
-    """Return the notify entities of all recipients by their IDs."""
-    return {
-        entity_id: entity
-        for platform in async_get_platforms(hass, DOMAIN)
-        if platform.domain == NOTIFY_DOMAIN
-        for entity_id, entity in platform.entities.items()
-        if isinstance(entity, RecipientNotifyEntity)
-    }
