@@ -1,8 +1,9 @@
 """The recipients that a call of an action targets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.const import (
     ATTR_CONFIG_ENTRY_ID,
     ATTR_ENTITY_ID,
@@ -20,7 +21,9 @@ from ..const import DOMAIN
 from ..escalations import async_recipient_entities
 from ..notify import RecipientNotifyEntity, loaded_entities
 from ..reloads import async_wait_for_reloads
+from ..rights import Caller
 from ..runtime import SmsItaliaConfigEntry
+from .groups import Expanded, async_expand_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +44,23 @@ class TargetedRecipients:
 
 
 async def async_find_recipients(
-    call: ServiceCall, answer_by: float
+    call: ServiceCall, caller: Caller, answer_by: float
 ) -> TargetedRecipients:
     """Return the recipients that a call targets; waits for accounts being reloaded.
 
-    Until `answer_by`, a moment of the loop's clock, at the latest. An entity that is
-    disabled is missing only if it is named itself. Raises ServiceValidationError for an
-    entity that is named and is not a recipient's.
+    Until `answer_by`, a moment of the loop's clock, at the latest. Groups of notify
+    entities stand for their members. An entity that is disabled is missing only if it
+    is named, itself or by its group. Raises Unauthorized for a group that the caller
+    may not control, and ServiceValidationError for an entity that is named and is not
+    a recipient's.
     """
     hass, selection = call.hass, TargetSelection(call.data)
     selected = async_extract_referenced_entity_ids(hass, selection)
     registry, of_recipients = er.async_get(hass), async_recipient_entities(hass)
-    wanted = selected.referenced | selected.indirectly_referenced
+    named = async_expand_groups(hass, selected.referenced)
+    found = async_expand_groups(hass, selected.indirectly_referenced)
+    caller.require_entities(POLICY_CONTROL, sorted(named.groups | found.groups))
+    wanted = named.entities | found.entities
     if call.data.get(ATTR_ENTITY_ID) == ENTITY_MATCH_ALL:
         wanted |= of_recipients.keys()
     registered = {
@@ -60,12 +68,7 @@ async def async_find_recipients(
         for entity_id in wanted & of_recipients.keys()
         if (entity := registry.async_get(entity_id)) is not None
     }
-    if strangers := selected.referenced - registered.keys():
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="not_a_recipient",
-            translation_placeholders={"entity": min(strangers)},
-        )
+    _raise_for_strangers(named, registered.keys())
     await async_wait_for_reloads(_accounts(call, registered.values()), answer_by)
     loaded = loaded_entities(hass)
     return TargetedRecipients(
@@ -74,9 +77,22 @@ async def async_find_recipients(
             entity_id
             for entity_id, entity in sorted(registered.items())
             if entity_id not in loaded
-            and (entity_id in selected.referenced or not entity.disabled)
+            and (entity_id in named.entities or not entity.disabled)
         ],
     )
+
+
+def _raise_for_strangers(named: Expanded, recipients: Collection[str]) -> None:
+    """Raise ServiceValidationError for a named entity that is not a recipient's."""
+    for entity_id in sorted(named.entities.difference(recipients)):
+        group = named.group_of.get(entity_id)
+        key = "not_a_recipient" if group is None else "group_with_stranger"
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders={"entity": entity_id}
+            | ({} if group is None else {"group": group}),
+        )
 
 
 def _accounts(

@@ -84,7 +84,7 @@ async def async_send_sms(call: ServiceCall, caller: Caller) -> ServiceResponse:
     """
     hass = call.hass
     with SendingCall(hass, call.context, _named_entry(call)) as sending:
-        recipients = await async_find_recipients(call, sending.answer_by)
+        recipients = await async_find_recipients(call, caller, sending.answer_by)
         shares = await _shares(call, caller, recipients)
         results = await _submit_all(sending, shares)
         errors = [error for result in results if (error := _error_of(hass, result))]
@@ -113,7 +113,7 @@ async def async_estimate(call: ServiceCall, caller: Caller) -> ServiceResponse:
     HomeAssistantError for a recipient whose entity is not loaded.
     """
     messenger = call.hass.data[MESSENGER]
-    recipients = await async_find_recipients(call, messenger.answer_by())
+    recipients = await async_find_recipients(call, caller, messenger.answer_by())
     recipients.raise_for_missing()
     targets = await _targets(call, recipients, needs_target=False)
     if len(targets) > 1:
