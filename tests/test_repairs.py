@@ -228,15 +228,14 @@ async def test_low_credit_is_an_issue_until_the_account_is_topped_up(
     assert issues(hass) == {}
 
     await send(hass, account)
-    title, description = await shown(hass, "low_credit")
+    title, description = await shown(hass, "low_credit", "confirm")
     assert title == "Casa mia: the credit is low"
     assert description.startswith(
         "Casa mia has 4.96 euro left, which is less than the 5.00 euro set in"
     )
     issue = issues(hass)["low_credit"]
     assert issue.severity is ir.IssueSeverity.WARNING
-    assert issue.learn_more_url == PROVIDERS[key].console_url
-    assert not issue.is_fixable
+    assert f"[provider]({PROVIDERS[key].console_url})" in description
     assert not issue.is_persistent
 
     # While the provider does not answer, what is known last stays.
@@ -258,14 +257,63 @@ async def test_low_credit_that_a_message_reported_ends_with_the_next_one(
     assert issues(hass) == {}
 
     await send(hass, account)
-    assert "has 0.05 euro left" in (await shown(hass, "low_credit"))[1]
-    assert "less than the 0.09 euro" in (await shown(hass, "low_credit"))[1]
+    assert "has 0.05 euro left" in (await shown(hass, "low_credit", "confirm"))[1]
+    assert "less than the 0.09 euro" in (await shown(hass, "low_credit", "confirm"))[1]
     await send(hass, account, "Un altro allarme")
-    assert "has 0.00 euro left" in (await shown(hass, "low_credit"))[1]
+    assert "has 0.00 euro left" in (await shown(hass, "low_credit", "confirm"))[1]
 
     simulator.set_credit("smsviainternet", 50)
     await send(hass, account, "Ricaricato")
     assert issues(hass) == {}
+
+
+@pytest.mark.parametrize("key", ASKED)
+async def test_low_credit_is_asked_for_again_by_the_repair_s_own_button(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    dialog: FixDialog,
+    key: str,
+) -> None:
+    """At once, and with what came of it: too little, no answer, or enough."""
+    simulator.set_credit(key, 4)
+    account = await accounts.set_up(key)
+    await dialog.open("low_credit")
+    too_little = await dialog.go_on()
+    simulator.inject(key, Fault.HTML, operation="credit")
+    await dialog.open("low_credit")
+    no_answer = await dialog.go_on()
+    assert [step["reason"] for step in (too_little, no_answer)] == [
+        "still_low",
+        "not_checked",
+    ]
+    assert "low_credit" in issues(hass)
+
+    simulator.set_credit(key, 30)
+    await dialog.open("low_credit")
+    done = await dialog.go_on()
+
+    assert done["type"] == "create_entry"
+    assert issues(hass) == {}
+    assert account.runtime_data.coordinator.data.balance == 30
+
+
+async def test_low_credit_of_an_account_that_is_not_loaded_or_gone_cannot_be_asked_for(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
+) -> None:
+    simulator.set_credit("smshosting", 4)
+    account = await accounts.set_up("smshosting")
+    await dialog.open("low_credit")
+    assert await hass.config_entries.async_unload(account.entry_id)
+
+    step = await dialog.go_on()
+
+    assert (step["type"], step["reason"]) == ("abort", "not_checked")
+
+    await dialog.open("low_credit")
+    assert await hass.config_entries.async_remove(account.entry_id)
+    step = await dialog.go_on()
+    assert (step["type"], step["reason"]) == ("abort", "account_removed")
 
 
 async def test_low_credit_is_an_issue_again_after_a_restart(
@@ -287,7 +335,7 @@ async def test_low_credit_is_an_issue_again_after_a_restart(
     assert await hass.config_entries.async_setup(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
 
-    assert "has 3.95 euro left" in (await shown(hass, "low_credit"))[1]
+    assert "has 3.95 euro left" in (await shown(hass, "low_credit", "confirm"))[1]
 
 
 @pytest.mark.parametrize("key", ["smsviainternet", *ASKED])
@@ -317,7 +365,7 @@ async def test_credit_just_below_the_limit_does_not_read_like_the_limit(
 
     assert (
         "has 4.99 euro left, which is less than the 5.00 euro"
-        in ((await shown(hass, "low_credit"))[1])
+        in ((await shown(hass, "low_credit", "confirm"))[1])
     )
 
 
@@ -353,8 +401,8 @@ async def test_a_message_refused_for_want_of_credit_is_an_issue_until_one_is_acc
     assert set(issues(hass)) == {"no_credit"}
     title, description = await shown(hass, "no_credit", "confirm")
     assert title == "Casa: the credit is not enough"
-    assert "Top up at the provider, then confirm" in description
-    assert issues(hass)["no_credit"].learn_more_url == PROVIDERS[key].console_url
+    provider = f"[provider]({PROVIDERS[key].console_url})"
+    assert f"Top up at the {provider}, then confirm" in description
 
     simulator.set_credit(key, 30)
     await send(hass, account, "Ricaricato")
@@ -439,7 +487,7 @@ async def test_each_account_has_its_own_warning(
     simulator.set_credit("smshosting", 20)
     await an_hour_passes(hass)
 
-    assert "Inviosmart" in (await shown(hass, "low_credit"))[0]
+    assert "Inviosmart" in (await shown(hass, "low_credit", "confirm"))[0]
     assert len(ir.async_get(hass).issues) == 1
 
 
@@ -693,6 +741,10 @@ async def test_a_fix_flow_ends_if_its_account_is_removed_meanwhile(
         ("HTTP://gateway.example:8080", True),
         ("http://192.168.1.4", True),
         ("http://localhost.example", True),
+        # The form says that nothing is encrypted there before it offers the address.
+        ("http://httpapi.inviosmart.it", False),
+        ("http://httpapi.inviosmart.it/", False),
+        ("http://httpapi.inviosmart.it:8080", True),
         ("https://gateway.example/sms", False),
         ("http://127.0.0.1:8080/x", False),
         ("http://LOCALHOST:8080", False),
@@ -816,7 +868,7 @@ async def lead_from_http_to_https(
         settings={"url": f"http://{GATEWAY}"},
         options={CONF_FALLBACK: list(fallback)},
     )
-    assert list(issues(hass)) == ["clear_text_address"]
+    assert issues(hass) == {}
     internet.at["http", GATEWAY] = lead_to_https
     return account
 
@@ -894,7 +946,7 @@ async def test_an_address_that_demands_https_is_an_issue_before_any_message(
     assert "https_required" in issues(hass)
     del internet.at["http", GATEWAY]
     await an_hour_passes(hass, 4)
-    assert list(issues(hass)) == ["clear_text_address"]
+    assert issues(hass) == {}
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")

@@ -63,7 +63,7 @@ from .messaging import (
     UndeliveredChanged,
     WaitRequested,
 )
-from .providers import PROVIDERS
+from .providers import PROVIDERS, parse_url
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .undelivered import REFUSED_CALLS, RefusedByReason, async_list_text
 
@@ -170,6 +170,30 @@ class _DailyLimitFixFlow(_FixFlow):
     ) -> RepairsFlowResult:
         """Ignore the issue; it is deleted at midnight."""
         return self._ignore("left_until_midnight")
+
+
+class _LowCreditFixFlow(_FixFlow):
+    """Asks the provider for the credit again, after a top-up."""
+
+    async def async_step_init(self, _user_input: _Input = None) -> RepairsFlowResult:
+        """Go to the confirmation."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: _Input = None) -> RepairsFlowResult:
+        """Say what to do; then ask, and close the issue if the credit is enough."""
+        if (entry := self._entry) is None:
+            return self._abort_removed()
+        if user_input is None:
+            return self.async_show_form(step_id="confirm", data_schema=vol.Schema({}))
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_checked")
+        coordinator = entry.runtime_data.coordinator
+        await coordinator.async_refresh()
+        if not coordinator.last_update_success:
+            return self.async_abort(reason="not_checked")
+        if ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id):
+            return self.async_abort(reason="still_low")
+        return self.async_create_entry(data={})
 
 
 class _NoCreditFixFlow(_FixFlow):
@@ -347,6 +371,7 @@ class _UndeliveredFixFlow(_FixFlow):
 
 _FIX_FLOWS: Mapping[str, type[RepairsFlow]] = {
     ACTION_NAME: ConfirmRepairFlow,
+    LOW_CREDIT: _LowCreditFixFlow,
     NO_CREDIT: _NoCreditFixFlow,
     DAILY_LIMIT_REACHED: _DailyLimitFixFlow,
     FALLBACK_MISSING: _FallbackFixFlow,
@@ -601,7 +626,7 @@ def async_check_settings(
         hass,
         entry,
         CLEAR_TEXT_ADDRESS,
-        is_due=_is_clear_text(URL(entry.data[CONF_URL])),
+        is_due=is_clear_text(entry) and not _is_agreed(entry),
     )
     async_check_escalations(hass, entry)
 
@@ -674,7 +699,7 @@ def async_check_credit(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None
         entry,
         NO_CREDIT,
         is_due=bool(coordinator.lacks_credit),
-        learn_more_url=account.provider.console_url,
+        console_url=account.provider.console_url,
     )
     if coordinator.lacks_credit:
         _set_issue(hass, entry, LOW_CREDIT, is_due=False)
@@ -686,7 +711,7 @@ def async_check_credit(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None
         entry,
         LOW_CREDIT,
         is_due=account.is_low(credit.balance),
-        learn_more_url=account.provider.console_url,
+        console_url=account.provider.console_url,
         # Rounded down, so that it does not look equal to the limit.
         credit=_as_euro(hass, floor(credit.balance * 100) / 100),
         limit=_as_euro(hass, account.options.low_credit),
@@ -750,8 +775,15 @@ def _as_euro(hass: HomeAssistant, amount: float | Decimal) -> str:
     return text.replace(".", ",") if hass.config.language == "it" else text
 
 
-def _is_clear_text(url: URL) -> bool:
-    """Return whether requests to an address leave this machine unencrypted."""
+def _is_agreed(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether the address is the one that the form offered for agreement."""
+    offered = PROVIDERS[entry.data[CONF_PROVIDER]].clear_text_url
+    return offered is not None and parse_url(entry.data[CONF_URL]) == parse_url(offered)
+
+
+def is_clear_text(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether an account's requests leave this machine unencrypted."""
+    url = URL(entry.data[CONF_URL])
     return url.scheme == "http" and url.host not in {"localhost", "127.0.0.1", "::1"}
 
 
@@ -761,7 +793,6 @@ def _set_issue(
     key: str,
     *,
     is_due: bool,
-    learn_more_url: str | None = None,
     **placeholders: str,
 ) -> None:
     """Create or delete an account's issue."""
@@ -781,5 +812,4 @@ def _set_issue(
         severity=ir.IssueSeverity.ERROR if is_refused else ir.IssueSeverity.WARNING,
         translation_key=key,
         translation_placeholders={"account": entry.title, **placeholders},
-        learn_more_url=learn_more_url,
     )

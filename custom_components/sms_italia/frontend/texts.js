@@ -3,6 +3,7 @@ export const TEXTS = {
   "en": {
     "cardName": "SMS Italia messages",
     "cardDescription": "Shows the last messages and their status, and sends new ones.",
+    "cardHelp": "https://github.com/sms-italia/sms-italia/blob/main/docs/card.md",
     "title": "SMS",
     "recipient": "Recipient",
     "noRecipients": "Add a recipient to an account to send from here.",
@@ -48,6 +49,7 @@ export const TEXTS = {
   "it": {
     "cardName": "Messaggi di SMS Italia",
     "cardDescription": "Mostra gli ultimi messaggi con il loro esito, e ne invia di nuovi.",
+    "cardHelp": "https://github.com/sms-italia/sms-italia/blob/main/docs/it/card.md",
     "title": "SMS",
     "recipient": "Destinatario",
     "noRecipients": "Per inviare da qui, aggiungi un destinatario a un account.",
