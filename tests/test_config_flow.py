@@ -250,6 +250,8 @@ async def test_wrong_credentials_keep_the_form_open(
     assert form["type"] is FlowResultType.FORM
     assert form["step_id"] == key
     assert form["errors"] == {"base": "invalid_auth"}
+    # The address, which is none of the provider's, may be what is wrong.
+    assert not is_folded_in(form)
     result = await submit(hass, form, key, settings)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 

@@ -19,7 +19,7 @@ from custom_components.sms_italia.const import (
     SUBENTRY_TYPE_RECIPIENT,
 )
 from custom_components.sms_italia.flows.account import AccountError
-from custom_components.sms_italia.flows.options import options_fields
+from custom_components.sms_italia.flows.options import OptionsError, options_fields
 from custom_components.sms_italia.flows.recipient import RecipientError
 from custom_components.sms_italia.providers import (
     PROVIDERS,
@@ -217,7 +217,8 @@ def test_every_option_is_described(language: str) -> None:
         for name, fields in options_fields(provider, "IT", {"id": "Other"}).items():
             sections.setdefault(name, set()).update(map(str, fields))
 
-    assert TEXTS[language]["options"].keys() == {"step"}
+    assert TEXTS[language]["options"].keys() == {"step", "error"}
+    assert TEXTS[language]["options"]["error"].keys() == set(OptionsError)
     assert step["title"]
     assert step["description"]
     assert_sections(step["sections"], sections)

@@ -135,6 +135,7 @@ async def test_a_password_that_the_provider_refuses_offers_no_other_address(
     form = await submit(hass, await start(hass, KEY), KEY, settings)
 
     assert form["errors"] == {"base": "invalid_auth"}
+    assert is_folded_in(form)
     assert shown_values(form)["url"] == HTTPS
     assert all(asked.startswith("https://") for asked in internet.asked)
 
@@ -162,7 +163,8 @@ async def test_an_address_that_demands_https_is_refused_with_that_word(
     settings = settings_for(simulator, KEY, url=HTTP)
 
     form = await submit(hass, await start(hass, KEY), KEY, settings)
-    assert form["errors"] == {"base": "https_required"}
+    assert form["errors"] == {SECTION_ADVANCED: "https_required"}
+    assert not is_folded_in(form)
     assert {*internet.asked} == {f"{HTTP}/account-balance/"}
     result = await submit(
         hass, form, KEY, {**settings, "url": HTTP.replace("http:", "https:")}

@@ -1,6 +1,8 @@
 """The form of an account's options."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
@@ -15,6 +17,9 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
 )
 import voluptuous as vol
 
@@ -54,7 +59,7 @@ from ..providers import (
     ProviderOption,
     SwitchOption,
 )
-from .selectors import EmailSelector, whole_number
+from .selectors import whole_number
 
 _COUNTRIES = sorted(country.lower() for country in COUNTRIES | {"XK"})
 """In lower case, as keys of translations must be; Kosovo has no ISO code yet."""
@@ -64,6 +69,12 @@ _DEFAULTS = AccountOptions()
 type _Fields = dict[vol.Marker, object]
 
 
+class OptionsError(StrEnum):
+    """The errors of the options form; each has a text in the translations."""
+
+    INVALID_EMAIL = "invalid_email"
+
+
 class SmsItaliaOptionsFlow(OptionsFlow):
     """Change how an account sends."""
 
@@ -71,38 +82,66 @@ class SmsItaliaOptionsFlow(OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show all options in one form of sections; store them flat."""
-        if user_input is not None:
-            options = {
-                key: value
-                for values in user_input.values()
-                for key, value in values.items()
-            }
-            options[CONF_ALLOWED_COUNTRIES] = [
-                country.upper() for country in options[CONF_ALLOWED_COUNTRIES]
-            ]
-            return self.async_create_entry(data=options)
+        if user_input is None:
+            return self._show_form()
+        flat = {
+            key: value
+            for values in user_input.values()
+            for key, value in values.items()
+        }
+        options = {key: value for key, value in flat.items() if value != ""}
+        if any(not _is_email(options[key]) for key in self._emails & options.keys()):
+            errors = {SECTION_PROVIDER: OptionsError.INVALID_EMAIL}
+            return self._show_form(flat, errors)
+        options[CONF_ALLOWED_COUNTRIES] = [
+            country.upper() for country in options[CONF_ALLOWED_COUNTRIES]
+        ]
+        return self.async_create_entry(data=options)
 
-        provider = PROVIDERS[self.config_entry.data[CONF_PROVIDER]]
+    @property
+    def _provider(self) -> Provider:
+        return PROVIDERS[self.config_entry.data[CONF_PROVIDER]]
+
+    @property
+    def _emails(self) -> set[str]:
+        """The keys of the options that are an email address."""
+        options = self._provider.options
+        return {one.key for one in options if isinstance(one, EmailOption)}
+
+    def _show_form(
+        self,
+        shown: Mapping[str, Any] | None = None,
+        errors: Mapping[str, str] = MappingProxyType({}),
+    ) -> ConfigFlowResult:
+        """Show the form with the stored options, or else as it was filled in.
+
+        The sections with an error are open: Home Assistant shows no errors beside the
+        fields of a section, so that the section itself has it.
+        """
+        provider = self._provider
         accounts = {
             entry.entry_id: entry.title
             for entry in self.hass.config_entries.async_entries(DOMAIN)
             if entry is not self.config_entry
         }
         sections = options_fields(provider, default_country(self.hass), accounts)
+        schema = vol.Schema(
+            {
+                vol.Required(name): section(
+                    vol.Schema(fields), {"collapsed": name not in errors}
+                )
+                for name, fields in sections.items()
+                if fields
+            }
+        )
+        if shown is None:
+            shown = self._stored(accounts)
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(
-                    {
-                        vol.Required(name): section(
-                            vol.Schema(fields), {"collapsed": True}
-                        )
-                        for name, fields in sections.items()
-                        if fields
-                    }
-                ),
-                dict.fromkeys(sections, self._stored(accounts)),
+                schema, dict.fromkeys(sections, shown)
             ),
+            errors=dict(errors),
             description_placeholders={
                 "account": self.config_entry.title,
                 "provider": provider.name,
@@ -259,4 +298,15 @@ def _option_field(option: ProviderOption) -> tuple[vol.Marker, object]:
         case ChoiceOption(key=key, default=default, choices=choices):
             return vol.Required(key, default=default), _select(key, list(choices))
         case EmailOption(key=key):
-            return vol.Optional(key), EmailSelector()
+            return vol.Optional(key), TextSelector(
+                TextSelectorConfig(type=TextSelectorType.EMAIL)
+            )
+
+
+def _is_email(value: object) -> bool:
+    """Return whether a value is one email address."""
+    try:
+        vol.Email()(value)
+    except vol.Invalid:
+        return False
+    return True

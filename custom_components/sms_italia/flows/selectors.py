@@ -1,15 +1,10 @@
 """Selectors that several forms use."""
 
-from typing import override
-
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
 )
 import voluptuous as vol
 
@@ -37,21 +32,3 @@ def is_name_in_use(
     """Return whether another recipient or escalation of an account has a name."""
     others = [one.title for one in entry.subentries.values() if one is not own]
     return name_key(name) in map(name_key, others)
-
-
-class EmailSelector(TextSelector):
-    """A selector of one email address; raises vol.Invalid for anything else.
-
-    A validator beside a selector needs a serializer for the frontend, which core has
-    for numbers but not for addresses.
-    """
-
-    def __init__(self) -> None:
-        """Show a field of the type "email"."""
-        super().__init__(TextSelectorConfig(type=TextSelectorType.EMAIL))
-
-    @override
-    def __call__(self, data: object) -> str:
-        """Return the address if it is one."""
-        address: str = vol.Email()(super().__call__(data))
-        return address
