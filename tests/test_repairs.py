@@ -509,7 +509,7 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
         await send(hass, account, "Uno di troppo", user=PERSON)
     title, description = await shown(hass, "daily_limit_reached", "init")
     assert title == "Casa mia: the daily limit is reached"
-    assert "would exceed the 2 parts that Casa mia may use today" in description
+    assert "would exceed the daily limit of Casa mia, in parts: 2" in description
     assert len(arrived(simulator)) == 2
 
     assert "daily_limit_reached" in issues(hass)
@@ -938,8 +938,8 @@ async def test_an_address_that_demands_https_is_an_issue_before_any_message(
 
     await an_hour_passes(hass)
     title, description = await shown(hass, "https_required", "confirm")
-    assert title == "Casa mia: the provider demands https"
-    assert description.startswith("The server of Casa mia no longer takes messages")
+    assert title == "Casa mia: the provider requires https"
+    assert description.startswith("The server of Casa mia no longer accepts messages")
 
     internet.at["http", GATEWAY] = hang_up
     await an_hour_passes(hass, 2)

@@ -41,6 +41,14 @@ TEXTS: dict[str, dict[str, Any]] = {
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
+ALWAYS_SEVERAL = {
+    ".common.bundle_heading",
+    ".common.calls_refused",
+    ".exceptions.too_many_numbers.message",
+    ".issues.provider_wait.description",
+}
+"""The texts whose number is never 1."""
+
 SUBENTRIES = {
     SUBENTRY_TYPE_RECIPIENT: {"name", "numbers", "send_test"},
     SUBENTRY_TYPE_ESCALATION: {
@@ -127,6 +135,16 @@ def test_errors_have_no_bold_type_and_no_links(language: str) -> None:
     for path, text in leaves(TEXTS[language]):
         if ".error." in path or path.startswith(".exceptions."):
             assert not re.search(r"\*\*|\]\(", text), path
+
+
+@EACH_LANGUAGE
+def test_no_sentence_is_wrong_for_one(language: str) -> None:
+    """A number that may be 1 stands before no noun in the plural."""
+    numbers = r"\{(?:count|limit|spent|parts|max_parts|most|minutes)\} (?!euro)\w+"
+
+    found = {path for path, text in leaves(TEXTS[language]) if re.search(numbers, text)}
+
+    assert found <= ALWAYS_SEVERAL
 
 
 @EACH_LANGUAGE
