@@ -6,7 +6,6 @@ from typing import Any
 
 from homeassistant.config_entries import (
     ConfigSubentry,
-    ConfigSubentryFlow,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_NAME
@@ -32,6 +31,7 @@ from ..const import (
 from ..escalations import async_recipient_entities, members_as_data, members_of
 from ..messaging import Until
 from .selectors import is_name_in_use, whole_number
+from .subentry import SubentryFlow
 
 _DAY = 1440
 """Minutes."""
@@ -54,7 +54,7 @@ class EscalationError(StrEnum):
     NO_MEMBERS = "no_members"
 
 
-class EscalationFlow(ConfigSubentryFlow):
+class EscalationFlow(SubentryFlow):
     """Add an escalation to an account, or change one."""
 
     async def async_step_user(
@@ -89,14 +89,7 @@ class EscalationFlow(ConfigSubentryFlow):
             }
             if escalation is None:
                 return self.async_create_entry(title=title, data=data)
-            return self.async_update_and_abort(
-                self._get_entry(),
-                escalation,
-                title=title,
-                data=data,
-                # Core's own texts do not exist in every language.
-                reason="reconfigure_successful",
-            )
+            return self._change(escalation, title=title, data=data)
         schema = _schema(list(entities))
         shown = user_input or (self._shown(escalation) if escalation else _DEFAULTS)
         return self.async_show_form(

@@ -9,7 +9,6 @@ from homeassistant.config_entries import (
     SOURCE_USER,
     ConfigEntryState,
     ConfigSubentry,
-    ConfigSubentryFlow,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_NAME
@@ -34,6 +33,7 @@ from ..messaging import (
 )
 from ..test_message import async_test_when_stored
 from .selectors import is_name_in_use
+from .subentry import SubentryFlow
 
 _CONF_SEND_TEST = "send_test"
 
@@ -60,7 +60,7 @@ class _Recipient:
     sends_test: bool
 
 
-class RecipientFlow(ConfigSubentryFlow):
+class RecipientFlow(SubentryFlow):
     """Add a recipient to an account, or change one."""
 
     _filled: _Input = None
@@ -181,12 +181,10 @@ class RecipientFlow(ConfigSubentryFlow):
                 description=self._added(),
                 description_placeholders={"account": self._get_entry().title},
             )
-        return self.async_update_and_abort(
-            self._get_entry(),
+        return self._change(
             changed,
             title=recipient.name,
             data=data,
-            # Core's own texts do not exist in every language.
             reason="tested" if recipient.sends_test else "reconfigure_successful",
         )
 
