@@ -1,5 +1,7 @@
 """The test message to a recipient, from its button or from its form."""
 
+from contextlib import suppress
+
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.translation import async_get_translations
@@ -44,14 +46,11 @@ async def async_test_when_stored(
     # The account takes up the recipient under the lock.
     async with entry.setup_lock:
         pass
-    recipient = next(
-        one.subentry_id for one in entry.subentries.values() if one.title == name
-    )
-    try:
-        await async_send_test(hass, entry, recipient, None)
-    except HomeAssistantError:
-        # The call has reported it.
-        return
+    stored = [one for one in entry.subentries.values() if one.title == name]
+    # The call reports what it is refused.
+    with suppress(HomeAssistantError):
+        for recipient in stored:
+            await async_send_test(hass, entry, recipient.subentry_id, None)
 
 
 async def _text(hass: HomeAssistant) -> str:
