@@ -6,8 +6,9 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType, InvalidData, section
+from homeassistant.data_entry_flow import FlowResultType, section
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.selector import NumberSelector
 import probatio
 import pytest
 import voluptuous as vol
@@ -225,7 +226,7 @@ async def test_the_longest_message_can_be_left_to_the_provider_again(
 async def test_no_longer_message_than_the_provider_accepts_can_be_chosen(
     hass: HomeAssistant, accounts: Accounts, key: str
 ) -> None:
-    """The form refuses it."""
+    """The section says so, and nothing typed is lost."""
     account = accounts.add(key)
     form = await start(hass, account)
     values = {
@@ -235,12 +236,39 @@ async def test_no_longer_message_than_the_provider_accepts_can_be_chosen(
     most = PROVIDERS[key].capabilities.max_parts
 
     values[SECTION_TEXT]["max_parts"] = most + 1
-    with pytest.raises(InvalidData):
-        await submit(hass, form, values)
+    form = await submit(hass, form, values)
+    assert form["errors"] == {SECTION_TEXT: "out_of_range"}
+    assert sections_open(form) == {SECTION_TEXT}
+    assert fields_of(form)[SECTION_TEXT]["max_parts"] == most + 1
     values[SECTION_TEXT]["max_parts"] = most
     await submit(hass, form, values)
 
     assert account.options["max_parts"] == most
+
+
+@EACH_PROVIDER
+async def test_each_number_out_of_bounds_is_an_error_of_its_section(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """Never a sentence of the validator, which is in English."""
+    account = accounts.add(key)
+    form = await start(hass, account)
+    values = {
+        name: {field: value for field, value in fields.items() if value is not None}
+        for name, fields in fields_of(form).items()
+    }
+    tried = 0
+    for name, fields in options_fields(PROVIDERS[key], "IT", {}).items():
+        for marker, field in fields.items():
+            if isinstance(field, NumberSelector):
+                tried += 1
+                wrong = {str(marker): field.config["max"] + 1}
+                too_much = {**values, name: values[name] | wrong}
+                form = await submit(hass, form, too_much)
+                assert form["errors"] == {name: "out_of_range"}
+
+    assert tried > 3
+    assert not account.options
 
 
 @pytest.mark.parametrize(

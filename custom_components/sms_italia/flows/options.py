@@ -17,9 +17,6 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
 )
 import voluptuous as vol
 
@@ -59,7 +56,7 @@ from ..providers import (
     ProviderOption,
     SwitchOption,
 )
-from .selectors import whole_number
+from .selectors import EmailSelector, unchecked, whole_number
 
 _COUNTRIES = sorted(country.lower() for country in COUNTRIES | {"XK"})
 """In lower case, as keys of translations must be; Kosovo has no ISO code yet."""
@@ -73,6 +70,7 @@ class OptionsError(StrEnum):
     """The errors of the options form; each has a text in the translations."""
 
     INVALID_EMAIL = "invalid_email"
+    OUT_OF_RANGE = "out_of_range"
 
 
 class SmsItaliaOptionsFlow(OptionsFlow):
@@ -84,15 +82,17 @@ class SmsItaliaOptionsFlow(OptionsFlow):
         """Show all options in one form of sections; store them flat."""
         if user_input is None:
             return self._show_form()
-        flat = {
-            key: value
-            for values in user_input.values()
-            for key, value in values.items()
-        }
-        options = {key: value for key, value in flat.items() if value != ""}
-        if any(not _is_email(options[key]) for key in self._emails & options.keys()):
-            errors = {SECTION_PROVIDER: OptionsError.INVALID_EMAIL}
-            return self._show_form(flat, errors)
+        options: dict[str, Any] = {}
+        errors: dict[str, str] = {}
+        for name, fields in self._sections().items():
+            # A field of text that was cleared is left out.
+            given = {key: one for key, one in user_input[name].items() if one != ""}
+            if error := _find_error(fields, given):
+                errors[name] = error
+            else:
+                options |= vol.Schema(fields)(given)
+        if errors:
+            return self._show_form(user_input, errors)
         options[CONF_ALLOWED_COUNTRIES] = [
             country.upper() for country in options[CONF_ALLOWED_COUNTRIES]
         ]
@@ -102,11 +102,19 @@ class SmsItaliaOptionsFlow(OptionsFlow):
     def _provider(self) -> Provider:
         return PROVIDERS[self.config_entry.data[CONF_PROVIDER]]
 
-    @property
-    def _emails(self) -> set[str]:
-        """The keys of the options that are an email address."""
-        options = self._provider.options
-        return {one.key for one in options if isinstance(one, EmailOption)}
+    def _sections(self) -> dict[str, _Fields]:
+        """Return the fields by section; those without a field are left out."""
+        country = default_country(self.hass)
+        sections = options_fields(self._provider, country, self._others())
+        return {name: fields for name, fields in sections.items() if fields}
+
+    def _others(self) -> dict[str, str]:
+        """Return the titles of the other accounts by entry ID."""
+        return {
+            entry.entry_id: entry.title
+            for entry in self.hass.config_entries.async_entries(DOMAIN)
+            if entry is not self.config_entry
+        }
 
     def _show_form(
         self,
@@ -118,29 +126,22 @@ class SmsItaliaOptionsFlow(OptionsFlow):
         The sections with an error are open: Home Assistant shows no errors beside the
         fields of a section, so that the section itself has it.
         """
-        provider = self._provider
-        accounts = {
-            entry.entry_id: entry.title
-            for entry in self.hass.config_entries.async_entries(DOMAIN)
-            if entry is not self.config_entry
-        }
-        sections = options_fields(provider, default_country(self.hass), accounts)
+        sections = self._sections()
         schema = vol.Schema(
             {
                 vol.Required(name): section(
-                    vol.Schema(fields), {"collapsed": name not in errors}
+                    vol.Schema({key: unchecked(one) for key, one in fields.items()}),
+                    {"collapsed": name not in errors},
                 )
                 for name, fields in sections.items()
-                if fields
             }
         )
         if shown is None:
-            shown = self._stored(accounts)
+            shown = dict.fromkeys(sections, self._stored(self._others()))
+        provider = self._provider
         return self.async_show_form(
             step_id="init",
-            data_schema=self.add_suggested_values_to_schema(
-                schema, dict.fromkeys(sections, shown)
-            ),
+            data_schema=self.add_suggested_values_to_schema(schema, shown),
             errors=dict(errors),
             description_placeholders={
                 "account": self.config_entry.title,
@@ -298,15 +299,23 @@ def _option_field(option: ProviderOption) -> tuple[vol.Marker, object]:
         case ChoiceOption(key=key, default=default, choices=choices):
             return vol.Required(key, default=default), _select(key, list(choices))
         case EmailOption(key=key):
-            return vol.Optional(key), TextSelector(
-                TextSelectorConfig(type=TextSelectorType.EMAIL)
-            )
+            return vol.Optional(key), EmailSelector()
 
 
-def _is_email(value: object) -> bool:
-    """Return whether a value is one email address."""
-    try:
-        vol.Email()(value)
-    except vol.Invalid:
-        return False
-    return True
+def _find_error(fields: _Fields, given: Mapping[str, Any]) -> OptionsError | None:
+    """Return the first error of a section, which has room for one."""
+    for marker, field in fields.items():
+        if str(marker) not in given:
+            continue
+        match field:
+            case NumberSelector():
+                error = OptionsError.OUT_OF_RANGE
+            case EmailSelector():
+                error = OptionsError.INVALID_EMAIL
+            case _:
+                continue
+        try:
+            field(given[str(marker)])
+        except vol.Invalid:
+            return error
+    return None

@@ -1,10 +1,15 @@
 """Selectors that several forms use."""
 
+from typing import Any, override
+
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
 )
 import voluptuous as vol
 
@@ -12,7 +17,53 @@ from ..account_setup import name_key
 from ..runtime import SmsItaliaConfigEntry
 
 
-def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
+class WholeNumber(NumberSelector):
+    """A selector and validator of a whole number; raises vol.Invalid outside bounds."""
+
+    @override
+    def __call__(self, data: object) -> int:
+        """Return the number without decimals."""
+        return int(super().__call__(data))
+
+
+class EmailSelector(TextSelector):
+    """A selector of one email address; raises vol.Invalid for anything else."""
+
+    def __init__(self) -> None:
+        """Show a field of the type "email"."""
+        super().__init__(TextSelectorConfig(type=TextSelectorType.EMAIL))
+
+    @override
+    def __call__(self, data: object) -> str:
+        """Return the address if it is one."""
+        address: str = vol.Email()(super().__call__(data))
+        return address
+
+
+class AnyNumber(NumberSelector):
+    """A field of a number that the step checks itself.
+
+    What a selector refuses closes the dialog's form with a sentence in English.
+    """
+
+    @override
+    def __call__(self, data: object) -> Any:
+        """Return what was entered."""
+        return data
+
+
+def unchecked(field: object) -> object:
+    """Return the same field, without what the step checks itself."""
+    match field:
+        case NumberSelector(config=config):
+            return AnyNumber(config)
+        case EmailSelector(config=config):
+            return TextSelector(config)
+        case _:
+            return field
+
+
+def whole_number(minimum: int, maximum: int, unit: str | None = None) -> WholeNumber:
     """Return the selector and validator of a whole number within bounds.
 
     `unit` is a key of the translations, "days" or "minutes".
@@ -23,7 +74,7 @@ def whole_number(minimum: int, maximum: int, unit: str | None = None) -> object:
     if unit is not None:
         config["unit_of_measurement"] = unit
         config["translation_key"] = "unit"
-    return vol.All(NumberSelector(config), vol.Coerce(int))
+    return WholeNumber(config)
 
 
 def is_name_in_use(
