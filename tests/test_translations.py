@@ -19,6 +19,7 @@ from custom_components.sms_italia.const import (
     SUBENTRY_TYPE_RECIPIENT,
 )
 from custom_components.sms_italia.flows.account import AccountError
+from custom_components.sms_italia.flows.escalation import EscalationError
 from custom_components.sms_italia.flows.options import OptionsError, options_fields
 from custom_components.sms_italia.flows.recipient import RecipientError
 from custom_components.sms_italia.providers import (
@@ -193,6 +194,8 @@ def test_every_error_and_abort_of_a_flow_has_a_text(language: str) -> None:
     }
     assert recipient["error"].keys() == set(RecipientError)
     assert recipient["abort"].keys() == {"tested", *changed}
+    escalation = TEXTS[language]["config_subentries"][SUBENTRY_TYPE_ESCALATION]
+    assert escalation["error"].keys() == set(EscalationError)
 
 
 @EACH_LANGUAGE

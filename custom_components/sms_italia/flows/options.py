@@ -56,7 +56,7 @@ from ..providers import (
     ProviderOption,
     SwitchOption,
 )
-from .selectors import EmailSelector, unchecked, whole_number
+from .selectors import EmailSelector, is_valid, unchecked, whole_number
 
 _COUNTRIES = sorted(country.lower() for country in COUNTRIES | {"XK"})
 """In lower case, as keys of translations must be; Kosovo has no ISO code yet."""
@@ -308,14 +308,10 @@ def _find_error(fields: _Fields, given: Mapping[str, Any]) -> OptionsError | Non
         if str(marker) not in given:
             continue
         match field:
-            case NumberSelector():
-                error = OptionsError.OUT_OF_RANGE
-            case EmailSelector():
-                error = OptionsError.INVALID_EMAIL
+            case NumberSelector() if not is_valid(field, given[str(marker)]):
+                return OptionsError.OUT_OF_RANGE
+            case EmailSelector() if not is_valid(field, given[str(marker)]):
+                return OptionsError.INVALID_EMAIL
             case _:
-                continue
-        try:
-            field(given[str(marker)])
-        except vol.Invalid:
-            return error
+                pass
     return None

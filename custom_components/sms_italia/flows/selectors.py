@@ -63,6 +63,15 @@ def unchecked(field: object) -> object:
             return field
 
 
+def is_valid(field: NumberSelector | EmailSelector, value: object) -> bool:
+    """Return whether a field takes a value."""
+    try:
+        field(value)
+    except vol.Invalid:
+        return False
+    return True
+
+
 def whole_number(minimum: int, maximum: int, unit: str | None = None) -> WholeNumber:
     """Return the selector and validator of a whole number within bounds.
 
