@@ -567,6 +567,22 @@ async def test_raising_the_limit_in_the_options_ends_the_issue(
     assert issues(hass) == {}
 
 
+async def test_a_limit_that_is_no_higher_is_an_error_of_the_form(
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
+) -> None:
+    """In the user's language; the form stays open."""
+    account = await exceed(hass, accounts)
+    await dialog.open("daily_limit_reached")
+    await dialog.choose("raise_limit")
+
+    form = await dialog.go_on(daily_limit=1)
+    assert form["errors"] == {CONF_DAILY_LIMIT: "out_of_range"}
+    assert await text_of(hass, "daily_limit_reached", "fix_flow.error.out_of_range")
+    await dialog.go_on(daily_limit=3)
+
+    assert account.options[CONF_DAILY_LIMIT] == 3
+
+
 async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     hass: HomeAssistant, accounts: Accounts, dialog: FixDialog, midnight: Midnight
 ) -> None:

@@ -45,7 +45,7 @@ from .flows.account import (
     async_check_credentials,
     encrypted_addresses,
 )
-from .flows.selectors import whole_number
+from .flows.selectors import is_valid, unchecked, whole_number
 from .messaging import (
     Account,
     AccountOptions,
@@ -151,18 +151,21 @@ class _DailyLimitFixFlow(_FixFlow):
         """Ask for the new limit and store it as the option."""
         if (entry := self._entry) is None:
             return self._abort_removed()
-        if user_input is not None:
-            return self._update_account(entry, options={**entry.options, **user_input})
         limit = entry.options.get(CONF_DAILY_LIMIT, AccountOptions().daily_limit)
+        lowest = min(limit + 1, DAILY_LIMIT_MAX)
+        field = whole_number(lowest, DAILY_LIMIT_MAX)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if is_valid(field, user_input[CONF_DAILY_LIMIT]):
+                raised = {CONF_DAILY_LIMIT: field(user_input[CONF_DAILY_LIMIT])}
+                return self._update_account(entry, options={**entry.options, **raised})
+            errors[CONF_DAILY_LIMIT] = "out_of_range"
+        proposed = min(2 * limit, DAILY_LIMIT_MAX)
+        marker = vol.Required(CONF_DAILY_LIMIT, default=proposed)
         return self.async_show_form(
             step_id="raise_limit",
-            data_schema=vol.Schema(
-                {
-                    vol.Required(
-                        CONF_DAILY_LIMIT, default=min(2 * limit, DAILY_LIMIT_MAX)
-                    ): whole_number(min(limit + 1, DAILY_LIMIT_MAX), DAILY_LIMIT_MAX)
-                }
-            ),
+            data_schema=vol.Schema({marker: unchecked(field)}),
+            errors=errors,
         )
 
     async def async_step_leave_it(
