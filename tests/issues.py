@@ -130,7 +130,7 @@ async def lead_from_http_to_https(
         settings={"url": f"http://{GATEWAY}"},
         options={CONF_FALLBACK: list(fallback)},
     )
-    assert list(issues(hass)) == ["clear_text_address"]
+    assert issues(hass) == {}
     internet.at["http", GATEWAY] = lead_to_https
     return account
 

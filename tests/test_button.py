@@ -1,7 +1,7 @@
 """The button that sends a test message, and what its device shows of it."""
 
 from homeassistant.components.button import DOMAIN as BUTTON_DOMAIN, SERVICE_PRESS
-from homeassistant.const import ATTR_ENTITY_ID
+from homeassistant.const import ATTR_ENTITY_ID, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
@@ -14,6 +14,7 @@ from custom_components.sms_italia.providers import PROVIDERS, Status
 from simulator import Simulator
 
 from .accounts import Accounts, appearance, arrived, until
+from .states import state_of
 
 ANNA = "+393331234567"
 BRUNO = "+393409876543"
@@ -129,15 +130,35 @@ async def test_a_test_message_that_is_not_sent_gives_the_reason(
     assert len(arrived(simulator)) == 1
 
 
-@pytest.mark.parametrize("is_on", [True, False])
-async def test_where_nothing_is_really_sent_the_button_is_switched_off(
-    hass: HomeAssistant, accounts: Accounts, *, is_on: bool
+async def test_the_button_is_there_in_test_mode_too(
+    hass: HomeAssistant, accounts: Accounts
 ) -> None:
-    """It would prove nothing; a user who wants it can enable it."""
+    """A button that is missing is looked for; the message proves the account."""
     await accounts.set_up(
-        "smshosting", options={"sandbox": is_on}, recipients={"Anna": [ANNA]}
+        "smshosting", options={"sandbox": True}, recipients={"Anna": [ANNA]}
     )
 
     button = er.async_get(hass).async_get(BUTTON)
     assert button is not None
-    assert button.disabled is is_on
+    assert not button.disabled
+
+
+async def test_the_notify_entity_shows_when_a_test_message_was_sent(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """But not one that was refused, nor one to somebody else."""
+    await accounts.set_up(
+        "smshosting",
+        options={CONF_RETRY_FOR: 0},
+        recipients={"Anna": [ANNA], "Bruno": [BRUNO]},
+    )
+    simulator.set_credit("smshosting", 0)
+    with pytest.raises(HomeAssistantError):
+        await press(hass)
+    assert state_of(hass, "notify.anna") == STATE_UNKNOWN
+
+    simulator.set_credit("smshosting", 5)
+    await press(hass)
+
+    assert state_of(hass, "notify.anna") != STATE_UNKNOWN
+    assert state_of(hass, "notify.bruno") == STATE_UNKNOWN

@@ -75,15 +75,14 @@ async def test_low_credit_is_an_issue_until_the_account_is_topped_up(
     assert issues(hass) == {}
 
     await send(hass, account)
-    title, description = await shown(hass, "low_credit")
+    title, description = await shown(hass, "low_credit", "confirm")
     assert title == "Casa mia: the credit is low"
     assert description.startswith(
         "Casa mia has 4.96 euro left, which is less than the 5.00 euro set in"
     )
     issue = issues(hass)["low_credit"]
     assert issue.severity is ir.IssueSeverity.WARNING
-    assert issue.learn_more_url == PROVIDERS[key].console_url
-    assert not issue.is_fixable
+    assert f"[provider]({PROVIDERS[key].console_url})" in description
     assert not issue.is_persistent
 
     # While the provider does not answer, what is known last stays.
@@ -105,10 +104,10 @@ async def test_low_credit_that_a_message_reported_ends_with_the_next_one(
     assert issues(hass) == {}
 
     await send(hass, account)
-    assert "has 0.05 euro left" in (await shown(hass, "low_credit"))[1]
-    assert "less than the 0.09 euro" in (await shown(hass, "low_credit"))[1]
+    assert "has 0.05 euro left" in (await shown(hass, "low_credit", "confirm"))[1]
+    assert "less than the 0.09 euro" in (await shown(hass, "low_credit", "confirm"))[1]
     await send(hass, account, "Un altro allarme")
-    assert "has 0.00 euro left" in (await shown(hass, "low_credit"))[1]
+    assert "has 0.00 euro left" in (await shown(hass, "low_credit", "confirm"))[1]
 
     simulator.set_credit("smsviainternet", 50)
     await send(hass, account, "Ricaricato")
@@ -134,7 +133,7 @@ async def test_low_credit_is_an_issue_again_after_a_restart(
     assert await hass.config_entries.async_setup(account.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
 
-    assert "has 3.95 euro left" in (await shown(hass, "low_credit"))[1]
+    assert "has 3.95 euro left" in (await shown(hass, "low_credit", "confirm"))[1]
 
 
 @pytest.mark.parametrize("key", ["smsviainternet", *ASKED])
@@ -164,7 +163,7 @@ async def test_credit_just_below_the_limit_does_not_read_like_the_limit(
 
     assert (
         "has 4.99 euro left, which is less than the 5.00 euro"
-        in ((await shown(hass, "low_credit"))[1])
+        in ((await shown(hass, "low_credit", "confirm"))[1])
     )
 
 
@@ -200,8 +199,8 @@ async def test_a_message_refused_for_want_of_credit_is_an_issue_until_one_is_acc
     assert set(issues(hass)) == {"no_credit"}
     title, description = await shown(hass, "no_credit", "confirm")
     assert title == "Casa: the credit is not enough"
-    assert "Top up at the provider, then confirm" in description
-    assert issues(hass)["no_credit"].learn_more_url == PROVIDERS[key].console_url
+    provider = f"[provider]({PROVIDERS[key].console_url})"
+    assert f"Top up at the {provider}, then confirm" in description
 
     simulator.set_credit(key, 30)
     await send(hass, account, "Ricaricato")
@@ -259,7 +258,7 @@ async def test_each_account_has_its_own_warning(
     simulator.set_credit("smshosting", 20)
     await an_hour_passes(hass)
 
-    assert "Inviosmart" in (await shown(hass, "low_credit"))[0]
+    assert "Inviosmart" in (await shown(hass, "low_credit", "confirm"))[0]
     assert len(ir.async_get(hass).issues) == 1
 
 
@@ -280,7 +279,7 @@ async def test_a_reached_limit_is_an_issue_until_midnight(
     await send_refused(hass, account, "Uno di troppo", PERSON)
     title, description = await shown(hass, "daily_limit_reached", "init")
     assert title == "Casa mia: the daily limit is reached"
-    assert "would exceed the 2 parts that Casa mia may use today" in description
+    assert "would exceed the daily limit of Casa mia, in parts: 2" in description
     assert len(arrived(simulator)) == 2
 
     assert "daily_limit_reached" in issues(hass)
@@ -385,6 +384,10 @@ async def test_the_issue_of_a_provider_that_asks_to_wait_ends_with_new_credentia
         ("HTTP://gateway.example:8080", True),
         ("http://192.168.1.4", True),
         ("http://localhost.example", True),
+        # The form says that nothing is encrypted there before it offers the address.
+        ("http://httpapi.inviosmart.it", False),
+        ("http://httpapi.inviosmart.it/", False),
+        ("http://httpapi.inviosmart.it:8080", True),
         ("https://gateway.example/sms", False),
         ("http://127.0.0.1:8080/x", False),
         ("http://LOCALHOST:8080", False),
@@ -442,15 +445,15 @@ async def test_an_address_that_demands_https_is_an_issue_before_any_message(
 
     await an_hour_passes(hass)
     title, description = await shown(hass, "https_required", "confirm")
-    assert title == "Casa mia: the provider demands https"
-    assert description.startswith("The server of Casa mia no longer takes messages")
+    assert title == "Casa mia: the provider requires https"
+    assert description.startswith("The server of Casa mia no longer accepts messages")
 
     internet.at["http", GATEWAY] = hang_up
     await an_hour_passes(hass, 2)
     assert "https_required" in issues(hass)
     del internet.at["http", GATEWAY]
     await an_hour_passes(hass, 4)
-    assert list(issues(hass)) == ["clear_text_address"]
+    assert issues(hass) == {}
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")

@@ -9,7 +9,7 @@ from homeassistant.auth.models import User
 from homeassistant.components.homeassistant import DOMAIN as HOMEASSISTANT_DOMAIN
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.helpers import issue_registry as ir, llm
+from homeassistant.helpers import entity_registry as er, issue_registry as ir, llm
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockUser
@@ -136,7 +136,10 @@ async def test_of_two_recipients_of_one_name_neither_is_guessed(
 ) -> None:
     await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
     await accounts.set_up("inviosmart", recipients={"Anna": [BRUNO]})
-    expose(hass, "notify.anna", "notify.anna_2")
+    expose(hass, "notify.anna", "notify.anna_inviosmart")
+    for entity_id in ("notify.anna", "notify.anna_inviosmart"):
+        # Their own names tell them apart; a user may give both the same alias.
+        er.async_get(hass).async_update_entity(entity_id, aliases=["Anna"])
 
     answer = await write(hass, "Anna")
 

@@ -16,6 +16,7 @@ from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import CoreState, HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.helpers.selector import selector
 from homeassistant.helpers.service import async_get_cached_service_description
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -460,6 +461,32 @@ async def test_it_is_described_in_the_language_of_the_system(
     assert action["name"] == "Invia un SMS con casa"
     assert list(action["fields"]) == ["message", "title", "target", "data"]
     assert all(field["description"] for field in action["fields"].values())
+    for field in action["fields"].values():
+        selector(field["selector"])
+    data = action["fields"]["data"]["selector"]["object"]["fields"]
+    assert data["sender"]["label"] == "Mittente"
+    assert data["encoding"]["selector"]["select"]["options"][2] == {
+        "value": "unicode",
+        "label": "Così com'è scritto: non cambia nulla",
+    }
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_its_data_has_the_fields_that_the_account_can_use(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    await accounts.set_up(key, title="Casa")
+
+    action = async_get_cached_service_description(hass, NOTIFY_DOMAIN, "casa")
+
+    assert action is not None
+    data = action["fields"]["data"]["selector"]["object"]["fields"]
+    of_all = ["sender", "encoding", "send_at"]
+    further = {
+        "smshosting": ["test", "channel", "picture", "transaction_id"],
+        "smsviainternet": ["test"],
+    }
+    assert list(data) == [*of_all, *further.get(key, [])]
 
 
 # Core's alert

@@ -126,9 +126,6 @@ PROVED_BY = {
     ),
     "log-when-unavailable": "test_coordinator.test_a_lost_provider_is_logged_once",
     "diagnostics": "test_diagnostics.test_the_diagnostics_of_each_provider",
-    "entity-disabled-by-default": (
-        "test_button.test_where_nothing_is_really_sent_the_button_is_switched_off"
-    ),
     "entity-translations": ("test_manifest.test_every_entity_has_an_icon_and_a_name"),
     "reconfiguration-flow": (
         "test_config_flow.test_an_account_never_becomes_another_customers"

@@ -201,6 +201,22 @@ async def test_the_limit_can_be_raised_in_the_issue(
     assert arrived(simulator)[-1] == (ANNA, "Adesso va")
 
 
+async def test_a_limit_that_is_no_higher_is_an_error_of_the_form(
+    hass: HomeAssistant, accounts: Accounts, dialog: FixDialog
+) -> None:
+    """In the user's language; the form stays open."""
+    account = await exceed(hass, accounts)
+    await dialog.open("daily_limit_reached")
+    await dialog.choose("raise_limit")
+
+    form = await dialog.go_on(daily_limit=1)
+    assert form["errors"] == {CONF_DAILY_LIMIT: "out_of_range"}
+    assert await text_of(hass, "daily_limit_reached", "fix_flow.error.out_of_range")
+    await dialog.go_on(daily_limit=3)
+
+    assert account.options[CONF_DAILY_LIMIT] == 3
+
+
 async def test_a_limit_that_is_left_is_an_issue_again_on_another_day(
     hass: HomeAssistant, accounts: Accounts, dialog: FixDialog, midnight: Midnight
 ) -> None:
@@ -710,3 +726,52 @@ async def test_an_escalation_that_nobody_acknowledged_is_an_issue_until_confirme
     assert (form["type"], form["step_id"]) == ("form", "confirm")
     assert (await dialog.go_on())["type"] == "create_entry"
     assert issues(hass) == {}
+
+
+@pytest.mark.parametrize("key", ["smshosting", "inviosmart"])
+async def test_low_credit_is_asked_for_again_by_the_repair_s_own_button(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    dialog: FixDialog,
+    key: str,
+) -> None:
+    """At once, and with what came of it: too little, no answer, or enough."""
+    simulator.set_credit(key, 4)
+    account = await accounts.set_up(key)
+    await dialog.open("low_credit")
+    too_little = await dialog.go_on()
+    simulator.inject(key, Fault.HTML, operation="credit")
+    await dialog.open("low_credit")
+    no_answer = await dialog.go_on()
+    assert [step["reason"] for step in (too_little, no_answer)] == [
+        "still_low",
+        "not_checked",
+    ]
+    assert "low_credit" in issues(hass)
+
+    simulator.set_credit(key, 30)
+    await dialog.open("low_credit")
+    done = await dialog.go_on()
+
+    assert done["type"] == "create_entry"
+    assert issues(hass) == {}
+    assert account.runtime_data.coordinator.data.balance == 30
+
+
+async def test_low_credit_of_an_account_that_is_not_loaded_or_gone_cannot_be_asked_for(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
+) -> None:
+    simulator.set_credit("smshosting", 4)
+    account = await accounts.set_up("smshosting")
+    await dialog.open("low_credit")
+    assert await hass.config_entries.async_unload(account.entry_id)
+
+    step = await dialog.go_on()
+
+    assert (step["type"], step["reason"]) == ("abort", "not_checked")
+
+    await dialog.open("low_credit")
+    assert await hass.config_entries.async_remove(account.entry_id)
+    step = await dialog.go_on()
+    assert (step["type"], step["reason"]) == ("abort", "account_removed")

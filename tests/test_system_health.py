@@ -13,9 +13,10 @@ from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
 import pytest
+from pytest_homeassistant_custom_component.common import get_system_health_info
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
-from custom_components.sms_italia.const import DOMAIN
+from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
@@ -78,6 +79,8 @@ async def test_every_account_and_provider_is_shown(
     assert info == {
         "accounts": len(PROVIDERS) + 1,
         "accounts_loaded": len(PROVIDERS),
+        "accounts_without_fallback": len(PROVIDERS) + 1,
+        "accounts_not_encrypted": 0,
         "messages_queued": 0,
         "ledger": "ok",
         "webhook_reachable": False,
@@ -98,6 +101,8 @@ async def test_without_an_account_there_is_little_to_show(
     assert await page.read() == {
         "accounts": 0,
         "accounts_loaded": 0,
+        "accounts_without_fallback": 0,
+        "accounts_not_encrypted": 0,
         "messages_queued": 0,
         "ledger": "ok",
         "webhook_reachable": False,
@@ -130,6 +135,29 @@ async def test_a_provider_that_is_out_of_reach_is_shown(
 
     assert info["reach_inviosmart"] == {"type": "failed", "error": "unreachable"}
     assert info["reach_smshosting"] == "ok"
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+async def test_accounts_are_counted_that_stand_alone_or_send_without_encryption(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    other = await accounts.set_up("smshosting")
+    await accounts.set_up("transactionale", options={CONF_FALLBACK: [other.entry_id]})
+    await accounts.set_up(
+        "inviosmart", settings={"url": "http://httpapi.inviosmart.it"}
+    )
+    assert await async_setup_component(hass, SYSTEM_HEALTH_DOMAIN, {})
+    await hass.async_block_till_done()
+
+    info = await get_system_health_info(hass, DOMAIN)
+
+    assert info["accounts_without_fallback"] == 2
+    assert info["accounts_not_encrypted"] == 1
+    for key, value in info.items():
+        # What the page would wait for.
+        if key.startswith("reach_"):
+            value.close()
 
 
 async def test_whether_providers_can_call_us_is_shown(

@@ -19,7 +19,8 @@ from custom_components.sms_italia.const import (
     SUBENTRY_TYPE_RECIPIENT,
 )
 from custom_components.sms_italia.flows.account import AccountError
-from custom_components.sms_italia.flows.options import options_fields
+from custom_components.sms_italia.flows.escalation import EscalationError
+from custom_components.sms_italia.flows.options import OptionsError, options_fields
 from custom_components.sms_italia.flows.recipient import RecipientError
 from custom_components.sms_italia.providers import (
     PROVIDERS,
@@ -41,8 +42,16 @@ TEXTS: dict[str, dict[str, Any]] = {
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
+ALWAYS_SEVERAL = {
+    ".common.bundle_heading",
+    ".common.calls_refused",
+    ".exceptions.too_many_numbers.message",
+    ".issues.provider_wait.description",
+}
+"""The texts whose number is never 1."""
+
 SUBENTRIES = {
-    SUBENTRY_TYPE_RECIPIENT: {"name", "numbers"},
+    SUBENTRY_TYPE_RECIPIENT: {"name", "numbers", "send_test"},
     SUBENTRY_TYPE_ESCALATION: {
         "name",
         "members",
@@ -130,6 +139,16 @@ def test_errors_have_no_bold_type_and_no_links(language: str) -> None:
 
 
 @EACH_LANGUAGE
+def test_no_sentence_is_wrong_for_one(language: str) -> None:
+    """A number that may be 1 stands before no noun in the plural."""
+    numbers = r"\{(?:count|limit|spent|parts|max_parts|most|minutes)\} (?!euro)\w+"
+
+    found = {path for path, text in leaves(TEXTS[language]) if re.search(numbers, text)}
+
+    assert found <= ALWAYS_SEVERAL
+
+
+@EACH_LANGUAGE
 def test_the_menu_describes_every_provider(language: str) -> None:
     """A label, and what one needs to have."""
     step = TEXTS[language]["config"]["step"]["user"]
@@ -174,7 +193,9 @@ def test_every_error_and_abort_of_a_flow_has_a_text(language: str) -> None:
         *changed,
     }
     assert recipient["error"].keys() == set(RecipientError)
-    assert recipient["abort"].keys() == changed
+    assert recipient["abort"].keys() == {"tested", *changed}
+    escalation = TEXTS[language]["config_subentries"][SUBENTRY_TYPE_ESCALATION]
+    assert escalation["error"].keys() == set(EscalationError)
 
 
 @EACH_LANGUAGE
@@ -188,12 +209,24 @@ def test_the_form_of_a_subentry_is_described(
 
     assert texts["entry_type"]
     assert texts["initiate_flow"].keys() == {"user", "reconfigure"}
-    assert texts["step"].keys() == {"user", "reconfigure"}
-    for step in texts["step"].values():
+    forms = {key: texts["step"][key] for key in ("user", "reconfigure")}
+    for step in forms.values():
         assert step["title"]
         assert step["description"]
         assert step["data"].keys() == fields
         assert step["data_description"].keys() == fields
+
+
+@EACH_LANGUAGE
+def test_the_menu_about_a_landline_is_described(language: str) -> None:
+    """With the numbers that it is about."""
+    step = TEXTS[language]["config_subentries"][SUBENTRY_TYPE_RECIPIENT]["step"]
+
+    assert step.keys() == {"user", "reconfigure", "landline"}
+    assert step["landline"]["title"]
+    assert placeholders(step["landline"]["description"]) == {"number"}
+    options = step["landline"]["menu_options"]
+    assert options.keys() == {"change_numbers", "keep_landline"}
 
 
 @EACH_LANGUAGE
@@ -205,7 +238,8 @@ def test_every_option_is_described(language: str) -> None:
         for name, fields in options_fields(provider, "IT", {"id": "Other"}).items():
             sections.setdefault(name, set()).update(map(str, fields))
 
-    assert TEXTS[language]["options"].keys() == {"step"}
+    assert TEXTS[language]["options"].keys() == {"step", "error"}
+    assert TEXTS[language]["options"]["error"].keys() == set(OptionsError)
     assert step["title"]
     assert step["description"]
     assert_sections(step["sections"], sections)

@@ -1,5 +1,6 @@
 """The triggers, through automations of a real Home Assistant."""
 
+from functools import partial
 import json
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components import sms_italia
 from custom_components.sms_italia import trigger
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
@@ -28,6 +30,7 @@ from custom_components.sms_italia.const import (
     CONF_RETRY_FOR,
     DOMAIN,
 )
+from custom_components.sms_italia.messaging import Timing
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, until
@@ -152,8 +155,13 @@ async def test_the_end_of_a_message_triggers_with_all_that_is_known_of_it(
 
 
 async def test_a_refused_and_an_uncertain_message_are_not_delivered(
-    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Also those that a person was refused: the automation does not know."""
+    monkeypatch.setattr(sms_italia, "Timing", partial(Timing, report_doubt=0.05))
     entry = await accounts.set_up("inviosmart", options={CONF_RETRY_FOR: 0})
     runs = await automate(
         hass, "message_not_delivered", {"entity_id": "event.inviosmart_delivery"}
@@ -173,6 +181,26 @@ async def test_a_refused_and_an_uncertain_message_are_not_delivered(
         ("failed", "credit"),
         ("uncertain", None),
     ]
+
+
+async def test_a_doubt_triggers_only_after_it_has_lasted(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """As it is reported elsewhere: most doubts end within a minute."""
+    entry = await accounts.set_up("inviosmart", options={CONF_RETRY_FOR: 0})
+    event = "event.inviosmart_delivery"
+    runs = await automate(hass, "message_not_delivered", {"entity_id": event})
+
+    simulator.inject("inviosmart", Fault.CUT_AFTER_ACCEPT, operation="send")
+    with pytest.raises(HomeAssistantError):
+        await send(hass, entry, ANNA)
+    await until(lambda: hass.states.get(event).attributes["event_type"] == "uncertain")  # type: ignore[union-attr]
+    simulator.set_credit("inviosmart", 0)
+    with pytest.raises(HomeAssistantError):
+        await send(hass, entry, BRUNO)
+    await until(runs)
+
+    assert [run["status"] for run in runs()] == ["failed"]
 
 
 async def test_a_cancelled_message_is_not_one_that_was_not_delivered(

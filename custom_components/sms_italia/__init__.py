@@ -17,7 +17,7 @@ from .card import async_load_card, async_serve_card, async_unload_card
 from .changes import AccountChanges
 from .const import DOMAIN
 from .coordinator import AccountCoordinator
-from .entity import async_name_devices
+from .entity import async_name_devices, async_name_subentries
 from .escalations import async_find_member
 from .issues import (
     async_check_settings,
@@ -156,6 +156,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
     for other in hass.config_entries.async_loaded_entries(DOMAIN):
         # The removed account may have been a fallback of this one.
         async_check_settings(hass, other, other.runtime_data.account)
+    async_name_subentries(hass)
     await async_remove_cloudhook(hass, entry)
     rest = [one.entry_id for one in hass.config_entries.async_entries(DOMAIN)]
     if not rest:

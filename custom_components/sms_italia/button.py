@@ -3,14 +3,10 @@
 from typing import override
 
 from homeassistant.components.button import ButtonEntity
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.translation import async_get_translations
-from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN
 from .entity import (
     EscalationEntity,
     RecipientEntity,
@@ -18,16 +14,13 @@ from .entity import (
     async_add_recipients,
 )
 from .escalations import async_acknowledge
-from .messaging import SendRequest, Way
+from .messaging import Way
 from .rights import async_caller
 from .runtime import SmsItaliaConfigEntry
-from .sending import SendingCall, raise_unless_accepted
+from .test_message import async_send_test
 
 # The messenger limits the parallel requests.
 PARALLEL_UPDATES = 0
-
-_CONF_SANDBOX = "sandbox"
-"""The option of a provider in whose test mode nothing is sent."""
 
 
 async def async_setup_entry(
@@ -49,42 +42,10 @@ class SendTestButton(RecipientEntity, ButtonEntity):
     _key = "send_test"
     _attr_entity_category = EntityCategory.DIAGNOSTIC
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: SmsItaliaConfigEntry,
-        subentry: ConfigSubentry,
-    ) -> None:
-        """Set up the button, disabled by default for an account in test mode."""
-        super().__init__(hass, entry, subentry)
-        self._attr_entity_registry_enabled_default = not entry.options.get(
-            _CONF_SANDBOX, False
-        )
-
     @override
     async def async_press(self) -> None:
         """Send; raises a translated HomeAssistantError if no message was accepted."""
-        with SendingCall(self.hass, self._context, self.entry) as call:
-            request = SendRequest(
-                account=self.entry.entry_id,
-                targets=self.targets,
-                text=await self._text(),
-            )
-            permitted = await call.permit(self.entry, request)
-            messages = await call.send(self.entry, permitted)
-            raise_unless_accepted(self.hass, messages)
-
-    async def _text(self) -> str:
-        """Return the text in the language of Home Assistant.
-
-        It contains the time, because providers refuse a text that they have just sent.
-        """
-        texts = await async_get_translations(
-            self.hass, self.hass.config.language, "common", {DOMAIN}
-        )
-        return texts[f"component.{DOMAIN}.common.test_message"].format(
-            time=f"{dt_util.now():%H:%M:%S}"
-        )
+        await async_send_test(self.hass, self.entry, self.subentry_id, self._context)
 
 
 class AcknowledgeButton(EscalationEntity, ButtonEntity):

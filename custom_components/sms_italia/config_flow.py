@@ -227,7 +227,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 if isinstance(answer, CredentialsProof):
                     await self._async_identify(form, settings, answer.customer)
                     return finish(settings)
-                errors = {"base": answer.error}
+                errors = {form.place_of(answer.error): answer.error}
                 detail = answer.detail
                 if offer := form.clear_text_offer(settings, answer):
                     errors = {SECTION_ADVANCED: AccountError.NO_HTTPS}

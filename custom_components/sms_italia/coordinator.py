@@ -24,6 +24,7 @@ from .messaging import (
     CreditReported,
     DailyLimitReached,
     DayChanged,
+    DoubtLasted,
     Event,
     HttpsRequired,
     Message,
@@ -293,6 +294,7 @@ class AccountCoordinator(DataUpdateCoordinator[Credit | None]):
                 | CallRefused()
                 | WaitRequested()
                 | UndeliveredChanged()
+                | DoubtLasted()
                 | WaitingChanged()
             ):
                 pass

@@ -12,6 +12,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, SUBENTRY_TYPE_ESCALATION, SUBENTRY_TYPE_RECIPIENT
 from .messaging import BadTarget, Event, Target
+from .names import device_name
 from .runtime import SmsItaliaConfigEntry
 
 
@@ -32,10 +33,9 @@ def subentry_device(entry_id: str, subentry_id: str) -> tuple[str, str]:
 
 @callback
 def async_name_devices(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Create the account's device; give it and those of subentries their titles."""
-    registry = dr.async_get(hass)
+    """Create the account's device; give it and those of subentries their names."""
     provider = entry.runtime_data.account.provider
-    registry.async_get_or_create(
+    dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id,
         identifiers={account_device(entry.entry_id)},
         entry_type=DeviceEntryType.SERVICE,
@@ -43,12 +43,24 @@ def async_name_devices(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None
         name=entry.title,
         configuration_url=provider.console_url,
     )
-    for subentry in entry.subentries.values():
-        device = registry.async_get_device_by_identifier(
-            subentry_device(entry.entry_id, subentry.subentry_id), entry.entry_id
-        )
-        if device is not None:
-            registry.async_update_device(device.id, name=subentry.title)
+    async_name_subentries(hass)
+
+
+@callback
+def async_name_subentries(hass: HomeAssistant) -> None:
+    """Give the devices of all recipients and escalations their names.
+
+    Of all accounts: what one of them is called may change the names in another.
+    """
+    registry = dr.async_get(hass)
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        for subentry in entry.subentries.values():
+            device = registry.async_get_device_by_identifier(
+                subentry_device(entry.entry_id, subentry.subentry_id), entry.entry_id
+            )
+            if device is not None:
+                name = device_name(hass, entry, subentry)
+                registry.async_update_device(device.id, name=name)
 
 
 type _Create = Callable[[HomeAssistant, SmsItaliaConfigEntry, ConfigSubentry], Entity]
@@ -115,6 +127,21 @@ def _async_add_each(
     entry.async_on_unload(entry.runtime_data.coordinator.async_add_listener(add_new))
 
 
+def targets_of(
+    entry: SmsItaliaConfigEntry, recipient: str
+) -> tuple[Target | BadTarget, ...]:
+    """Return the numbers of a recipient of a loaded account.
+
+    Raises a translated HomeAssistantError if it is just being removed.
+    """
+    targets = entry.runtime_data.account.recipients.get(recipient)
+    if targets is None:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="recipient_removed"
+        )
+    return targets
+
+
 class EntryEntity(Entity):
     """An entity of an account, on whichever device."""
 
@@ -167,7 +194,7 @@ class SubentryEntity(EntryEntity):
             entry_type=DeviceEntryType.SERVICE,
             identifiers={device},
             model=self._model,
-            name=subentry.title,
+            name=device_name(hass, entry, subentry),
             via_device_id=dr.async_get_device_id_by_identifier(
                 hass, account_device(entry.entry_id), config_entry_id=entry.entry_id
             ),
@@ -185,12 +212,7 @@ class RecipientEntity(SubentryEntity):
 
         Raises a translated HomeAssistantError if it is just being removed.
         """
-        targets = self.entry.runtime_data.account.recipients.get(self.subentry_id)
-        if targets is None:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key="recipient_removed"
-            )
-        return targets
+        return targets_of(self.entry, self.subentry_id)
 
 
 class EscalationEntity(SubentryEntity):

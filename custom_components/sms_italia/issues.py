@@ -15,7 +15,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 from yarl import URL
 
-from .const import DOMAIN
+from .const import CONF_PROVIDER, DOMAIN
 from .errors import refusal_error
 from .escalations import async_incomplete_escalations
 from .messaging import (
@@ -32,6 +32,7 @@ from .messaging import (
     UndeliveredChanged,
     WaitRequested,
 )
+from .providers import PROVIDERS, parse_url
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .undelivered import REFUSED_CALLS
 
@@ -69,6 +70,7 @@ _ACCOUNT_ISSUES = (
 FIXABLE = frozenset(
     {
         ACTION_NAME,
+        LOW_CREDIT,
         NO_CREDIT,
         DAILY_LIMIT_REACHED,
         FALLBACK_MISSING,
@@ -317,7 +319,7 @@ def async_check_settings(
         hass,
         entry,
         CLEAR_TEXT_ADDRESS,
-        is_due=_is_clear_text(URL(entry.data[CONF_URL])),
+        is_due=is_clear_text(entry) and not _is_agreed(entry),
     )
     async_check_escalations(hass, entry)
 
@@ -390,7 +392,7 @@ def async_check_credit(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None
         entry,
         NO_CREDIT,
         is_due=bool(coordinator.lacks_credit),
-        learn_more_url=account.provider.console_url,
+        console_url=account.provider.console_url,
     )
     if coordinator.lacks_credit:
         _set_issue(hass, entry, LOW_CREDIT, is_due=False)
@@ -402,7 +404,7 @@ def async_check_credit(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None
         entry,
         LOW_CREDIT,
         is_due=account.is_low(credit.balance),
-        learn_more_url=account.provider.console_url,
+        console_url=account.provider.console_url,
         # Rounded down, so that it does not look equal to the limit.
         credit=_as_euro(hass, floor(credit.balance * 100) / 100),
         limit=_as_euro(hass, account.options.low_credit),
@@ -484,8 +486,15 @@ def _as_euro(hass: HomeAssistant, amount: float | Decimal) -> str:
     return text.replace(".", ",") if hass.config.language == "it" else text
 
 
-def _is_clear_text(url: URL) -> bool:
-    """Return whether requests to an address leave this machine unencrypted."""
+def _is_agreed(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether the address is the one that the form offered for agreement."""
+    offered = PROVIDERS[entry.data[CONF_PROVIDER]].clear_text_url
+    return offered is not None and parse_url(entry.data[CONF_URL]) == parse_url(offered)
+
+
+def is_clear_text(entry: SmsItaliaConfigEntry) -> bool:
+    """Return whether an account's requests leave this machine unencrypted."""
+    url = URL(entry.data[CONF_URL])
     return url.scheme == "http" and url.host not in {"localhost", "127.0.0.1", "::1"}
 
 
@@ -495,7 +504,6 @@ def _set_issue(
     key: str,
     *,
     is_due: bool,
-    learn_more_url: str | None = None,
     **placeholders: str,
 ) -> None:
     """Create or delete an account's issue."""
@@ -515,5 +523,4 @@ def _set_issue(
         severity=ir.IssueSeverity.ERROR if is_refused else ir.IssueSeverity.WARNING,
         translation_key=key,
         translation_placeholders={"account": entry.title, **placeholders},
-        learn_more_url=learn_more_url,
     )

@@ -20,9 +20,8 @@ import voluptuous as vol
 
 from .const import DOMAIN
 from .messaging import Message, SendRequest, TooLong
-from .notify import RecipientNotifyEntity
+from .notify import RecipientNotifyEntity, loaded_entities
 from .sending import SendingCall, raise_unless_accepted
-from .services.recipients import loaded_entities
 
 _MOST = 5
 _SECONDS = 600

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 
 from .account_setup import name_key
 from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .messaging import Message
+from .runtime import SmsItaliaConfigEntry
 
 
 def account_title(hass: HomeAssistant, message: Message) -> str | None:
@@ -44,6 +46,21 @@ def name_of(hass: HomeAssistant, account: str, recipient: str | None) -> str | N
     entry = hass.config_entries.async_get_entry(account)
     subentry = entry.subentries.get(recipient or "") if entry else None
     return subentry.title if subentry else None
+
+
+def device_name(
+    hass: HomeAssistant, entry: SmsItaliaConfigEntry, subentry: ConfigSubentry
+) -> str:
+    """Return the name of the device of a recipient or an escalation.
+
+    With its account's title if another account has one of the same name: whoever
+    chooses an entity sees nothing else to tell them apart.
+    """
+    key = name_key(subentry.title)
+    others = (one for one in hass.config_entries.async_entries(DOMAIN) if one != entry)
+    titles = (one.title for other in others for one in other.subentries.values())
+    is_shared = key in map(name_key, titles)
+    return f"{subentry.title} ({entry.title})" if is_shared else subentry.title
 
 
 def recipients_named(hass: HomeAssistant, name: str) -> Iterable[str]:

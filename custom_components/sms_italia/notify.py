@@ -1,15 +1,21 @@
 """The notify entities of recipients and escalations."""
 
+from collections.abc import Iterable
 import logging
 from typing import override
 
 from homeassistant.components.notify import (
+    DOMAIN as NOTIFY_DOMAIN,
     NotifyEntity,
     NotifyEntityFeature,
 )
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.entity_platform import (
+    AddConfigEntryEntitiesCallback,
+    async_get_platforms,
+)
 
+from .const import DOMAIN
 from .entity import (
     EscalationEntity,
     RecipientEntity,
@@ -18,7 +24,14 @@ from .entity import (
 )
 from .errors import refusal_error
 from .escalations import async_read_plan
-from .messaging import RequestRefusedError, SendRequest, TooLong, join_title
+from .messaging import (
+    Message,
+    RequestRefusedError,
+    SendRequest,
+    TooLong,
+    join_title,
+)
+from .providers import Status
 from .runtime import SmsItaliaConfigEntry
 from .sending import (
     SendingCall,
@@ -40,6 +53,36 @@ async def async_setup_entry(
     """Add the entities of recipients and escalations."""
     async_add_recipients(hass, entry, async_add_entities, RecipientNotifyEntity)
     async_add_escalations(hass, entry, async_add_entities, EscalationNotifyEntity)
+
+
+@callback
+def loaded_entities(hass: HomeAssistant) -> dict[str, RecipientNotifyEntity]:
+    """Return the notify entities of all recipients by their IDs."""
+    return {
+        entity_id: entity
+        for platform in async_get_platforms(hass, DOMAIN)
+        if platform.domain == NOTIFY_DOMAIN
+        for entity_id, entity in platform.entities.items()
+        if isinstance(entity, RecipientNotifyEntity)
+    }
+
+
+@callback
+def async_record_notifications(
+    hass: HomeAssistant, messages: Iterable[Message]
+) -> None:
+    """Update the notify entities of recipients that a message was accepted for."""
+    accepted = {
+        (message.dispatch.account, message.recipient)
+        for message in messages
+        if message.recipient is not None
+        and message.status in {Status.QUEUED, Status.SENT, Status.DELIVERED}
+    }
+    if not accepted:
+        return
+    for entity in loaded_entities(hass).values():
+        if (entity.entry.entry_id, entity.subentry_id) in accepted:
+            entity.record_notification()
 
 
 class RecipientNotifyEntity(RecipientEntity, NotifyEntity):

@@ -18,16 +18,9 @@ from homeassistant.components.notify import (
     DOMAIN as NOTIFY_DOMAIN,
     NOTIFY_SERVICE_SCHEMA,
 )
-from homeassistant.const import (
-    ATTR_DOMAIN,
-    ATTR_SERVICE,
-    CONF_DESCRIPTION,
-    CONF_NAME,
-    EVENT_SERVICE_REGISTERED,
-)
+from homeassistant.const import ATTR_DOMAIN, ATTR_SERVICE, EVENT_SERVICE_REGISTERED
 from homeassistant.core import Event, HomeAssistant, ServiceCall, callback
 from homeassistant.helpers.service import async_set_service_schema
-from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util, slugify
 
 from .const import CONF_NOTIFY_ACTION, CONF_PROVIDER, DOMAIN
@@ -41,6 +34,8 @@ from .messaging import (
     TooLong,
     join_title,
 )
+from .notify_fields import async_describe
+from .providers import PROVIDERS
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .sending import (
     SendingCall,
@@ -57,15 +52,6 @@ _OF_NOTIFY = frozenset({"notify", "persistent_notification", "send_message"})
 
 _NOTHING_LEFT = "unknown"
 """What `slugify` makes of a title without a letter or digit."""
-
-_FIELDS: Mapping[str, Mapping[str, Any]] = {
-    ATTR_MESSAGE: {"required": True, "selector": {"text": {"multiline": True}}},
-    ATTR_TITLE: {"selector": {"text": {}}},
-    ATTR_TARGET: {"selector": {"text": {"multiple": True}}},
-    ATTR_DATA: {"selector": {"object": {}}},
-}
-"""The fields of the action as the action editor shows them, without their texts."""
-
 
 _PHONE_COMMANDS = frozenset(
     {"clear_notification", "delete_alert", "request_location_update"}
@@ -166,7 +152,9 @@ async def async_register_action(
         AccountAction(hass, entry).async_handle,
         schema=NOTIFY_SERVICE_SCHEMA,
     )
-    async_set_service_schema(hass, NOTIFY_DOMAIN, name, await _description(hass, name))
+    provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+    description = await async_describe(hass, provider, name)
+    async_set_service_schema(hass, NOTIFY_DOMAIN, name, description)
 
 
 @callback
@@ -229,21 +217,3 @@ def _owner(hass: HomeAssistant, name: str) -> SmsItaliaConfigEntry | None:
     action = hass.services.async_services_for_domain(NOTIFY_DOMAIN).get(name)
     handler = getattr(action.job.target, "__self__", None) if action else None
     return handler.entry if isinstance(handler, AccountAction) else None
-
-
-async def _description(hass: HomeAssistant, name: str) -> dict[str, Any]:
-    """Return what the action editor shows, in Home Assistant's language."""
-    texts = await async_get_translations(hass, hass.config.language, "common", {DOMAIN})
-    prefix = f"component.{DOMAIN}.common.notify_action"
-    return {
-        CONF_NAME: texts[f"{prefix}_name"].format(action=name),
-        CONF_DESCRIPTION: texts[f"{prefix}_description"],
-        "fields": {
-            field: {
-                **definition,
-                CONF_NAME: texts[f"{prefix}_{field}_name"],
-                CONF_DESCRIPTION: texts[f"{prefix}_{field}_description"],
-            }
-            for field, definition in _FIELDS.items()
-        },
-    }

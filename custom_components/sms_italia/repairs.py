@@ -31,7 +31,7 @@ from .flows.account import (
     async_check_credentials,
     encrypted_addresses,
 )
-from .flows.selectors import whole_number
+from .flows.selectors import is_valid, unchecked, whole_number
 from .issues import (
     ACTION_NAME,
     CLEAR_TEXT_ADDRESS,
@@ -39,6 +39,7 @@ from .issues import (
     DATA_ACCOUNT,
     FALLBACK_MISSING,
     HTTPS_REQUIRED,
+    LOW_CREDIT,
     NO_CREDIT,
     UNDELIVERED,
     async_check_undelivered,
@@ -106,18 +107,21 @@ class _DailyLimitFixFlow(_FixFlow):
         """Ask for the new limit and store it as the option."""
         if (entry := self._entry) is None:
             return self._abort_removed()
-        if user_input is not None:
-            return self._update_account(entry, options={**entry.options, **user_input})
         limit = entry.options.get(CONF_DAILY_LIMIT, AccountOptions().daily_limit)
+        lowest = min(limit + 1, DAILY_LIMIT_MAX)
+        field = whole_number(lowest, DAILY_LIMIT_MAX)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if is_valid(field, user_input[CONF_DAILY_LIMIT]):
+                raised = {CONF_DAILY_LIMIT: field(user_input[CONF_DAILY_LIMIT])}
+                return self._update_account(entry, options={**entry.options, **raised})
+            errors[CONF_DAILY_LIMIT] = "out_of_range"
+        proposed = min(2 * limit, DAILY_LIMIT_MAX)
+        marker = vol.Required(CONF_DAILY_LIMIT, default=proposed)
         return self.async_show_form(
             step_id="raise_limit",
-            data_schema=vol.Schema(
-                {
-                    vol.Required(
-                        CONF_DAILY_LIMIT, default=min(2 * limit, DAILY_LIMIT_MAX)
-                    ): whole_number(min(limit + 1, DAILY_LIMIT_MAX), DAILY_LIMIT_MAX)
-                }
-            ),
+            data_schema=vol.Schema({marker: unchecked(field)}),
+            errors=errors,
         )
 
     async def async_step_leave_it(
@@ -145,6 +149,23 @@ class _ConfirmedFixFlow(_FixFlow):
     @abstractmethod
     async def _async_fix(self, entry: SmsItaliaConfigEntry) -> RepairsFlowResult:
         """Do what the flow is for."""
+
+
+class _LowCreditFixFlow(_ConfirmedFixFlow):
+    """Asks the provider for the credit again, after a top-up."""
+
+    @override
+    async def _async_fix(self, entry: SmsItaliaConfigEntry) -> RepairsFlowResult:
+        """Ask, and close the issue if the credit is enough."""
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_checked")
+        coordinator = entry.runtime_data.coordinator
+        await coordinator.async_refresh()
+        if not coordinator.last_update_success:
+            return self.async_abort(reason="not_checked")
+        if ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id):
+            return self.async_abort(reason="still_low")
+        return self.async_create_entry(data={})
 
 
 class _NoCreditFixFlow(_ConfirmedFixFlow):
@@ -304,6 +325,7 @@ class _UndeliveredFixFlow(_FixFlow):
 
 FIX_FLOWS: Mapping[str, type[RepairsFlow]] = {
     ACTION_NAME: ConfirmRepairFlow,
+    LOW_CREDIT: _LowCreditFixFlow,
     NO_CREDIT: _NoCreditFixFlow,
     DAILY_LIMIT_REACHED: _DailyLimitFixFlow,
     FALLBACK_MISSING: _FallbackFixFlow,

@@ -10,7 +10,8 @@ from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from yarl import URL
 
-from .const import CONF_PROVIDER, DOMAIN
+from .const import CONF_FALLBACK, CONF_PROVIDER, DOMAIN
+from .issues import is_clear_text
 from .providers import Status
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 
@@ -36,6 +37,10 @@ async def _info(hass: HomeAssistant) -> dict[str, Any]:
     return {
         "accounts": len(entries),
         "accounts_loaded": len(loaded),
+        "accounts_without_fallback": sum(
+            not entry.options.get(CONF_FALLBACK) for entry in entries
+        ),
+        "accounts_not_encrypted": sum(map(is_clear_text, entries)),
         "messages_queued": sum(
             message.status is Status.QUEUED
             for entry in loaded

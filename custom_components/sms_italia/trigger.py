@@ -27,6 +27,8 @@ from .event import event_attributes, event_type_of, received_attributes
 from .messaging import (
     DailyLimitReached,
     DayChanged,
+    DoubtLasted,
+    Message,
     MessagesChanged,
     MessagesReceived,
 )
@@ -134,16 +136,17 @@ class NewsTrigger(Trigger):
 
 
 class _MessageTrigger(NewsTrigger):
-    """Fires once for each message that comes to one of some ends."""
+    """Fires once for each message that comes to one of some ends.
+
+    A doubt is one when it has lasted, as everywhere that it is reported.
+    """
 
     _event_types: ClassVar[frozenset[str]]
 
     @override
     def firings_of(self, news: News) -> Iterable[Firing]:
         """Return the messages whose status is one of these now."""
-        if not isinstance(news, MessagesChanged):
-            return
-        for message in news.status_changed:
+        for message in _ended(news):
             if (event_type := event_type_of(message)) in self._event_types:
                 yield Firing(
                     account=message.dispatch.account,
@@ -155,6 +158,17 @@ class _MessageTrigger(NewsTrigger):
                 )
 
 
+def _ended(news: News) -> Iterable[Message]:
+    """Return the messages that have come to an end, or to a doubt that has lasted."""
+    match news:
+        case MessagesChanged(status_changed=changed):
+            return [one for one in changed if one.status is not Status.UNCERTAIN]
+        case DoubtLasted(messages=doubts):
+            return doubts
+        case _:
+            return ()
+
+
 class MessageDelivered(_MessageTrigger):
     """Fires when a message was delivered."""
 
@@ -163,7 +177,7 @@ class MessageDelivered(_MessageTrigger):
 
 
 class MessageNotDelivered(_MessageTrigger):
-    """Fires when a message failed or expired, or may not have been sent.
+    """Fires when a message failed or expired, or is uncertain for a minute.
 
     Not when its user cancelled it.
     """

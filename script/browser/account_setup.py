@@ -13,10 +13,14 @@ from .screen import MARGIN, Screen
 PICTURED = "smshosting"
 """The provider whose forms are in the pictures, and whose options are changed."""
 
+TESTED = "transactionale"
+"""The provider whose recipient is sent a test message from the form."""
+
 LOW_CREDIT = "10"
 """Euro below which the person wants to be warned."""
 
 _RECIPIENT_FORM = "config_subentries.recipient.step.user"
+_RECIPIENT_ENDS = "config_subentries.recipient.create_entry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +94,13 @@ class AccountSetup:
         await screen.fill(screen.field("name"), recipient.name)
         numbers = screen.dialog.locator("ha-input-multi")
         await screen.fill(numbers.locator("input"), recipient.typed)
+        end = "alone"
+        if provider == TESTED:
+            await screen.dialog.locator("ha-selector-boolean ha-switch").click()
+            end = "alone_tested"
         await screen.screenshots.check()
-        await screen.submit(recipient.name)
+        first_line, *_ = screen.texts[f"{_RECIPIENT_ENDS}.{end}"].splitlines()
+        await screen.submit(first_line)
         await screen.finish(screen.labels.finish)
 
     async def change_options(self) -> None:

@@ -57,27 +57,20 @@ class Failures:
         await self._send_one()
 
     async def run_out_of_credit(self) -> None:
-        """Find the repair, top up, and see that it is gone."""
+        """Find the repair, top up, and let the repair ask for the credit again."""
         screen = self.screen
         self.simulator.set_credit(PICTURED, "4.27")
         await self._send_one()
         await screen.open("/config/repairs")
         await expect(self._repair).to_be_visible(timeout=DELIVERY_SECONDS * 1000)
-        dialog = screen.page.locator("dialog-repairs-issue")
         euro = f"{float(LOW_CREDIT):.2f}".replace(".", screen.labels.decimal)
-        await screen.click(
-            self._repair,
-            shown(dialog.filter(has_text=euro)),
-            f"the repair names {euro}",
-        )
-        await screen.screenshots.take(
-            "low-credit", dialog.locator("dialog[open]"), margin=MARGIN
-        )
+        await screen.go_on(self._repair, euro)
+        await screen.screenshots.take("low-credit", screen.dialog_box, margin=MARGIN)
 
         self.simulator.set_credit(PICTURED, "50")
-        await screen.open_device(ACCOUNT, RECIPIENT)
-        await self._send_one()
-        await screen.open("/config/repairs")
+        again = screen.texts["issues.low_credit.fix_flow.step.confirm.submit"]
+        await screen.go_on(screen.button(again), screen.labels.repaired)
+        await screen.finish(screen.labels.finish)
         await expect(
             screen.page.get_by_text(screen.labels.no_repairs, exact=True)
         ).to_be_visible(timeout=DELIVERY_SECONDS * 1000)

@@ -38,6 +38,7 @@ class Labels:
     options_saved: str
     close: str
     no_repairs: str
+    repaired: str
     alarm: str
     greeting: str
     scheduled: str
@@ -65,6 +66,7 @@ LABELS = {
         options_saved="Options successfully saved.",
         close="Close",
         no_repairs="There are currently no repairs pending",
+        repaired="The issue is repaired!",
         alarm="Water leak in the laundry",
         greeting="Back at eight",
         scheduled="Merry Christmas",
@@ -90,6 +92,7 @@ LABELS = {
         options_saved="Opzioni salvate correttamente.",
         close="Chiudi",
         no_repairs="Al momento non ci sono riparazioni in sospeso",
+        repaired="Il problema è stato risolto!",
         alarm="Perdita d'acqua in lavanderia",
         greeting="Torno alle otto",
         scheduled="Buon Natale",

@@ -104,7 +104,8 @@ async def test_where_no_balance_comes_the_other_address_is_offered_with_consent(
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"]["url"] == HTTP
     assert internet.asked[-1] == f"{HTTP}/account-balance/"
-    assert is_warned(hass)
+    # The form has said so, and only this address may work.
+    assert not is_warned(hass)
 
 
 async def test_without_consent_nothing_goes_in_clear(
@@ -134,6 +135,7 @@ async def test_a_password_that_the_provider_refuses_offers_no_other_address(
     form = await submit(hass, await start(hass, KEY), KEY, settings)
 
     assert form["errors"] == {"base": "invalid_auth"}
+    assert is_folded_in(form)
     assert shown_values(form)["url"] == HTTPS
     assert all(asked.startswith("https://") for asked in internet.asked)
 
@@ -161,7 +163,8 @@ async def test_an_address_that_demands_https_is_refused_with_that_word(
     settings = settings_for(simulator, KEY, url=HTTP)
 
     form = await submit(hass, await start(hass, KEY), KEY, settings)
-    assert form["errors"] == {"base": "https_required"}
+    assert form["errors"] == {SECTION_ADVANCED: "https_required"}
+    assert not is_folded_in(form)
     assert {*internet.asked} == {f"{HTTP}/account-balance/"}
     result = await submit(
         hass, form, KEY, {**settings, "url": HTTP.replace("http:", "https:")}

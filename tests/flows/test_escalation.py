@@ -128,6 +128,22 @@ async def test_only_recipients_can_be_members(
             await submit(hass, form, name="Giorno", members=[stranger])
 
 
+@pytest.mark.parametrize(
+    ("key", "wrong"), [("wait", 0), ("wait", 1441), ("rounds", 11), ("quiet", -1)]
+)
+async def test_a_number_out_of_bounds_is_an_error_of_its_field(
+    hass: HomeAssistant, account: MockConfigEntry, key: str, wrong: int
+) -> None:
+    """In the user's language; nothing typed is lost."""
+    form = await submit(hass, await start(hass, account), **{key: wrong})
+
+    assert form["errors"] == {key: "out_of_range"}
+    assert shown_values(form) == FORM | {key: wrong}
+    await submit(hass, form)
+    (escalation,) = account.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)
+    assert escalation.data[key] == FORM[key]
+
+
 async def test_without_a_recipient_there_is_nothing_to_choose(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
@@ -160,6 +176,8 @@ async def test_an_escalation_is_changed_without_a_reload(
         FlowResultType.ABORT,
         "reconfigure_successful",
     )
+    # With one of its own, core would show its text, in English to everybody.
+    assert result.get("translation_domain") is None
     (escalation,) = account.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)
     assert (escalation.title, escalation.data["wait"]) == ("Sempre", 1)
     assert escalation.data["members"] == MEMBERS

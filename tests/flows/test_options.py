@@ -6,8 +6,9 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType, InvalidData, section
+from homeassistant.data_entry_flow import FlowResultType, section
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.selector import NumberSelector
 import probatio
 import pytest
 import voluptuous as vol
@@ -76,7 +77,6 @@ def fields_of(form: ConfigFlowResult) -> dict[str, dict[str, Any]]:
     filled: dict[str, dict[str, Any]] = {}
     for name, content in schema.schema.items():
         assert isinstance(content, section)
-        assert content.options["collapsed"]
         filled[str(name)] = {
             str(marker): marker.description["suggested_value"]
             if marker.description
@@ -86,6 +86,17 @@ def fields_of(form: ConfigFlowResult) -> dict[str, dict[str, Any]]:
             for marker in content.schema.schema
         }
     return filled
+
+
+def sections_open(form: ConfigFlowResult) -> set[str]:
+    """Return the sections that are not folded in."""
+    schema = form["data_schema"]
+    assert schema is not None
+    return {
+        str(name)
+        for name, content in schema.schema.items()
+        if not content.options["collapsed"]
+    }
 
 
 @EACH_PROVIDER
@@ -98,6 +109,7 @@ async def test_untouched_options_are_the_defaults(
     form = await start(hass, account)
     assert form["type"] is FlowResultType.FORM
     assert form["step_id"] == "init"
+    assert sections_open(form) == set()
 
     values = {
         name: {field: value for field, value in fields.items() if value is not None}
@@ -214,7 +226,7 @@ async def test_the_longest_message_can_be_left_to_the_provider_again(
 async def test_no_longer_message_than_the_provider_accepts_can_be_chosen(
     hass: HomeAssistant, accounts: Accounts, key: str
 ) -> None:
-    """The form refuses it."""
+    """The section says so, and nothing typed is lost."""
     account = accounts.add(key)
     form = await start(hass, account)
     values = {
@@ -224,30 +236,81 @@ async def test_no_longer_message_than_the_provider_accepts_can_be_chosen(
     most = PROVIDERS[key].capabilities.max_parts
 
     values[SECTION_TEXT]["max_parts"] = most + 1
-    with pytest.raises(InvalidData):
-        await submit(hass, form, values)
+    form = await submit(hass, form, values)
+    assert form["errors"] == {SECTION_TEXT: "out_of_range"}
+    assert sections_open(form) == {SECTION_TEXT}
+    assert fields_of(form)[SECTION_TEXT]["max_parts"] == most + 1
     values[SECTION_TEXT]["max_parts"] = most
     await submit(hass, form, values)
 
     assert account.options["max_parts"] == most
 
 
-async def test_an_email_address_is_valid_or_empty(
-    hass: HomeAssistant, accounts: Accounts
+@EACH_PROVIDER
+async def test_each_number_out_of_bounds_is_an_error_of_its_section(
+    hass: HomeAssistant, accounts: Accounts, key: str
 ) -> None:
-    """An invalid one would go to the provider with every message."""
+    """Never a sentence of the validator, which is in English."""
+    account = accounts.add(key)
+    form = await start(hass, account)
+    values = {
+        name: {field: value for field, value in fields.items() if value is not None}
+        for name, fields in fields_of(form).items()
+    }
+    tried = 0
+    for name, fields in options_fields(PROVIDERS[key], "IT", {}).items():
+        for marker, field in fields.items():
+            if isinstance(field, NumberSelector):
+                tried += 1
+                wrong = {str(marker): field.config["max"] + 1}
+                too_much = {**values, name: values[name] | wrong}
+                form = await submit(hass, form, too_much)
+                assert form["errors"] == {name: "out_of_range"}
+
+    assert tried > 3
+    assert not account.options
+
+
+@pytest.mark.parametrize(
+    "wrong", ["casa", "https://casa.example/dlr", "a@b.it, c@d.it"]
+)
+async def test_an_email_address_that_is_none_is_an_error_of_its_section(
+    hass: HomeAssistant, accounts: Accounts, wrong: str
+) -> None:
+    """It would go to the provider with every message. Nothing typed is lost."""
     account = accounts.add("smsviainternet", options={"delivery_email": "a@b.it"})
     form = await start(hass, account)
     values = fields_of(form)
     assert values[SECTION_PROVIDER]["delivery_email"] == "a@b.it"
-
-    for wrong in ("casa", "https://casa.example/dlr", "", "a@b.it, c@d.it"):
-        values[SECTION_PROVIDER]["delivery_email"] = wrong
-        with pytest.raises(InvalidData):
-            await submit(hass, form, values)
-    del values[SECTION_PROVIDER]["delivery_email"]
     del values[SECTION_TEXT]["max_parts"]
+    values[SECTION_PROVIDER]["delivery_email"] = wrong
+    values[SECTION_LIMITS]["daily_limit"] = 7
+
+    form = await submit(hass, form, values)
+
+    assert form["errors"] == {SECTION_PROVIDER: "invalid_email"}
+    assert sections_open(form) == {SECTION_PROVIDER}
+    shown = fields_of(form)
+    assert shown[SECTION_PROVIDER]["delivery_email"] == wrong
+    assert shown[SECTION_LIMITS]["daily_limit"] == 7
+    values[SECTION_PROVIDER]["delivery_email"] = "c@d.it"
     await submit(hass, form, values)
+    assert account.options["delivery_email"] == "c@d.it"
+
+
+@pytest.mark.parametrize("empty", [{}, {"delivery_email": ""}])
+async def test_an_email_address_that_is_cleared_is_forgotten(
+    hass: HomeAssistant, accounts: Accounts, empty: dict[str, str]
+) -> None:
+    account = accounts.add("smsviainternet", options={"delivery_email": "a@b.it"})
+    form = await start(hass, account)
+    values = fields_of(form)
+    del values[SECTION_TEXT]["max_parts"]
+    del values[SECTION_PROVIDER]["delivery_email"]
+
+    await submit(
+        hass, form, {**values, SECTION_PROVIDER: values[SECTION_PROVIDER] | empty}
+    )
 
     assert "delivery_email" not in account.options
 

@@ -90,10 +90,27 @@ class AccountForm:
         }
         schema = schemas[Placement.MAIN]
         if advanced := schemas[Placement.ADVANCED]:
+            is_open = SECTION_ADVANCED in errors or (
+                bool(errors) and self._has_advanced(shown)
+            )
             schema[vol.Required(SECTION_ADVANCED)] = section(
-                vol.Schema(advanced), {"collapsed": SECTION_ADVANCED not in errors}
+                vol.Schema(advanced), {"collapsed": not is_open}
             )
         return vol.Schema(schema)
+
+    def _has_advanced(self, shown: Mapping[str, Any]) -> bool:
+        """Return whether an advanced value was entered, which may be the wrong one."""
+        return any(
+            _as_text(shown.get(field.key)) not in {"", field.default}
+            for field in self.fields
+            if field.placement is Placement.ADVANCED
+        )
+
+    def place_of(self, error: AccountError) -> str:
+        """Return the key of an error of the credential check: what is to be changed."""
+        asks_for_url = any(field.key == CONF_URL for field in self.fields)
+        is_of_url = error is AccountError.HTTPS_REQUIRED and asks_for_url
+        return SECTION_ADVANCED if is_of_url else "base"
 
     def _marker(self, field: SettingsField, shown: object) -> vol.Marker:
         """Return the key of a field in the schema."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from homeassistant.config_entries import (
     ConfigSubentry,
-    ConfigSubentryFlow,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_NAME
@@ -31,7 +30,14 @@ from ..const import (
 )
 from ..escalations import async_recipient_entities, members_as_data, members_of
 from ..messaging import Until
-from .selectors import is_name_in_use, whole_number
+from .selectors import (
+    WholeNumber,
+    is_name_in_use,
+    is_valid,
+    unchecked,
+    whole_number,
+)
+from .subentry import SubentryFlow
 
 _DAY = 1440
 """Minutes."""
@@ -45,6 +51,12 @@ _DEFAULTS: Mapping[str, Any] = {
     CONF_QUIET: 0,
 }
 
+_NUMBERS: Mapping[str, WholeNumber] = {
+    CONF_WAIT: whole_number(1, _DAY, "minutes"),
+    CONF_ROUNDS: whole_number(1, _MOST_ROUNDS),
+    CONF_QUIET: whole_number(0, _DAY, "minutes"),
+}
+
 
 class EscalationError(StrEnum):
     """The errors of the escalation form; each has a text in the translations."""
@@ -52,9 +64,10 @@ class EscalationError(StrEnum):
     MISSING = "missing"
     NAME_IN_USE = "name_in_use"
     NO_MEMBERS = "no_members"
+    OUT_OF_RANGE = "out_of_range"
 
 
-class EscalationFlow(ConfigSubentryFlow):
+class EscalationFlow(SubentryFlow):
     """Add an escalation to an account, or change one."""
 
     async def async_step_user(
@@ -85,13 +98,12 @@ class EscalationFlow(ConfigSubentryFlow):
             title = normalized_name(user_input[CONF_NAME])
             data = {
                 **{key: user_input[key] for key in _DEFAULTS},
+                **{key: number(user_input[key]) for key, number in _NUMBERS.items()},
                 CONF_MEMBERS: members_as_data(dict.fromkeys(members)),
             }
             if escalation is None:
                 return self.async_create_entry(title=title, data=data)
-            return self.async_update_and_abort(
-                self._get_entry(), escalation, title=title, data=data
-            )
+            return self._change(escalation, title=title, data=data)
         schema = _schema(list(entities))
         shown = user_input or (self._shown(escalation) if escalation else _DEFAULTS)
         return self.async_show_form(
@@ -113,6 +125,9 @@ class EscalationFlow(ConfigSubentryFlow):
             errors[CONF_NAME] = EscalationError.NAME_IN_USE
         if not user_input[CONF_MEMBERS]:
             errors[CONF_MEMBERS] = EscalationError.NO_MEMBERS
+        for key, number in _NUMBERS.items():
+            if not is_valid(number, user_input[key]):
+                errors[key] = EscalationError.OUT_OF_RANGE
         return errors
 
     def _shown(self, escalation: ConfigSubentry) -> Mapping[str, Any]:
@@ -142,14 +157,14 @@ def _schema(entities: list[str]) -> vol.Schema:
                     include_entities=entities, multiple=True, reorder=True
                 )
             ),
-            vol.Required(CONF_WAIT): whole_number(1, _DAY, "minutes"),
-            vol.Required(CONF_ROUNDS): whole_number(1, _MOST_ROUNDS),
+            vol.Required(CONF_WAIT): unchecked(_NUMBERS[CONF_WAIT]),
+            vol.Required(CONF_ROUNDS): unchecked(_NUMBERS[CONF_ROUNDS]),
             vol.Required(CONF_UNTIL): SelectSelector(
                 SelectSelectorConfig(
                     options=[until.value for until in Until], translation_key="until"
                 )
             ),
             vol.Required(CONF_TELL_OTHERS): BooleanSelector(),
-            vol.Required(CONF_QUIET): whole_number(0, _DAY, "minutes"),
+            vol.Required(CONF_QUIET): unchecked(_NUMBERS[CONF_QUIET]),
         }
     )

@@ -1,6 +1,8 @@
 """The form of an account's options."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
@@ -54,7 +56,7 @@ from ..providers import (
     ProviderOption,
     SwitchOption,
 )
-from .selectors import EmailSelector, whole_number
+from .selectors import EmailSelector, is_valid, unchecked, whole_number
 
 _COUNTRIES = sorted(country.lower() for country in COUNTRIES | {"XK"})
 """In lower case, as keys of translations must be; Kosovo has no ISO code yet."""
@@ -64,6 +66,13 @@ _DEFAULTS = AccountOptions()
 type _Fields = dict[vol.Marker, object]
 
 
+class OptionsError(StrEnum):
+    """The errors of the options form; each has a text in the translations."""
+
+    INVALID_EMAIL = "invalid_email"
+    OUT_OF_RANGE = "out_of_range"
+
+
 class SmsItaliaOptionsFlow(OptionsFlow):
     """Change how an account sends."""
 
@@ -71,38 +80,69 @@ class SmsItaliaOptionsFlow(OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show all options in one form of sections; store them flat."""
-        if user_input is not None:
-            options = {
-                key: value
-                for values in user_input.values()
-                for key, value in values.items()
-            }
-            options[CONF_ALLOWED_COUNTRIES] = [
-                country.upper() for country in options[CONF_ALLOWED_COUNTRIES]
-            ]
-            return self.async_create_entry(data=options)
+        if user_input is None:
+            return self._show_form()
+        options: dict[str, Any] = {}
+        errors: dict[str, str] = {}
+        for name, fields in self._sections().items():
+            # A field of text that was cleared is left out.
+            given = {key: one for key, one in user_input[name].items() if one != ""}
+            if error := _find_error(fields, given):
+                errors[name] = error
+            else:
+                options |= vol.Schema(fields)(given)
+        if errors:
+            return self._show_form(user_input, errors)
+        options[CONF_ALLOWED_COUNTRIES] = [
+            country.upper() for country in options[CONF_ALLOWED_COUNTRIES]
+        ]
+        return self.async_create_entry(data=options)
 
-        provider = PROVIDERS[self.config_entry.data[CONF_PROVIDER]]
-        accounts = {
+    @property
+    def _provider(self) -> Provider:
+        return PROVIDERS[self.config_entry.data[CONF_PROVIDER]]
+
+    def _sections(self) -> dict[str, _Fields]:
+        """Return the fields by section; those without a field are left out."""
+        country = default_country(self.hass)
+        sections = options_fields(self._provider, country, self._others())
+        return {name: fields for name, fields in sections.items() if fields}
+
+    def _others(self) -> dict[str, str]:
+        """Return the titles of the other accounts by entry ID."""
+        return {
             entry.entry_id: entry.title
             for entry in self.hass.config_entries.async_entries(DOMAIN)
             if entry is not self.config_entry
         }
-        sections = options_fields(provider, default_country(self.hass), accounts)
+
+    def _show_form(
+        self,
+        shown: Mapping[str, Any] | None = None,
+        errors: Mapping[str, str] = MappingProxyType({}),
+    ) -> ConfigFlowResult:
+        """Show the form with the stored options, or else as it was filled in.
+
+        The sections with an error are open: Home Assistant shows no errors beside the
+        fields of a section, so that the section itself has it.
+        """
+        sections = self._sections()
+        schema = vol.Schema(
+            {
+                vol.Required(name): section(
+                    vol.Schema({key: unchecked(one) for key, one in fields.items()}),
+                    {"collapsed": name not in errors},
+                )
+                for name, fields in sections.items()
+            }
+        )
+        if shown is None:
+            shown = dict.fromkeys(sections, self._stored(self._others()))
+        provider = self._provider
         return self.async_show_form(
             step_id="init",
-            data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(
-                    {
-                        vol.Required(name): section(
-                            vol.Schema(fields), {"collapsed": True}
-                        )
-                        for name, fields in sections.items()
-                        if fields
-                    }
-                ),
-                dict.fromkeys(sections, self._stored(accounts)),
-            ),
+            data_schema=self.add_suggested_values_to_schema(schema, shown),
+            errors=dict(errors),
             description_placeholders={
                 "account": self.config_entry.title,
                 "provider": provider.name,
@@ -260,3 +300,18 @@ def _option_field(option: ProviderOption) -> tuple[vol.Marker, object]:
             return vol.Required(key, default=default), _select(key, list(choices))
         case EmailOption(key=key):
             return vol.Optional(key), EmailSelector()
+
+
+def _find_error(fields: _Fields, given: Mapping[str, Any]) -> OptionsError | None:
+    """Return the first error of a section, which has room for one."""
+    for marker, field in fields.items():
+        if str(marker) not in given:
+            continue
+        match field:
+            case NumberSelector() if not is_valid(field, given[str(marker)]):
+                return OptionsError.OUT_OF_RANGE
+            case EmailSelector() if not is_valid(field, given[str(marker)]):
+                return OptionsError.INVALID_EMAIL
+            case _:
+                pass
+    return None

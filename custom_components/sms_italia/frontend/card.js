@@ -232,7 +232,9 @@ if (!customElements.get(TYPE)) {
       return text("cardDescription");
     },
     preview: true,
-    documentationURL:
-      "https://github.com/sms-italia/sms-italia/blob/main/docs/card.md",
+    get documentationURL() {
+      const text = pageText();
+      return text("cardHelp");
+    },
   });
 }

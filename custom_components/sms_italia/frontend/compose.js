@@ -139,7 +139,7 @@ export class Compose {
     const words = answer
       ? [
           locale.parts(answer.parts),
-          text("left", { count: answer.characters_left }),
+          locale.left(answer.characters_left),
           answer.cost === null ? "" : locale.money(answer.cost),
         ]
       : [];

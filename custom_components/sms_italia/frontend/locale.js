@@ -46,6 +46,11 @@ export class Locale {
     return count === 1 ? this.text("onePart") : this.text("parts", { count });
   }
 
+  /** Return how many characters fit into the last part of a message. */
+  left(count) {
+    return count === 1 ? this.text("oneLeft") : this.text("left", { count });
+  }
+
   /** Return the moment that a field of local time means, in ISO 8601. */
   moment(value) {
     // Without a zone it is a time of the server's.

@@ -466,7 +466,7 @@ PROVIDER = Provider(
     key="inviosmart",
     name="Inviosmart",
     manufacturer="Inviosmart",
-    console_url="http://httpapi.inviosmart.it/help",
+    console_url="https://www.inviosmart.it",
     fields=(
         SettingsField(key="username", kind=FieldKind.USERNAME),
         SettingsField(key="password", kind=FieldKind.SECRET),

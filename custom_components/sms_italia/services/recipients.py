@@ -1,22 +1,22 @@
 """The recipients that a call of an action targets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
-from homeassistant.core import HomeAssistant, ServiceCall, callback
+from homeassistant.core import ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.entity_platform import async_get_platforms
 from homeassistant.helpers.target import TargetSelection
 
 from ..const import DOMAIN
 from ..escalations import async_recipient_entities
-from ..notify import RecipientNotifyEntity
+from ..notify import RecipientNotifyEntity, loaded_entities
 from ..reloads import async_wait_for_reloads
 from ..rights import Caller
 from ..runtime import SmsItaliaConfigEntry
+from .groups import Expanded, async_expand_groups
 from .targets import async_find_targets
 
 
@@ -42,9 +42,11 @@ async def async_find_recipients(
 ) -> TargetedRecipients:
     """Return the recipients that a call targets; waits for accounts being reloaded.
 
-    Until `answer_by`, a moment of the loop's clock, at the latest. An entity that is
-    disabled is missing only if it is named itself. Raises ServiceValidationError for an
-    entity that is named and is not a recipient's, and as `async_find_targets`.
+    Until `answer_by`, a moment of the loop's clock, at the latest. Groups of notify
+    entities stand for their members. An entity that is disabled is missing only if it
+    is named, itself or by its group. Raises Unauthorized for a group that the caller
+    may not control, ServiceValidationError for an entity that is named and is not a
+    recipient's, and as `async_find_targets`.
     """
     hass = call.hass
     if not TargetSelection(call.data).has_any_target:
@@ -52,17 +54,16 @@ async def async_find_recipients(
         return TargetedRecipients(entities=(), missing=())
     registry, of_recipients = er.async_get(hass), async_recipient_entities(hass)
     targeted = async_find_targets(call, caller, of_recipients)
+    named = async_expand_groups(hass, targeted.named)
+    found = async_expand_groups(hass, targeted.found - targeted.named)
+    caller.require_entities(POLICY_CONTROL, sorted(named.groups | found.groups))
+    wanted = named.entities | found.entities
     registered = {
         entity_id: entity
-        for entity_id in targeted.found & of_recipients.keys()
+        for entity_id in wanted & of_recipients.keys()
         if (entity := registry.async_get(entity_id)) is not None
     }
-    if strangers := targeted.named - registered.keys():
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="not_a_recipient",
-            translation_placeholders={"entity": min(strangers)},
-        )
+    _raise_for_strangers(named, registered.keys())
     await async_wait_for_reloads(_accounts(call, registered.values()), answer_by)
     loaded = loaded_entities(hass)
     return TargetedRecipients(
@@ -71,9 +72,22 @@ async def async_find_recipients(
             entity_id
             for entity_id, entity in sorted(registered.items())
             if entity_id not in loaded
-            and (entity_id in targeted.named or not entity.disabled)
+            and (entity_id in named.entities or not entity.disabled)
         ],
     )
+
+
+def _raise_for_strangers(named: Expanded, recipients: Collection[str]) -> None:
+    """Raise ServiceValidationError for a named entity that is not a recipient's."""
+    for entity_id in sorted(named.entities.difference(recipients)):
+        group = named.group_of.get(entity_id)
+        key = "not_a_recipient" if group is None else "group_with_stranger"
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders={"entity": entity_id}
+            | ({} if group is None else {"group": group}),
+        )
 
 
 def _accounts(
@@ -84,15 +98,3 @@ def _accounts(
     needed = {entity.config_entry_id for entity in entities}
     needed.add(call.data.get(ATTR_CONFIG_ENTRY_ID))
     return [one for one in entries if one.entry_id in needed or len(entries) == 1]
-
-
-@callback
-def loaded_entities(hass: HomeAssistant) -> dict[str, RecipientNotifyEntity]:
-    """Return the notify entities of all recipients by their IDs."""
-    return {
-        entity_id: entity
-        for platform in async_get_platforms(hass, DOMAIN)
-        if platform.domain == NOTIFY_DOMAIN
-        for entity_id, entity in platform.entities.items()
-        if isinstance(entity, RecipientNotifyEntity)
-    }

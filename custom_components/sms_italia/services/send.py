@@ -1,7 +1,7 @@
 """The actions that send, and the one that estimates what sending costs."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -33,7 +33,7 @@ from ..messaging import (
     split_numbers,
 )
 from ..names import account_title, name_of
-from ..notify import RecipientNotifyEntity
+from ..notify import async_record_notifications
 from ..providers import Status
 from ..rights import Caller, Permitted, async_permitted
 from ..runtime import MESSENGER, SmsItaliaConfigEntry
@@ -90,7 +90,9 @@ async def async_send_sms(call: ServiceCall, caller: Caller) -> ServiceResponse:
         errors = [error for result in results if (error := _error_of(hass, result))]
         if len(errors) == len(results):
             raise errors[0]
-    _record_notifications(recipients.entities, results)
+    for result in results:
+        if not isinstance(result, HomeAssistantError):
+            async_record_notifications(hass, result)
     with SendingCall(hass, call.context, _named_entry(call)):
         recipients.raise_for_missing()
     if not call.return_response:
@@ -260,22 +262,6 @@ def _error_of(hass: HomeAssistant, result: _Result) -> HomeAssistantError | None
     if isinstance(result, HomeAssistantError):
         return result
     return delivery_error(result, partial(account_title, hass))
-
-
-def _record_notifications(
-    entities: Iterable[RecipientNotifyEntity], results: Iterable[_Result]
-) -> None:
-    """Update the notify entities whose recipients a message was accepted for."""
-    accepted = {
-        (message.dispatch.account, message.recipient)
-        for result in results
-        if not isinstance(result, HomeAssistantError)
-        for message in result
-        if message.status in {Status.QUEUED, Status.SENT, Status.DELIVERED}
-    }
-    for entity in entities:
-        if (entity.entry.entry_id, entity.subentry_id) in accepted:
-            entity.record_notification()
 
 
 async def _given_numbers(call: ServiceCall, caller: Caller) -> Collection[str]:

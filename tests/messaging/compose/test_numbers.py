@@ -14,6 +14,7 @@ import pytest
 from custom_components.sms_italia.messaging.compose.numbers import (
     NumberError,
     country_of,
+    is_landline,
     load,
     parse_number,
     parse_numbers,
@@ -628,3 +629,20 @@ def test_the_library_is_loaded_off_the_event_loop_and_only_when_it_is_needed() -
         check=False,
     )
     assert (finished.returncode, finished.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("e164", "expected"),
+    [
+        ("+393331234567", False),
+        ("+390612345678", True),
+        ("+41443321234", True),
+        ("+41791234567", False),
+        # In North America nobody can tell one from the other.
+        ("+12125551234", False),
+        ("", False),
+        ("ciao", False),
+    ],
+)
+def test_a_landline_is_known_where_numbers_tell(e164: str, *, expected: bool) -> None:
+    assert is_landline(e164) is expected

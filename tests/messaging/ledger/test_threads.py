@@ -1,6 +1,5 @@
 """The ledger's threads, and the patience of messages."""
 
-import asyncio
 import threading
 
 import pytest
@@ -48,6 +47,7 @@ async def test_who_waits_for_a_thread_that_hangs_goes_on_and_so_does_the_work() 
     assert await hanging
     assert await in_time(behind, 5) == 7
     worker.end()
+    worker.join()
 
 
 async def test_work_that_nobody_waits_for_any_more_is_not_begun() -> None:
@@ -58,7 +58,7 @@ async def test_work_that_nobody_waits_for_any_more_is_not_begun() -> None:
     lock.set()
     await worker.do(lambda: None)
     worker.end()
-    await asyncio.sleep(0)
+    worker.join()
     assert dropped.cancelled()
 
 

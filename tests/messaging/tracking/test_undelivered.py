@@ -9,6 +9,7 @@ import pytest
 
 from custom_components.sms_italia.messaging import (
     BadTarget,
+    DoubtLasted,
     Message,
     NumberProblem,
     Refusal,
@@ -76,6 +77,16 @@ async def reported_as_failed(harness: Harness) -> Message:
     return message
 
 
+def lasting_doubts(harness: Harness) -> list[str]:
+    """Return the IDs of the messages that listeners were notified to be in doubt."""
+    return [
+        message.public_id
+        for event in harness.events
+        if isinstance(event, DoubtLasted)
+        for message in event.messages
+    ]
+
+
 async def uncertain(harness: Harness) -> Message:
     """Let nobody know whether a message was accepted."""
     harness.client(ONE).reply(Lost.ANSWER)
@@ -120,6 +131,29 @@ async def test_a_doubt_that_ends_soon_is_not_reported(harness: Harness) -> None:
     await harness.until_kept(message, status=Status.DELIVERED)
     assert await listed(harness, REFERENCE) == []
     assert not reports(harness)
+    assert not lasting_doubts(harness)
+
+
+async def test_a_doubt_that_lasts_is_an_event_once_for_each_message(
+    harness: Harness,
+) -> None:
+    """Of one that a person was refused too; not again after the next start."""
+    harness.use(timing=replace(STILL, report_doubt=0.1))
+    harness.client(REFERENCE).reply(Lost.REQUEST, times=2)
+    await harness.attach(REFERENCE)
+    refused, other = await harness.one(REFERENCE), await harness.one(REFERENCE, OTHER)
+    harness.messenger.undelivered.refused([refused])
+    await until(lambda: len(lasting_doubts(harness)) > 1)
+    assert sorted(lasting_doubts(harness)) == sorted(
+        [refused.public_id, other.public_id]
+    )
+    assert await listed(harness, REFERENCE) == [(OTHER, Status.UNCERTAIN)]
+    await harness.messenger.close()
+    harness.use()
+    harness.events.clear()
+    await harness.attach(REFERENCE)
+    await until(lambda: reports(harness))
+    assert not lasting_doubts(harness)
 
 
 async def test_a_doubt_that_lasts_is_logged_once_and_listed_after_each_start(

@@ -5,6 +5,7 @@ from .estimate import estimate_request, group_sizes, prices_by_country
 from .numbers import (
     NumberError,
     country_of,
+    is_landline,
     parse_number,
     parse_numbers,
     shown,
@@ -24,6 +25,7 @@ __all__ = [
     "estimate_request",
     "group_sizes",
     "has_room",
+    "is_landline",
     "join_title",
     "new_message",
     "parse_number",

@@ -313,6 +313,24 @@ def country_of(e164: str) -> str:
     return _country(number)
 
 
+def is_landline(e164: str) -> bool:
+    """Return whether a number in E.164 is a landline, which few networks take SMS for.
+
+    Raises nothing: any other text is none. Blocking, as `parse_number`.
+    """
+    if _ITALIAN_MOBILE.fullmatch(e164):
+        return False
+
+    import phonenumbers  # noqa: PLC0415 - as in `parse_number`
+
+    try:
+        number = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return False
+    is_fixed = phonenumbers.PhoneNumberType.FIXED_LINE
+    return bool(phonenumbers.number_type(number) == is_fixed)
+
+
 def _country(number: phonenumbers.PhoneNumber) -> str:
     import phonenumbers  # noqa: PLC0415 - as in `parse_number`
 

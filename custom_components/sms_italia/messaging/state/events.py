@@ -116,6 +116,14 @@ class UndeliveredChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtLasted:
+    """Messages of an account became uncertain, and after a minute still are."""
+
+    account: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DailyLimitReached:
     """An account refused messages beyond its daily limit, in parts."""
 
@@ -152,6 +160,7 @@ type Event = (
     | WaitRequested
     | DayChanged
     | UndeliveredChanged
+    | DoubtLasted
     | WaitingChanged
     | DailyLimitReached
     | CallRefused
@@ -287,6 +296,12 @@ def _as_one(events: Sequence[Event]) -> Event:
             return MessagesReceived(
                 account=account,
                 messages=tuple(message for one in news for message in one.messages),
+            )
+        case DoubtLasted(account=account):
+            doubts = [one for one in events if isinstance(one, DoubtLasted)]
+            return DoubtLasted(
+                account=account,
+                messages=tuple(message for one in doubts for message in one.messages),
             )
         case last:
             return last

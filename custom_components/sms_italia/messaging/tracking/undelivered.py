@@ -9,7 +9,7 @@ from ..alarm import Alarm
 from ..delivery import DeliveryContext
 from ..ledger import Found
 from ..model import Message, Stage
-from ..state import Change, UndeliveredChanged
+from ..state import Change, DoubtLasted, UndeliveredChanged
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -23,12 +23,13 @@ _NOT_LOADED = "an account that is not loaded"
 class _Doubt:
     """A message that is uncertain, and when that is reported if it still is.
 
-    One that `is_news` is logged then.
+    One that `is_news` is an event then, and is logged unless it `is_seen`.
     """
 
     moment: float
     message: Message
     is_news: bool
+    is_seen: bool = False
 
 
 class Undelivered:
@@ -100,7 +101,8 @@ class Undelivered:
         if not messages:
             return
         for message in messages:
-            self._doubts.pop(message.id, None)
+            if doubt := self._doubts.get(message.id):
+                self._doubts[message.id] = replace(doubt, is_seen=True)
         await self._ledger.mark_seen(messages)
         self._notify(messages)
 
@@ -148,8 +150,10 @@ class Undelivered:
         for doubt in due:
             del self._doubts[doubt.message.id]
         lasting = [one for one in due if self._is_uncertain(one.message)]
-        self._report([one.message for one in lasting if one.is_news])
-        self._notify(one.message for one in lasting if not one.is_news)
+        self._announce([one.message for one in lasting if one.is_news])
+        unseen = [one for one in lasting if not one.is_seen]
+        self._report([one.message for one in unseen if one.is_news])
+        self._notify(one.message for one in unseen if not one.is_news)
         if self._doubts:
             self._alarm.set(min(one.moment for one in self._doubts.values()))
 
@@ -157,6 +161,16 @@ class Undelivered:
         """Return whether a message still is; what is sent again is queued."""
         known = self._open.get(message.id) or message
         return known.status is Status.UNCERTAIN
+
+    def _announce(self, messages: Sequence[Message]) -> None:
+        """Notify of messages that have been uncertain for long enough, as they are."""
+        of_accounts: dict[str, list[Message]] = {}
+        for one in messages:
+            known = self._open.get(one.id) or one
+            of_accounts.setdefault(known.dispatch.account, []).append(known)
+        for account, doubts in of_accounts.items():
+            event = DoubtLasted(account=account, messages=tuple(doubts))
+            self._events.publish(event)
 
     def _report(self, messages: Sequence[Message]) -> None:
         """Log that messages were not delivered, and notify of it."""
