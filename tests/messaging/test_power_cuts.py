@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 import shutil
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -37,17 +38,25 @@ class Disk:
 
     folder: Path
     syncs: int = 0
-    texts: set[str] = field(default_factory=set)
+    synced: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, ledger: Path, length: int) -> None:
-        """Keep the files as they are, of the write-ahead file so many bytes."""
-        kept = self.folder / f"{self.syncs + 1}.db"
-        kept.parent.mkdir(exist_ok=True)
-        shutil.copyfile(ledger, kept)
-        if length:
-            with Path(f"{ledger}-wal").open("rb") as log:
-                Path(f"{kept}-wal").write_bytes(log.read(length))
-        self.syncs += 1
+        """Keep the files as they are, of the write-ahead file so many bytes.
+
+        Or as many as another thread has synced meanwhile.
+        """
+        with self.lock:
+            kept = self.folder / f"{self.syncs + 1}.db"
+            kept.parent.mkdir(exist_ok=True)
+            shutil.copyfile(ledger, kept)
+            log = Path(f"{ledger}-wal")
+            content = log.read_bytes() if log.exists() else b""
+            is_begun_anew = len(content) < self.synced
+            self.synced = length if is_begun_anew else max(length, self.synced)
+            if self.synced:
+                Path(f"{kept}-wal").write_bytes(content[: self.synced])
+            self.syncs += 1
 
     def cut(self, ledger: Path) -> Path:
         """Return the ledger as it is after a power cut now.

@@ -705,10 +705,8 @@ async def test_a_status_question_can_be_refused(
     assert refusal.value.kind is kind
 
 
-def test_the_page_of_an_account_is_the_provider_s_help_and_no_request_asks_for_it() -> (
-    None
-):
-    assert PROVIDERS[KEY].console_url.endswith("/help")
+def test_the_page_of_an_account_is_where_one_can_log_in_and_top_up() -> None:
+    assert PROVIDERS[KEY].console_url == "https://www.inviosmart.it"
 
 
 @pytest.mark.parametrize(
