@@ -241,7 +241,7 @@ async def test_an_account_that_hangs_holds_up_no_other_accounts_outbox(
     await attach_over_line(harness)
     harness.line.down()
     message = await harness.one(KEY, OTHER)
-    assert message.stage is Stage.WAITING
+    assert message.status is Status.QUEUED
     harness.line.up()
     await until(lambda: harness.accepted(KEY))
     assert not any(send.done() for send in sends)
