@@ -20,7 +20,7 @@ from .accounts import Accounts
 from .automations import automate
 
 FOLDER = Path(condition.__file__).parent
-KEYS = {"credit_is_low"}
+KEYS = {"credit_is_low", "escalation_is_running"}
 
 
 async def run(hass: HomeAssistant) -> None:
@@ -100,3 +100,46 @@ async def test_a_binary_sensor_of_something_else_is_no_low_credit(
     await run(hass)
 
     assert runs() == []
+
+
+@pytest.mark.parametrize(
+    ("entity_id", "is_called", "times"),
+    [
+        ("sensor.notte_escalation", True, 1),
+        ("sensor.notte_escalation", False, 0),
+        ("sensor.smshosting_last_delivery_status", True, 0),
+    ],
+)
+async def test_an_escalation_is_running_while_it_calls(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    entity_id: str,
+    *,
+    is_called: bool,
+    times: int,
+) -> None:
+    await accounts.set_up(
+        "smshosting",
+        entry_id="uno",
+        recipients={"Anna": ["+393331234567"]},
+        escalations={"Notte": [("uno", "anna")]},
+        plan={"wait": 60},
+    )
+    is_running = {
+        "condition": f"{DOMAIN}.escalation_is_running",
+        "target": {"entity_id": entity_id},
+    }
+    event = {"entity_id": "event.smshosting_delivery"}
+    runs = await automate(hass, "message_delivered", event, [is_running])
+    if is_called:
+        await hass.services.async_call(
+            "notify",
+            "send_message",
+            {"entity_id": "notify.notte", "message": "Allarme"},
+            blocking=True,
+        )
+        await hass.async_block_till_done()
+
+    await run(hass)
+
+    assert len(runs()) == times

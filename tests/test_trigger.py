@@ -49,6 +49,7 @@ KEYS = {
     "message_received",
     "credit_became_low",
     "daily_limit_reached",
+    "escalation_exhausted",
 }
 
 EVENT = "event.smshosting_delivery"
@@ -101,7 +102,10 @@ async def test_every_trigger_is_listed_with_an_icon_and_texts_in_both_languages(
 @pytest.mark.parametrize(
     ("entity_id", "offered"),
     [
-        ("notify.anna", KEYS - {"credit_became_low", "daily_limit_reached"}),
+        (
+            "notify.anna",
+            KEYS - {"credit_became_low", "daily_limit_reached", "escalation_exhausted"},
+        ),
         (EVENT, KEYS),
     ],
 )
@@ -392,3 +396,41 @@ async def test_the_daily_limit_triggers_once_a_day_and_once_for_each_limit(
     await midnight()
     await refuse()
     await until(lambda: [run["limit"] for run in runs()] == [1, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("entity_id", "times"),
+    [
+        ("event.notte_escalation", 1),
+        (EVENT, 1),
+        ("event.casa_delivery", 0),
+        ("event.giorno_escalation", 0),
+    ],
+    ids=["escalation", "account", "another_account", "another_escalation"],
+)
+async def test_an_escalation_with_nobody_left_triggers_for_itself_and_its_account(
+    hass: HomeAssistant, accounts: Accounts, entity_id: str, times: int
+) -> None:
+    await accounts.set_up("inviosmart", title="Casa")
+    member = ("uno", "anna")
+    entry = await accounts.set_up(
+        "smshosting",
+        entry_id="uno",
+        recipients={"Anna": [ANNA]},
+        escalations={"Notte": [member], "Giorno": [member]},
+        plan={"wait": 0.001},
+    )
+    assert hass.states.get(entity_id) is not None
+    runs = await automate(hass, "escalation_exhausted", {"entity_id": entity_id})
+
+    await hass.services.async_call(
+        "notify",
+        "send_message",
+        {"entity_id": "notify.notte", "message": "Allarme"},
+        blocking=True,
+    )
+    await until(lambda: state_of(hass, "sensor.notte_escalation") == "exhausted")
+    await hass.async_block_till_done()
+
+    data = {"account": entry.title, "escalation": "Notte"}
+    assert [data.items() <= run.items() for run in runs()] == [True] * times

@@ -67,7 +67,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         find_member=partial(async_find_member, hass),
     )
     messenger.escalations.listeners.listen_to_all(partial(async_report_run, hass))
-    messenger.events.listen(None, partial(async_dispatcher_send, hass, NEWS))
+    send_news = partial(async_dispatcher_send, hass, NEWS)
+    messenger.escalations.listeners.listen_to_all(send_news)
+    messenger.events.listen(None, send_news)
     messenger.events.listen(None, partial(async_fire_messages, hass))
     hass.data[MESSENGER] = messenger
     hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)

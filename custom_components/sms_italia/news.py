@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from homeassistant.util.signal_type import SignalType
 
 from .const import DOMAIN
-from .messaging import Event
+from .messaging import Event, RunNews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,6 @@ class CreditBecameLow:
     account: str
 
 
-type News = Event | CreditBecameLow
+type News = Event | CreditBecameLow | RunNews
 
 NEWS: SignalType[News] = SignalType(f"{DOMAIN}_news")

@@ -10,6 +10,8 @@ from .entity import EscalationEntity
 from .escalations import acknowledgement_attributes, async_find_member
 from .messaging import Run, RunNews, RunState
 
+ESCALATION = "escalation"
+"""The translation key."""
 IDLE = "idle"
 _SHOWN = (RunState.CALLING, RunState.ACKNOWLEDGED, RunState.EXHAUSTED)
 
@@ -17,7 +19,7 @@ _SHOWN = (RunState.CALLING, RunState.ACKNOWLEDGED, RunState.EXHAUSTED)
 class EscalationSensor(EscalationEntity, SensorEntity):
     """Where the last run of an escalation stands."""
 
-    _key = "escalation"
+    _key = ESCALATION
     _attr_device_class = SensorDeviceClass.ENUM
     _attr_options = [IDLE, *(state.value for state in _SHOWN)]  # noqa: RUF012 - as in the base class
 

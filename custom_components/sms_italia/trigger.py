@@ -31,6 +31,8 @@ from .messaging import (
     Message,
     MessagesChanged,
     MessagesReceived,
+    RunEvent,
+    RunNews,
 )
 from .news import NEWS, CreditBecameLow, News
 from .providers import Status
@@ -56,21 +58,22 @@ type _Data = dict[str, str | int | float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firing:
-    """That a trigger fires, if its target has the account or the recipient.
+    """That a trigger fires, if its target has the account or the subentry.
 
-    `data` is what the automation reads in `trigger`.
+    That is the recipient or the escalation. `data` is what the automation reads in
+    `trigger`.
     """
 
     account: str
-    recipient: str | None = None
+    subentry: str | None = None
     data: _Data
 
 
 class NewsTrigger(Trigger):
-    """Fires on news of the accounts and recipients among its target.
+    """Fires on news of the accounts, recipients and escalations among its target.
 
-    One of an account's entities, or its device, stands for the account and everything
-    that it sends; one of a recipient's for the messages to the recipient alone.
+    One of an account's entities, or its device, stands for the account with all its
+    recipients and escalations; one of a recipient's for the recipient alone.
     """
 
     _description: ClassVar[str]
@@ -102,7 +105,7 @@ class NewsTrigger(Trigger):
             firings = list(self.firings_of(news))
             targets = self._targets() if firings else frozenset()
             for one in firings:
-                if targets & {(one.account, None), (one.account, one.recipient)}:
+                if targets & {(one.account, None), (one.account, one.subentry)}:
                     run_action(dict(one.data), self._description)
 
         return async_dispatcher_connect(self._hass, NEWS, handle_news)
@@ -112,7 +115,7 @@ class NewsTrigger(Trigger):
         """Return each time that the trigger fires on news, for any target."""
 
     def _targets(self) -> frozenset[tuple[str, str | None]]:
-        """Return the accounts and recipients of the target, as it is now.
+        """Return the accounts and subentries of the target, as it is now.
 
         By the IDs of entry and subentry; the latter is None for the account itself.
         """
@@ -150,7 +153,7 @@ class _MessageTrigger(NewsTrigger):
             if (event_type := event_type_of(message)) in self._event_types:
                 yield Firing(
                     account=message.dispatch.account,
-                    recipient=message.recipient,
+                    subentry=message.recipient,
                     data={
                         **event_attributes(self._hass, message),
                         "status": event_type,
@@ -213,7 +216,7 @@ class MessageReceived(NewsTrigger):
             }
             if self._includes_text:
                 data["text"] = message.text
-            yield Firing(account=news.account, recipient=message.recipient, data=data)
+            yield Firing(account=news.account, subentry=message.recipient, data=data)
 
 
 class CreditBecameLowTrigger(NewsTrigger):
@@ -256,12 +259,30 @@ class DailyLimitReachedTrigger(NewsTrigger):
             yield Firing(account=news.account, data=data)
 
 
+class EscalationExhausted(NewsTrigger):
+    """Fires when an escalation has nobody left to call, and nobody acknowledged."""
+
+    _description = "SMS escalation exhausted"
+
+    @override
+    def firings_of(self, news: News) -> Iterable[Firing]:
+        """Return the escalation that is exhausted."""
+        if isinstance(news, RunNews) and news.event is RunEvent.EXHAUSTED:
+            plan = news.run.plan
+            data: _Data = {
+                "account": self._title(plan.account),
+                "escalation": plan.name,
+            }
+            yield Firing(account=plan.account, subentry=plan.id, data=data)
+
+
 _TRIGGERS: dict[str, type[Trigger]] = {
     "message_delivered": MessageDelivered,
     "message_not_delivered": MessageNotDelivered,
     "message_received": MessageReceived,
     "credit_became_low": CreditBecameLowTrigger,
     "daily_limit_reached": DailyLimitReachedTrigger,
+    "escalation_exhausted": EscalationExhausted,
 }
 
 

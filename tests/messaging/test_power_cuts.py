@@ -202,3 +202,23 @@ async def test_what_the_journal_drops_outlives_a_power_cut(
     opened = await left.open()
     await left.ledger.close()
     assert {one.dispatch.id for one in opened.open_messages} >= {10_000, 20_000}
+
+
+async def test_what_is_held_beside_others_is_on_disk_when_it_is_answered(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the others, of the same dispatch, leave before a sync."""
+    disk = Disk(tmp_path / "left")
+    with watched(monkeypatch, disk, harness.ledger):
+        await harness.attach(MANY, bundle_after=1)
+        await harness.one(MANY, text="Il primo")
+        held, _ = await asyncio.gather(
+            harness.one(MANY), harness.one(MANY, numbers(1)[0])
+        )
+        left = disk.cut(harness.ledger)
+    assert held.stage is Stage.HELD
+    await harness.messenger.close()
+
+    harness.use(ledger=left)
+    await harness.attach(MANY, bundle_after=1)
+    assert held.id in {one.id for one in await harness.found()}

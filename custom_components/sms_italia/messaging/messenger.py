@@ -37,6 +37,9 @@ from .tracking import (
     count_waiting,
 )
 
+_HELD = frozenset({Stage.HELD, Stage.JOINED})
+"""Stages of the storm brake, at which a message may not be on disk yet."""
+
 _CLOSE_DELAY = 10
 """Seconds that all stays open after the last account, if it is to come back."""
 
@@ -260,11 +263,12 @@ class Messenger:
             except asyncio.CancelledError:
                 self.undelivered.answered(latest.values())
                 raise
-            if turn.cancelled() or not turn.done():
+            is_over = turn.done() and not turn.cancelled()
+            if is_over:
+                turn.result()
+            if not is_over or any(one.stage in _HELD for one in latest.values()):
                 # It waits for its turn, or everything stops: it is sent in any case.
                 await self._open.record(messages)
-            else:
-                turn.result()
             return tuple(latest.values())
 
     def _create(

@@ -145,7 +145,7 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
     """Send one request and read the answer up to `max_bytes`.
 
     A connection on which a POST was answered is kept for the next request, as long as
-    the session keeps it; a GET closes its own.
+    the session keeps it; after a GET it is closed.
 
     The fields of `data` go as a form, with an `upload` as a multipart one. `find_id`
     returns the ID of a message in what arrived of an answer that broke off or is too

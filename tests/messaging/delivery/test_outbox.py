@@ -643,6 +643,18 @@ async def test_a_full_daily_limit_refuses_only_the_calls_that_exceed_it(
     assert harness.requests(KEY) == 1
 
 
+async def test_a_credit_that_is_enough_for_some_is_used_for_them(
+    harness: Harness,
+) -> None:
+    """As if their calls had not left together."""
+    await harness.attach(KEY)
+    credit = NotSent(kind=ErrorKind.CREDIT)
+    harness.client(KEY).reply(credit, credit)
+    await asyncio.gather(*(harness.one(KEY, one) for one in numbers(4)))
+    assert sorted(to for to, _ in harness.arrived(KEY)) == numbers(4)
+    assert harness.requests(KEY) == 5
+
+
 async def test_a_caller_that_is_cancelled_takes_nobody_along(harness: Harness) -> None:
     await harness.attach(KEY)
     calls = [asyncio.create_task(harness.one(KEY, one)) for one in numbers(3)]

@@ -295,11 +295,31 @@ async def test_a_number_without_a_row_is_uncertain_while_rows_are_missing(
     assert result.outcomes[THIRD_NUMBER] == doubt
 
 
-async def test_a_failed_look_at_the_rows_leaves_all_uncertain_but_followed(
+@pytest.mark.parametrize("times", [1, 2])
+async def test_rows_that_are_late_or_cannot_be_read_are_asked_for_again(
+    times: int, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    """How soon the provider lists a shipment is not known."""
+    canned.answer(sent(sending_contacts_count=1))
+    canned.answer(b"", status=500)
+    for _ in range(times - 1):
+        canned.answer(rows())
+    canned.answer(rows(row(NUMBER, None)))
+
+    result = await client_at(KEY, session, canned.url).send(
+        submission(NUMBER, BAD_NUMBER)
+    )
+
+    assert isinstance(result.outcomes[NUMBER], Accepted)
+    assert isinstance(result.outcomes[BAD_NUMBER], NotSent)
+    assert [seen.method for seen in canned.seen] == ["POST", *["GET"] * (times + 1)]
+
+
+async def test_rows_that_cannot_be_read_leave_all_uncertain_but_followed(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     client = client_of(simulator, KEY, session)
-    simulator.inject(KEY, Fault.CUT_AFTER_ACCEPT, operation=Operation.STATUS)
+    simulator.inject(KEY, Fault.CUT_AFTER_ACCEPT, operation=Operation.STATUS, times=3)
 
     result = await client.send(submission(NUMBER, BAD_NUMBER, OTHER_NUMBER))
 

@@ -107,7 +107,7 @@ class Outbox:
         if gathered is None or gathered.dispatch.id != dispatch.id:
             if gathered is not None:
                 self._leave(gathered)
-            room = self._room(dispatch)
+            room = self._room(messages)
             if room == 1:
                 return self._deliver(messages)
             loop = asyncio.get_running_loop()
@@ -117,15 +117,16 @@ class Outbox:
         gathered.add(messages)
         return gathered.end
 
-    def _room(self, dispatch: Dispatch) -> int:
+    def _room(self, messages: Sequence[Message]) -> int:
         """Return how many messages may leave together with those of a dispatch.
 
-        What has a name of its own, or belongs to an escalation, leaves alone.
+        What has a name of its own, or stands on disk already, leaves alone: as a
+        repeat of another message, or as a call of an escalation.
         """
-        options = dispatch.options
+        dispatch = messages[0].dispatch
         account = self._accounts.get(dispatch.account)
-        is_alone = options.groups or options.reference or dispatch.run is not None
-        if account is None or is_alone:
+        is_alone = dispatch.options.groups or dispatch.options.reference
+        if account is None or is_alone or not self._open.stands_nowhere(messages):
             return 1
         return account.provider.capabilities.recipients_per_submission
 

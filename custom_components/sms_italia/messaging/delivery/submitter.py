@@ -305,9 +305,8 @@ class Submitter:
         for one, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, NotSent):
                 one.message = replace(one.message, unanswered=one.unanswered_before)
-        whole = result.refusal
-        if whole and whole.kind is ErrorKind.RECIPIENT and len(batch) > 1:
-            # One bad number got all refused, and nothing was sent: split them.
+        if len(batch) > 1 and self._is_split(result.refusal):
+            # Nothing was sent: some of them may be accepted without the others.
             half = len(batch) // 2
             await self.submit(batch[:half], text)
             await self.submit(batch[half:], text)
@@ -316,6 +315,19 @@ class Submitter:
                 context=self._context, account=account, requested=self._requested
             )
             await settlement.apply(batch, outcomes, result)
+
+    def _is_split(self, whole: NotSent | None) -> bool:
+        """Return whether a refused request is made again in two halves.
+
+        One bad number may have got all refused. So may a credit that is enough for
+        some: calls that left together must not spoil each other.
+        """
+        if whole is None:
+            return False
+        is_small = self._rank is Rank.SMALL
+        return whole.kind is ErrorKind.RECIPIENT or (
+            whole.kind is ErrorKind.CREDIT and is_small
+        )
 
     def _learn_pace(self, outcomes: Sequence[Outcome]) -> None:
         """Draw from an answer how fast the provider accepts a bulk."""

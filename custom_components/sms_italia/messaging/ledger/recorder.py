@@ -2,14 +2,16 @@
 
 On a thread that writes. What many callers record at the same time is committed
 together; while one commit runs, the next ones gather. A commit survives the end of the
-process, and a power cut once a third thread has synced it, for which the next commit
-does not wait. Nobody waits long for a disk that is slow, and what cannot be committed
-goes to the journal.
+process, and a power cut once it is synced: by a third thread, for which the next commit
+does not wait, or by the same one where somebody waits for that and nobody for less.
+Nobody waits long for a disk that is slow, and what cannot be committed goes to the
+journal.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from functools import partial
 import logging
 from pathlib import Path
@@ -51,15 +53,23 @@ class _Threads:
             thread.join()
 
 
+class _Awaited(Enum):
+    """What somebody waits for before going on."""
+
+    NOTHING = auto()
+    COMMIT = auto()
+    SYNC = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class _Recording:
     """An entry, and what is done when it is committed, and when it is on disk.
 
-    For one that is `beside`, somebody goes on before it is on disk.
+    `awaited` is which of the two somebody waits for.
     """
 
     entry: Entry
-    beside: bool
+    awaited: _Awaited
     committed: asyncio.Future[None]
     synced: asyncio.Future[None]
 
@@ -273,14 +283,14 @@ class Recorder:
         recorded, of the dispatches `to_send` (IDs): then it is written later.
         """
         dispatches = {*_dispatches(entry), *to_send}
-        await self._wait_for(self._enqueue(entry).synced, dispatches)
+        await self._wait_for(self._enqueue(entry, _Awaited.SYNC).synced, dispatches)
 
     async def commit(self, entry: Entry) -> None:
         """Record an entry; returns when the process may be killed.
 
         It is on disk a moment later. Or when its messages have waited long enough.
         """
-        committed = self._enqueue(entry, beside=True).committed
+        committed = self._enqueue(entry, _Awaited.COMMIT).committed
         await self._wait_for(committed, _dispatches(entry))
 
     async def _wait_for(
@@ -316,18 +326,18 @@ class Recorder:
 
     def note(self, entry: Entry) -> None:
         """Record an entry with the next one that is recorded, or in a moment."""
-        self._enqueue(entry)
+        self._enqueue(entry, _Awaited.NOTHING)
         if self._write_delay is None:
             loop = asyncio.get_running_loop()
             self._write_delay = loop.call_later(_WRITE_DELAY, self._set_to_work)
 
-    def _enqueue(self, entry: Entry, *, beside: bool = False) -> _Recording:
+    def _enqueue(self, entry: Entry, awaited: _Awaited) -> _Recording:
         """Put an entry behind the others."""
         if self._threads is None:
             raise LedgerClosedError
         loop = asyncio.get_running_loop()
         recording = _Recording(
-            entry, beside, loop.create_future(), loop.create_future()
+            entry, awaited, loop.create_future(), loop.create_future()
         )
         self._waiting.append(recording)
         return recording
@@ -362,8 +372,9 @@ class Recorder:
             try:
                 if self._is_damaged:
                     await self._begin_anew(entries)
+                awaited = {one.awaited for one in batch}
                 # Where nobody goes on before, the same thread syncs it: one hop less.
-                beside = any(one.beside for one in batch)
+                beside = _Awaited.COMMIT in awaited or _Awaited.SYNC not in awaited
                 is_synced = await self._commit(entries, beside=beside)
                 if self._is_damaged:
                     await self._begin_anew(())

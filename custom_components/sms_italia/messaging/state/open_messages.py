@@ -161,11 +161,14 @@ class OpenMessages:
         self._call_subscribers([Change(None, message) for message in messages])
 
     async def record(self, messages: Sequence[Message]) -> None:
-        """Record what of the messages' dispatches is new; return when it is on disk."""
+        """Record what of the messages' dispatches is new; return when all is on disk.
+
+        Also what was recorded of them before.
+        """
         new = self._take_unrecorded(messages)
         self._events.hurry()
-        if new:
-            await self._ledger.record(Entry(messages=tuple(new.values())))
+        dispatches = {one.dispatch.id for one in messages}
+        await self._ledger.record(Entry(messages=tuple(new.values())), dispatches)
 
     async def change(
         self,
@@ -239,7 +242,7 @@ class OpenMessages:
                 del self._watched[message_id]
 
     def is_watched(self, message: Message) -> bool:
-        """Return whether a caller waits for what becomes of a message."""
+        """Return whether a caller waits for the outcome of a message."""
         return message.id in self._watched
 
     def _put(

@@ -1,6 +1,8 @@
 """SMSviaInternet v2 (docs/development/provider-apis/smsviainternet.md)."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import override
@@ -81,6 +83,9 @@ _MICRO_EURO = Decimal("0.000001")
 """To this a message's share of the shipment's cost is rounded."""
 _WALLET_REFUSED = frozenset({401, 403, 404, 405})
 """What an account that may not ask for its wallet is answered, by whoever answers."""
+
+_ROW_PAUSES = (0, 0.5, 1, 2)
+"""Seconds before each question about the rows of a shipment that was just accepted."""
 
 _DROPPED = NotSent(kind=ErrorKind.RECIPIENT, detail="dropped")
 """Invalid numbers are dropped in silence.
@@ -281,7 +286,7 @@ class SmsViaInternetClient(ProviderClient):
         accepted = _share(body, contacts, shipment)
         if contacts == asked:
             return same_for_all(submission, accepted)
-        listed = await self._listed(submission, shipment)
+        listed = await self._listed(submission, shipment, contacts)
         missing: Outcome = (
             _DROPPED
             if len(listed) == contacts
@@ -292,14 +297,24 @@ class SmsViaInternetClient(ProviderClient):
             for recipient in submission.recipients
         }
 
-    async def _listed(self, submission: Submission, shipment: str) -> frozenset[str]:
-        """Return the recipients in the shipment's delivery rows."""
-        try:
-            rows = await self._deliveries.of_shipment(shipment)
-        except ProviderError:
-            return frozenset()
-        named = {row.receiver for row in rows}
-        return frozenset(filter(named.__contains__, submission.recipients))
+    async def _listed(
+        self, submission: Submission, shipment: str, count: int
+    ) -> frozenset[str]:
+        """Return the recipients in the shipment's delivery rows, `count` of them.
+
+        Fewer if the rows are not all there after some seconds: how soon the provider
+        lists them is not known.
+        """
+        listed: frozenset[str] = frozenset()
+        for pause in _ROW_PAUSES:
+            await asyncio.sleep(pause)
+            with suppress(ProviderError):
+                rows = await self._deliveries.of_shipment(shipment)
+                named = {row.receiver for row in rows}
+                listed = frozenset(filter(named.__contains__, submission.recipients))
+            if len(listed) >= count:
+                break
+        return listed
 
     @override
     async def _reports(self, refs: Sequence[MessageRef]) -> Sequence[Report]:
