@@ -363,6 +363,8 @@ def async_report_run(hass: HomeAssistant, news: RunNews) -> None:
     issue_id = f"{_issue_id(ESCALATION_EXHAUSTED, entry)}_{plan.id}"
     match news.event:
         case RunEvent.EXHAUSTED:
+            # One that was ignored is about another run.
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
             ir.async_create_issue(
                 hass,
                 DOMAIN,

@@ -64,10 +64,14 @@ def device_name(
 
 
 def recipients_named(hass: HomeAssistant, name: str) -> Iterable[str]:
-    """Return the IDs of the recipients of all accounts that have a name."""
+    """Return the IDs of the recipients of all accounts that have a name.
+
+    Its own, or that of its device, which automations read.
+    """
+    key = name_key(name)
     return [
         subentry.subentry_id
         for entry in hass.config_entries.async_entries(DOMAIN)
         for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
-        if name_key(subentry.title) == name_key(name)
+        if key in map(name_key, (subentry.title, device_name(hass, entry, subentry)))
     ]

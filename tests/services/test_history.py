@@ -459,3 +459,19 @@ async def test_a_number_in_a_wrong_place_is_not_shown_in_full(
     with pytest.raises(HomeAssistantError) as caught:
         await call(hass, action, **data)
     assert list((caught.value.translation_placeholders or {}).values()) == ["***567"]
+
+
+async def test_the_messages_to_one_of_two_recipients_of_a_name_are_found_by_its_device(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Automations read the device's name, which has the account's title then."""
+    first = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    second = await accounts.set_up("inviosmart", recipients={"Anna ": [BRUNO]})
+    for account, number in ((first, ANNA), (second, BRUNO)):
+        await send(
+            hass, account.title, config_entry_id=account.entry_id, numbers=[number]
+        )
+
+    found = await call(hass, "find_messages", recipient=f"Anna ({first.title})")
+
+    assert texts(found) == [first.title]

@@ -14,7 +14,7 @@ export const TEXTS = {
     "noText": "There is no text to send. Write one first.",
     "sending": "Sending…",
     "sent": "Message to {name}: {status}",
-    "called": "{name} was called",
+    "called": "{name} is calling",
     "onePart": "1 part",
     "parts": "{count} parts",
     "oneLeft": "1 character left",
