@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+import threading
 
 import pytest
 
@@ -18,6 +19,7 @@ from custom_components.sms_italia.messaging.ledger import (
     Spent,
     SubmissionIntent,
 )
+from custom_components.sms_italia.messaging.ledger.file import LedgerFile
 from custom_components.sms_italia.messaging.ledger.records import Opened
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
@@ -209,6 +211,29 @@ async def test_what_is_noted_goes_to_the_disk_in_a_moment_if_nothing_follows(
     shelf.note(2)
     await until(lambda: commits_in(shelf.path) == before + 1)
     assert await shelf.ids() == [2, 1]
+
+
+async def test_an_intent_does_not_wait_for_the_sync_of_what_was_noted(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next alert leaves while the outcome of the last one goes to a slow disk."""
+    await shelf.open()
+    is_syncing, disk, sync = threading.Event(), threading.Event(), LedgerFile.sync
+
+    def slowly(file: LedgerFile) -> None:
+        is_syncing.set()
+        disk.wait(5)
+        sync(file)
+
+    monkeypatch.setattr(LedgerFile, "sync", slowly)
+    shelf.note()
+    await asyncio.to_thread(is_syncing.wait, 5)
+    message = a_message(a_dispatch(2))
+    committed = asyncio.create_task(shelf.ledger.commit(Entry(messages=[message])))
+    done = await asyncio.wait([committed], timeout=1)
+    disk.set()
+
+    assert done == ({committed}, set())
 
 
 async def test_what_was_noted_just_now_is_on_disk_when_the_ledger_is_closed(
