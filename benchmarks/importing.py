@@ -58,7 +58,7 @@ def main() -> None:
     _import_ours()
     took = time.perf_counter() - begin
     begin = time.perf_counter()
-    importlib.import_module(f"{_OURS}.messaging.numbers").load()
+    importlib.import_module(f"{_OURS}.messaging.compose.numbers").load()
     plans = time.perf_counter() - begin
     print(json.dumps({"took": took, "classes": classes(), "plans": plans}))
 
