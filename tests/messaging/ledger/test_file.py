@@ -272,6 +272,7 @@ async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
         "DROP TABLE receptions",
         "DROP TABLE runs",
         "DROP INDEX dispatches_by_run",
+        "DROP INDEX dispatches_by_due",
         "ALTER TABLE dispatches DROP COLUMN run",
         "ALTER TABLE dispatches DROP COLUMN is_bulk",
         "ALTER TABLE messages DROP COLUMN size",

@@ -1,12 +1,15 @@
 """What is found in the ledger, and what is not."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from itertools import product
 from math import inf
 from pathlib import Path
+import sqlite3
 
 from hypothesis import given, settings, strategies as st
 import pytest
@@ -21,6 +24,7 @@ from custom_components.sms_italia.messaging.ledger import (
     SubmissionIntent,
     View,
     Viewer,
+    queries,
 )
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
@@ -528,3 +532,55 @@ def test_a_search_finds_and_counts_what_a_look_at_every_message_does(
 
     with asyncio.Runner() as runner:
         runner.run(go_through())
+
+
+# With a long history
+
+
+def steps(path: Path, ask: Callable[[sqlite3.Connection], object]) -> int:
+    """Return how many hundreds of its instructions SQLite takes for a question."""
+    count = 0
+
+    def step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    with closing(sqlite3.connect(path)) as database:
+        queries.prepare(database)
+        database.set_progress_handler(step, 100)
+        ask(database)
+    return count
+
+
+async def test_what_is_often_asked_takes_no_longer_in_a_long_history(
+    tmp_path: Path,
+) -> None:
+    """By the work that SQLite does, not by the time that it takes."""
+    asked: dict[str, Callable[[sqlite3.Connection], object]] = {
+        "latest": lambda one: queries.read_latest(one, "casa", None, inf),
+        "of_recipient": lambda one: queries.read_latest(one, "casa", "anna", inf),
+        "undelivered": lambda one: queries.read_undelivered(one, "casa", (), 20),
+        "open": queries.read_open,
+        "failed": lambda one: queries.find(one, Query(status=Status.FAILED)),
+        "by_number": lambda one: queries.find(one, Query(number=OTHER)),
+    }
+    work: dict[int, dict[str, int]] = {}
+    for size in (600, 3_000):
+        shelf = Shelf(tmp_path / f"{size}.db")
+        await shelf.open()
+        done = {"stage": Stage.CLOSED, "status": Status.DELIVERED}
+        await shelf.add(1, number=OTHER, recipient="anna", **done)
+        await shelf.add(2, stage=Stage.CLOSED, status=Status.FAILED)
+        await asyncio.gather(
+            *(
+                shelf.add(index, cost=Decimal("0.05"), **done)
+                for index in range(3, size)
+            )
+        )
+        await shelf.ledger.close()
+        work[size] = {name: steps(shelf.path, ask) for name, ask in asked.items()}
+    few, many = work.values()
+    assert {name: many[name] <= few[name] * 1.5 + 5 for name in asked} == dict.fromkeys(
+        asked, True
+    )

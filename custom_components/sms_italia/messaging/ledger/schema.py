@@ -26,6 +26,8 @@ CREATE TABLE receptions (
 ) WITHOUT ROWID;
 """
 
+_DUE_INDEX = "CREATE INDEX dispatches_by_due ON dispatches (account, due);"
+
 MIGRATIONS: Mapping[int, str] = {
     1: f"""
         ALTER TABLE dispatches ADD COLUMN is_bulk INTEGER NOT NULL DEFAULT 0;
@@ -34,7 +36,7 @@ MIGRATIONS: Mapping[int, str] = {
         ALTER TABLE messages ADD COLUMN from_backup INTEGER NOT NULL DEFAULT 0;
         {_RUNS_SCHEMA}
     """,
-    2: _RECEPTIONS_SCHEMA,
+    2: f"{_RECEPTIONS_SCHEMA}{_DUE_INDEX}",
 }
 """For each older version, the SQL that makes it the next one."""
 
@@ -60,6 +62,7 @@ CREATE TABLE dispatches (
     run INTEGER
 );
 CREATE INDEX dispatches_by_account ON dispatches (account, created);
+CREATE INDEX dispatches_by_due ON dispatches (account, due);
 CREATE INDEX dispatches_by_reference ON dispatches (reference)
     WHERE reference IS NOT NULL;
 
