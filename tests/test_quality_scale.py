@@ -143,8 +143,8 @@ DOCUMENTED_IN = {
         ("docs/it/actions.md", "Inviare un SMS", "Stima", "Cercare messaggi"),
     ),
     "docs-conditions": (
-        ("docs/triggers.md", "The condition"),
-        ("docs/it/triggers.md", "La condizione"),
+        ("docs/triggers.md", "The conditions"),
+        ("docs/it/triggers.md", "Le condizioni"),
     ),
     "docs-configuration-parameters": (
         ("docs/options.md", "Text", "Limits and credit", "When sending fails"),

@@ -1,7 +1,7 @@
 """The open messages: forward only, recorded whole, their indexes right."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -56,8 +56,9 @@ class Entries:
         monkeypatch.setattr(desk.ledger, "record", self._record)
         monkeypatch.setattr(desk.ledger, "note", self._note)
 
-    async def _record(self, entry: Entry) -> None:
-        self._note(entry)
+    async def _record(self, entry: Entry, _to_send: Collection[int] = ()) -> None:
+        if entry:
+            self._note(entry)
 
     def _note(self, entry: Entry) -> None:
         self.messages.append(tuple(entry.messages))
