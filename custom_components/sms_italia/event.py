@@ -19,7 +19,7 @@ from .messaging import (
     RunEvent,
     RunNews,
 )
-from .names import recipient_name
+from .names import name_of, recipient_name
 from .providers import Status
 from .runtime import SmsItaliaConfigEntry
 
@@ -118,19 +118,20 @@ class ReceivedEvent(AccountEntity, EventEntity):
         if not isinstance(event, MessagesReceived):
             return
         for message in event.messages:
-            self._trigger_event(_RECEIVED, received_attributes(self.entry, message))
+            self._trigger_event(
+                _RECEIVED, received_attributes(self.hass, self.entry.entry_id, message)
+            )
             self.async_write_ha_state()
 
 
 @callback
 def received_attributes(
-    entry: SmsItaliaConfigEntry | None, message: ReceivedMessage
+    hass: HomeAssistant, account: str, message: ReceivedMessage
 ) -> dict[str, str | None]:
     """Return who wrote an SMS that came in: no text, no full number."""
-    recipient = entry.subentries.get(message.recipient or "") if entry else None
     return {
         "number": message.shown_number,
-        "recipient": recipient.title if recipient else None,
+        "recipient": name_of(hass, account, message.recipient),
     }
 
 

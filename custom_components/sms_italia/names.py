@@ -16,7 +16,7 @@ def account_title(hass: HomeAssistant, message: Message) -> str | None:
 
     None if it was removed.
     """
-    return _title(hass, message.last_account or message.dispatch.account)
+    return title_of(hass, message.last_account or message.dispatch.account)
 
 
 def asked_title(hass: HomeAssistant, message: Message) -> str | None:
@@ -25,10 +25,11 @@ def asked_title(hass: HomeAssistant, message: Message) -> str | None:
     None if none did, or if the account was removed.
     """
     asked = message.dispatch.account
-    return None if message.last_account in {None, asked} else _title(hass, asked)
+    return None if message.last_account in {None, asked} else title_of(hass, asked)
 
 
-def _title(hass: HomeAssistant, account: str) -> str | None:
+def title_of(hass: HomeAssistant, account: str) -> str | None:
+    """Return the title of an account, None if it was removed."""
     entry = hass.config_entries.async_get_entry(account)
     return entry.title if entry else None
 
@@ -60,18 +61,23 @@ def device_name(
     others = (one for one in hass.config_entries.async_entries(DOMAIN) if one != entry)
     titles = (one.title for other in others for one in other.subentries.values())
     is_shared = key in map(name_key, titles)
-    return f"{subentry.title} ({entry.title})" if is_shared else subentry.title
+    return _name_with_account(entry, subentry) if is_shared else subentry.title
+
+
+def _name_with_account(entry: SmsItaliaConfigEntry, subentry: ConfigSubentry) -> str:
+    return f"{subentry.title} ({entry.title})"
 
 
 def recipients_named(hass: HomeAssistant, name: str) -> Iterable[str]:
     """Return the IDs of the recipients of all accounts that have a name.
 
-    Its own, or that of its device, which automations read.
+    Its own, alone or with the account's title, as its device may have it: automations
+    read that.
     """
     key = name_key(name)
     return [
         subentry.subentry_id
         for entry in hass.config_entries.async_entries(DOMAIN)
         for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT)
-        if key in map(name_key, (subentry.title, device_name(hass, entry, subentry)))
+        if key in map(name_key, (subentry.title, _name_with_account(entry, subentry)))
     ]

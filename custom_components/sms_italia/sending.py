@@ -21,7 +21,7 @@ from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
 from .account_setup import default_country, name_key, parse_targets
-from .const import DOMAIN
+from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .errors import delivery_error, refusal_error
 from .issues import async_report_refused_call
 from .messaging import (
@@ -300,13 +300,14 @@ def _finder(
     recipients = entry.runtime_data.account.recipients
     by_title: dict[str, list[Target | BadTarget]] = {}
     by_key: dict[str, list[Target | BadTarget]] = {}
-    for subentry in entry.subentries.values():
+    for subentry in entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT):
         targets = recipients.get(subentry.subentry_id, ())
         by_title.setdefault(subentry.title, []).extend(targets)
         by_key.setdefault(name_key(subentry.title), []).extend(targets)
 
     def find(name: str) -> Sequence[Target | BadTarget]:
-        return by_title.get(name) or by_key.get(name_key(name)) or ()
+        # Not another one's numbers, where those of this one were not taken up yet.
+        return by_title.get(name, by_key.get(name_key(name), ()))
 
     return find
 

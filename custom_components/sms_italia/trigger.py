@@ -34,6 +34,7 @@ from .messaging import (
     RunEvent,
     RunNews,
 )
+from .names import title_of
 from .news import NEWS, CreditBecameLow, News
 from .providers import Status
 
@@ -132,11 +133,6 @@ class NewsTrigger(Trigger):
             if entity and entity.platform == DOMAIN and entity.config_entry_id
         )
 
-    def _title(self, account: str) -> str | None:
-        """Return the title of an account, None if it was removed."""
-        entry = self._hass.config_entries.async_get_entry(account)
-        return entry.title if entry else None
-
 
 class _MessageTrigger(NewsTrigger):
     """Fires once for each message that comes to one of some ends.
@@ -208,11 +204,10 @@ class MessageReceived(NewsTrigger):
         """Return the SMS that came in."""
         if not isinstance(news, MessagesReceived):
             return
-        entry = self._hass.config_entries.async_get_entry(news.account)
         for message in news.messages:
             data: _Data = {
-                "account": self._title(news.account),
-                **received_attributes(entry, message),
+                "account": title_of(self._hass, news.account),
+                **received_attributes(self._hass, news.account, message),
             }
             if self._includes_text:
                 data["text"] = message.text
@@ -228,7 +223,7 @@ class CreditBecameLowTrigger(NewsTrigger):
     def firings_of(self, news: News) -> Iterable[Firing]:
         """Return the account whose credit became low."""
         if isinstance(news, CreditBecameLow):
-            data: _Data = {"account": self._title(news.account)}
+            data: _Data = {"account": title_of(self._hass, news.account)}
             yield Firing(account=news.account, data=data)
 
 
@@ -254,7 +249,7 @@ class DailyLimitReachedTrigger(NewsTrigger):
             return
         if self._reached.get(news.account) != news.limit:
             self._reached[news.account] = news.limit
-            title = self._title(news.account)
+            title = title_of(self._hass, news.account)
             data: _Data = {"account": title, "limit": news.limit}
             yield Firing(account=news.account, data=data)
 
@@ -270,7 +265,7 @@ class EscalationExhausted(NewsTrigger):
         if isinstance(news, RunNews) and news.event is RunEvent.EXHAUSTED:
             plan = news.run.plan
             data: _Data = {
-                "account": self._title(plan.account),
+                "account": title_of(self._hass, plan.account),
                 "escalation": plan.name,
             }
             yield Firing(account=plan.account, subentry=plan.id, data=data)

@@ -655,6 +655,30 @@ async def test_a_credit_that_is_enough_for_some_is_used_for_them(
     assert harness.requests(KEY) == 5
 
 
+async def test_without_any_credit_few_requests_find_it_out(harness: Harness) -> None:
+    await harness.attach(KEY)
+    harness.client(KEY).refuse(ErrorKind.CREDIT)
+    sent = await asyncio.gather(*(harness.one(KEY, one) for one in numbers(64)))
+    assert {one.error for one in sent} == {ErrorKind.CREDIT}
+    assert harness.requests(KEY) == 7
+
+
+async def test_what_stands_on_disk_is_joined_with_nothing(harness: Harness) -> None:
+    """Its request would not be synced before, and a power cut would send it twice."""
+    await harness.attach(REFERENCE)
+    harness.client(REFERENCE).reply(NotSent(kind=ErrorKind.RECIPIENT))
+    failed = await harness.one(REFERENCE)
+    again = asyncio.create_task(harness.messenger.resend(failed.id))
+    new: list[asyncio.Task[Message]] = []
+    for number in numbers(50):
+        new.append(asyncio.create_task(harness.one(REFERENCE, number)))
+        await asyncio.sleep(0)
+    (repeat,) = await again
+    await asyncio.gather(*new)
+    others = {one.dispatch.id for one in map(asyncio.Task.result, new)}
+    assert repeat.dispatch.id not in others
+
+
 async def test_a_caller_that_is_cancelled_takes_nobody_along(harness: Harness) -> None:
     await harness.attach(KEY)
     calls = [asyncio.create_task(harness.one(KEY, one)) for one in numbers(3)]

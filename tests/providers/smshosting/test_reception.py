@@ -163,3 +163,31 @@ async def test_wrong_credentials_are_a_refusal(
     with pytest.raises(NotAcceptedError) as refusal:
         await client.received(SINCE)
     assert refusal.value.kind is ErrorKind.AUTH
+
+
+async def test_the_keys_of_shared_numbers_are_asked_for_once_an_hour(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    canned.answer([{"id": "71", "sim": "393390000000", "key": "CASA"}])
+    canned.answer(page({**ROW, "text": "casa ok"}))
+    client = client_at(KEY, session, canned.url)
+
+    texts = [one.text for _ in range(3) for one in await client.received(SINCE)]
+
+    assert texts == ["ok"] * 3
+    asked = [seen.path.rpartition("/")[2] for seen in canned.seen]
+    assert asked == ["list", "search", "search", "search"]
+
+
+async def test_without_the_keys_of_shared_numbers_nothing_is_read(
+    canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    """A text with a key before it would be taken for another one."""
+    canned.answer(b"", status=500)
+    client = client_at(KEY, session, canned.url)
+
+    for _ in range(2):
+        with pytest.raises(NotAcceptedError):
+            await client.received(SINCE)
+
+    assert len(canned.seen) == 2

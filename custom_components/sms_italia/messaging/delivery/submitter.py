@@ -309,12 +309,15 @@ class Submitter:
             # Nothing was sent: some of them may be accepted without the others.
             half = len(batch) // 2
             await self.submit(batch[:half], text)
-            await self.submit(batch[half:], text)
-        else:
-            settlement = Settlement(
-                context=self._context, account=account, requested=self._requested
-            )
-            await settlement.apply(batch, outcomes, result)
+            if self._has_nothing_left(batch[:half], result.refusal):
+                batch, outcomes = batch[half:], outcomes[half:]
+            else:
+                await self.submit(batch[half:], text)
+                return
+        settlement = Settlement(
+            context=self._context, account=account, requested=self._requested
+        )
+        await settlement.apply(batch, outcomes, result)
 
     def _is_split(self, whole: NotSent | None) -> bool:
         """Return whether a refused request is made again in two halves.
@@ -328,6 +331,11 @@ class Submitter:
         return whole.kind is ErrorKind.RECIPIENT or (
             whole.kind is ErrorKind.CREDIT and is_small
         )
+
+    def _has_nothing_left(self, half: Sequence[Pending], whole: NotSent | None) -> bool:
+        """Return whether a credit was not enough for any message of a half."""
+        is_credit = whole is not None and whole.kind is ErrorKind.CREDIT
+        return is_credit and not any(one.is_settled for one in half)
 
     def _learn_pace(self, outcomes: Sequence[Outcome]) -> None:
         """Draw from an answer how fast the provider accepts a bulk."""

@@ -355,8 +355,7 @@ class SmshostingClient(ProviderClient):
     @confirmed
     async def received(self, since: datetime) -> Sequence[Incoming]:
         """Return all SMS that came in since a moment."""
-        keys = await self._reception.keys()
-        return await self._reception.since(since, keys)
+        return await self._reception.since(since)
 
 
 def _goes_as_sms(channel: Channel, err: NotAcceptedError) -> bool:

@@ -3,15 +3,17 @@
 Facts: docs/development/provider-apis/common.md 10.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 import json
+from math import inf
 import re
 
 from ..decoding import Json
-from ..errors import NotAcceptedError, OutcomeUnknownError
+from ..errors import NotAcceptedError, OutcomeUnknownError, ProviderError
 from ..http_status import Purpose
 from ..model import ErrorKind, Incoming
 from ..parsing import as_count, as_identifier, as_moment, as_number, as_object
@@ -22,6 +24,9 @@ _PAGE = 100
 _MOST = 10_000
 """Rows of a search at most."""
 
+_KEYS_KEPT = 3600
+"""Seconds for which the keys of shared numbers are known."""
+
 _SHAPE = frozenset({"smsList", "metadata"})
 """Fields of the documented answer."""
 
@@ -31,13 +36,31 @@ _NUMBER = re.compile(r"\+?[0-9]{5,16}")
 type _Row = Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reception:
     """Searches for SMS that came in; its methods raise ProviderError."""
 
     api: Api
+    _keys: frozenset[str] = field(default=frozenset(), init=False)
+    _keys_until: float = field(default=-inf, init=False)
 
-    async def keys(self) -> frozenset[str]:
+    async def _known_keys(self) -> frozenset[str]:
+        """Return the keys, which are asked for once an hour.
+
+        Without them, a text would be taken for another one. Those of before are used
+        while the provider does not answer.
+        """
+        now = asyncio.get_running_loop().time()
+        if now >= self._keys_until:
+            try:
+                self._keys = await self._list_keys()
+            except ProviderError:
+                if self._keys_until == -inf:
+                    raise
+            self._keys_until = now + _KEYS_KEPT
+        return self._keys
+
+    async def _list_keys(self) -> frozenset[str]:
         """Return the keys that stand before the SMS to shared numbers, in lower case.
 
         None at all if the account may not list its numbers.
@@ -52,12 +75,13 @@ class Reception:
         keys = (as_identifier(as_object(row).get("key")) for row in rows)
         return frozenset(key.casefold() for key in keys if key)
 
-    async def since(self, moment: datetime, keys: frozenset[str]) -> list[Incoming]:
+    async def since(self, moment: datetime) -> list[Incoming]:
         """Return all SMS that came in since a moment.
 
         Raises OutcomeUnknownError if the list is not whole or changed meanwhile: a row
         that moved to the next page would be counted twice.
         """
+        keys = await self._known_keys()
         query = {"fromDate": f"{moment:%Y-%m-%dT%H:%M:%S%z}", "limit": str(_PAGE)}
         rows, total = await self._page(query)
         page = rows
