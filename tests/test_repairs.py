@@ -620,10 +620,10 @@ async def take_the_folder(hass: HomeAssistant, accounts: Accounts) -> MockConfig
 
 
 async def take_a_table(hass: HomeAssistant, accounts: Accounts) -> MockConfigEntry:
-    """Make the ledger of an account unwritable while it runs."""
+    """Make the ledger of an account unwritable while it runs: each commit needs it."""
     account = await accounts.set_up("smshosting")
     with sqlite3.connect(ledger_of(hass)) as database:
-        database.execute("DROP TABLE submissions")
+        database.execute("DROP TABLE clock")
     database.close()
     await send(hass, account, "Questo non si scrive")
     return account
