@@ -136,14 +136,12 @@ async def async_read_plan(
 async def async_acknowledge(
     hass: HomeAssistant, escalation_id: str, way: Way, caller: Caller
 ) -> None:
-    """Acknowledge the run of an escalation in the caller's name, if one is calling."""
+    """Acknowledge an escalation in the caller's name, if somebody is being called."""
     escalations = hass.data[MESSENGER].escalations
-    run = escalations.latest(escalation_id)
-    if run is not None and run.is_calling:
-        name = caller.user.name if caller.user else None
-        who = name or await _text(hass, "home_assistant")
-        by = Acknowledgement(way=way, who=who, read_until=escalations.now())
-        await escalations.acknowledge(run, by)
+    name = caller.user.name if caller.user else None
+    who = name or await _text(hass, "home_assistant")
+    by = Acknowledgement(way=way, who=who, read_until=escalations.now())
+    await escalations.acknowledge(escalation_id, by)
 
 
 async def _text(hass: HomeAssistant, key: str) -> str:

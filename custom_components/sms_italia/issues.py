@@ -381,7 +381,7 @@ def async_report_run(hass: HomeAssistant, news: RunNews) -> None:
             )
         case RunEvent.ACKNOWLEDGED:
             ir.async_delete_issue(hass, DOMAIN, issue_id)
-        case RunEvent.BEGAN | RunEvent.CALLED:
+        case RunEvent.BEGAN | RunEvent.CALLED | RunEvent.RESUMED:
             pass
 
 

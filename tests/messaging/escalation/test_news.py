@@ -19,6 +19,7 @@ from custom_components.sms_italia.messaging.escalation.transitions import (
     acknowledged,
     advanced,
     begun,
+    merged,
 )
 
 PLAN = Plan(
@@ -58,6 +59,12 @@ def test_other_changes_are_none() -> None:
     assert events(called, replace(called, waits_since=1)) == []
     assert events(ended, replace(ended, repeats=1)) == []
     assert events(called, abandoned(called, 1)) == []
+
+
+def test_the_calls_of_a_run_that_is_merged_are_none() -> None:
+    new, called, _, _ = stages()
+    both = merged(called, replace(new, id=2), count(3))
+    assert events(replace(new, id=2), both) == []
 
 
 def test_what_nobody_listened_to_is_replayed_once() -> None:

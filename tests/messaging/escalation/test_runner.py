@@ -95,7 +95,7 @@ class Scene:
             way=Way.BUTTON, who=who, read_until=self.harness.time.now()
         )
         for one in escalations.calling():
-            await escalations.acknowledge(one, by)
+            await escalations.acknowledge(one.plan.id, by)
         await asyncio.sleep(0.1)
 
     @property
@@ -898,6 +898,131 @@ def test_a_run_goes_on_when_its_ledger_can_be_read_only_later(tmp_path: Path) ->
         await restart(scene)
         await wait(WAIT)
         assert scene.called() == ["anna", "bruno", "carla"]
+
+    play(tmp_path, scenario)
+
+
+def hide(ledger: Path) -> Path:
+    """Let a ledger's file not be found; return where it is."""
+    aside = ledger.with_name("aside")
+    ledger.rename(aside)
+    ledger.mkdir()
+    return aside
+
+
+async def restart_unreadable(scene: Scene) -> Path:
+    """Start again with a ledger that cannot be opened; return where its file is."""
+    await scene.harness.messenger.close()
+    aside = hide(scene.harness.ledger)
+    scene.harness.use()
+    await scene.start()
+    return aside
+
+
+async def readable(scene: Scene, aside: Path) -> None:
+    """Let the ledger be opened, which is tried again within a minute."""
+    show(aside, scene.harness.ledger)
+    await wait(60)
+
+
+def show(aside: Path, ledger: Path) -> None:
+    """Put a ledger's file back."""
+    ledger.rmdir()
+    aside.rename(ledger)
+
+
+def test_a_run_that_its_ledger_shows_late_goes_on_together_with_a_newer_one(
+    tmp_path: Path,
+) -> None:
+    """Nobody is called twice for the same, by either, and each gets all."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.call()
+        await wait(WAIT + 1)
+        assert scene.called() == ["anna", "bruno"]
+        aside = await restart_unreadable(scene)
+        await scene.call("fumo")
+        assert scene.arrived()[2:] == [("anna", "fumo")]
+        newer = scene.run.id
+        await readable(scene, aside)
+        assert scene.arrived()[3:] == [("bruno", "fumo")]
+        (run,) = scene.harness.messenger.escalations.calling()
+        assert (run.id, scene.run.id, run.step) == (newer, newer, 1)
+        assert scene.events()[-1] is RunEvent.RESUMED
+        await wait(WAIT - 60)
+        (name, both), *rest = scene.arrived()[4:]
+        assert (name, rest) == ("carla", [])
+        assert TEXT in both
+        assert "fumo" in both
+        await restart(scene)
+        await wait(WAIT)
+        assert len(scene.called()) == 5
+        assert scene.run.state is RunState.EXHAUSTED
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("member", [ANNA, BRUNO])
+def test_an_answer_to_either_of_two_runs_that_go_on_together_ends_both(
+    tmp_path: Path, member: Member
+) -> None:
+    """Each of the two has called one of them."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.call(members=(ANNA,))
+        scene.harness.client(MANY).deliver(NUMBERS[ANNA])
+        await wait(60)
+        aside = await restart_unreadable(scene)
+        await scene.call("fumo", members=(BRUNO,))
+        await wait(60)
+        scene.harness.client(MANY).always(UNAVAILABLE)
+        await readable(scene, aside)
+        await restart(scene)
+        escalations = scene.harness.messenger.escalations
+        await escalations.answered(NUMBERS[member], "ok", escalations.now())
+        scene.harness.client(MANY).always(None)
+        await wait(10 * WAIT)
+        assert scene.arrived() == [("anna", TEXT), ("bruno", "fumo")]
+        assert scene.run.state is RunState.ACKNOWLEDGED
+
+    play(tmp_path, scenario)
+
+
+def test_who_acknowledged_before_the_ledger_showed_a_run_meant_that_too(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.call()
+        aside = await restart_unreadable(scene)
+        await scene.call("fumo")
+        await scene.acknowledge()
+        await readable(scene, aside)
+        await wait(10 * WAIT)
+        assert scene.arrived() == [("anna", TEXT), ("anna", "fumo")]
+        assert scene.run.state is RunState.ACKNOWLEDGED
+        await restart(scene)
+        await wait(10 * WAIT)
+        assert len(scene.arrived()) == 2
+
+    play(tmp_path, scenario)
+
+
+def test_what_joined_late_and_is_not_covered_joins_the_run_that_is_calling(
+    tmp_path: Path,
+) -> None:
+    """Of two acknowledged runs, one of which was unknown, one text was not read."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.call()
+        scene.harness.client(MANY).always(UNAVAILABLE)
+        await scene.call("acqua")
+        aside = await restart_unreadable(scene)
+        await scene.call("fumo")
+        await scene.acknowledge()
+        await scene.call("gas")
+        await readable(scene, aside)
+        (run,) = scene.harness.messenger.escalations.calling()
+        assert sorted(run.texts) == ["acqua", "gas"]
 
     play(tmp_path, scenario)
 

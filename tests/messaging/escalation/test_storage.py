@@ -50,7 +50,7 @@ def a_run() -> Run:
     run = reported(run, 1, 10, "+393330000001", Progress.ACCEPTED, 1)
     run = joined(run, "acqua", ids, "u")
     by = Acknowledgement(way=Way.ANSWER, who="Anna", read_until=2, member=ANNA)
-    return replace(acknowledged(run, by, 3, ids), notes=run.calls)
+    return replace(acknowledged(run, by, 3, ids), notes=run.calls, merged=(5, 6))
 
 
 def test_a_run_comes_back_as_it_was_but_for_its_messages() -> None:

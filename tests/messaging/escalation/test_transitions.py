@@ -35,7 +35,9 @@ from custom_components.sms_italia.messaging.escalation.transitions import (
     due,
     is_quiet,
     joined,
+    left_behind,
     lost,
+    merged,
     refused,
     repeated,
     reported,
@@ -390,6 +392,89 @@ def test_a_call_that_was_never_made_has_its_whole_wait() -> None:
     run = table()
     run.run = restored(run.run, 200)
     assert due(run.run) == 200 + WAIT
+
+
+# Two runs of one escalation
+
+
+def run_at(step: int, run_id: int, *texts: str, **changes: Any) -> Run:  # noqa: ANN401 - fields of a plan
+    """Return a run that made its steps up to one (from 0), or none (-1)."""
+    began = Moment(steady=run_id, wall=0)
+    run = Table(begun(replace(PLAN, **changes), texts, run_id, began))
+    run.ids = count(run_id * 100)
+    for index in range(step + 1):
+        run.wait(WAIT if index else 0)
+    return run.run
+
+
+def texts_by_member(run: Run) -> dict[str, list[int]]:
+    """Return the texts that each member was sent, with those sent twice."""
+    texts: dict[str, list[int]] = {}
+    for call in run.calls:
+        for copy in call.copies:
+            texts.setdefault(call.member.recipient, []).extend(copy.texts)
+    return {name: sorted(sent) for name, sent in texts.items()}
+
+
+@pytest.mark.parametrize("older", [-1, 0, 1, 2])
+@pytest.mark.parametrize("newer", [-1, 0, 1, 2])
+def test_two_runs_go_on_as_one_in_which_everybody_called_has_each_text_once(
+    older: int, newer: int
+) -> None:
+    first, second = run_at(older, 1, TEXT), run_at(newer, 2, "fumo", "acqua")
+    for one, other in ((first, second), (second, first)):
+        run = merged(one, other, count(900))
+        assert sorted(run.texts) == sorted((TEXT, "fumo", "acqua"))
+        called = MEMBERS[: max(older, newer) + 1]
+        assert texts_by_member(run) == {one.recipient: [0, 1, 2] for one in called}
+        assert (run.id, run.merged, run.began.steady) == (2, (1,), 1)
+        assert run.step == max(older, newer)
+        further = first if older >= newer else second
+        assert due(run) == due(further)
+        assert run.plan == PLAN
+        assert left_behind(one, other, 5).id == 1
+        assert not left_behind(one, other, 5).is_calling
+        assert withdrawn(left_behind(one, other, 5)) == frozenset()
+
+
+def test_copies_keep_their_text_when_two_runs_go_on_as_one() -> None:
+    first, second = run_at(0, 1, TEXT), run_at(2, 2, "fumo")
+    before = {
+        copy.dispatch: [one.texts[index] for index in copy.texts]
+        for one in (first, second)
+        for copy in one.copies
+    }
+    run = merged(first, second, count(900))
+    after = {
+        copy.dispatch: [run.texts[index] for index in copy.texts] for copy in run.copies
+    }
+    assert before.items() <= after.items()
+
+
+def test_who_was_called_by_one_of_two_runs_alone_stays_called() -> None:
+    """The members may have changed in between, or one was skipped."""
+    first = run_at(1, 1, TEXT, members=(CARLA, ANNA))
+    second = run_at(1, 2, "fumo", members=(ANNA, BRUNO))
+    run = merged(first, second, count(900))
+    assert texts_by_member(run) == {
+        "carla": [0, 1],
+        "anna": [0, 1],
+        "bruno": [0, 1],
+    }
+    assert run.current is not None
+    assert run.current.member == ANNA, "of the older one, which came as far"
+    assert run.next_member is None
+
+
+@pytest.mark.parametrize("users", [("u", "u"), ("u", None), ("u", "v")])
+def test_a_merged_run_is_of_a_user_who_asked_for_both(
+    users: tuple[str | None, str | None],
+) -> None:
+    first, second = (
+        begun(PLAN, [TEXT], index, NOON, one) for index, one in enumerate(users)
+    )
+    user = users[0] if users[0] == users[1] else None
+    assert merged(first, second, count(900)).user == user
 
 
 # Whatever comes

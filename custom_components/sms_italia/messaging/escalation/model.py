@@ -23,7 +23,7 @@ class RunState(StrEnum):
     EXHAUSTED = "exhausted"
     """Everybody was called, and nobody acknowledged."""
     ABANDONED = "abandoned"
-    """Its escalation was removed, or a backup was restored in which it was calling."""
+    """Its escalation was removed, it was calling in a backup, or another run has it."""
 
 
 class Way(StrEnum):
@@ -187,7 +187,8 @@ class Run:
     (steady time) is since when the next member's account is waited for. `notes` are
     what those who were called were sent at the end; `repeats` counts the messages that
     came within the quiet time after it. `user` is the ID of who asked for all of its
-    texts, None if several people did, or an automation.
+    texts, None if several people did, or an automation. `merged` are the IDs of runs
+    that go on in this one: messages with such an ID are its own.
     """
 
     id: int
@@ -204,6 +205,7 @@ class Run:
     notes: tuple[Call, ...] = ()
     repeats: int = 0
     user: str | None = None
+    merged: tuple[int, ...] = ()
 
     @property
     def is_calling(self) -> bool:

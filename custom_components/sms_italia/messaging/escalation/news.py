@@ -18,6 +18,8 @@ class RunEvent(StrEnum):
     BEGAN = "began"
     CALLED = "called"
     """The member of `Run.current` is called."""
+    RESUMED = "resumed"
+    """It goes on after a start."""
     ACKNOWLEDGED = "acknowledged"
     EXHAUSTED = "exhausted"
 
@@ -75,7 +77,9 @@ def news_of(before: Run | None, after: Run) -> list[RunNews]:
     events: list[RunEvent] = []
     if before is None and after.is_calling:
         events.append(RunEvent.BEGAN)
-    if len(after.calls) > (len(before.calls) if before else 0):
+    # The calls of a run that was merged into it were news before.
+    is_merged = before is not None and before.merged != after.merged
+    if len(after.calls) > (len(before.calls) if before else 0) and not is_merged:
         events.append(RunEvent.CALLED)
     if before is None or before.state is not after.state:
         events += [one for one in _ENDS if one.value == after.state.value]

@@ -15,7 +15,7 @@ from .answers import answering, says_yes
 from .caller import Caller, Send
 from .calls import FindMember
 from .model import Acknowledgement, Call, Copy, Member, Plan, Run, Way
-from .news import RunEvent, RunListeners, news_of
+from .news import RunEvent, RunListeners, RunNews, news_of
 from .progress import progress_of
 from .storage import from_record, to_record
 from .transitions import (
@@ -27,7 +27,9 @@ from .transitions import (
     due,
     is_quiet,
     joined,
+    left_behind,
     lost,
+    merged,
     moved,
     noted,
     refused,
@@ -53,7 +55,8 @@ class Escalations:
     A run lives here in memory and in the ledger. Each step is on disk before it is
     made, together with the ID of its dispatch: after a start, a dispatch that the
     ledger does not know was never sent. Messages are followed by what `OpenMessages`
-    says of them.
+    says of them. An escalation has one calling run at most: a message joins it, and of
+    two that a start finds, one goes on in the other.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Escalations:
         self._caller = Caller(context, send, find_member)
         self._alarm = Alarm(context.clock, self._look)
         self._runs: dict[int, Run] = {}
+        self._heirs: dict[int, int] = {}
         self._is_running = False
         self._open.subscribe(self._on_changes, *Stage)
 
@@ -92,15 +96,16 @@ class Escalations:
             raise RequestRefusedError(Refusal.EMPTY_TEXT)
         run = self._advanced(self._with_text(plan, text, user))
         await asyncio.wait([self._put(run)])
-        return self._runs.get(run.id, run)
+        return self._run(run.id) or run
 
-    async def acknowledge(self, run: Run, by: Acknowledgement) -> None:
-        """End a run that is calling; what it does not cover begins a new one.
+    async def acknowledge(self, escalation: str, by: Acknowledgement) -> None:
+        """End what an escalation (an ID) calls for; what is not covered begins a run.
 
-        Returns when that is on disk; does nothing if the run has ended.
+        Returns when that is on disk; does nothing if nobody is being called.
         """
-        if (end := self._acknowledged(run, by)) is not None:
-            await asyncio.wait([end])
+        runs = [run for run in self.calling() if run.plan.id == escalation]
+        if runs:
+            await asyncio.wait([self._put(*self._after(run, by)) for run in runs])
 
     async def answered(self, number: str, text: str, at: float) -> None:
         """Acknowledge the runs that an SMS answers, if it says so.
@@ -111,6 +116,7 @@ class Escalations:
         if not says_yes(text):
             return
         read_until = at - self._timing.read
+        ends = []
         for run in self.calling():
             if (member := answering(run, number, read_until)) is not None:
                 by = Acknowledgement(
@@ -119,7 +125,9 @@ class Escalations:
                     read_until=read_until,
                     member=member,
                 )
-                await self.acknowledge(run, by)
+                ends.append(self._put(*self._after(run, by)))
+        if ends:
+            await asyncio.wait(ends)
 
     def is_answer_awaited(self) -> bool:
         """Return whether somebody was called who may answer."""
@@ -161,20 +169,28 @@ class Escalations:
         ended_since = self._clock.now() - opened.moved - _REMEMBERED
         records = await self._ledger.runs(ended_since)
         runs = _runs_of(one for one in records if one.id not in self._runs)
-        messages = await self._messages_of(runs)
+        heirs = {id_: run.id for run in runs.values() for id_ in run.merged}
+        messages = await self._messages_of({*runs, *heirs})
         now = self._clock.now()
         runs = {id_: moved(run, opened.moved) for id_, run in runs.items()}
         for message in messages:
             latest = self._open.get(message.id) or message.moved(opened.moved)
             run_id = message.dispatch.run or 0
+            run_id = heirs.get(run_id, run_id)
             runs[run_id] = self._reported(runs[run_id], latest)
-        self._runs = runs | self._runs
-        go_on = abandoned if opened.is_restored else restored
-        calling = [go_on(run, now) for run in runs.values() if run.is_calling]
-        if calling:
-            self._put(*calling)
-        for run in runs.values():
+        self._heirs |= heirs
+        ended = {id_: run for id_, run in runs.items() if not run.is_calling}
+        self._runs = ended | self._runs
+        for run in ended.values():
             self._withdraw(run)
+        for run in runs.values():
+            if run.is_calling and opened.is_restored:
+                self._put(abandoned(run, now))
+            elif run.is_calling:
+                self._resume(restored(run, now))
+        if self._is_running:
+            # A ledger that opens late finds all accounts attached.
+            self._alarm.set(now + _LOOK_AGAIN)
 
     def attached(self) -> None:
         """Look whether an account is there that was waited for."""
@@ -203,6 +219,7 @@ class Escalations:
     def clear(self) -> None:
         """Forget all runs; the ledger has them."""
         self._runs.clear()
+        self._heirs.clear()
         self._withdrawn.clear()
 
     # Steps
@@ -225,18 +242,51 @@ class Escalations:
             run, self._clock.now(), self._caller.availability, self._open.ids
         )
 
-    def _acknowledged(self, run: Run, by: Acknowledgement) -> asyncio.Task[None] | None:
-        """End a run; return the task that ends when that is on disk."""
-        latest = self._runs.get(run.id)
-        if latest is None or not latest.is_calling:
-            return None
+    def _after(self, run: Run, by: Acknowledgement) -> tuple[Run, ...]:
+        """Return a run that is acknowledged, and one of what that does not cover."""
         now = self._clock.moment()
-        end = acknowledged(latest, by, now.steady, self._open.ids)
+        end = acknowledged(run, by, now.steady, self._open.ids)
         left = uncovered(end)
         if not left:
-            return self._put(end)
+            return (end,)
         new = begun(end.plan, left, next(self._open.ids), now, end.user)
-        return self._put(end, self._advanced(new))
+        return end, self._advanced(new)
+
+    def _resume(self, run: Run) -> None:
+        """Go on with a run that the ledger had calling, perhaps in another one.
+
+        Whoever acknowledged its escalation before the ledger could be read meant this
+        run too: it was calling all the time.
+        """
+        # It is no news.
+        self._runs[run.id] = run
+        by = self._acknowledgement_since(run)
+        self._put(*(self._after(run, by) if by is not None else (run,)))
+        latest = self._run(run.id)
+        if latest is not None and latest.is_calling:
+            self.listeners.notify(RunNews(event=RunEvent.RESUMED, run=latest))
+
+    def _acknowledgement_since(self, run: Run) -> Acknowledgement | None:
+        """Return how somebody acknowledged the escalation of a run since it began.
+
+        An answer and a delivery are about a message, and mean no other run.
+        """
+        for one in self._runs.values():
+            by, ended = one.acknowledgement, one.ended
+            if (
+                one.plan.id == run.plan.id
+                and by is not None
+                and by.way in {Way.BUTTON, Way.ACTION}
+                and ended is not None
+                and ended > run.began.steady
+            ):
+                return by
+        return None
+
+    def _run(self, run_id: int | None) -> Run | None:
+        """Return the run with an ID, or the one in which that goes on."""
+        id_ = run_id or 0
+        return self._runs.get(self._heirs.get(id_, id_))
 
     def _look(self) -> None:
         """Make all steps that are due, and set the alarm for the next one."""
@@ -249,7 +299,7 @@ class Escalations:
     def _step(self, run: Run) -> None:
         """Make the step of a run that is due, and send what could not be before."""
         if (member := delivered_to(run)) is not None:
-            self._acknowledged(run, self._by_delivery(member))
+            self._put(*self._after(run, self._by_delivery(member)))
             return
         after = self._without_gone(self._advanced(run))
         if after is not run or any(
@@ -269,23 +319,43 @@ class Escalations:
 
     def _put(self, *runs: Run) -> asyncio.Task[None]:
         """Replace what is known of runs; return the task that records and does it."""
-        for run in runs:
-            before = self._runs.get(run.id)
-            self._runs[run.id] = run
-            self._withdraw(run)
-            for news in news_of(before, run):
-                if news.event is RunEvent.EXHAUSTED:
-                    _LOGGER.warning(
-                        "%s: nobody acknowledged; %d of %d members were called",
-                        run.plan.name,
-                        len(run.called),
-                        len(run.plan.members),
-                    )
-                self.listeners.notify(news)
+        changed = [one for run in runs for one in self._replace(run)]
         self._forget_old()
         self._set_alarm()
-        ids = [run.id for run in runs]
+        ids = [run.id for run in changed]
         return self._tasks.spawn(self._carry_out(ids), "escalation")
+
+    def _replace(self, run: Run) -> tuple[Run, ...]:
+        """Replace what is known of a run; return what has changed by it."""
+        changed = self._merged(run)
+        for one in changed:
+            before = self._runs.get(one.id)
+            self._runs[one.id] = one
+            self._heirs |= dict.fromkeys(one.merged, one.id)
+            self._withdraw(one)
+            self._notify(before, one)
+        return changed
+
+    def _merged(self, run: Run) -> tuple[Run, ...]:
+        """Return a run, merged with one that its escalation has calling already."""
+        for other in self.calling():
+            is_rival = other.plan.id == run.plan.id and other.id != run.id
+            if is_rival and run.is_calling:
+                left = left_behind(run, other, self._clock.now())
+                return left, merged(run, other, self._open.ids)
+        return (run,)
+
+    def _notify(self, before: Run | None, run: Run) -> None:
+        """Notify others of a change of a run."""
+        for news in news_of(before, run):
+            if news.event is RunEvent.EXHAUSTED:
+                _LOGGER.warning(
+                    "%s: nobody acknowledged; %d of %d members were called",
+                    run.plan.name,
+                    sum(one in run.called for one in run.plan.members),
+                    len(run.plan.members),
+                )
+            self.listeners.notify(news)
 
     async def _carry_out(self, ids: Sequence[int]) -> None:
         """Record runs as they are now, then send what they ask for."""
@@ -305,17 +375,19 @@ class Escalations:
 
     def _request_later(self, run_id: int, call: Call, copy: Copy) -> None:
         """Send a copy that is on disk, unless it was sent or the run has ended."""
-        run = self._runs.get(run_id)
+        run = self._run(run_id)
         if run is None or not (run.is_calling or call in run.notes):
             return
         known = {one.dispatch: one for one in run.copies}.get(copy.dispatch, copy)
         if self._caller.can_send(call.member, known):
-            self._tasks.spawn(self._request(run, call.member, copy), "call", eager=True)
+            # In a run that another one was merged into, its texts have other indexes.
+            request = self._request(run, call.member, known)
+            self._tasks.spawn(request, "call", eager=True)
 
     async def _request(self, run: Run, member: Member, copy: Copy) -> None:
         """Send a copy; one that is refused as a whole has nothing left to try."""
         if await self._caller.is_refused(run, member, copy):
-            latest = self._runs.get(run.id)
+            latest = self._run(run.id)
             if latest is not None:
                 self._put(self._advanced(refused(latest, copy.dispatch)))
 
@@ -325,7 +397,7 @@ class Escalations:
         """Follow the messages of the runs."""
         changed: dict[int, None] = {}
         for change in changes:
-            run = self._runs.get(change.after.dispatch.run or 0)
+            run = self._run(change.after.dispatch.run)
             if run is not None:
                 self._runs[run.id] = self._reported(run, change.after)
                 changed[run.id] = None
@@ -414,7 +486,7 @@ class Escalations:
     def _forget_old(self) -> None:
         """Forget runs that ended long ago, but for the last one of each escalation."""
         before = self._clock.now() - _REMEMBERED
-        last = {run.plan.id: run.id for run in self._runs.values()}
+        last = {self._runs[id_].plan.id: id_ for id_ in sorted(self._runs)}
         self._runs = {
             id_: run
             for id_, run in self._runs.items()

@@ -57,6 +57,8 @@ def from_record(record: RunRecord) -> Run:
             "calls": _calls(state["calls"]),
             "acknowledgement": None if by is None else _acknowledgement(by),
             "notes": _calls(state["notes"]),
+            # An older release wrote none.
+            "merged": tuple(state.get("merged", ())),
         }
     )
 

@@ -49,19 +49,94 @@ def joined(run: Run, text: str, ids: Iterator[int], user: str | None = None) -> 
 
     Once others than the user who began it have joined, what it sends is nobody's own.
     """
-    index = len(run.texts)
-    last_calls = {call.member: call.step for call in run.calls}
-    calls = [
-        replace(call, copies=(*call.copies, Copy(dispatch=next(ids), texts=(index,))))
-        if last_calls[call.member] == call.step
-        else call
-        for call in run.calls
-    ]
-    return replace(
+    after = replace(
         run,
         texts=(*run.texts, text),
-        calls=tuple(calls),
         user=run.user if user == run.user else None,
+    )
+    return _with_missing_texts(after, ids)
+
+
+def merged(run: Run, other: Run, ids: Iterator[int]) -> Run:
+    """Return one run in the place of two of one escalation that are both calling.
+
+    It goes on from where the one stands that came further. It has the texts and calls
+    of both, and the ID of the newer one. Everybody whom either has called gets what
+    only the other one had sent.
+    """
+    further, behind = sorted((run, other), key=lambda one: (-one.step, one.id))
+    # Copies carry texts by their index.
+    calls = _moved_texts(behind.calls, len(further.texts))
+    after = replace(
+        further,
+        id=max(run.id, other.id),
+        began=min(run.began, other.began, key=lambda moment: moment.steady),
+        texts=(*further.texts, *behind.texts),
+        calls=_of_both(further.calls, calls),
+        user=run.user if run.user == other.user else None,
+        merged=(*run.merged, *other.merged, min(run.id, other.id)),
+    )
+    return _with_missing_texts(after, ids)
+
+
+def left_behind(run: Run, other: Run, now: float) -> Run:
+    """Return what is left of two runs when they are merged: one that has no calls."""
+    older = min(run, other, key=lambda one: one.id)
+    return replace(abandoned(older, now), calls=())
+
+
+def _moved_texts(calls: Sequence[Call], by: int) -> tuple[Call, ...]:
+    """Return calls whose copies carry texts of an index that is higher by so much."""
+
+    def changed(copy: Copy) -> Copy:
+        return replace(copy, texts=tuple(index + by for index in copy.texts))
+
+    return _changed_copies(calls, changed)
+
+
+def _of_both(calls: Sequence[Call], others: Sequence[Call]) -> tuple[Call, ...]:
+    """Return calls with the copies of others, in the last call to the same member.
+
+    Calls to members whom nobody else called come first, so that the last stays last.
+    """
+    called = {call.member for call in calls}
+    apart = [call for call in others if call.member not in called]
+
+    def copies_to(member: Member) -> tuple[Copy, ...]:
+        return tuple(
+            copy for call in others if call.member == member for copy in call.copies
+        )
+
+    return (*apart, *_with_copies_to(calls, copies_to))
+
+
+def _with_missing_texts(run: Run, ids: Iterator[int]) -> Run:
+    """Return a run with a copy of what each of the called has not got."""
+
+    def missing(member: Member) -> tuple[Copy, ...]:
+        carried = {
+            index
+            for call in run.calls
+            if call.member == member
+            for copy in call.copies
+            for index in copy.texts
+        }
+        left = tuple(one for one in range(len(run.texts)) if one not in carried)
+        return (Copy(dispatch=next(ids), texts=left),) if left else ()
+
+    return replace(run, calls=_with_copies_to(run.calls, missing))
+
+
+def _with_copies_to(
+    calls: Sequence[Call], copies_to: Callable[[Member], tuple[Copy, ...]]
+) -> tuple[Call, ...]:
+    """Return calls of which the last one to each member has more copies."""
+    last_calls = {call.member: call.step for call in calls}
+    return tuple(
+        replace(call, copies=(*call.copies, *copies_to(call.member)))
+        if last_calls[call.member] == call.step
+        else call
+        for call in calls
     )
 
 
@@ -166,13 +241,20 @@ def lost(run: Run, is_lost: Callable[[int], bool]) -> Run:
 
 
 def _with_copies(run: Run, change: Callable[[Copy], Copy]) -> Run:
-    def changed(calls: Sequence[Call]) -> tuple[Call, ...]:
-        return tuple(
-            replace(call, copies=tuple(change(copy) for copy in call.copies))
-            for call in calls
-        )
+    return replace(
+        run,
+        calls=_changed_copies(run.calls, change),
+        notes=_changed_copies(run.notes, change),
+    )
 
-    return replace(run, calls=changed(run.calls), notes=changed(run.notes))
+
+def _changed_copies(
+    calls: Sequence[Call], change: Callable[[Copy], Copy]
+) -> tuple[Call, ...]:
+    return tuple(
+        replace(call, copies=tuple(change(copy) for copy in call.copies))
+        for call in calls
+    )
 
 
 def delivered_to(run: Run) -> Member | None:
