@@ -1027,6 +1027,49 @@ def test_what_joined_late_and_is_not_covered_joins_the_run_that_is_calling(
     play(tmp_path, scenario)
 
 
+async def answer(scene: Scene, member: Member, came_after: float) -> None:
+    """Let a member answer so many seconds after the last run began."""
+    escalations = scene.harness.messenger.escalations
+    at = scene.run.began.steady + came_after
+    await escalations.answered(NUMBERS[member], "ok", at)
+
+
+@pytest.mark.parametrize("clock", [-86_400, 0])
+def test_an_answer_counts_from_when_its_message_was_accepted_after_a_restart_too(
+    tmp_path: Path, clock: float
+) -> None:
+    """And not from its last report."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.call()
+        await wait(30)
+        scene.harness.client(MANY).deliver(NUMBERS[ANNA])
+        await wait(200)
+        scene.harness.time.set_forward(clock)
+        await restart(scene)
+        await answer(scene, ANNA, 19)
+        assert scene.run.is_calling
+        await answer(scene, ANNA, 25)
+        assert scene.run.state is RunState.ACKNOWLEDGED
+
+    play(tmp_path, scenario)
+
+
+def test_what_was_accepted_and_failed_later_stays_covered_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.call()
+        await scene.call("fumo")
+        scene.harness.accepted(MANY)[1].status = Status.FAILED
+        await wait(200)
+        await restart(scene)
+        await scene.acknowledge()
+        assert scene.harness.messenger.escalations.calling() == ()
+
+    play(tmp_path, scenario)
+
+
 def test_a_run_of_a_backup_that_is_restored_calls_nobody(tmp_path: Path) -> None:
     """It may have gone on, and have ended, after the copy was made."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import count
+import json
 
 import pytest
 
@@ -62,6 +63,18 @@ def test_a_run_comes_back_as_it_was_but_for_its_messages() -> None:
     first = replace(back.calls[0].copies[0], messages=messages)
     calls = (replace(back.calls[0], copies=(first, back.calls[0].copies[1])),)
     assert replace(back, calls=calls, notes=calls) == run
+
+
+def test_a_record_without_what_newer_releases_write_is_read() -> None:
+    record = to_record(a_run())
+    state = json.loads(record.state)
+    del state["merged"]
+    for call in (*state["calls"], *state["notes"]):
+        for copy in call["copies"]:
+            del copy["accepted_at"]
+    run = from_record(replace(record, state=json.dumps(state)))
+    assert run.merged == ()
+    assert all(not copy.accepted_at for copy in run.copies)
 
 
 def test_a_run_without_an_end_comes_back_too() -> None:

@@ -27,12 +27,7 @@ def answering(run: Run, number: str, read_until: float) -> Member | None:
     """
     for call in run.calls:
         for copy in call.copies:
-            for message in copy.messages.values():
-                accepted_at = message.accepted_at
-                if (
-                    message.number == number
-                    and accepted_at is not None
-                    and accepted_at <= read_until
-                ):
+            for id_, message in copy.messages.items():
+                if message.number == number and copy.was_accepted(id_, read_until):
                     return call.member
     return None

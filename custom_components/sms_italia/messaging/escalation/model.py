@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 from ..clock import Moment
 
@@ -109,14 +110,10 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyMessage:
-    """What is known of one message; `accepted_at` (steady time) of its provider.
-
-    `number` is as in `Message`.
-    """
+    """What is known of one message; `number` is as in `Message`."""
 
     number: str = field(repr=False)
     progress: Progress
-    accepted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +121,20 @@ class Copy:
     """One text to all numbers of a member; it carries texts of the run by their index.
 
     `dispatch` is its ID, chosen before anything is sent. `messages` has what came of
-    it, by ID; the ledger has them, and not the record of the run.
+    it, by ID; the ledger has them, and not the record of the run. That has
+    `accepted_at`: when (steady time) a provider first accepted each message, which
+    itself knows only when it last changed.
     """
 
     dispatch: int
     texts: tuple[int, ...]
     is_refused: bool = False
     messages: Mapping[int, CopyMessage] = field(default_factory=dict)
+    accepted_at: Mapping[int, float] = field(default_factory=dict)
+
+    def was_accepted(self, message_id: int, until: float) -> bool:
+        """Return whether a provider accepted a message at `until` or before."""
+        return self.accepted_at.get(message_id, inf) <= until
 
     @property
     def is_unsent(self) -> bool:

@@ -20,6 +20,7 @@ from .progress import progress_of
 from .storage import from_record, to_record
 from .transitions import (
     abandoned,
+    acceptances,
     acknowledged,
     advanced,
     begun,
@@ -395,14 +396,18 @@ class Escalations:
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
         """Follow the messages of the runs."""
-        changed: dict[int, None] = {}
+        before: dict[int, Run] = {}
         for change in changes:
             run = self._run(change.after.dispatch.run)
             if run is not None:
+                before.setdefault(run.id, run)
                 self._runs[run.id] = self._reported(run, change.after)
-                changed[run.id] = None
-        for run_id in changed:
-            self._follow(self._runs[run_id])
+        for run_id, run in before.items():
+            after = self._runs[run_id]
+            if acceptances(after) != acceptances(run):
+                # The rows of messages only say when they last changed.
+                self._ledger.note(Entry(runs=[to_record(after)]))
+            self._follow(after)
 
     def _reported(self, run: Run, message: Message) -> Run:
         """Return a run that knows of a message as it is now."""

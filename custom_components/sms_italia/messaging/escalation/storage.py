@@ -74,14 +74,17 @@ def _calls(calls: Sequence[_Json]) -> tuple[Call, ...]:
             **{
                 **call,
                 "member": Member(**call["member"]),
-                "copies": tuple(
-                    Copy(**{**copy, "texts": tuple(copy["texts"])})
-                    for copy in call["copies"]
-                ),
+                "copies": tuple(map(_copy, call["copies"])),
             }
         )
         for call in calls
     )
+
+
+def _copy(copy: _Json) -> Copy:
+    # An older release wrote none; the keys of JSON are text.
+    accepted = {int(id_): at for id_, at in copy.get("accepted_at", {}).items()}
+    return Copy(**{**copy, "texts": tuple(copy["texts"]), "accepted_at": accepted})
 
 
 def _acknowledgement(by: _Json) -> Acknowledgement:

@@ -206,14 +206,23 @@ def reported(  # noqa: PLR0913, PLR0917 - what makes up a report
     def with_news(copy: Copy) -> Copy:
         if copy.dispatch != dispatch:
             return copy
-        known = copy.messages.get(message_id)
-        accepted_at = known.accepted_at if known else None
-        if accepted_at is None and news in {Progress.ACCEPTED, Progress.DELIVERED}:
-            accepted_at = at
-        message = CopyMessage(number=number, progress=news, accepted_at=accepted_at)
-        return replace(copy, messages={**copy.messages, message_id: message})
+        accepted = {}
+        if news in {Progress.ACCEPTED, Progress.DELIVERED}:
+            accepted = {message_id: at}
+        message = CopyMessage(number=number, progress=news)
+        return replace(
+            copy,
+            messages={**copy.messages, message_id: message},
+            # The first moment counts.
+            accepted_at={**accepted, **copy.accepted_at},
+        )
 
     return _with_copies(run, with_news)
+
+
+def acceptances(run: Run) -> int:
+    """Return how many messages of a run's calls were accepted, as far as is known."""
+    return sum(len(copy.accepted_at) for call in run.calls for copy in call.copies)
 
 
 def refused(run: Run, dispatch: int) -> Run:
@@ -332,10 +341,7 @@ def uncovered(run: Run) -> tuple[str, ...]:
     covered = {
         index
         for copy in run.copies
-        if any(
-            one.accepted_at is not None and one.accepted_at <= by.read_until
-            for one in copy.messages.values()
-        )
+        if any(copy.was_accepted(id_, by.read_until) for id_ in copy.accepted_at)
         for index in copy.texts
     }
     return tuple(
@@ -381,7 +387,7 @@ def restored(run: Run, now: float) -> Run:
 
 
 def moved(run: Run, seconds: float) -> Run:
-    """Return a run with all its moments of steady time moved, but for its messages."""
+    """Return a run with all its moments of steady time moved."""
     by = run.acknowledgement
     return replace(
         run,
@@ -395,4 +401,10 @@ def moved(run: Run, seconds: float) -> Run:
 
 
 def _moved_calls(calls: Sequence[Call], seconds: float) -> tuple[Call, ...]:
-    return tuple(replace(call, at=call.at + seconds) for call in calls)
+    def changed(copy: Copy) -> Copy:
+        moments = {id_: at + seconds for id_, at in copy.accepted_at.items()}
+        return replace(copy, accepted_at=moments)
+
+    return tuple(
+        replace(call, at=call.at + seconds) for call in _changed_copies(calls, changed)
+    )
