@@ -15,7 +15,7 @@ from custom_components.sms_italia.messaging import (
 )
 from custom_components.sms_italia.messaging.account import Accounts
 from custom_components.sms_italia.messaging.clock import Moment
-from custom_components.sms_italia.messaging.escalation.caller import Caller
+from custom_components.sms_italia.messaging.escalation.caller import Caller, CallResult
 from custom_components.sms_italia.messaging.escalation.model import Copy
 from custom_components.sms_italia.messaging.escalation.transitions import begun
 from custom_components.sms_italia.messaging.ledger import Ledger
@@ -66,7 +66,8 @@ async def test_the_request_says_whose_it_is_and_which_run_and_dispatch(
     harness: Harness,
 ) -> None:
     sender = Sender()
-    assert not await a_caller(harness, sender).is_refused(a_run(), ANNA, COPY)
+    caller = a_caller(harness, sender)
+    assert await caller.call(a_run(), ANNA, COPY) is CallResult.SENT
     (request,) = sender.requests
     assert request.call == RunCall(run=7, dispatch=5)
     assert (request.account, request.text) == (ONE, "Allarme")
@@ -75,20 +76,20 @@ async def test_the_request_says_whose_it_is_and_which_run_and_dispatch(
 
 
 @pytest.mark.parametrize(
-    ("error", "is_refused"),
+    ("error", "result"),
     [
-        (RequestRefusedError(Refusal.DAILY_LIMIT), True),
-        (RequestRefusedError(Refusal.INVALID_NUMBER), True),
-        (RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED), False),
-        (RuntimeError("a fault of ours"), True),
+        (RequestRefusedError(Refusal.DAILY_LIMIT), CallResult.REFUSED),
+        (RequestRefusedError(Refusal.INVALID_NUMBER), CallResult.REFUSED),
+        (RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED), CallResult.NOT_YET),
+        (RuntimeError("a fault of ours"), CallResult.REFUSED),
     ],
 )
 async def test_only_an_account_that_may_come_back_is_no_refusal(
-    harness: Harness, error: Exception, *, is_refused: bool
+    harness: Harness, error: Exception, result: CallResult
 ) -> None:
     """A fault of ours must not keep a run open for ever."""
     caller = a_caller(harness, Sender(error))
-    assert await caller.is_refused(a_run(), ANNA, COPY) is is_refused
+    assert await caller.call(a_run(), ANNA, COPY) is result
     assert caller.can_send(ANNA, COPY), "nothing is in flight any more"
 
 
@@ -96,5 +97,5 @@ async def test_without_an_account_nothing_is_asked_for(harness: Harness) -> None
     sender = Sender()
     caller = a_caller(harness, sender, is_there=False)
     assert not caller.can_send(ANNA, COPY)
-    assert not await caller.is_refused(a_run(), ANNA, COPY)
+    assert await caller.call(a_run(), ANNA, COPY) is CallResult.NOT_YET
     assert sender.requests == []

@@ -1,8 +1,10 @@
 """Runs in the messenger: who is called, when, and what a restart changes."""
 
 import asyncio
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+import sqlite3
 from typing import Any, Self
 
 import pytest
@@ -488,6 +490,117 @@ def test_so_does_who_was_reached_only_after_that(tmp_path: Path) -> None:
         await wait(WAIT)
         assert len(scene.called()) == 2, "once"
         await calling
+
+    play(tmp_path, scenario)
+
+
+NOTE = "{who} se ne occupa"
+
+
+async def acknowledged_while_away(scene: Scene) -> None:
+    """Let an account go whose member was called, and somebody acknowledge then."""
+    other = await with_other(scene)
+    await scene.harness.attach(ONE)
+    await scene.call(members=(other,), note=NOTE)
+    await scene.harness.messenger.detach(ONE)
+    await scene.acknowledge("Dario")
+    assert scene.arrived(ONE) == [("anna", TEXT)]
+
+
+NOTED = [("anna", TEXT), ("anna", "Dario se ne occupa")]
+
+
+@pytest.mark.parametrize("off", [0, 3000])
+def test_a_note_whose_account_was_not_loaded_leaves_when_it_is(
+    tmp_path: Path, off: float
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.harness.expected.add(ONE)
+        await acknowledged_while_away(scene)
+        if off:
+            await restart(scene, off)
+        await wait(50)
+        assert len(scene.arrived(ONE)) == 1
+        await scene.harness.attach(ONE)
+        await wait(1)
+        assert scene.arrived(ONE) == NOTED
+        await restart(scene)
+        await scene.harness.attach(ONE)
+        await wait(WAIT)
+        assert scene.arrived(ONE) == NOTED
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("is_expected", [False, True])
+@pytest.mark.parametrize("off", [0, 600])
+def test_a_note_is_tried_as_long_as_a_call(
+    tmp_path: Path, off: float, *, is_expected: bool
+) -> None:
+    """While its account is expected, a minute, but after a start at most."""
+
+    async def scenario(scene: Scene) -> None:
+        if is_expected:
+            scene.harness.expected.add(ONE)
+        await wait(120)
+        await acknowledged_while_away(scene)
+        if off:
+            await restart(scene, off)
+        await wait(61)
+        assert scene.run.unsent == ()
+        await scene.harness.attach(ONE)
+        await wait(60)
+        assert len(scene.arrived(ONE)) == 1
+
+    play(tmp_path, scenario)
+
+
+def test_a_note_is_no_use_after_an_hour(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.harness.expected.add(ONE)
+        await acknowledged_while_away(scene)
+        await restart(scene, 3601)
+        await scene.harness.attach(ONE)
+        await wait(10)
+        assert len(scene.arrived(ONE)) == 1
+
+    play(tmp_path, scenario)
+
+
+def test_who_was_reached_in_the_last_moment_gets_a_note_after_the_start(
+    tmp_path: Path,
+) -> None:
+    """That the call was accepted is on disk, and that there is a note is not."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.call(note=NOTE)
+        scene.harness.client(MANY).deliver(NUMBERS[ANNA])
+        await wait(60)
+        await scene.acknowledge("Dario")
+        assert len(scene.arrived()) == 2
+        without_note = to_record(replace(scene.run, notes=()))
+        await scene.harness.messenger.ledger.record(Entry(runs=[without_note]))
+        await restart(scene)
+        await wait(5)
+        assert scene.arrived()[2:] == [("anna", "Dario se ne occupa")]
+
+    play(tmp_path, scenario)
+
+
+def test_a_note_of_a_backup_is_not_sent(tmp_path: Path) -> None:
+    """It may have been sent after the copy was made."""
+
+    async def scenario(scene: Scene) -> None:
+        scene.harness.expected.add(ONE)
+        await acknowledged_while_away(scene)
+        copied = scene.harness.folder / "restored.db"
+        copy_as_a_backup(scene.harness.ledger, copied)
+        await scene.harness.messenger.close()
+        scene.harness.use(ledger=copied)
+        await scene.start()
+        await scene.harness.attach(ONE)
+        await wait(WAIT)
+        assert len(scene.arrived(ONE)) == 1
 
     play(tmp_path, scenario)
 
@@ -1085,6 +1198,50 @@ def test_a_run_of_a_backup_that_is_restored_calls_nobody(tmp_path: Path) -> None
         assert scene.run.state is RunState.ABANDONED
         await scene.call()
         assert scene.called() == ["anna", "anna"], "the next message begins a run"
+
+    play(tmp_path, scenario)
+
+
+def test_a_call_whose_messages_cannot_be_read_counts_as_made(tmp_path: Path) -> None:
+    """It is not known whether it was sent: the next one is called after the wait."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.call()
+        scene.harness.client(MANY).deliver(NUMBERS[ANNA])
+        await wait(200)
+        await scene.harness.messenger.close()
+        with closing(sqlite3.connect(scene.harness.ledger)) as database:
+            database.execute("UPDATE messages SET status = '?' WHERE stage = 'closed'")
+            database.commit()
+        scene.harness.use()
+        await scene.start()
+        await wait(90)
+        assert scene.called() == ["anna"]
+        await wait(15)
+        assert scene.called() == ["anna", "bruno"]
+        await restart(scene)
+        await wait(WAIT)
+        assert scene.called() == ["anna", "bruno", "carla"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_call_that_only_the_journal_knows_is_not_made_again(tmp_path: Path) -> None:
+    """The ledger could not be written from before it until after the restart."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.call(members=(BRUNO, ANNA), id="giorno")
+        await scene.acknowledge()
+        with closing(sqlite3.connect(scene.harness.ledger, isolation_level=None)) as it:
+            it.execute("BEGIN IMMEDIATE")
+            await scene.call()
+            scene.harness.client(MANY).deliver(NUMBERS[ANNA])
+            await wait(200)
+            await restart(scene)
+            assert scene.called() == ["bruno", "anna"]
+            it.execute("ROLLBACK")
+        await wait(WAIT)
+        assert scene.called() == ["bruno", "anna", "bruno"]
 
     play(tmp_path, scenario)
 

@@ -1,6 +1,7 @@
 """Whether members can be called, and the one request that calls one."""
 
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 import logging
 from math import inf
 
@@ -16,6 +17,18 @@ _LOGGER = logging.getLogger(__name__)
 
 _LOADING = 60
 """Seconds that an account has to be loaded after Home Assistant has started."""
+
+
+class CallResult(StrEnum):
+    """What came of the request that calls a member."""
+
+    SENT = "sent"
+    """What happens to its messages is news of `OpenMessages`."""
+    REFUSED = "refused"
+    """As a whole, for good."""
+    NOT_YET = "not_yet"
+    """No account is there; it can be tried again."""
+
 
 type Send = Callable[[SendRequest], Awaitable[None]]
 
@@ -46,13 +59,18 @@ class Caller:
         return details.name if details else ""
 
     def availability(self, run: Run, member: Member) -> Availability:
-        """Return whether a member can be called now."""
+        """Return whether a member can be called now, whose turn it is."""
+        turn = self._clock.now() if run.waits_since is None else run.waits_since
+        return self._availability(member, turn)
+
+    def _availability(self, member: Member, turn: float) -> Availability:
+        """Return whether a member can be sent something that was due at a moment."""
         details = self._find_member(member)
         if details is None:
             return Availability.GONE
         if account_for(member, details, self._accounts) is not None:
             return Availability.READY
-        is_late = self._clock.now() >= self._loaded_until(run, member)
+        is_late = self._clock.now() >= self._loaded_until(member, turn)
         return Availability.GONE if is_late else Availability.LATER
 
     def can_send(self, member: Member, copy: Copy) -> bool:
@@ -66,53 +84,55 @@ class Caller:
         )
 
     def cannot_send(self, run: Run, member: Member, copy: Copy) -> bool:
-        """Return whether nobody can send a copy any more."""
+        """Return whether nobody can send a copy any more.
+
+        Its account has time until the run's last wait is over, and a minute.
+        """
         if not copy.is_unsent or copy.dispatch in self._in_flight:
             return False
-        return self.availability(run, member) is Availability.GONE
+        turn = max(call.at for call in run.calls) + run.plan.wait
+        if run.ended is not None:
+            turn = run.ended
+        return self._availability(member, turn) is Availability.GONE
 
-    async def is_refused(self, run: Run, member: Member, copy: Copy) -> bool:
-        """Send a copy; return whether it was refused as a whole.
-
-        What happens to its messages is news of `OpenMessages`.
-        """
+    async def call(self, run: Run, member: Member, copy: Copy) -> CallResult:
+        """Send a copy to a member; return what came of the request."""
         details = self._find_member(member)
         if details is None:
-            return False
+            return CallResult.NOT_YET
         account = account_for(member, details, self._accounts)
         if account is None:
-            return False
+            return CallResult.NOT_YET
         self._in_flight.add(copy.dispatch)
         try:
             await self._send(request_of(run, copy, account, member, details))
         except RequestRefusedError as err:
-            return self._is_final(account.id, err)
+            return self._refused(account.id, err)
         except Exception as err:  # noqa: BLE001 - a fault of ours must not stop a run
             # The exception itself may carry what must not be logged.
             _LOGGER.error("Calling failed: %s", type(err).__name__)  # noqa: TRY400 - same reason
-            return True
+            return CallResult.REFUSED
         finally:
             self._in_flight.discard(copy.dispatch)
         if not has_room(account, self._open.committed_parts(account.id), 0):
             limit = account.options.daily_limit
             self._events.publish(DailyLimitReached(account=account.id, limit=limit))
-        return False
+        return CallResult.SENT
 
-    def _is_final(self, account_id: str, err: RequestRefusedError) -> bool:
-        """Return whether a refusal ends a copy: an account may be loaded again."""
+    def _refused(self, account_id: str, err: RequestRefusedError) -> CallResult:
+        """Return what a refusal means: an account may be loaded again."""
         if err.reason is Refusal.ACCOUNT_NOT_LOADED:
-            return False
+            return CallResult.NOT_YET
         self._events.publish(CallRefused(account=account_id, error=err))
-        return True
+        return CallResult.REFUSED
 
-    def _loaded_until(self, run: Run, member: Member) -> float:
+    def _loaded_until(self, member: Member, turn: float) -> float:
         """Return until when (steady time) a member's account is waited for.
 
         One that is being reloaded has a minute from its turn on.
         """
         if self._started_at is None:
             return inf
-        turn = self._clock.now() if run.waits_since is None else run.waits_since
         is_expected = self._accounts.is_expected(member.account)
         since = max(self._started_at, turn) if is_expected else self._started_at
         return since + _LOADING

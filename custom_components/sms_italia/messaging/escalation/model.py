@@ -123,12 +123,14 @@ class Copy:
     `dispatch` is its ID, chosen before anything is sent. `messages` has what came of
     it, by ID; the ledger has them, and not the record of the run. That has
     `accepted_at`: when (steady time) a provider first accepted each message, which
-    itself knows only when it last changed.
+    itself knows only when it last changed. One that `may_have_left` counts as sent,
+    although nothing is known of its messages.
     """
 
     dispatch: int
     texts: tuple[int, ...]
     is_refused: bool = False
+    may_have_left: bool = False
     messages: Mapping[int, CopyMessage] = field(default_factory=dict)
     accepted_at: Mapping[int, float] = field(default_factory=dict)
 
@@ -138,8 +140,8 @@ class Copy:
 
     @property
     def is_unsent(self) -> bool:
-        """Whether nothing is known to have come of it."""
-        return not self.messages and not self.is_refused
+        """Whether it is still to be sent."""
+        return not (self.messages or self.is_refused or self.may_have_left)
 
     @property
     def is_over(self) -> bool:
@@ -159,7 +161,7 @@ class Copy:
     @property
     def has_left(self) -> bool:
         """Whether it has reached somebody, as far as is known, or may have."""
-        return any(
+        return self.may_have_left or any(
             one.progress in {Progress.ACCEPTED, Progress.DELIVERED, Progress.IN_DOUBT}
             for one in self.messages.values()
         )
@@ -234,6 +236,14 @@ class Run:
     def copies(self) -> tuple[Copy, ...]:
         """All copies of all calls."""
         return tuple(copy for call in self.calls for copy in call.copies)
+
+    @property
+    def unsent(self) -> tuple[tuple[Call, Copy], ...]:
+        """The copies still to be sent: calls only while it is calling, and notes."""
+        calls = (*(self.calls if self.is_calling else ()), *self.notes)
+        return tuple(
+            (call, copy) for call in calls for copy in call.copies if copy.is_unsent
+        )
 
     @property
     def called(self) -> tuple[Member, ...]:

@@ -1,7 +1,7 @@
 """Runs that go on: each step recorded, then made, across restarts."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 import logging
 
 from ..alarm import Alarm
@@ -12,9 +12,9 @@ from ..model import Message, Stage
 from ..state import Change
 from ..state.transitions import cancelled
 from .answers import answering, says_yes
-from .caller import Caller, Send
+from .caller import Caller, CallResult, Send
 from .calls import FindMember
-from .model import Acknowledgement, Call, Copy, Member, Plan, Run, Way
+from .model import Acknowledgement, Copy, Member, Plan, Run, Way
 from .news import RunEvent, RunListeners, RunNews, news_of
 from .progress import progress_of
 from .storage import from_record, to_record
@@ -28,6 +28,7 @@ from .transitions import (
     due,
     is_quiet,
     joined,
+    late_notes,
     left_behind,
     lost,
     merged,
@@ -37,6 +38,7 @@ from .transitions import (
     repeated,
     reported,
     restored,
+    taken_as_sent,
     uncovered,
     withdrawn,
 )
@@ -167,23 +169,12 @@ class Escalations:
         What was calling in a backup calls nobody: it may have gone on after the copy.
         """
         self._is_running = True
-        ended_since = self._clock.now() - opened.moved - _REMEMBERED
-        records = await self._ledger.runs(ended_since)
-        runs = _runs_of(one for one in records if one.id not in self._runs)
-        heirs = {id_: run.id for run in runs.values() for id_ in run.merged}
-        messages = await self._messages_of({*runs, *heirs})
+        runs = await self._read_runs(opened)
         now = self._clock.now()
-        runs = {id_: moved(run, opened.moved) for id_, run in runs.items()}
-        for message in messages:
-            latest = self._open.get(message.id) or message.moved(opened.moved)
-            run_id = message.dispatch.run or 0
-            run_id = heirs.get(run_id, run_id)
-            runs[run_id] = self._reported(runs[run_id], latest)
-        self._heirs |= heirs
         ended = {id_: run for id_, run in runs.items() if not run.is_calling}
         self._runs = ended | self._runs
         for run in ended.values():
-            self._withdraw(run)
+            self._resume_ended(run, opened)
         for run in runs.values():
             if run.is_calling and opened.is_restored:
                 self._put(abandoned(run, now))
@@ -192,6 +183,44 @@ class Escalations:
         if self._is_running:
             # A ledger that opens late finds all accounts attached.
             self._alarm.set(now + _LOOK_AGAIN)
+
+    async def _read_runs(self, opened: Opened) -> dict[int, Run]:
+        """Return the runs of the ledger by ID, but for those that are known here.
+
+        With what is known of their messages, by our clock. What may have been sent
+        without a trace counts as sent: in a backup, or where messages cannot be read.
+        """
+        ended_since = self._clock.now() - opened.moved - _REMEMBERED
+        records = await self._ledger.runs(ended_since)
+        runs = {
+            run.id: moved(run, opened.moved)
+            for run in _runs_of(one for one in records if one.id not in self._runs)
+        }
+        self._heirs |= {id_: run.id for run in runs.values() for id_ in run.merged}
+        messages = await self._messages_of({*runs, *self._heirs}, opened)
+        for message in self._open if messages is None else messages:
+            run_id = message.dispatch.run or 0
+            run = runs.get(self._heirs.get(run_id, run_id))
+            if run is not None:
+                latest = self._open.get(message.id) or message
+                runs[run.id] = self._reported(run, latest)
+        if messages is None or opened.is_restored:
+            runs = {id_: taken_as_sent(run) for id_, run in runs.items()}
+        return runs
+
+    async def _messages_of(
+        self, runs: Collection[int], opened: Opened
+    ) -> Sequence[Message] | None:
+        """Return the messages of runs by our clock; None if there is no reading them.
+
+        Those that its file lacks, too.
+        """
+        try:
+            found = await self._ledger.messages_of_runs(list(runs))
+        except LedgerUnreadableError:
+            return None
+        unwritten = opened.unwritten.messages if opened.unwritten else ()
+        return [*(one.moved(opened.moved) for one in found), *unwritten]
 
     def attached(self) -> None:
         """Look whether an account is there that was waited for."""
@@ -267,6 +296,14 @@ class Escalations:
         if latest is not None and latest.is_calling:
             self.listeners.notify(RunNews(event=RunEvent.RESUMED, run=latest))
 
+    def _resume_ended(self, run: Run, opened: Opened) -> None:
+        """Do what is left to do of a run that has ended."""
+        self._withdraw(run)
+        # What was on the wire may have reached its member.
+        after = noted(run, self._clock.now(), self._open.ids)
+        if after is not run and not opened.is_restored:
+            self._put(after)
+
     def _acknowledgement_since(self, run: Run) -> Acknowledgement | None:
         """Return how somebody acknowledged the escalation of a run since it began.
 
@@ -293,8 +330,9 @@ class Escalations:
         """Make all steps that are due, and set the alarm for the next one."""
         if not self._is_running:
             return
-        for run in self.calling():
-            self._step(run)
+        for run in tuple(self._runs.values()):
+            if run.is_calling or run.unsent:
+                self._step(run)
         self._set_alarm()
 
     def _step(self, run: Run) -> None:
@@ -304,18 +342,17 @@ class Escalations:
             return
         after = self._without_gone(self._advanced(run))
         if after is not run or any(
-            self._caller.can_send(call.member, copy)
-            for call in after.calls
-            for copy in call.copies
+            self._caller.can_send(call.member, copy) for call, copy in after.unsent
         ):
             self._put(after)
 
     def _without_gone(self, run: Run) -> Run:
-        """Return a run without copies that nobody can send any more."""
-        for call in run.calls:
-            for copy in call.copies:
-                if self._caller.cannot_send(run, call.member, copy):
-                    run = self._advanced(refused(run, copy.dispatch))
+        """Return a run without copies that come too late, or that nobody can send."""
+        for dispatch in late_notes(run, self._clock.now()):
+            run = refused(run, dispatch)
+        for call, copy in run.unsent:
+            if self._caller.cannot_send(run, call.member, copy):
+                run = self._advanced(refused(run, copy.dispatch))
         return run
 
     def _put(self, *runs: Run) -> asyncio.Task[None]:
@@ -361,33 +398,26 @@ class Escalations:
     async def _carry_out(self, ids: Sequence[int]) -> None:
         """Record runs as they are now, then send what they ask for."""
         runs = [self._runs[id_] for id_ in ids if id_ in self._runs]
-        copies = [
-            (run.id, call, copy)
-            for run in runs
-            for call in (*run.calls, *run.notes)
-            for copy in call.copies
-        ]
+        recorded = {copy.dispatch: run.id for run in runs for _, copy in run.unsent}
         await self._ledger.record(
-            Entry(runs=[to_record(run) for run in runs]),
-            to_send={copy.dispatch for _, _, copy in copies if copy.is_unsent},
+            Entry(runs=[to_record(run) for run in runs]), to_send=recorded
         )
-        for run_id, call, copy in copies:
-            self._request_later(run_id, call, copy)
+        for dispatch, run_id in recorded.items():
+            self._send_recorded(run_id, dispatch)
 
-    def _request_later(self, run_id: int, call: Call, copy: Copy) -> None:
-        """Send a copy that is on disk, unless it was sent or the run has ended."""
+    def _send_recorded(self, run_id: int, dispatch: int) -> None:
+        """Send a copy that is on disk, unless it was sent or is not to be any more."""
         run = self._run(run_id)
-        if run is None or not (run.is_calling or call in run.notes):
+        if run is None:
             return
-        known = {one.dispatch: one for one in run.copies}.get(copy.dispatch, copy)
-        if self._caller.can_send(call.member, known):
-            # In a run that another one was merged into, its texts have other indexes.
-            request = self._request(run, call.member, known)
-            self._tasks.spawn(request, "call", eager=True)
+        for call, copy in run.unsent:
+            if copy.dispatch == dispatch and self._caller.can_send(call.member, copy):
+                calling = self._call(run, call.member, copy)
+                self._tasks.spawn(calling, "call", eager=True)
 
-    async def _request(self, run: Run, member: Member, copy: Copy) -> None:
+    async def _call(self, run: Run, member: Member, copy: Copy) -> None:
         """Send a copy; one that is refused as a whole has nothing left to try."""
-        if await self._caller.is_refused(run, member, copy):
+        if await self._caller.call(run, member, copy) is CallResult.REFUSED:
             latest = self._run(run.id)
             if latest is not None:
                 self._put(self._advanced(refused(latest, copy.dispatch)))
@@ -472,21 +502,12 @@ class Escalations:
         if not self._is_running:
             return
         now = self._clock.now()
-        for run in self.calling():
+        for run in self._runs.values():
             moment = due(run)
             if moment is not None and moment > now:
                 self._alarm.set(moment)
-            elif run.waits_since is not None or any(
-                copy.is_unsent for copy in run.copies
-            ):
+            elif run.waits_since is not None or run.unsent:
                 self._alarm.set(now + _LOOK_AGAIN)
-
-    async def _messages_of(self, ids: Collection[int]) -> Sequence[Message]:
-        """Return the messages of runs, or the open ones if there is no reading them."""
-        try:
-            return await self._ledger.messages_of_runs(list(ids))
-        except LedgerUnreadableError:
-            return [one for one in self._open if one.dispatch.run in ids]
 
     def _forget_old(self) -> None:
         """Forget runs that ended long ago, but for the last one of each escalation."""
@@ -499,12 +520,10 @@ class Escalations:
         }
 
 
-def _runs_of(records: Iterable[RunRecord]) -> dict[int, Run]:
-    """Return the runs of records by their IDs, without those that cannot be read."""
-    runs = {}
+def _runs_of(records: Iterable[RunRecord]) -> Iterator[Run]:
+    """Go over the runs of records, without those that cannot be read."""
     for record in records:
         try:
-            runs[record.id] = from_record(record)
+            yield from_record(record)
         except (ValueError, TypeError, KeyError) as err:
             _LOGGER.error("A run cannot be read: %s", type(err).__name__)  # noqa: TRY400 - its words may quote a text
-    return runs

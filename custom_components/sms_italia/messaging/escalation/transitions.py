@@ -22,6 +22,9 @@ from .model import (
     Until,
 )
 
+_NOTE = 3600
+"""Seconds in which a note is tried: as long as a message by default."""
+
 
 def begun(
     plan: Plan,
@@ -234,6 +237,17 @@ def refused(run: Run, dispatch: int) -> Run:
     return _with_copies(run, with_refusal)
 
 
+def taken_as_sent(run: Run) -> Run:
+    """Return a run whose unsent copies may have been sent, and count as such."""
+    dispatches = {copy.dispatch for _, copy in run.unsent}
+
+    def changed(copy: Copy) -> Copy:
+        is_one = copy.dispatch in dispatches
+        return replace(copy, may_have_left=True) if is_one else copy
+
+    return _with_copies(run, changed)
+
+
 def lost(run: Run, is_lost: Callable[[int], bool]) -> Run:
     """Return a run of which queued messages with some IDs will never be sent."""
 
@@ -307,6 +321,15 @@ def noted(run: Run, now: float, ids: Iterator[int]) -> Run:
         if member not in have_one
     ]
     return replace(run, notes=(*run.notes, *notes)) if notes else run
+
+
+def late_notes(run: Run, now: float) -> tuple[int, ...]:
+    """Return the dispatches of unsent notes that are no use any more."""
+    return tuple(
+        copy.dispatch
+        for note, copy in run.unsent
+        if note in run.notes and now >= note.at + _NOTE
+    )
 
 
 def _reached(run: Run) -> tuple[Member, ...]:
