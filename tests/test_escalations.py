@@ -449,6 +449,29 @@ async def test_a_run_ends_when_its_escalation_is_removed(
     assert issues(hass) == []
 
 
+async def test_a_run_ends_when_its_account_is_disabled(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """Also what another account was to send: nobody could acknowledge it."""
+    await accounts.set_up(
+        "inviosmart", entry_id="due", recipients={"Dora": [NUMBERS["Carla"]]}
+    )
+    account = await set_up(accounts, [MEMBERS[0], ("due", "dora")], wait=SOON)
+    await send(hass)
+    await until_called(simulator, "Anna")
+
+    await hass.config_entries.async_set_disabled_by(
+        account.entry_id, ConfigEntryDisabler.USER
+    )
+    await asyncio.sleep(SOON * 60 * 2)
+    assert called(simulator) == ["Anna"]
+    await hass.config_entries.async_set_disabled_by(account.entry_id, None)
+    await hass.async_block_till_done()
+
+    assert state_of(hass, SENSOR) == "idle"
+    assert called(simulator) == ["Anna"]
+
+
 async def test_nothing_is_left_of_an_account_that_is_removed(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:

@@ -143,10 +143,17 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) ->
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> bool:
-    """Unload an account; its waiting messages stay in the ledger."""
+    """Unload an account; its waiting messages stay in the ledger.
+
+    The escalations of one that is disabled call nobody more: nothing is left to
+    acknowledge them with.
+    """
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
-        await hass.data[MESSENGER].detach(entry.entry_id)
+        messenger = hass.data[MESSENGER]
+        if entry.disabled_by is not None:
+            messenger.escalations.keep(entry.entry_id, ())
+        await messenger.detach(entry.entry_id)
     return unloaded
 
 

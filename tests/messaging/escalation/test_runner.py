@@ -917,6 +917,46 @@ def test_an_account_that_is_removed_keeps_no_run_open(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_waits_elsewhere_for_an_account_that_is_removed_is_withdrawn(
+    tmp_path: Path, *, is_restarted: bool
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        other = await with_other(scene)
+        await scene.harness.attach(ONE)
+        scene.harness.client(ONE).always(UNAVAILABLE)
+        await scene.call(members=(other, BRUNO))
+        await wait(10)
+        if is_restarted:
+            await restart(scene)
+            await scene.harness.attach(ONE)
+        await scene.harness.messenger.detach(MANY)
+        await scene.harness.messenger.forget(MANY, (ONE,))
+        scene.harness.client(ONE).always(None)
+        await wait(10 * WAIT)
+        assert (scene.called(ONE), scene.called()) == ([], [])
+        (message,) = await scene.harness.found()
+        assert message.error is ErrorKind.CANCELLED
+
+    play(tmp_path, scenario)
+
+
+def test_what_is_on_the_wire_elsewhere_then_goes_no_further(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        other = await with_other(scene, MANY)
+        await scene.harness.attach(ONE)
+        scene.harness.client(ONE).reply(Late(5, UNAVAILABLE))
+        await scene.call(members=(other,))
+        await scene.harness.messenger.detach(MANY)
+        await scene.harness.messenger.forget(MANY, (ONE,))
+        await wait(10 * WAIT)
+        assert (scene.called(ONE), scene.called()) == ([], [])
+        (message,) = await scene.harness.found()
+        assert message.error is ErrorKind.CANCELLED
+
+    play(tmp_path, scenario)
+
+
 # Restarts
 
 

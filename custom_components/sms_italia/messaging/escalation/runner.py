@@ -231,12 +231,16 @@ class Escalations:
         return tuple(to_record(run) for run in self.calling())
 
     def forget(self, account_id: str) -> None:
-        """Forget the runs of an account, and what it was to send for others."""
-        self._runs = {
-            id_: run
-            for id_, run in self._runs.items()
-            if run.plan.account != account_id
-        }
+        """Forget the runs of an account, and what it was to send for others.
+
+        What other accounts were to send for them is withdrawn.
+        """
+        now = self._clock.now()
+        for run in tuple(self._runs.values()):
+            if run.plan.account == account_id:
+                # It is not recorded: the ledger forgets it too.
+                self._withdraw(abandoned(run, now))
+                del self._runs[run.id]
         for run in self.calling():
             self._runs[run.id] = lost(run, lambda one: self._open.get(one) is None)
         self._look()
@@ -426,6 +430,8 @@ class Escalations:
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
         """Follow the messages of the runs."""
+        # What was on the wire at the end may wait again.
+        self._cancel({change.after.dispatch.id for change in changes} & self._withdrawn)
         before: dict[int, Run] = {}
         for change in changes:
             run = self._run(change.after.dispatch.run)
@@ -457,8 +463,7 @@ class Escalations:
         if run.is_calling:
             self._step(run)
             return
-        # What was on the wire at the end waits again, or has reached its member.
-        self._withdraw(run)
+        # What was on the wire at the end may have reached its member.
         after = noted(run, self._clock.now(), self._open.ids)
         if after is not run:
             self._put(after)
@@ -472,12 +477,16 @@ class Escalations:
         )
 
     def _withdraw(self, run: Run) -> None:
-        """Let nothing more be sent of a run that has ended, and cancel what waits.
+        """Let nothing more be sent of a run that has ended, and cancel what waits."""
+        dispatches = withdrawn(run)
+        self._withdrawn |= dispatches
+        self._cancel(dispatches)
+
+    def _cancel(self, dispatches: Collection[int]) -> None:
+        """Cancel what waits with us of dispatches.
 
         A moment later: what is being recorded of a message must not come after that.
         """
-        dispatches = withdrawn(run)
-        self._withdrawn |= dispatches
         if self._waiting(dispatches):
             self._tasks.spawn(self._cancel_waiting(dispatches), "withdrawal")
 
