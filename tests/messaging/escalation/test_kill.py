@@ -1,10 +1,13 @@
 """A run in a process that is killed (SIGKILL) at random moments and started again."""
 
 import asyncio
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 import random
+import time
 
 import pytest
 
@@ -17,8 +20,10 @@ from custom_components.sms_italia.providers import Status
 from ..helpers import mark_of, python
 
 ORDER = ("+393330000001", "+393330000002", "+393330000003")
-WAIT = 0.5
+WAIT = 1.0
 KILLS = 10
+EARLIEST, LATEST = 0.05, 0.9
+"""Seconds in which a call may come too early, and too late."""
 FOR_EVER = 1e12
 
 _CALLER = """
@@ -49,7 +54,7 @@ async def main():
     }
     plan = Plan(
         id="notte", account=MANY, name="Notte", members=tuple(harness.members),
-        wait=float(wait), rounds=2,
+        wait=float(wait), rounds=3,
     )
     harness.client(MANY).always(take)
     await harness.attach(MANY)
@@ -66,37 +71,69 @@ asyncio.run(main())
 """
 
 
-async def play(ledger: Path, record: Path, killed_after: float | None) -> bool:
-    """Run the caller, killed so long after it goes on; return whether it ended."""
+@dataclass(frozen=True)
+class Life:
+    """From when to when (seconds since the epoch) a caller ran."""
+
+    began: float
+    ended: float = inf
+
+    def is_to_act(self, due: float) -> float | None:
+        """Return until when something due is to be done in it, None if it need not."""
+        until = max(due, self.began) + LATEST
+        return until if until <= self.ended else None
+
+
+async def live(ledger: Path, record: Path, killed_after: float | None) -> Life:
+    """Run the caller, killed so long after it goes on, if it has not ended."""
     caller = await asyncio.create_subprocess_exec(
         *python(_CALLER, ledger, record, WAIT, *ORDER), stdout=asyncio.subprocess.PIPE
     )
     assert caller.stdout is not None
     assert await caller.stdout.readline() == b"calling\n"
+    began = time.time()
     try:
         async with asyncio.timeout(killed_after):
-            return await caller.wait() == 0
+            assert await caller.wait() == 0
+            return Life(began)
     except TimeoutError:
+        ended = time.time()
         caller.kill()
         await caller.wait()
-        return False
+        return Life(began, ended)
+
+
+async def killed_again_and_again(
+    ledger: Path, record: Path, chance: random.Random
+) -> list[Life]:
+    """Run the caller until it ends by itself, and return its lives."""
+    lives: list[Life] = []
+    while not lives or lives[-1].ended < inf:
+        is_enough = len(lives) == KILLS
+        after = None if is_enough else chance.uniform(0, WAIT)
+        lives.append(await live(ledger, record, after))
+    return lives
+
+
+def latest(due: float, lives: Sequence[Life]) -> float:
+    """Return until when something due at a moment is to be done.
+
+    Once the caller runs for long enough.
+    """
+    return min(until for life in lives if (until := life.is_to_act(due)) is not None)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_a_run_that_is_killed_again_and_again_calls_each_once_a_round(
+async def test_a_run_that_is_killed_again_and_again_calls_each_once_a_round_in_time(
     tmp_path: Path, seed: int
 ) -> None:
-    """The wait goes on while nothing runs, and no call comes before it is over."""
+    """The wait goes on while nothing runs; the call follows it, or the next start."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     ledger, record = tmp_path / "sms.db", tmp_path / "calls"
-    for _ in range(KILLS):
-        if await play(ledger, record, chance.uniform(0, 0.8 * WAIT)):
-            break
-    else:
-        assert await play(ledger, record, None)
+    lives = await killed_again_and_again(ledger, record, chance)
 
-    calls = [line.split() for line in record.read_text("ascii").splitlines()]
-    called = [number for number, _ in calls]
+    lines = [line.split() for line in record.read_text("ascii").splitlines()]
+    arrived = [(number, float(moment)) for number, moment in lines]
     shelf = Ledger(ledger, lambda _: None, Clock(), mark=mark_of(ledger))
     await shelf.open("2026-11-14")
     (run,) = map(from_record, await shelf.runs(FOR_EVER))
@@ -104,13 +141,20 @@ async def test_a_run_that_is_killed_again_and_again_calls_each_once_a_round(
     await shelf.close()
 
     assert run.state is RunState.EXHAUSTED
-    assert [one.number for one in messages] == list(ORDER * 2)
+    assert [one.number for one in messages] == list(ORDER * 3)
+    assert [call.member.recipient for call in run.calls] == list(ORDER * 3)
+    to_wall = run.began.wall - run.began.steady
+    moments = [call.at + to_wall for call in run.calls]
+    for before, after in pairwise(moments):
+        assert before + WAIT - EARLIEST <= after <= latest(before + WAIT, lives)
+    assert run.ended is not None
+    assert run.ended + to_wall <= latest(moments[-1] + WAIT, lives)
+
     # What was on its way to the wire when it was killed may have left or not.
-    doubts = Counter(one.number for one in messages if one.status is Status.UNCERTAIN)
-    missing = Counter(ORDER * 2) - Counter(called)
-    assert missing <= doubts
-    assert len(called) + missing.total() == len(ORDER * 2), "nobody is called again"
-    assert all(
-        float(after) - float(before) > WAIT / 2
-        for (_, before), (_, after) in pairwise(calls)
-    )
+    for message, moment in zip(messages, moments, strict=True):
+        if arrived and arrived[0][0] == message.number:
+            _, at = arrived.pop(0)
+            assert moment <= at <= latest(moment, lives)
+        else:
+            assert message.status is Status.UNCERTAIN
+    assert arrived == [], "nobody is called again"
