@@ -84,3 +84,14 @@ def test_what_nobody_listened_to_is_replayed_once() -> None:
     assert seen == news[:1]
     assert listeners.replay_missed("notte") == (news[1],)
     assert all_seen == [*news, *news]
+
+
+def test_what_nobody_listened_to_is_kept_for_a_while_only() -> None:
+    listeners, (new, *_) = RunListeners(), stages()
+    (news,) = news_of(None, new)
+    for _ in range(1000):
+        listeners.notify(news)
+    assert len(listeners.replay_missed("notte")) == 20
+    listeners.notify(news)
+    listeners.forget_missed("notte")
+    assert listeners.replay_missed("notte") == ()

@@ -863,6 +863,25 @@ def test_what_is_on_the_wire_elsewhere_then_goes_no_further(tmp_path: Path) -> N
     play(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("is_account_gone", [False, True])
+def test_what_nobody_was_notified_of_is_forgotten_with_its_escalation(
+    tmp_path: Path, *, is_account_gone: bool
+) -> None:
+    """It holds texts."""
+
+    async def scenario(scene: Scene) -> None:
+        messenger = scene.harness.messenger
+        await scene.call(id="giorno")
+        if is_account_gone:
+            await messenger.detach(MANY)
+            await messenger.forget(MANY, ())
+        else:
+            messenger.escalations.keep(MANY, {"notte"})
+        assert messenger.escalations.listeners.replay_missed("giorno") == ()
+
+    play(tmp_path, scenario)
+
+
 # Restarts
 
 

@@ -8,8 +8,11 @@ from enum import StrEnum
 from ..state import call_guarded
 from .model import Run
 
-_MISSED = 100
-"""News of an escalation that are kept for a listener that is not there yet."""
+_MISSED = 20
+"""News of an escalation that are kept for a listener that is not there yet.
+
+A run goes on before the entities of its account are added, and while that is reloaded.
+"""
 
 
 class RunEvent(StrEnum):
@@ -61,6 +64,10 @@ class RunListeners:
     def replay_missed(self, escalation: str) -> tuple[RunNews, ...]:
         """Return what happened while an escalation had no listener at all."""
         return tuple(self._missed.pop(escalation, ()))
+
+    def forget_missed(self, escalation: str) -> None:
+        """Forget what happened while an escalation had no listener: it is gone."""
+        self._missed.pop(escalation, None)
 
     def notify(self, news: RunNews) -> None:
         """Notify all that listen."""

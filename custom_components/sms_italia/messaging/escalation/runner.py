@@ -152,9 +152,12 @@ class Escalations:
     def keep(self, account_id: str, escalations: Collection[str]) -> None:
         """Abandon the runs of an account's escalations that are none of these."""
         now = self._clock.now()
-        for run in self.calling():
-            if run.plan.account == account_id and run.plan.id not in escalations:
+        for run in tuple(self._runs.values()):
+            if run.plan.account != account_id or run.plan.id in escalations:
+                continue
+            if run.is_calling:
                 self._put(abandoned(run, now))
+            self.listeners.forget_missed(run.plan.id)
 
     def started(self) -> None:
         """Note that Home Assistant has started: accounts have a minute left."""
@@ -240,6 +243,7 @@ class Escalations:
             if run.plan.account == account_id:
                 # It is not recorded: the ledger forgets it too.
                 self._withdraw(abandoned(run, now))
+                self.listeners.forget_missed(run.plan.id)
                 del self._runs[run.id]
         for run in self.calling():
             self._runs[run.id] = lost(run, lambda one: self._open.get(one) is None)
