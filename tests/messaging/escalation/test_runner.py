@@ -795,6 +795,45 @@ def test_an_account_that_is_reloaded_has_a_minute_from_the_turn_on(
     play(tmp_path, scenario)
 
 
+def test_what_joins_for_an_account_that_does_not_come_keeps_no_run_open(
+    tmp_path: Path,
+) -> None:
+    """However long it is expected: until the wait is over, and a minute."""
+
+    async def scenario(scene: Scene) -> None:
+        other = await with_other(scene)
+        scene.harness.expected.add(ONE)
+        await scene.harness.attach(ONE)
+        await scene.call(members=(other,))
+        await scene.harness.messenger.detach(ONE)
+        await scene.call("fumo", members=(other,))
+        await wait(WAIT + 50)
+        assert scene.run.is_calling
+        await wait(20)
+        assert scene.run.state is RunState.EXHAUSTED
+
+    play(tmp_path, scenario)
+
+
+def test_what_joins_while_an_account_is_reloaded_leaves_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        other = await with_other(scene)
+        scene.harness.expected.add(ONE)
+        await scene.harness.attach(ONE)
+        await scene.call(members=(other,))
+        await wait(WAIT - 10)
+        await scene.harness.messenger.detach(ONE)
+        await scene.call("fumo", members=(other,))
+        await wait(40)
+        await scene.harness.attach(ONE)
+        await wait(1)
+        assert scene.arrived(ONE) == [("anna", TEXT), ("anna", "fumo")]
+
+    play(tmp_path, scenario)
+
+
 def test_a_run_whose_escalation_is_removed_calls_nobody_more(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.call()
