@@ -72,19 +72,19 @@ asyncio.run(main())
 
 
 @dataclass(frozen=True)
-class Life:
+class Session:
     """From when to when (seconds since the epoch) a caller ran."""
 
     began: float
     ended: float = inf
 
-    def is_to_act(self, due: float) -> float | None:
+    def until(self, due: float) -> float | None:
         """Return until when something due is to be done in it, None if it need not."""
         until = max(due, self.began) + LATEST
         return until if until <= self.ended else None
 
 
-async def live(ledger: Path, record: Path, killed_after: float | None) -> Life:
+async def play(ledger: Path, record: Path, killed_after: float | None) -> Session:
     """Run the caller, killed so long after it goes on, if it has not ended."""
     caller = await asyncio.create_subprocess_exec(
         *python(_CALLER, ledger, record, WAIT, *ORDER), stdout=asyncio.subprocess.PIPE
@@ -95,32 +95,32 @@ async def live(ledger: Path, record: Path, killed_after: float | None) -> Life:
     try:
         async with asyncio.timeout(killed_after):
             assert await caller.wait() == 0
-            return Life(began)
+            return Session(began)
     except TimeoutError:
         ended = time.time()
         caller.kill()
         await caller.wait()
-        return Life(began, ended)
+        return Session(began, ended)
 
 
 async def killed_again_and_again(
     ledger: Path, record: Path, chance: random.Random
-) -> list[Life]:
-    """Run the caller until it ends by itself, and return its lives."""
-    lives: list[Life] = []
-    while not lives or lives[-1].ended < inf:
-        is_enough = len(lives) == KILLS
+) -> list[Session]:
+    """Run the caller until it ends by itself, and return its sessions."""
+    sessions: list[Session] = []
+    while not sessions or sessions[-1].ended < inf:
+        is_enough = len(sessions) == KILLS
         after = None if is_enough else chance.uniform(0, WAIT)
-        lives.append(await live(ledger, record, after))
-    return lives
+        sessions.append(await play(ledger, record, after))
+    return sessions
 
 
-def latest(due: float, lives: Sequence[Life]) -> float:
+def latest(due: float, sessions: Sequence[Session]) -> float:
     """Return until when something due at a moment is to be done.
 
     Once the caller runs for long enough.
     """
-    return min(until for life in lives if (until := life.is_to_act(due)) is not None)
+    return min(moment for one in sessions if (moment := one.until(due)) is not None)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -130,7 +130,7 @@ async def test_a_run_that_is_killed_again_and_again_calls_each_once_a_round_in_t
     """The wait goes on while nothing runs; the call follows it, or the next start."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     ledger, record = tmp_path / "sms.db", tmp_path / "calls"
-    lives = await killed_again_and_again(ledger, record, chance)
+    sessions = await killed_again_and_again(ledger, record, chance)
 
     lines = [line.split() for line in record.read_text("ascii").splitlines()]
     arrived = [(number, float(moment)) for number, moment in lines]
@@ -146,15 +146,15 @@ async def test_a_run_that_is_killed_again_and_again_calls_each_once_a_round_in_t
     to_wall = run.began.wall - run.began.steady
     moments = [call.at + to_wall for call in run.calls]
     for before, after in pairwise(moments):
-        assert before + WAIT - EARLIEST <= after <= latest(before + WAIT, lives)
+        assert before + WAIT - EARLIEST <= after <= latest(before + WAIT, sessions)
     assert run.ended is not None
-    assert run.ended + to_wall <= latest(moments[-1] + WAIT, lives)
+    assert run.ended + to_wall <= latest(moments[-1] + WAIT, sessions)
 
     # What was on its way to the wire when it was killed may have left or not.
     for message, moment in zip(messages, moments, strict=True):
         if arrived and arrived[0][0] == message.number:
             _, at = arrived.pop(0)
-            assert moment <= at <= latest(moment, lives)
+            assert moment <= at <= latest(moment, sessions)
         else:
             assert message.status is Status.UNCERTAIN
     assert arrived == [], "nobody is called again"

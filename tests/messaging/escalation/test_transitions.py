@@ -35,9 +35,9 @@ from custom_components.sms_italia.messaging.escalation.transitions import (
     due,
     is_quiet,
     joined,
-    left_behind,
     lost,
     merged,
+    merged_away,
     refused,
     repeated,
     reported,
@@ -432,9 +432,9 @@ def test_two_runs_go_on_as_one_in_which_everybody_called_has_each_text_once(
         further = first if older >= newer else second
         assert due(run) == due(further)
         assert run.plan == PLAN
-        assert left_behind(one, other, 5).id == 1
-        assert not left_behind(one, other, 5).is_calling
-        assert withdrawn(left_behind(one, other, 5)) == frozenset()
+        assert merged_away(one, other, 5).id == 1
+        assert not merged_away(one, other, 5).is_calling
+        assert withdrawn(merged_away(one, other, 5)) == frozenset()
 
 
 def test_copies_keep_their_text_when_two_runs_go_on_as_one() -> None:

@@ -29,9 +29,9 @@ from .transitions import (
     is_quiet,
     joined,
     late_notes,
-    left_behind,
     lost,
     merged,
+    merged_away,
     moved,
     noted,
     refused,
@@ -80,7 +80,7 @@ class Escalations:
         self._caller = Caller(context, send, find_member)
         self._alarm = Alarm(context.clock, self._look)
         self._runs: dict[int, Run] = {}
-        self._heirs: dict[int, int] = {}
+        self._merged_into: dict[int, int] = {}
         self._is_running = False
         self._open.subscribe(self._on_changes, *Stage)
 
@@ -199,14 +199,16 @@ class Escalations:
             run.id: moved(run, opened.moved)
             for run in _runs_of(one for one in records if one.id not in self._runs)
         }
-        self._heirs |= {id_: run.id for run in runs.values() for id_ in run.merged}
-        messages = await self._messages_of({*runs, *self._heirs}, opened)
+        self._merged_into |= {
+            id_: run.id for run in runs.values() for id_ in run.merged
+        }
+        messages = await self._messages_of({*runs, *self._merged_into}, opened)
         for message in self._open if messages is None else messages:
             run_id = message.dispatch.run or 0
-            run = runs.get(self._heirs.get(run_id, run_id))
-            if run is not None:
+            of_message = runs.get(self._merged_into.get(run_id, run_id))
+            if of_message is not None:
                 latest = self._open.get(message.id) or message
-                runs[run.id] = self._reported(run, latest)
+                runs[of_message.id] = self._reported(of_message, latest)
         if messages is None or opened.is_restored:
             runs = {id_: taken_as_sent(run) for id_, run in runs.items()}
         return runs
@@ -242,7 +244,7 @@ class Escalations:
         for run in tuple(self._runs.values()):
             if run.plan.account == account_id:
                 # It is not recorded: the ledger forgets it too.
-                self._withdraw(abandoned(run, now))
+                self._withdraw(withdrawn(abandoned(run, now)))
                 self.listeners.forget_missed(run.plan.id)
                 del self._runs[run.id]
         for run in self.calling():
@@ -257,7 +259,7 @@ class Escalations:
     def clear(self) -> None:
         """Forget all runs; the ledger has them."""
         self._runs.clear()
-        self._heirs.clear()
+        self._merged_into.clear()
         self._withdrawn.clear()
 
     # Steps
@@ -306,7 +308,7 @@ class Escalations:
 
     def _resume_ended(self, run: Run, opened: Opened) -> None:
         """Do what is left to do of a run that has ended."""
-        self._withdraw(run)
+        self._withdraw(withdrawn(run))
         # What was on the wire may have reached its member.
         after = noted(run, self._clock.now(), self._open.ids)
         if after is not run and not opened.is_restored:
@@ -332,7 +334,7 @@ class Escalations:
     def _run(self, run_id: int | None) -> Run | None:
         """Return the run with an ID, or the one in which that goes on."""
         id_ = run_id or 0
-        return self._runs.get(self._heirs.get(id_, id_))
+        return self._runs.get(self._merged_into.get(id_, id_))
 
     def _look(self) -> None:
         """Make all steps that are due, and set the alarm for the next one."""
@@ -377,17 +379,17 @@ class Escalations:
         for one in changed:
             before = self._runs.get(one.id)
             self._runs[one.id] = one
-            self._heirs |= dict.fromkeys(one.merged, one.id)
-            self._withdraw(one)
+            self._merged_into |= dict.fromkeys(one.merged, one.id)
+            self._withdraw(withdrawn(one))
             self._notify(before, one)
         return changed
 
     def _merged(self, run: Run) -> tuple[Run, ...]:
         """Return a run, merged with one that its escalation has calling already."""
         for other in self.calling():
-            is_rival = other.plan.id == run.plan.id and other.id != run.id
-            if is_rival and run.is_calling:
-                left = left_behind(run, other, self._clock.now())
+            is_other = other.plan.id == run.plan.id and other.id != run.id
+            if is_other and run.is_calling:
+                left = merged_away(run, other, self._clock.now())
                 return left, merged(run, other, self._open.ids)
         return (run,)
 
@@ -435,7 +437,8 @@ class Escalations:
     def _on_changes(self, changes: Sequence[Change]) -> None:
         """Follow the messages of the runs."""
         # What was on the wire at the end may wait again.
-        self._cancel({change.after.dispatch.id for change in changes} & self._withdrawn)
+        changed = frozenset(change.after.dispatch.id for change in changes)
+        self._withdraw(changed & self._withdrawn)
         before: dict[int, Run] = {}
         for change in changes:
             run = self._run(change.after.dispatch.run)
@@ -480,17 +483,12 @@ class Escalations:
             member=member,
         )
 
-    def _withdraw(self, run: Run) -> None:
-        """Let nothing more be sent of a run that has ended, and cancel what waits."""
-        dispatches = withdrawn(run)
-        self._withdrawn |= dispatches
-        self._cancel(dispatches)
-
-    def _cancel(self, dispatches: Collection[int]) -> None:
-        """Cancel what waits with us of dispatches.
+    def _withdraw(self, dispatches: frozenset[int]) -> None:
+        """Let nothing more be sent of dispatches, and cancel what waits.
 
         A moment later: what is being recorded of a message must not come after that.
         """
+        self._withdrawn |= dispatches
         if self._waiting(dispatches):
             self._tasks.spawn(self._cancel_waiting(dispatches), "withdrawal")
 

@@ -82,8 +82,8 @@ def merged(run: Run, other: Run, ids: Iterator[int]) -> Run:
     return _with_missing_texts(after, ids)
 
 
-def left_behind(run: Run, other: Run, now: float) -> Run:
-    """Return what is left of two runs when they are merged: one that has no calls."""
+def merged_away(run: Run, other: Run, now: float) -> Run:
+    """Return the one of two merged runs that goes on in the other: without calls."""
     older = min(run, other, key=lambda one: one.id)
     return replace(abandoned(older, now), calls=())
 
@@ -114,7 +114,7 @@ def _of_both(calls: Sequence[Call], others: Sequence[Call]) -> tuple[Call, ...]:
 
 
 def _with_missing_texts(run: Run, ids: Iterator[int]) -> Run:
-    """Return a run with a copy of what each of the called has not got."""
+    """Return a run with a copy of each text that one of the called has not got."""
 
     def missing(member: Member) -> tuple[Copy, ...]:
         carried = {
@@ -124,8 +124,12 @@ def _with_missing_texts(run: Run, ids: Iterator[int]) -> Run:
             for copy in call.copies
             for index in copy.texts
         }
-        left = tuple(one for one in range(len(run.texts)) if one not in carried)
-        return (Copy(dispatch=next(ids), texts=left),) if left else ()
+        # Each by itself: together they may be too long.
+        return tuple(
+            Copy(dispatch=next(ids), texts=(index,))
+            for index in range(len(run.texts))
+            if index not in carried
+        )
 
     return replace(run, calls=_with_copies_to(run.calls, missing))
 
