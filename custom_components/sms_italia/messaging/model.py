@@ -133,11 +133,14 @@ class TooLong(StrEnum):
 class RunCall:
     """That a request is a call of an escalation's run; `dispatch` is the ID to use.
 
-    The run is on disk with it before: after a start, what was not sent is known.
+    The run is on disk with it before: after a start, what was not sent is known. One
+    that `joins` sends a text that came after its member was called: unlike a step, it
+    may be held by the storm brake.
     """
 
     run: int
     dispatch: int
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

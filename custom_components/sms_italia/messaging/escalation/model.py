@@ -123,12 +123,14 @@ class CopyMessage:
 class Copy:
     """One text to all numbers of a member; it carries texts of the run by their index.
 
-    `dispatch` is its ID, chosen before anything is sent. `messages` has what came of
-    it, by ID; the ledger has them, and not the record of the run.
+    `dispatch` is its ID, chosen before anything is sent. One that `joins` came after
+    the call. `messages` has what came of it, by ID; the ledger has them, and not the
+    record of the run.
     """
 
     dispatch: int
     texts: tuple[int, ...]
+    joins: bool = False
     is_refused: bool = False
     messages: Mapping[int, CopyMessage] = field(default_factory=dict)
 
@@ -165,7 +167,8 @@ class Copy:
 class Call:
     """One member called in one step, `at` a moment of steady time.
 
-    Its first copy is the call; what joins the run later follows.
+    Its first copies are the call: one, unless its texts need several. What joins the
+    run later follows.
     """
 
     step: int

@@ -221,8 +221,13 @@ class Escalations:
 
     def _advanced(self, run: Run) -> Run:
         """Return a run after the step that is due, if one is."""
+        caller = self._caller
         return advanced(
-            run, self._clock.now(), self._caller.availability, self._open.ids
+            run,
+            self._clock.now(),
+            caller.availability,
+            caller.texts_for,
+            self._open.ids,
         )
 
     def _acknowledged(self, run: Run, by: Acknowledgement) -> asyncio.Task[None] | None:
@@ -369,10 +374,21 @@ class Escalations:
 
         A moment later: what is being recorded of a message must not come after that.
         """
-        dispatches = withdrawn(run)
+        dispatches = self._with_carrying(withdrawn(run))
         self._withdrawn |= dispatches
         if self._waiting(dispatches):
             self._tasks.spawn(self._cancel_waiting(dispatches), "withdrawal")
+
+    def _with_carrying(self, dispatches: frozenset[int]) -> frozenset[int]:
+        """Return dispatches, with those of the messages that carry theirs."""
+        if not dispatches:
+            return dispatches
+        carrying = [
+            self._open.get(one.joined_in or 0)
+            for one in self._open
+            if one.stage is Stage.JOINED and one.dispatch.id in dispatches
+        ]
+        return dispatches | {one.dispatch.id for one in carrying if one}
 
     async def _cancel_waiting(self, dispatches: Collection[int]) -> None:
         now = self._clock.moment()
