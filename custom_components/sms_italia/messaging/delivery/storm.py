@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 import heapq
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from ...providers import Channel, Mode
 from ..account import Account
@@ -19,6 +19,9 @@ from ..state import Change
 from ..state.transitions import expired, held, released
 from .context import DeliveryContext
 from .outbox import Outbox
+
+type _Arrivals = dict[str, tuple[float, ...]]
+"""When messages came to each number, the number of the last one last (steady time)."""
 
 
 class StormBrake:
@@ -40,7 +43,7 @@ class StormBrake:
         self._withdrawn = context.withdrawn
         self._tasks = context.tasks
         self._outbox = outbox
-        self._arrivals: dict[str, dict[str, tuple[float, ...]]] = {}
+        self._arrivals: dict[str, _Arrivals] = {}
         self._queue: list[tuple[float, str, str]] = []
         self._alarm = Alarm(context.clock, self._begin, self._hold)
         self._open.subscribe(self._on_held, Stage.HELD)
@@ -54,10 +57,15 @@ class StormBrake:
         if not most or not _can_be_joined(account, messages[0].dispatch.options):
             return messages
         now = self._clock.now()
+        arrivals = self._recent_arrivals(account.id, now, 2 * len(messages))
+        holding = self._open.held_numbers(account.id)
         return [
             self._held(one)
             if one.stage is Stage.WAITING
-            and self._is_beyond(account.id, one.number, most, now)
+            and (
+                self._is_beyond(arrivals, one.number, most, now)
+                or one.number in holding
+            )
             else one
             for one in messages
         ]
@@ -99,20 +107,29 @@ class StormBrake:
                 self._put_off(account_id, message.number)
         self._set_alarm()
 
-    def _is_beyond(self, account_id: str, number: str, most: int, now: float) -> bool:
-        """Count a message to a number; return whether it is one too many."""
+    def _recent_arrivals(self, account_id: str, now: float, most: int) -> _Arrivals:
+        """Return when messages of an account came lately, by number.
+
+        So many numbers at most are forgotten: more than come, so that none stays for
+        good, and no message has to wait for very many.
+        """
         arrivals = self._arrivals.setdefault(account_id, {})
+        for number in list(islice(arrivals, most)):
+            if now - arrivals[number][-1] < self._window:
+                break
+            del arrivals[number]
+        return arrivals
+
+    def _is_beyond(
+        self, arrivals: _Arrivals, number: str, most: int, now: float
+    ) -> bool:
+        """Count a message to a number; return whether it is one too many."""
+        # The number that was written to last is the last one of the dictionary.
         recent = arrivals.pop(number, ())
         while recent and now - recent[0] >= self._window:
             recent = recent[1:]
-        # The number that was written to last is the last one of the dictionary. Two old
-        # ones go with each that comes, so that neither many stay nor one waits for all.
         arrivals[number] = (*recent, now)[-most:]
-        for _ in range(2):
-            oldest = next(iter(arrivals))
-            if now - arrivals[oldest][-1] >= self._window:
-                del arrivals[oldest]
-        return len(recent) >= most or bool(self._open.held(account_id, number))
+        return len(recent) >= most
 
     def _held(self, message: Message) -> Message:
         """Return a new message as one that is held until its number's are released."""
