@@ -10,14 +10,17 @@ from homeassistant.components.websocket_api.automation import (
     async_get_triggers_for_target,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
     entity_registry as er,
 )
 from homeassistant.helpers.translation import async_get_translations
-from homeassistant.helpers.trigger import async_get_all_descriptions
+from homeassistant.helpers.trigger import (
+    async_get_all_descriptions,
+    async_validate_trigger_config,
+)
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -396,6 +399,98 @@ async def test_the_daily_limit_triggers_once_a_day_and_once_for_each_limit(
     await midnight()
     await refuse()
     await until(lambda: [run["limit"] for run in runs()] == [1, 2, 2])
+
+
+@pytest.mark.parametrize("target", ["entity", "device"])
+async def test_calls_of_an_escalation_are_messages_of_it_too(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, target: str
+) -> None:
+    """Through whichever account, also when a new run has begun; no other messages."""
+    other = await accounts.set_up(
+        "inviosmart", entry_id="due", recipients={"Bruno": [BRUNO]}
+    )
+    entry = await accounts.set_up(
+        "smshosting",
+        entry_id="uno",
+        recipients={"Anna": [ANNA]},
+        escalations={"Notte": [("due", "bruno")], "Giorno": [("uno", "anna")]},
+        plan={"wait": 10},
+    )
+    notte = {
+        "entity": {"entity_id": "notify.notte"},
+        "device": {"device_id": device_of(hass, "notify.notte")},
+    }
+    runs = await automate(hass, "message_delivered", notte[target])
+
+    for count, name in enumerate(("notte", "notte", "giorno"), start=1):
+        await hass.services.async_call(
+            "notify",
+            "send_message",
+            {"entity_id": f"notify.{name}", "message": "Allarme"},
+            blocking=True,
+        )
+        await until(lambda count=count: len(simulator.messages) == count)  # type: ignore[misc]
+        await hass.services.async_call(
+            "button",
+            "press",
+            {"entity_id": f"button.{name}_acknowledge"},
+            blocking=True,
+        )
+    await send(hass, other, BRUNO)
+    for message in simulator.messages:
+        simulator.move(message.id, "delivered")
+    messenger = entry.runtime_data.messenger
+    await until(lambda: not messenger.open_messages(other.entry_id))
+    await until(lambda: not messenger.open_messages(entry.entry_id))
+    messenger.events.flush()
+    await hass.async_block_till_done()
+
+    assert [run["recipient"] for run in runs()] == ["Bruno", "Bruno"]
+
+
+_ALLOWED = {
+    "message_delivered": {"account", "recipient", "escalation"},
+    "message_not_delivered": {"account", "recipient", "escalation"},
+    "message_received": {"account", "recipient"},
+    "credit_became_low": {"account"},
+    "daily_limit_reached": {"account"},
+    "escalation_exhausted": {"account", "escalation"},
+}
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+async def test_a_target_that_would_never_trigger_is_refused_with_a_sentence(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """By its entity and by its device."""
+    await accounts.set_up(
+        "smshosting",
+        entry_id="uno",
+        recipients={"Anna": [ANNA]},
+        escalations={"Notte": [("uno", "anna")]},
+    )
+    entities = {
+        ("account", "Smshosting"): EVENT,
+        ("recipient", "Anna"): "notify.anna",
+        ("escalation", "Notte"): "event.notte_escalation",
+    }
+    for (kind, device), entity_id in entities.items():
+        for name, target in (
+            (entity_id, {"entity_id": entity_id}),
+            (device, {"device_id": device_of(hass, entity_id)}),
+        ):
+            config = {"platform": f"{DOMAIN}.{key}", "target": target}
+            error = None
+            try:
+                await async_validate_trigger_config(hass, [config])
+            except ServiceValidationError as err:
+                error = str(err)
+            if kind in _ALLOWED[key]:
+                assert error is None
+            else:
+                assert error is not None
+                assert error.startswith(f"“{name}” is a")
+                assert f"never triggers for a{'n' * (kind == 'escalation')}" in error
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,11 @@ class Escalations:
         runs = (run for run in self._runs.values() if run.plan.id == escalation)
         return max(runs, key=lambda run: run.id, default=None)
 
+    def plan_of(self, run_id: int) -> Plan | None:
+        """Return the plan of a run by its ID, None if that was not lately."""
+        run = self._runs.get(run_id)
+        return None if run is None else run.plan
+
     def calling(self) -> tuple[Run, ...]:
         """Return all runs that are calling, oldest first."""
         return tuple(run for run in self._runs.values() if run.is_calling)
