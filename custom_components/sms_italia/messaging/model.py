@@ -82,11 +82,13 @@ class Target:
     """One number to send to; `recipient` is the ID of the recipient it belongs to.
 
     A number entered for a recipient in the UI may be abroad; one that only
-    stands in a call must be in the account's allowed countries.
+    stands in a call must be in the account's allowed countries. `shared_with` are the
+    other recipients with the number, where the call has the number and none of them.
     """
 
     number: PhoneNumber
     recipient: str | None = None
+    shared_with: frozenset[str] = frozenset()
 
     @property
     def given(self) -> str:
