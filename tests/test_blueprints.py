@@ -414,19 +414,9 @@ LOW: Mapping[str, tuple[str, str]] = {
 
 
 async def ask_credit(hass: HomeAssistant, hours: int) -> None:
-    """Let accounts ask for their credit, and some seconds pass.
-
-    `hours` counts from the real time.
-    """
-    for time in (timedelta(hours=hours, minutes=1), timedelta(seconds=10)):
-        async_fire_time_changed(hass, dt_util.utcnow() + time)
-        await hass.async_block_till_done(wait_background_tasks=True)
-
-
-async def remind(hass: HomeAssistant, time: str) -> None:
-    """Move the time to a reminder, and some seconds on."""
-    await reach(hass, time)
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=10))
+    """Let accounts ask for their credit; `hours` counts from the real time."""
+    time = timedelta(hours=hours, minutes=1)
+    async_fire_time_changed(hass, dt_util.utcnow() + time)
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
@@ -444,12 +434,12 @@ async def test_low_credit_is_reported_by_another_channel(home: Home) -> None:
     low = LOW[home.language]
     assert home.telephone.got == [low]
 
-    await remind(hass, time)
+    await reach(hass, time)
     assert home.telephone.got == [low, low]
 
     simulator.set_credit("smshosting", 54)
     await ask_credit(hass, 25)
-    await remind(hass, time)
+    await reach(hass, time)
     assert home.telephone.got == [low, low]
 
 
@@ -466,7 +456,7 @@ async def test_an_outage_is_not_reported_as_low_credit(
 
     simulator.inject("smshosting", Fault.HTML, operation="credit")
     await ask_credit(hass, 1)
-    await remind(hass, "09:00")
+    await reach(hass, "09:00")
 
     assert telephone.got == []
 

@@ -161,6 +161,25 @@ async def test_the_end_of_a_message_triggers_with_all_that_is_known_of_it(
     assert "Allarme" not in str(run)
 
 
+async def test_an_automation_that_a_message_triggers_reads_its_event(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    entry = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    is_new = f"{{{{ state_attr('{EVENT}', 'message_id') == trigger.message_id }}}}"
+    condition = {"condition": "template", "value_template": is_new}
+    target = {"entity_id": "notify.anna"}
+    runs = await automate(hass, "message_delivered", target, [condition])
+
+    await send(hass, entry, ANNA)
+    simulator.move(simulator.messages[0].id, "delivered")
+    messenger = entry.runtime_data.messenger
+    await until(lambda: not messenger.open_messages(entry.entry_id))
+    messenger.events.flush()
+    await hass.async_block_till_done()
+
+    assert len(runs()) == 1
+
+
 async def test_a_refused_and_an_uncertain_message_are_not_delivered(
     hass: HomeAssistant,
     accounts: Accounts,
@@ -336,6 +355,33 @@ async def test_credit_triggers_when_it_becomes_low_but_not_while_it_is(
     assert state_of(hass, CREDIT_LOW) == "on"
 
     assert [run["account"] for run in runs()] == ["Smshosting"]
+
+
+async def test_an_automation_that_credit_triggers_reads_the_new_states(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """It need not wait for the sensors."""
+    simulator.set_credit("smshosting", 50)
+    entry = await accounts.set_up("smshosting", options={CONF_LOW_CREDIT: 5})
+    new = "{{ states('sensor.smshosting_credit') | float == 4.9 }}"
+    runs = await automate(
+        hass,
+        "credit_became_low",
+        {"entity_id": CREDIT_LOW},
+        [
+            {
+                "condition": "sms_italia.credit_is_low",
+                "target": {"entity_id": CREDIT_LOW},
+            },
+            {"condition": "template", "value_template": new},
+        ],
+    )
+
+    simulator.set_credit("smshosting", "4.90")
+    await entry.runtime_data.coordinator.async_refresh()
+    await hass.async_block_till_done()
+
+    assert len(runs()) == 1
 
 
 async def test_credit_that_became_low_while_it_was_unknown_triggers(
