@@ -1,7 +1,7 @@
 /** The card `custom:sms-italia-messages`: the last messages, and a line to write one. */
 
 import { Compose } from "./compose.js";
-import { element, keepFocus, setAttribute, setText } from "./dom.js";
+import { element, keepFocus, setAttribute, setText, showChildren } from "./dom.js";
 import { findEntities, readEntities } from "./entities.js";
 import { Feed } from "./feed.js";
 import { Head } from "./head.js";
@@ -106,20 +106,24 @@ class MessagesCard extends HTMLElement {
     this._registry = undefined;
     this._forgetShown();
     this._isRunning = false;
-    const style = element("style");
-    style.textContent = STYLE;
-    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
-    this._keepFocus(() => {
-      const card = element(
-        "ha-card",
-        {},
+    this._frame ??= this._createFrame();
+    this._keepFocus(() =>
+      showChildren(this._frame, [
         this._title,
         ...this._head.nodes,
         ...(this._compose?.nodes ?? []),
         ...this._list.nodes,
-      );
-      root.replaceChildren(style, card);
-    });
+      ]),
+    );
+  }
+
+  /** Return the frame of the card; it stays, since a new one is not drawn at once. */
+  _createFrame() {
+    const style = element("style");
+    style.textContent = STYLE;
+    const frame = element("ha-card");
+    this.attachShadow({ mode: "open" }).append(style, frame);
+    return frame;
   }
 
   /** Make changes, without losing the place of who uses the keyboard. */
