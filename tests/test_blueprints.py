@@ -15,7 +15,11 @@ from homeassistant.components.blueprint.models import Blueprint
 from homeassistant.components.image import ImageEntity
 from homeassistant.components.notify import NotifyEntity, NotifyEntityFeature
 from homeassistant.core import CoreState, HomeAssistant
-from homeassistant.helpers import entity_registry as er, restore_state
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    restore_state,
+)
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_component import DATA_INSTANCES
 from homeassistant.setup import async_setup_component
@@ -27,7 +31,12 @@ from pytest_homeassistant_custom_component.common import (
     async_test_home_assistant,
 )
 
-from custom_components.sms_italia.const import CONF_DAILY_LIMIT
+from custom_components.sms_italia.const import (
+    CONF_DAILY_LIMIT,
+    CONF_DELIVERY_REPORTS,
+    DOMAIN,
+)
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Fault, Simulator
 
 from .accounts import Accounts, arrived, until
@@ -289,7 +298,7 @@ async def test_a_blueprint_is_imported_with_one_click(
 SHOWN = frozenset({"name", "description", "source_url", "label"})
 """The keys of what only the form shows."""
 
-SENT = frozenset({"title", "message", "test_message"})
+SENT = frozenset({"title", "message", "test_message", "unreported_message"})
 """The inputs whose defaults are texts that are sent."""
 
 
@@ -336,6 +345,48 @@ async def test_a_way_to_notify_must_be_chosen(blueprint: Blueprint, name: str) -
         assert "default" not in blueprint.inputs[way], way
 
 
+@EACH
+async def test_of_our_notify_entities_those_of_one_kind_are_offered(
+    hass: HomeAssistant, accounts: Accounts, blueprint: Blueprint
+) -> None:
+    """Of recipients, or of escalations: no blueprint works with both."""
+    await accounts.set_up(
+        "smshosting",
+        entry_id="conto",
+        recipients={"Anna": [ANNA]},
+        escalations={"Notte": [("conto", "anna")]},
+    )
+    models = {
+        name: model_of(hass, entity_id)
+        for name, entity_id in (
+            ("recipient", "notify.anna"),
+            ("recipients", "notify.anna"),
+            ("escalation", "notify.notte"),
+        )
+    }
+    for name, given in blueprint.inputs.items():
+        for filter_ in filters_of(given):
+            if filter_["integration"] == DOMAIN and "notify" in filter_["domain"]:
+                device = {"integration": DOMAIN, "model": models[name]}
+                assert filter_["device"] == device
+
+
+def model_of(hass: HomeAssistant, entity_id: str) -> str | None:
+    """Return the model of an entity's device."""
+    entity = er.async_get(hass).async_get(entity_id)
+    assert entity is not None
+    assert entity.device_id is not None
+    device = dr.async_get(hass).async_get(entity.device_id)
+    assert isinstance(device, dr.DeviceEntry)
+    return device.model
+
+
+def filters_of(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the filters of an input for entities of an integration."""
+    selector = given["selector"].get("entity") or {}
+    return [one for one in selector.get("filter", ()) if "integration" in one]
+
+
 # Low credit
 
 LOW_CREDIT: Mapping[str, object] = {
@@ -363,19 +414,9 @@ LOW: Mapping[str, tuple[str, str]] = {
 
 
 async def ask_credit(hass: HomeAssistant, hours: int) -> None:
-    """Let accounts ask for their credit, and some seconds pass.
-
-    `hours` counts from the real time.
-    """
-    for time in (timedelta(hours=hours, minutes=1), timedelta(seconds=10)):
-        async_fire_time_changed(hass, dt_util.utcnow() + time)
-        await hass.async_block_till_done(wait_background_tasks=True)
-
-
-async def remind(hass: HomeAssistant, time: str) -> None:
-    """Move the time to a reminder, and some seconds on."""
-    await reach(hass, time)
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=10))
+    """Let accounts ask for their credit; `hours` counts from the real time."""
+    time = timedelta(hours=hours, minutes=1)
+    async_fire_time_changed(hass, dt_util.utcnow() + time)
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
@@ -393,12 +434,12 @@ async def test_low_credit_is_reported_by_another_channel(home: Home) -> None:
     low = LOW[home.language]
     assert home.telephone.got == [low]
 
-    await remind(hass, time)
+    await reach(hass, time)
     assert home.telephone.got == [low, low]
 
     simulator.set_credit("smshosting", 54)
     await ask_credit(hass, 25)
-    await remind(hass, time)
+    await reach(hass, time)
     assert home.telephone.got == [low, low]
 
 
@@ -415,7 +456,7 @@ async def test_an_outage_is_not_reported_as_low_credit(
 
     simulator.inject("smshosting", Fault.HTML, operation="credit")
     await ask_credit(hass, 1)
-    await remind(hass, "09:00")
+    await reach(hass, "09:00")
 
     assert telephone.got == []
 
@@ -434,14 +475,14 @@ TEST: Mapping[str, str] = {
 
 NOT_DELIVERED: Mapping[str, tuple[str, str]] = {
     "en": (
-        "SMS test failed",
+        "SMS test not confirmed",
         (
             "The test message to Anna was not delivered. Alarms may not arrive: look "
             "at the last messages and the repairs of SMS Italia."
         ),
     ),
     "it": (
-        "Prova SMS non riuscita",
+        "Prova SMS senza conferma",
         (
             "Il messaggio di prova per Anna non è stato consegnato. Gli allarmi "
             "potrebbero non arrivare: guarda gli ultimi messaggi e le riparazioni di "
@@ -449,6 +490,32 @@ NOT_DELIVERED: Mapping[str, tuple[str, str]] = {
         ),
     ),
 }
+
+UNREPORTED: Mapping[str, tuple[str, str]] = {
+    "en": (
+        "SMS test not confirmed",
+        (
+            "The test message to Anna was sent, but its delivery was not reported. If "
+            "this happens every week, look at the option Delivery reports of the "
+            "account: without reports, this test proves nothing."
+        ),
+    ),
+    "it": (
+        "Prova SMS senza conferma",
+        (
+            "Il messaggio di prova per Anna è stato inviato, ma la sua consegna non è "
+            "stata comunicata. Se succede ogni settimana, guarda l'opzione Rapporti di "
+            "consegna dell'account: senza rapporti questa prova non dimostra nulla."
+        ),
+    ),
+}
+
+REPORTED: Mapping[str, Mapping[str, tuple[str, str]] | None] = {
+    "delivered": None,
+    "failed": NOT_DELIVERED,
+    "sent": UNREPORTED,
+}
+"""What is notified of a test that came to this at the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,7 +551,7 @@ def tomorrow() -> Tomorrow:
 
 @pytest.mark.usefixtures("quick")
 @EACH_LANGUAGE
-@pytest.mark.parametrize("fate", ["delivered", "failed", "sent"])
+@pytest.mark.parametrize("fate", REPORTED)
 async def test_a_test_that_is_not_delivered_in_time_is_reported(
     home: Home, tomorrow: Tomorrow, fate: str
 ) -> None:
@@ -501,13 +568,46 @@ async def test_a_test_that_is_not_delivered_in_time_is_reported(
     assert home.telephone.got == []
 
     await tomorrow.come(hass, 30)
-    reported = [] if fate == "delivered" else [NOT_DELIVERED[home.language]]
+    texts = REPORTED[fate]
+    reported = [] if texts is None else [texts[home.language]]
     assert home.telephone.got == reported
 
     await tomorrow.come(hass, 0, days=1)
     await tomorrow.come(hass, 30, days=1)
     assert len(simulator.messages) == 1
     assert home.telephone.got == reported
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_an_account_that_reports_no_deliveries_is_no_silent_success(
+    home: Home, tomorrow: Tomorrow, key: str
+) -> None:
+    """Nor is it a failure."""
+    hass = home.hass
+    options = {CONF_DELIVERY_REPORTS: "off"}
+    await home.accounts.set_up(key, recipients=PEOPLE, options=options)
+    await home.automate("weekly_test", {**WEEKLY, **tomorrow.inputs})
+
+    await tomorrow.come(hass, 0)
+    assert len(home.simulator.messages) == 1
+    await tomorrow.come(hass, 30)
+
+    assert home.telephone.got == [UNREPORTED[home.language]]
+
+
+async def test_a_test_that_waits_for_its_provider_is_reported(
+    home: Home, tomorrow: Tomorrow
+) -> None:
+    """It was not sent, and no report is missing."""
+    await home.accounts.set_up("smshosting", recipients=PEOPLE)
+    await home.automate("weekly_test", {**WEEKLY, **tomorrow.inputs})
+    home.simulator.inject("smshosting", Fault.THROTTLED, times=9)
+
+    await tomorrow.come(home.hass, 0)
+    assert status(home.hass, "anna") == "queued"
+    await tomorrow.come(home.hass, 30)
+
+    assert home.telephone.got == [NOT_DELIVERED["en"]]
 
 
 async def test_a_test_that_cannot_be_sent_is_reported(

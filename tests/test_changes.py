@@ -21,6 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.sms_italia.const import (
+    CONF_BUNDLE_AFTER,
     CONF_DAILY_LIMIT,
     CONF_FALLBACK,
     CONF_LOW_CREDIT,
@@ -309,13 +310,13 @@ def changes_of(
         )
 
     changes = [
-        options(daily_limit=500, retry_for=30),
+        options(daily_limit=500, retry_for=30, bundle_after=0),
         settings(url=urls[0], sender="Nonna"),
         lambda: entries.async_add_subentry(account, recipient("Bruno", BRUNO)),
         title("Casa"),
         rename_anna("Anna Rossi"),
         new_key("chiave-nuova-0123456789"),
-        options(daily_limit=0, delivery_reports="poll"),
+        options(daily_limit=0, delivery_reports="poll", bundle_after=0),
         settings(url=urls[1], sender="Casa"),
         lambda: entries.async_remove_subentry(account, "bruno"),
         title("Casa mia"),
@@ -335,7 +336,9 @@ async def test_no_alarm_is_lost_or_sent_twice_while_everything_changes(
     """Nor is the entity that it goes to missing for a moment."""
     async with Line(simulator) as line:
         account = await accounts.set_up(
-            key, recipients={"Anna": [ANNA]}, options={CONF_DAILY_LIMIT: 0}
+            key,
+            recipients={"Anna": [ANNA]},
+            options={CONF_DAILY_LIMIT: 0, CONF_BUNDLE_AFTER: 0},
         )
         absences = Absences(hass)
         changes = changes_of(

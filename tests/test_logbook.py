@@ -1,5 +1,6 @@
 """The logbook: one sentence for each message, in the language of Home Assistant."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +36,7 @@ class Logbook:
         """Read what happens from now on."""
         self._hass = hass
         self._client = client
-        self._begin = dt_util.utcnow()
+        self.begin = dt_util.utcnow()
         self._ends: list[object] = []
         hass.bus.async_listen(EVENT, self._ends.append)
 
@@ -51,7 +52,7 @@ class Logbook:
         await client.send_json_auto_id(
             {
                 "type": "logbook/get_events",
-                "start_time": self._begin.isoformat(),
+                "start_time": self.begin.isoformat(),
                 "end_time": (dt_util.utcnow() + timedelta(minutes=1)).isoformat(),
                 **which,
             }
@@ -77,15 +78,25 @@ async def language() -> str:
 
 
 @pytest.fixture
+async def exclude() -> dict[str, list[str]]:
+    """Return what the user leaves out of the logbook."""
+    return {}
+
+
+@pytest.fixture
 async def logbook(
-    hass: HomeAssistant, hass_ws_client: WebSocketGenerator, language: str
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    language: str,
+    exclude: dict[str, list[str]],
 ) -> Logbook:
     """Return the logbook."""
     await hass.config.async_update(language=language)
     # The pages of the frontend are not among what tests need.
     mock_component(hass, "frontend")
+    config = {"logbook": {"exclude": exclude}}
     for component in ("http", "history", "logbook"):
-        assert await async_setup_component(hass, component, {})
+        assert await async_setup_component(hass, component, config)
     hass.config.components.remove("frontend")
     await hass.async_block_till_done()
     return Logbook(hass, hass_ws_client)
@@ -203,3 +214,85 @@ async def test_a_message_to_a_recipient_who_was_removed_stands_with_its_account(
     await logbook.until(1)
 
     assert await logbook.sentences() == ["SMS to ***567 was delivered"]
+
+
+WAYS: dict[str, Callable[[HomeAssistant], Awaitable[object]]] = {
+    "notify.send_message": lambda hass: hass.services.async_call(
+        "notify",
+        "send_message",
+        {"entity_id": "notify.anna", "message": "Ciao"},
+        blocking=True,
+    ),
+    "notify.<account>": lambda hass: hass.services.async_call(
+        "notify", "smshosting", {"target": "Anna", "message": "Ciao"}, blocking=True
+    ),
+    "send_sms": lambda hass: call(
+        hass, "send_sms", entity_id="notify.anna", message="Ciao"
+    ),
+    "button": lambda hass: hass.services.async_call(
+        "button", "press", {"entity_id": "button.anna_send_test_message"}, blocking=True
+    ),
+}
+
+
+async def send_and_deliver(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    logbook: Logbook,
+    way: str,
+) -> None:
+    """Set an account up; then send to Anna in one of the ways, and let it arrive."""
+    await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    low = "binary_sensor.smshosting_credit_low"
+    await until(lambda: hass.states.is_state(low, "off"))
+    logbook.begin = dt_util.utcnow()
+    await WAYS[way](hass)
+    for status in ("sent", "delivered"):
+        simulator.move(simulator.messages[0].id, status)
+        await hass.async_block_till_done()
+    await logbook.until(1)
+
+
+def described(row: dict[str, Any]) -> str:
+    """Return what a row of the logbook shows; of a change of state, what led to it."""
+    if "entity_id" not in row:
+        return f"{row['name']} {row['message']}"
+    if "context_name" in row:
+        return f"{row['entity_id']} by {row['context_name']} {row['context_message']}"
+    return str(row["entity_id"])
+
+
+SENTENCE = "SMS to Anna was delivered"
+EVENT_ROW = f"event.smshosting_delivery by {SENTENCE}"
+
+
+ROWS = {
+    "notify.send_message": ["notify.anna", SENTENCE, EVENT_ROW],
+    "notify.<account>": [SENTENCE, EVENT_ROW],
+    "send_sms": ["notify.anna", SENTENCE, EVENT_ROW],
+    "button": ["button.anna_send_test_message", "notify.anna", SENTENCE, EVENT_ROW],
+}
+
+
+@pytest.mark.parametrize("way", ROWS)
+async def test_all_rows_of_one_message_are_its_sentence_and_home_assistants_own(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    logbook: Logbook,
+    way: str,
+) -> None:
+    """The time of a notify, an event and a button entity; the event names the SMS."""
+    await send_and_deliver(hass, accounts, simulator, logbook, way)
+    assert [described(row) for row in await logbook.rows()] == ROWS[way]
+
+
+@pytest.mark.parametrize(
+    "exclude", [{"entities": ["notify.anna"], "entity_globs": ["event.smshosting_*"]}]
+)
+async def test_the_documented_filter_leaves_one_line_of_one_message(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, logbook: Logbook
+) -> None:
+    await send_and_deliver(hass, accounts, simulator, logbook, "notify.send_message")
+    assert [described(row) for row in await logbook.rows()] == [SENTENCE]

@@ -1,6 +1,6 @@
 """Who may do what, by every way."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 import json
@@ -689,3 +689,47 @@ async def test_a_recipient_without_an_entity_is_like_a_free_number(
     assert arrived(simulator) == []
     await home.call("user", "send_sms", numbers="Anna", message="Ciao")
     assert arrived(simulator) == [(ANNA, "Ciao")]
+
+
+@pytest.mark.parametrize(
+    ("controls", "given", "belongs_to"),
+    [
+        ((), {"numbers": [FREE]}, None),
+        (("carla",), {"numbers": [FREE]}, None),
+        (("elena",), {"numbers": [FREE]}, None),
+        (("carla", "elena"), {"numbers": [FREE]}, "Carla"),
+        (("elena",), {"numbers": ["Elena"]}, "Elena"),
+        (("elena",), {"entity_id": "notify.elena"}, "Elena"),
+        (("carla", "elena"), {"numbers": [FREE, "Elena"]}, "Elena"),
+        (
+            ("carla", "elena"),
+            {"numbers": [FREE], "entity_id": "notify.elena"},
+            "Elena",
+        ),
+    ],
+)
+async def test_a_number_of_two_recipients_is_for_who_may_control_both(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    controls: Sequence[str],
+    given: Mapping[str, object],
+    belongs_to: str | None,
+) -> None:
+    """The message belongs to the recipient that was asked for, else to the first."""
+    account = await accounts.set_up(
+        "smshosting", recipients={"Carla": [FREE], "Elena": [FREE], "Dario": [BRUNO]}
+    )
+    guest = MockUser(name="guest").add_to_hass(hass)
+    may = {f"notify.{name}": {POLICY_CONTROL: True} for name in controls}
+    guest.mock_policy({"entities": {"entity_ids": may}})
+    home = Home(hass, account, {"guest": guest, "automation": None})
+
+    if belongs_to is None:
+        with pytest.raises(Unauthorized):
+            await home.call("guest", "send_sms", message="Ciao", **given)
+    else:
+        await home.call("guest", "send_sms", message="Ciao", **given)
+    found = await home.call("automation", "find_messages")
+    assert [one["recipient"] for one in found["messages"]] == (
+        [belongs_to] if belongs_to else []
+    )

@@ -10,14 +10,17 @@ from homeassistant.components.websocket_api.automation import (
     async_get_triggers_for_target,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
     entity_registry as er,
 )
 from homeassistant.helpers.translation import async_get_translations
-from homeassistant.helpers.trigger import async_get_all_descriptions
+from homeassistant.helpers.trigger import (
+    async_get_all_descriptions,
+    async_validate_trigger_config,
+)
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -156,6 +159,25 @@ async def test_the_end_of_a_message_triggers_with_all_that_is_known_of_it(
         "error": None if fate == "delivered" else run["error"],
     }
     assert "Allarme" not in str(run)
+
+
+async def test_an_automation_that_a_message_triggers_reads_its_event(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    entry = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
+    is_new = f"{{{{ state_attr('{EVENT}', 'message_id') == trigger.message_id }}}}"
+    condition = {"condition": "template", "value_template": is_new}
+    target = {"entity_id": "notify.anna"}
+    runs = await automate(hass, "message_delivered", target, [condition])
+
+    await send(hass, entry, ANNA)
+    simulator.move(simulator.messages[0].id, "delivered")
+    messenger = entry.runtime_data.messenger
+    await until(lambda: not messenger.open_messages(entry.entry_id))
+    messenger.events.flush()
+    await hass.async_block_till_done()
+
+    assert len(runs()) == 1
 
 
 async def test_a_refused_and_an_uncertain_message_are_not_delivered(
@@ -335,6 +357,33 @@ async def test_credit_triggers_when_it_becomes_low_but_not_while_it_is(
     assert [run["account"] for run in runs()] == ["Smshosting"]
 
 
+async def test_an_automation_that_credit_triggers_reads_the_new_states(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """It need not wait for the sensors."""
+    simulator.set_credit("smshosting", 50)
+    entry = await accounts.set_up("smshosting", options={CONF_LOW_CREDIT: 5})
+    new = "{{ states('sensor.smshosting_credit') | float == 4.9 }}"
+    runs = await automate(
+        hass,
+        "credit_became_low",
+        {"entity_id": CREDIT_LOW},
+        [
+            {
+                "condition": "sms_italia.credit_is_low",
+                "target": {"entity_id": CREDIT_LOW},
+            },
+            {"condition": "template", "value_template": new},
+        ],
+    )
+
+    simulator.set_credit("smshosting", "4.90")
+    await entry.runtime_data.coordinator.async_refresh()
+    await hass.async_block_till_done()
+
+    assert len(runs()) == 1
+
+
 async def test_credit_that_became_low_while_it_was_unknown_triggers(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
@@ -396,6 +445,98 @@ async def test_the_daily_limit_triggers_once_a_day_and_once_for_each_limit(
     await midnight()
     await refuse()
     await until(lambda: [run["limit"] for run in runs()] == [1, 2, 2])
+
+
+@pytest.mark.parametrize("target", ["entity", "device"])
+async def test_calls_of_an_escalation_are_messages_of_it_too(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, target: str
+) -> None:
+    """Through whichever account, also when a new run has begun; no other messages."""
+    other = await accounts.set_up(
+        "inviosmart", entry_id="due", recipients={"Bruno": [BRUNO]}
+    )
+    entry = await accounts.set_up(
+        "smshosting",
+        entry_id="uno",
+        recipients={"Anna": [ANNA]},
+        escalations={"Notte": [("due", "bruno")], "Giorno": [("uno", "anna")]},
+        plan={"wait": 10},
+    )
+    notte = {
+        "entity": {"entity_id": "notify.notte"},
+        "device": {"device_id": device_of(hass, "notify.notte")},
+    }
+    runs = await automate(hass, "message_delivered", notte[target])
+
+    for count, name in enumerate(("notte", "notte", "giorno"), start=1):
+        await hass.services.async_call(
+            "notify",
+            "send_message",
+            {"entity_id": f"notify.{name}", "message": "Allarme"},
+            blocking=True,
+        )
+        await until(lambda count=count: len(simulator.messages) == count)  # type: ignore[misc]
+        await hass.services.async_call(
+            "button",
+            "press",
+            {"entity_id": f"button.{name}_acknowledge"},
+            blocking=True,
+        )
+    await send(hass, other, BRUNO)
+    for message in simulator.messages:
+        simulator.move(message.id, "delivered")
+    messenger = entry.runtime_data.messenger
+    await until(lambda: not messenger.open_messages(other.entry_id))
+    await until(lambda: not messenger.open_messages(entry.entry_id))
+    messenger.events.flush()
+    await hass.async_block_till_done()
+
+    assert [run["recipient"] for run in runs()] == ["Bruno", "Bruno"]
+
+
+_ALLOWED = {
+    "message_delivered": {"account", "recipient", "escalation"},
+    "message_not_delivered": {"account", "recipient", "escalation"},
+    "message_received": {"account", "recipient"},
+    "credit_became_low": {"account"},
+    "daily_limit_reached": {"account"},
+    "escalation_exhausted": {"account", "escalation"},
+}
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+async def test_a_target_that_would_never_trigger_is_refused_with_a_sentence(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """By its entity and by its device."""
+    await accounts.set_up(
+        "smshosting",
+        entry_id="uno",
+        recipients={"Anna": [ANNA]},
+        escalations={"Notte": [("uno", "anna")]},
+    )
+    entities = {
+        ("account", "Smshosting"): EVENT,
+        ("recipient", "Anna"): "notify.anna",
+        ("escalation", "Notte"): "event.notte_escalation",
+    }
+    for (kind, device), entity_id in entities.items():
+        for name, target in (
+            (entity_id, {"entity_id": entity_id}),
+            (device, {"device_id": device_of(hass, entity_id)}),
+        ):
+            config = {"platform": f"{DOMAIN}.{key}", "target": target}
+            error = None
+            try:
+                await async_validate_trigger_config(hass, [config])
+            except ServiceValidationError as err:
+                error = str(err)
+            if kind in _ALLOWED[key]:
+                assert error is None
+            else:
+                assert error is not None
+                assert error.startswith(f"“{name}” is a")
+                assert f"never triggers for a{'n' * (kind == 'escalation')}" in error
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     messenger.escalations.listeners.listen_to_all(partial(async_report_run, hass))
     send_news = partial(async_dispatcher_send, hass, NEWS)
     messenger.escalations.listeners.listen_to_all(send_news)
-    messenger.events.listen(None, send_news)
+    # The event entities first: an automation may read them.
     messenger.events.listen(None, partial(async_fire_messages, hass))
+    messenger.events.listen(None, send_news)
     hass.data[MESSENGER] = messenger
     hass.data[REFUSED_CALLS] = refused_calls = RefusedCalls(hass)
     await refused_calls.async_load()

@@ -67,7 +67,7 @@ class CreditLowSensor(
         if is_low is None:
             return
         if is_low and self._attr_is_on is False:
-            async_dispatcher_send(
-                self.hass, NEWS, CreditBecameLow(account=self.entry.entry_id)
-            )
+            # An automation reads this state and that of the credit: they come first.
+            news = CreditBecameLow(account=self.entry.entry_id)
+            self.hass.loop.call_soon(async_dispatcher_send, self.hass, NEWS, news)
         self._attr_is_on = is_low

@@ -1,19 +1,19 @@
 """The event entities of deliveries and escalations."""
 
-from collections.abc import Iterable
 from typing import override
 
 from homeassistant.components.event import EventEntity
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Context, HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .amounts import euro_number
+from .const import DOMAIN
 from .entity import AccountEntity, EscalationEntity, async_add_escalations
 from .escalations import acknowledgement_attributes, async_find_member
 from .messaging import (
     Event,
     Message,
-    MessagesChanged,
     MessagesReceived,
     ReceivedMessage,
     RunEvent,
@@ -24,6 +24,9 @@ from .providers import Status
 from .runtime import SmsItaliaConfigEntry
 
 PARALLEL_UPDATES = 0
+
+ENDED = f"{DOMAIN}_ended_{{}}"
+"""The dispatcher signal, with an account's ID, that a message came to an end."""
 
 _CANCELLED = "cancelled"
 _RECEIVED = "received"
@@ -71,23 +74,24 @@ class DeliveryEvent(AccountEntity, EventEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the account's messages."""
+        """Follow the account's messages, and fire what ended while nobody did."""
         await super().async_added_to_hass()
-        self.async_listen(self._handle_event)
-        events = self.entry.runtime_data.messenger.events
-        self._trigger_events(events.replay_missed(self.entry.entry_id))
+        signal = ENDED.format(self.entry.entry_id)
+        self.async_on_remove(
+            async_dispatcher_connect(self.hass, signal, self._handle_end)
+        )
+        for message in self.entry.runtime_data.messenger.events.replay_missed(
+            self.entry.entry_id
+        ):
+            self._handle_end(message, Context())
 
     @callback
-    def _handle_event(self, event: Event) -> None:
-        if isinstance(event, MessagesChanged):
-            self._trigger_events(event.status_changed)
-
-    def _trigger_events(self, messages: Iterable[Message]) -> None:
-        """Fire an event for each message with a final or uncertain status."""
-        for message in messages:
-            if (event_type := event_type_of(message)) is not None:
-                self._trigger_event(event_type, event_attributes(self.hass, message))
-                self.async_write_ha_state()
+    def _handle_end(self, message: Message, context: Context) -> None:
+        """Fire an event for a message with a final or uncertain status."""
+        if (event_type := event_type_of(message)) is not None:
+            self.async_set_context(context)
+            self._trigger_event(event_type, event_attributes(self.hass, message))
+            self.async_write_ha_state()
 
 
 class ReceivedEvent(AccountEntity, EventEntity):

@@ -1,12 +1,13 @@
 """The event on the bus for each message that came to an end: the logbook reads it."""
 
 from homeassistant.const import ATTR_DEVICE_ID
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 
 from .const import DOMAIN
 from .entity import account_device, subentry_device
-from .event import event_attributes, event_type_of
+from .event import ENDED, event_attributes, event_type_of
 from .messaging import Event, Message, MessagesChanged, Stage
 from .names import asked_title
 from .providers import Status
@@ -22,24 +23,40 @@ ATTR_FALLBACK_FOR = "fallback_for"
 def async_fire_messages(hass: HomeAssistant, event: Event) -> None:
     """Fire an event for each message that came to an end, or became uncertain.
 
-    No text and no full number are in it. Its device is the recipient's; that of the
-    account for a free number.
+    The event entity of the account follows in the same context: the logbook then names
+    the message in its line, too.
     """
     if not isinstance(event, MessagesChanged):
         return
-    ended = [(one, event_type_of(one)) for one in event.status_changed]
-    ended += [(one, Status.SENT) for one in event.messages if _is_unreported(one)]
-    for message, status in ended:
-        if status is not None:
-            hass.bus.async_fire(
-                EVENT_MESSAGE,
-                {
-                    ATTR_STATUS: status,
-                    **event_attributes(hass, message),
-                    ATTR_FALLBACK_FOR: asked_title(hass, message),
-                    ATTR_DEVICE_ID: _device_id(hass, message),
-                },
-            )
+    for message in event.status_changed:
+        if (status := event_type_of(message)) is not None:
+            context = _fire(hass, message, status)
+            signal = ENDED.format(message.dispatch.account)
+            async_dispatcher_send(hass, signal, message, context)
+    for message in event.messages:
+        if _is_unreported(message):
+            _fire(hass, message, Status.SENT)
+
+
+@callback
+def _fire(hass: HomeAssistant, message: Message, status: str) -> Context:
+    """Fire the event of a message's end; return its context.
+
+    No text and no full number are in it. Its device is the recipient's; that of the
+    account for a free number.
+    """
+    context = Context()
+    hass.bus.async_fire(
+        EVENT_MESSAGE,
+        {
+            ATTR_STATUS: status,
+            **event_attributes(hass, message),
+            ATTR_FALLBACK_FOR: asked_title(hass, message),
+            ATTR_DEVICE_ID: _device_id(hass, message),
+        },
+        context=context,
+    )
+    return context
 
 
 def _is_unreported(message: Message) -> bool:

@@ -175,9 +175,15 @@ def _require_targets(
 ) -> None:
     """Raise Unauthorized unless the caller may send to each target.
 
-    A recipient without a notify entity is like a free number.
+    For a number that stands in several recipients, to each of them. A recipient without
+    a notify entity is like a free number.
     """
-    recipients = {one.recipient for one in request.targets if isinstance(one, Target)}
+    recipients = {
+        recipient
+        for one in request.targets
+        if isinstance(one, Target)
+        for recipient in (one.recipient, *one.shared_with)
+    }
     entities = _notify_entities(hass, entry)
     if recipients - entities.keys():
         caller.require_all_entities()

@@ -264,13 +264,11 @@ async def named_targets(
 ) -> list[Target | BadTarget]:
     """Return the targets that numbers or names of an account's recipients stand for.
 
-    One text may hold several numbers. Raises ServiceValidationError for too many.
+    One text may hold several numbers. A number that stands in several recipients
+    belongs to the first of them. Raises ServiceValidationError for too many.
     """
     find = _finder(entry)
-    recipients = entry.runtime_data.account.recipients
-    owners = {
-        target.given: target for targets in recipients.values() for target in targets
-    }
+    owned = _owned(entry.runtime_data.account.recipients)
     given = [
         piece
         for name in names
@@ -285,8 +283,30 @@ async def named_targets(
     parsed = dict(zip(numbers, await parse_targets(hass, numbers), strict=True))
     found: list[Target | BadTarget] = []
     for name, targets in named.items():
-        found += targets or [owners.get(parsed[name].given, parsed[name])]
+        found += targets or [owned.get(parsed[name].given, parsed[name])]
     return found
+
+
+def _owned(
+    recipients: Mapping[str, Sequence[Target | BadTarget]],
+) -> Mapping[str, Target]:
+    """Return the numbers of recipients, each as it is where a call has just it."""
+    owners: dict[str, list[Target]] = {}
+    for targets in recipients.values():
+        for target in targets:
+            if isinstance(target, Target):
+                owners.setdefault(target.given, []).append(target)
+    return {
+        number: replace(
+            first,
+            shared_with=frozenset(
+                one.recipient
+                for one in others
+                if one.recipient is not None and one.recipient != first.recipient
+            ),
+        )
+        for number, (first, *others) in owners.items()
+    }
 
 
 def _finder(

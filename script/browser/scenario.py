@@ -9,6 +9,7 @@ from simulator import PROVIDERS, Simulator
 from .account_setup import AccountSetup
 from .automations import Automations
 from .card import Card
+from .card_alone import CardAlone
 from .escalation import Escalation
 from .failures import Failures
 from .screen import Screen
@@ -30,6 +31,7 @@ def steps(
     escalation = Escalation(screen=screen, simulator=simulator, card=card)
     automations = Automations(screen=screen, client=client)
     failures = Failures(screen=screen, simulator=simulator)
+    alone = CardAlone(page=screen.page)
     yield "log in", account_setup.log_in
     for provider in PROVIDERS:
         yield f"set up {provider}", partial(account_setup.set_up, provider)
@@ -62,4 +64,9 @@ def steps(
     yield "show how long the credit lasts", card.show_days
     yield "restart Home Assistant below the card", card.survive_restart
     yield "go through ten thousand messages", card.go_back
+    yield "keep writing while the card changes", alone.keep_writing
+    yield "write to a recipient who is away for a moment", alone.write_to_the_same
+    yield "keep the button of an escalation", alone.keep_acknowledging
+    yield "keep a row while others come and go", alone.keep_the_row
+    yield "turn one page at a time", alone.turn_pages
     yield "read no text as another user", card.hide_texts

@@ -127,7 +127,9 @@ class Features:
             return any(request.status for request in news) or None
 
         await change_options(
-            self.client, first.entry_id, "reliability", fallback=[second.entry_id]
+            self.client,
+            first.entry_id,
+            reliability={"fallback": [second.entry_id]},
         )
         await until(is_taken_up, _CHANGE_SECONDS, f"{first.title} has changed")
         await self.simulator.ports.close(first.provider)

@@ -1,6 +1,6 @@
 """Accounts at the simulated providers, set up through the forms of the UI."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -147,13 +147,13 @@ async def create_escalation(
 
 
 async def change_options(
-    client: Client, entry_id: str, section: str, **options: object
+    client: Client, entry_id: str, **sections: Mapping[str, object]
 ) -> None:
-    """Set options of one section of an account; all others become their defaults."""
+    """Set options of an account by their sections; all others become the defaults."""
     flow = await client.start_flow(OPTIONS, entry_id)
     form = cast("list[Fields]", cast("Fields", flow)["data_schema"])
     answer: dict[str, object] = {str(part["name"]): {} for part in form}
-    answer[section] = options
+    answer |= sections
     await _submit(client, OPTIONS, flow["flow_id"], answer, "create_entry")
 
 

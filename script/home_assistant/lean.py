@@ -107,8 +107,12 @@ class LeanInstance(Instance):
                 account = await accounts.create(client, simulator, provider)
                 members.append(account.entities.notify)
                 self.accounts[provider] = account.entry_id
+                # What is measured is each alarm, not how many are too much.
                 await accounts.change_options(
-                    client, account.entry_id, "limits", daily_limit=0
+                    client,
+                    account.entry_id,
+                    limits={"daily_limit": 0},
+                    reliability={"bundle_after": 0},
                 )
             await accounts.create_escalation(
                 client, account.entry_id, _ESCALATION, members

@@ -99,6 +99,7 @@ async def test_an_escalation_is_stored_with_its_members_in_order(
         ({"name": "  "}, {"name": "missing"}),
         ({"name": "anna"}, {"name": "name_in_use"}),
         ({"members": []}, {"members": "no_members"}),
+        ({"members": ["notify.anna"] * 2}, {"members": "member_twice"}),
     ],
 )
 async def test_what_is_wrong_is_named_and_can_be_put_right(
@@ -116,16 +117,54 @@ async def test_what_is_wrong_is_named_and_can_be_put_right(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        "notify.notte",
+        "notify.nobody",
+        "sensor.smshosting_credit",
+        "9a0c6e7f1d2b4c5a8e3f0b1d2c4a6e8f",
+        "Anna",
+    ],
+)
 async def test_only_recipients_can_be_members(
-    hass: HomeAssistant, account: MockConfigEntry
+    hass: HomeAssistant, account: MockConfigEntry, stranger: str
 ) -> None:
-    """An escalation has a notify entity too."""
+    """An escalation has a notify entity too; nothing is left out in silence."""
     await submit(hass, await start(hass, account))
 
+    members = ["notify.carla", stranger, "notify.anna"]
+    form = await submit(
+        hass, await start(hass, account), name="Giorno", members=members
+    )
+
+    assert form["errors"] == {"members": "not_a_recipient"}
+    assert form["description_placeholders"] is not None
+    assert form["description_placeholders"]["strangers"] == stranger
+    assert shown_values(form)["members"] == members
+    result = await submit(hass, form, name="Giorno")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_a_recipient_that_is_removed_while_the_form_is_open_is_no_member(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
     form = await start(hass, account)
-    for stranger in ("notify.notte", "sensor.smshosting_credit"):
-        with pytest.raises(InvalidData):
-            await submit(hass, form, name="Giorno", members=[stranger])
+    hass.config_entries.async_remove_subentry(account, "anna")
+    await hass.async_block_till_done()
+
+    form = await submit(hass, form)
+
+    assert form["errors"] == {"members": "not_a_recipient"}
+
+
+@pytest.mark.parametrize("members", ["notify.anna", [1], None])
+async def test_members_are_a_list_of_texts(
+    hass: HomeAssistant, account: MockConfigEntry, members: object
+) -> None:
+    form = await start(hass, account)
+    with pytest.raises(InvalidData):
+        await submit(hass, form, members=members)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +225,10 @@ async def test_an_escalation_is_changed_without_a_reload(
     assert state.attributes["friendly_name"] == "Sempre"
 
 
-async def test_a_member_that_was_removed_is_not_offered_any_more(
+async def test_the_form_says_that_a_member_was_removed(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
+    """It is left out by saving the form, and not before."""
     await submit(hass, await start(hass, account))
     (escalation,) = account.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)
     other = hass.config_entries.async_get_entry("due")
@@ -199,6 +239,10 @@ async def test_a_member_that_was_removed_is_not_offered_any_more(
     form = await account.start_subentry_reconfigure_flow(hass, escalation.subentry_id)
 
     assert shown_values(form)["members"] == ["notify.anna"]
+    assert form["errors"] == {"members": "member_gone"}
+    await submit(hass, form, members=["notify.anna"])
+    (escalation,) = account.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)
+    assert escalation.data["members"] == MEMBERS[1:]
 
 
 async def test_the_entities_go_with_the_escalation(

@@ -332,6 +332,7 @@ async def test_nothing_private_is_written_anywhere(  # noqa: PLR0913, PLR0917 - 
             recipients={f"Anna {key}": [ANNA]},
             options={
                 "daily_limit": 0,
+                "bundle_after": 0,
                 CONF_FALLBACK: [other for other in PROVIDERS if other != key][:1],
             },
         )

@@ -89,10 +89,9 @@ async def test_a_label_asks_for_all_entities_but_the_disabled_ones(
     assert arrived(simulator) == [(ANNA, "Prova")]
 
 
-async def test_an_escalation_is_no_recipient(
+async def test_an_escalation_is_left_out_of_an_area_with_recipients(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """In an area it is left out; named, it is refused."""
     await accounts.set_up(
         "smshosting", recipients={"Anna": [ANNA]}, escalations={"Notte": []}
     )
@@ -101,11 +100,37 @@ async def test_an_escalation_is_no_recipient(
         er.async_get(hass).async_update_entity(entity_id, labels={label})
 
     await call(hass, "send_sms", label_id=label)
-    with pytest.raises(ServiceValidationError) as caught:
-        await call(hass, "send_sms", entity_id="notify.notte")
 
-    assert caught.value.translation_key == "not_a_recipient"
     assert arrived(simulator) == [(ANNA, "Prova")]
+
+
+@pytest.mark.parametrize("action", ["send_sms", "estimate"])
+@pytest.mark.parametrize("named", ["entity", "with a recipient", "device", "numbers"])
+async def test_an_escalation_is_refused_with_the_action_that_sends_to_it(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    action: str,
+    named: str,
+) -> None:
+    """Nothing is sent to the others of the call."""
+    await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA]}, escalations={"Notte": []}
+    )
+    entity = er.async_get(hass).async_get("notify.notte")
+    assert entity is not None
+    targets: dict[str, dict[str, object]] = {
+        "entity": {"entity_id": "notify.notte"},
+        "with a recipient": {"entity_id": ["notify.anna", "notify.notte"]},
+        "device": {"device_id": entity.device_id},
+        "numbers": {"device_id": entity.device_id, "numbers": [ANNA]},
+    }
+
+    with pytest.raises(ServiceValidationError, match=r"notify\.send_message") as caught:
+        await call(hass, action, **targets[named])
+
+    assert caught.value.translation_key == "escalation_no_recipient"
+    assert arrived(simulator) == []
 
 
 async def test_a_recipient_of_a_disabled_account_is_named(

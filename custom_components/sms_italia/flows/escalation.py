@@ -1,6 +1,6 @@
 """The form of an escalation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -29,7 +29,7 @@ from ..const import (
     CONF_WAIT,
 )
 from ..escalations import async_recipient_entities, members_as_data, members_of
-from ..messaging import Until
+from ..messaging import Member, Until
 from .selectors import (
     WholeNumber,
     is_name_in_use,
@@ -62,7 +62,10 @@ class EscalationError(StrEnum):
     """The errors of the escalation form; each has a text in the translations."""
 
     MISSING = "missing"
+    MEMBER_GONE = "member_gone"
+    MEMBER_TWICE = "member_twice"
     NAME_IN_USE = "name_in_use"
+    NOT_A_RECIPIENT = "not_a_recipient"
     NO_MEMBERS = "no_members"
     OUT_OF_RANGE = "out_of_range"
 
@@ -92,29 +95,39 @@ class EscalationFlow(SubentryFlow):
         entities = async_recipient_entities(self.hass)
         if not entities:
             return self.async_abort(reason="no_recipients")
-        errors = self._find_errors(user_input, escalation) if user_input else {}
+        if user_input:
+            errors = self._find_errors(user_input, escalation, entities)
+        else:
+            errors = _find_gone(escalation, entities)
         if user_input and not errors:
             members = [entities[one] for one in user_input[CONF_MEMBERS]]
             title = normalized_name(user_input[CONF_NAME])
             data = {
                 **{key: user_input[key] for key in _DEFAULTS},
                 **{key: number(user_input[key]) for key, number in _NUMBERS.items()},
-                CONF_MEMBERS: members_as_data(dict.fromkeys(members)),
+                CONF_MEMBERS: members_as_data(members),
             }
             if escalation is None:
                 return self.async_create_entry(title=title, data=data)
             return self._change(escalation, title=title, data=data)
         schema = _schema(list(entities))
-        shown = user_input or (self._shown(escalation) if escalation else _DEFAULTS)
+        stored = _shown(escalation, entities) if escalation else _DEFAULTS
+        shown = user_input or stored
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, shown),
             errors=errors,
-            description_placeholders={"account": self._get_entry().title},
+            description_placeholders={
+                "account": self._get_entry().title,
+                "strangers": ", ".join(_strangers(shown, entities)),
+            },
         )
 
     def _find_errors(
-        self, user_input: Mapping[str, Any], escalation: ConfigSubentry | None
+        self,
+        user_input: Mapping[str, Any],
+        escalation: ConfigSubentry | None,
+        entities: Mapping[str, Member],
     ) -> dict[str, str]:
         """Return the errors of what was typed, by field."""
         errors: dict[str, str] = {}
@@ -123,28 +136,53 @@ class EscalationFlow(SubentryFlow):
             errors[CONF_NAME] = EscalationError.MISSING
         elif is_name_in_use(self._get_entry(), name, escalation):
             errors[CONF_NAME] = EscalationError.NAME_IN_USE
-        if not user_input[CONF_MEMBERS]:
-            errors[CONF_MEMBERS] = EscalationError.NO_MEMBERS
+        if (error := _member_error(user_input, entities)) is not None:
+            errors[CONF_MEMBERS] = error
         for key, number in _NUMBERS.items():
             if not is_valid(number, user_input[key]):
                 errors[key] = EscalationError.OUT_OF_RANGE
         return errors
 
-    def _shown(self, escalation: ConfigSubentry) -> Mapping[str, Any]:
-        """Return the values of an escalation; members that are gone are left out."""
-        entities = {
-            member: entity_id
-            for entity_id, member in async_recipient_entities(self.hass).items()
-        }
-        return {
-            **escalation.data,
-            CONF_NAME: escalation.title,
-            CONF_MEMBERS: [
-                entities[member]
-                for member in members_of(escalation)
-                if member in entities
-            ],
-        }
+
+def _member_error(
+    values: Mapping[str, Any], entities: Mapping[str, Member]
+) -> EscalationError | None:
+    """Return the error of the members of a form, None if they can be stored."""
+    members = values[CONF_MEMBERS]
+    if not members:
+        return EscalationError.NO_MEMBERS
+    if _strangers(values, entities):
+        return EscalationError.NOT_A_RECIPIENT
+    return EscalationError.MEMBER_TWICE if len(set(members)) < len(members) else None
+
+
+def _strangers(
+    values: Mapping[str, Any], entities: Mapping[str, Member]
+) -> Sequence[str]:
+    """Return the members of a form that are no notify entities of recipients."""
+    return [one for one in values.get(CONF_MEMBERS, ()) if one not in entities]
+
+
+def _find_gone(
+    escalation: ConfigSubentry | None, entities: Mapping[str, Member]
+) -> dict[str, str]:
+    """Return the error of a stored member that the form cannot show, if any."""
+    members = members_of(escalation) if escalation else ()
+    is_complete = set(members) <= set(entities.values())
+    return {} if is_complete else {CONF_MEMBERS: EscalationError.MEMBER_GONE}
+
+
+def _shown(
+    escalation: ConfigSubentry, entities: Mapping[str, Member]
+) -> Mapping[str, Any]:
+    """Return the values of an escalation, without members that have no entity."""
+    ids = {member: entity_id for entity_id, member in entities.items()}
+    members = members_of(escalation)
+    return {
+        **escalation.data,
+        CONF_NAME: escalation.title,
+        CONF_MEMBERS: [ids[member] for member in members if member in ids],
+    }
 
 
 def _schema(entities: list[str]) -> vol.Schema:
@@ -152,9 +190,11 @@ def _schema(entities: list[str]) -> vol.Schema:
     return vol.Schema(
         {
             vol.Required(CONF_NAME): TextSelector(),
-            vol.Required(CONF_MEMBERS): EntitySelector(
-                EntitySelectorConfig(
-                    include_entities=entities, multiple=True, reorder=True
+            vol.Required(CONF_MEMBERS): unchecked(
+                EntitySelector(
+                    EntitySelectorConfig(
+                        include_entities=entities, multiple=True, reorder=True
+                    )
                 )
             ),
             vol.Required(CONF_WAIT): unchecked(_NUMBERS[CONF_WAIT]),

@@ -4,6 +4,7 @@ from typing import Any, override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers.selector import (
+    EntitySelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -52,6 +53,16 @@ class AnyNumber(NumberSelector):
         return data
 
 
+class AnyEntities(EntitySelector):
+    """A field of several entities that the step checks itself."""
+
+    @override
+    def __call__(self, data: object) -> list[str]:
+        """Return what was entered; raises vol.Invalid unless it is a list of texts."""
+        entered: list[str] = vol.Schema([str])(data)
+        return entered
+
+
 def unchecked(field: object) -> object:
     """Return the same field, without what the step checks itself."""
     match field:
@@ -59,6 +70,8 @@ def unchecked(field: object) -> object:
             return AnyNumber(config)
         case EmailSelector(config=config):
             return TextSelector(config)
+        case EntitySelector(config=config):
+            return AnyEntities(config)
         case _:
             return field
 

@@ -1,7 +1,7 @@
 /** The card `custom:sms-italia-messages`: the last messages, and a line to write one. */
 
 import { Compose } from "./compose.js";
-import { element, setAttribute, setText } from "./dom.js";
+import { element, keepFocus, setAttribute, setText, showChildren } from "./dom.js";
 import { findEntities, readEntities } from "./entities.js";
 import { Feed } from "./feed.js";
 import { Head } from "./head.js";
@@ -23,6 +23,9 @@ class MessagesCard extends HTMLElement {
     if (!["", "waiting", "undelivered", "delivered"].includes(known.view)) {
       throw new Error("view: waiting, undelivered, delivered");
     }
+    if (JSON.stringify(known) === JSON.stringify(this._config)) {
+      return;
+    }
     this._config = known;
     this._build();
     this._restart();
@@ -36,7 +39,7 @@ class MessagesCard extends HTMLElement {
       this.locale = new Locale(hass);
       setAttribute(this, "dark", hass.themes?.darkMode === true);
       this._forgetShown();
-      this._list?.update();
+      this._showList();
     }
     this._showEntities();
     if (!before) {
@@ -95,28 +98,43 @@ class MessagesCard extends HTMLElement {
   _build() {
     const { compose, view } = this._config;
     this._feed?.stop();
-    this._feed = new Feed(() => this._list.update());
+    this._feed = new Feed(() => this._showList());
     this._title = element("h2");
     this._head = new Head(this);
-    this._compose = compose ? new Compose(this) : undefined;
+    this._compose = compose ? (this._compose ?? new Compose(this)) : undefined;
     this._list = new List(this, this._feed, view);
     this._registry = undefined;
     this._forgetShown();
     this._isRunning = false;
-    const style = element("style");
-    style.textContent = STYLE;
-    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
-    root.replaceChildren(
-      style,
-      element(
-        "ha-card",
-        {},
+    this._frame ??= this._createFrame();
+    this._keepFocus(() =>
+      showChildren(this._frame, [
         this._title,
         ...this._head.nodes,
         ...(this._compose?.nodes ?? []),
         ...this._list.nodes,
-      ),
+      ]),
     );
+  }
+
+  /** Return the frame of the card; it stays, since a new one is not drawn at once. */
+  _createFrame() {
+    const style = element("style");
+    style.textContent = STYLE;
+    const frame = element("ha-card");
+    this.attachShadow({ mode: "open" }).append(style, frame);
+    return frame;
+  }
+
+  /** Make changes, without losing the place of who uses the keyboard. */
+  _keepFocus(changes) {
+    keepFocus(this.shadowRoot, changes, () => this._list.place);
+  }
+
+  _showList() {
+    if (this._list) {
+      this._keepFocus(() => this._list.update());
+    }
   }
 
   /** Let everything be shown again: the words or the parts of the card are others. */
@@ -133,7 +151,7 @@ class MessagesCard extends HTMLElement {
     this._isRunning = true;
     const { config_entry_id: account, view, rows: limit } = this._config;
     this._showEntities();
-    this._list.update();
+    this._showList();
     this._feed.start(this._hass.connection, { account, view, limit });
   }
 
@@ -150,8 +168,10 @@ class MessagesCard extends HTMLElement {
     }
     this._shown = key;
     setText(this._title, this._config.title ?? this.locale.text("title"));
-    this._head.update(found);
-    this._compose?.update(found);
+    this._keepFocus(() => {
+      this._head.update(found);
+      this._compose?.update(found);
+    });
   }
 
   /** Return whether our entities are others, or have other states, than before. */

@@ -1,6 +1,6 @@
 /** The line to write a message: what it takes while typing, then send or schedule. */
 
-import { element, live, setAttribute, setText } from "./dom.js";
+import { element, isBusy, live, setAttribute, setBusy, setText } from "./dom.js";
 
 const TYPING_PAUSE = 400;
 
@@ -67,12 +67,13 @@ export class Compose {
     setText(message, text("message"));
     setText(sendAt, text("sendAt"));
     setText(this._empty, recipients.length ? "" : text("noRecipients"));
-    this._form.hidden = !recipients.length;
+    // During a restart there are none: what somebody is writing stays.
+    this._form.hidden = !recipients.length && !this._message.value;
     this._offer(recipients);
     this._label();
   }
 
-  /** Offer recipients; one that is away during a restart is chosen again. */
+  /** Offer recipients; one that was away during a restart is chosen again. */
   _offer(recipients) {
     const key = JSON.stringify(recipients);
     if (key === this._offered) {
@@ -83,7 +84,8 @@ export class Compose {
     this._recipient.replaceChildren(
       ...recipients.map(({ id, name }) => element("option", { value: id }, name)),
     );
-    if (recipients.some(({ id }) => id === this._wanted)) {
+    if (this._wanted) {
+      // Nobody, rather than somebody else, while that one is away.
       this._recipient.value = this._wanted;
     }
   }
@@ -102,6 +104,8 @@ export class Compose {
 
   _typed() {
     this._label();
+    // The first one of the list, which may be another list later.
+    this._wanted ||= this._recipient.value;
     setText(this._result, "");
     setText(this._error, "");
     clearTimeout(this._timer);
@@ -152,6 +156,13 @@ export class Compose {
     const chosen = this._chosen;
     const message = this._message.value;
     const { text } = this._card.locale;
+    if (isBusy(this._button)) {
+      return;
+    }
+    if (!chosen) {
+      this._recipient.focus();
+      return;
+    }
     if (!message.trim()) {
       setText(this._result, "");
       setText(this._error, text("noText"));
@@ -193,8 +204,8 @@ export class Compose {
     return locale.text("sent", { name, status: [...words].join(", ") });
   }
 
-  _busy(isBusy) {
-    setAttribute(this._button, "disabled", isBusy);
-    setAttribute(this._form, "aria-busy", isBusy && "true");
+  _busy(busy) {
+    setBusy(this._button, busy);
+    setAttribute(this._form, "aria-busy", busy && "true");
   }
 }

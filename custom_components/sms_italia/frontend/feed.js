@@ -23,6 +23,7 @@ export class Feed {
     this._start = 0;
     this._cursors = [undefined];
     this._early = null;
+    this._isTurning = false;
     this._ready = () => this._open(FIRST_RETRY);
     this.rows = null;
     this.hasOlder = false;
@@ -56,17 +57,26 @@ export class Feed {
   /** Show others of the messages, from the newest on. */
   look(view) {
     this._view = view;
-    this._cursors = [undefined];
-    this._load();
+    this._turn([undefined]);
   }
 
+  /** Turn to older messages; not before the page is there whose last one they follow. */
   older() {
-    this._cursors.push(this.rows.at(-1).id);
-    this._load();
+    const last = this.rows?.at(-1);
+    if (last && !this._isTurning) {
+      this._turn([...this._cursors, last.id]);
+    }
   }
 
   goBack() {
-    this._cursors.pop();
+    if (this.hasNewer) {
+      this._turn(this._cursors.slice(0, -1));
+    }
+  }
+
+  _turn(cursors) {
+    this._cursors = cursors;
+    this._isTurning = true;
     this._load();
   }
 
@@ -130,6 +140,7 @@ export class Feed {
       return;
     }
     this._early = null;
+    this._isTurning = false;
     this.error = null;
     this.hasOlder = page.more;
     this.rows = page.messages;

@@ -1,6 +1,15 @@
 /** The list of messages: filters, one page of rows, and the way to older ones. */
 
-import { element, icon, live, setAttribute, setText } from "./dom.js";
+import {
+  element,
+  icon,
+  isBusy,
+  live,
+  setAttribute,
+  setBusy,
+  setText,
+  showChildren,
+} from "./dom.js";
 
 const LOOKS = {
   queued: ["mdi:message-text-clock-outline", "info"],
@@ -38,7 +47,7 @@ export class List {
       { class: "filters", role: "group" },
       ...this._filters,
     );
-    this._list = element("ul", { class: "messages" });
+    this.place = element("ul", { class: "messages", tabindex: "-1" });
     this._status = element("p", { class: "secondary" });
     this._newer = element("button", {
       type: "button",
@@ -51,7 +60,7 @@ export class List {
     this.nodes = [
       this._group,
       live("status", this._status),
-      this._list,
+      this.place,
       element("div", { class: "pages" }, this._newer, this._older),
     ];
   }
@@ -66,7 +75,7 @@ export class List {
     const { text } = this._card.locale;
     const views = Object.entries(VIEW_NAMES);
     setAttribute(this._group, "aria-label", text("show"));
-    setAttribute(this._list, "aria-label", text("messages"));
+    setAttribute(this.place, "aria-label", text("messages"));
     this._filters.forEach((button, index) => {
       const [view, name] = views[index];
       setText(button, name(text));
@@ -102,19 +111,13 @@ export class List {
   _showRows(messages) {
     const rows = new Map();
     const { locale } = this._card;
-    messages.forEach((message, index) => {
+    for (const message of messages) {
       const row = this._rows.get(message.id) ?? new Row(this._card);
       row.update(message, locale);
       rows.set(message.id, row);
-      const place = this._list.children[index];
-      if (place !== row.node) {
-        this._list.insertBefore(row.node, place ?? null);
-      }
-    });
-    while (this._list.children.length > rows.size) {
-      this._list.lastChild.remove();
     }
     this._rows = rows;
+    showChildren(this.place, [...rows.values()].map(({ node }) => node));
   }
 }
 
@@ -129,9 +132,10 @@ class Row {
     this._facts = element("p", { class: "secondary" });
     this._error = element("p", { class: "error" });
     this._actions = element("div", { class: "actions" });
+    this._buttons = new Map();
     this.node = element(
       "li",
-      {},
+      { tabindex: "-1" },
       this._icon,
       element(
         "div",
@@ -162,38 +166,38 @@ class Row {
     this._offer(message.actions);
   }
 
+  /** Offer actions; one that was offered before keeps its button. */
   _offer(actions) {
-    const key = `${actions} ${this._locale.language}`;
-    if (key === this._offered) {
-      return;
-    }
-    this._offered = key;
-    this._actions.hidden = !actions.length;
     const { text } = this._locale;
-    this._actions.replaceChildren(
-      ...actions.map((action) => {
-        const name = ACTION_NAMES[action](text);
-        const label = text("actionOn", {
-          action: name,
-          name: this._name.textContent,
-          time: this._time.textContent,
-        });
-        return element(
-          "button",
-          {
-            type: "button",
-            "aria-label": label,
-            onclick: (event) => this._act(action, event.currentTarget),
-          },
-          name,
-        );
-      }),
-    );
+    const buttons = new Map();
+    for (const action of actions) {
+      const button = this._buttons.get(action) ?? this._button(action);
+      const name = ACTION_NAMES[action](text);
+      const label = text("actionOn", {
+        action: name,
+        name: this._name.textContent,
+        time: this._time.textContent,
+      });
+      setAttribute(button, "aria-label", label);
+      setText(button, name);
+      buttons.set(action, button);
+    }
+    this._buttons = buttons;
+    showChildren(this._actions, [...buttons.values()]);
+    this._actions.hidden = !actions.length;
+  }
+
+  _button(action) {
+    const act = (event) => this._act(action, event.currentTarget);
+    return element("button", { type: "button", onclick: act });
   }
 
   async _act(action, button) {
+    if (isBusy(button)) {
+      return;
+    }
     setText(this._error, "");
-    setAttribute(button, "disabled", true);
+    setBusy(button, true);
     try {
       await this._card.call("sms_italia", action, {
         message_id: this._message.id,
@@ -201,7 +205,7 @@ class Row {
     } catch (err) {
       setText(this._error, await this._locale.error(err));
     } finally {
-      setAttribute(button, "disabled", false);
+      setBusy(button, false);
     }
   }
 }

@@ -17,8 +17,8 @@ button.primary, button[aria-pressed="true"] {
   border-color: var(--primary-color);
   background: var(--primary-color); color: var(--text-primary-color);
 }
-button:disabled { cursor: default; opacity: 0.5; }
-button:focus-visible, input:focus-visible, select:focus-visible, textarea:focus-visible {
+button[aria-disabled] { cursor: default; opacity: 0.5; }
+:is(button, input, select, textarea, li, ul):focus-visible {
   outline: 2px solid var(--primary-color); outline-offset: -1px;
 }
 input, select, textarea {

@@ -36,8 +36,8 @@ class AccountOptions:
 
     `max_parts` None leaves it to the provider; `daily_limit` is in parts, 0 means
     none; `retry_for` is in seconds; `low_credit` in euro; `fallback` holds the
-    IDs of other accounts in order. More than `bundle_after` messages to one number
-    within a minute are joined into one; 0 never joins. `receive` says whether SMS to
+    IDs of other accounts in order. What is more than `bundle_after` messages to one
+    number within a minute is joined; 0 never joins. `receive` says whether SMS to
     the account are searched for.
     """
 
@@ -53,7 +53,7 @@ class AccountOptions:
     low_credit: Decimal = Decimal(5)
     history_days: int = 30
     repeat_marker: bool = True
-    bundle_after: int = 0
+    bundle_after: int = 10
     receive: bool = False
 
 

@@ -245,7 +245,8 @@ class Messenger:
             # It may have been replaced meanwhile.
             account = await self._accounts.wait_for(request.account, answer_by)
         messages = self._create(request, account, sizes)
-        if account.options.bundle_after:
+        if request.call is None or request.call.joins:
+            # No step of an escalation is delayed.
             messages = self._storm.hold(account, messages)
         if request.repeats is None:
             messages = self._outbox.join(messages)

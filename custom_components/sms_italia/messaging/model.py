@@ -82,11 +82,13 @@ class Target:
     """One number to send to; `recipient` is the ID of the recipient it belongs to.
 
     A number entered for a recipient in the UI may be abroad; one that only
-    stands in a call must be in the account's allowed countries.
+    stands in a call must be in the account's allowed countries. `shared_with` are the
+    other recipients with the number, where the call has the number and none of them.
     """
 
     number: PhoneNumber
     recipient: str | None = None
+    shared_with: frozenset[str] = frozenset()
 
     @property
     def given(self) -> str:
@@ -133,11 +135,14 @@ class TooLong(StrEnum):
 class RunCall:
     """That a request is a call of an escalation's run; `dispatch` is the ID to use.
 
-    The run is on disk with it before: after a start, what was not sent is known.
+    The run is on disk with it before: after a start, what was not sent is known. One
+    that `joins` sends a text that came after its member was called: unlike a step, it
+    may be held by the storm brake.
     """
 
     run: int
     dispatch: int
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
-from homeassistant.core import ServiceCall
+from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.target import TargetSelection
 
 from ..const import DOMAIN
-from ..escalations import async_recipient_entities
+from ..escalations import async_escalation_entities, async_recipient_entities
 from ..notify import RecipientNotifyEntity, loaded_entities
 from ..reloads import async_wait_for_reloads
 from ..rights import Caller
@@ -46,7 +46,7 @@ async def async_find_recipients(
     entities stand for their members. An entity that is disabled is missing only if it
     is named, itself or by its group. Raises Unauthorized for a group that the caller
     may not control, ServiceValidationError for an entity that is named and is not a
-    recipient's, and as `async_find_targets`.
+    recipient's and for escalations alone, and as `async_find_targets`.
     """
     hass = call.hass
     if not TargetSelection(call.data).has_any_target:
@@ -63,7 +63,9 @@ async def async_find_recipients(
         for entity_id in wanted & of_recipients.keys()
         if (entity := registry.async_get(entity_id)) is not None
     }
-    _raise_for_strangers(named, registered.keys())
+    _raise_for_strangers(hass, named, registered.keys())
+    if not registered:
+        _raise_for_escalations(hass, wanted)
     await async_wait_for_reloads(_accounts(call, registered.values()), answer_by)
     loaded = loaded_entities(hass)
     return TargetedRecipients(
@@ -77,9 +79,15 @@ async def async_find_recipients(
     )
 
 
-def _raise_for_strangers(named: Expanded, recipients: Collection[str]) -> None:
+def _raise_for_strangers(
+    hass: HomeAssistant, named: Expanded, recipients: Collection[str]
+) -> None:
     """Raise ServiceValidationError for a named entity that is not a recipient's."""
-    for entity_id in sorted(named.entities.difference(recipients)):
+    strangers = sorted(named.entities.difference(recipients))
+    _raise_for_escalations(
+        hass, [one for one in strangers if one not in named.group_of]
+    )
+    for entity_id in strangers:
         group = named.group_of.get(entity_id)
         key = "not_a_recipient" if group is None else "group_with_stranger"
         raise ServiceValidationError(
@@ -87,6 +95,17 @@ def _raise_for_strangers(named: Expanded, recipients: Collection[str]) -> None:
             translation_key=key,
             translation_placeholders={"entity": entity_id}
             | ({} if group is None else {"group": group}),
+        )
+
+
+def _raise_for_escalations(hass: HomeAssistant, entity_ids: Iterable[str]) -> None:
+    """Raise ServiceValidationError for the first entity of an escalation, if any."""
+    of_escalations = async_escalation_entities(hass)
+    for entity_id in sorted(of_escalations.keys() & set(entity_ids)):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="escalation_no_recipient",
+            translation_placeholders={"entity": entity_id},
         )
 
 

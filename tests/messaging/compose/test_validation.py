@@ -292,6 +292,22 @@ def test_each_target_is_looked_at_for_itself(
     assert refused == ([(target, expected)] if expected else [])
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_number_belongs_to_the_recipient_that_the_call_has(
+    harness: Harness,
+    is_first: bool,  # noqa: FBT001 - a case
+) -> None:
+    """And not to the first with the number, which is taken where none is given."""
+    number = PhoneNumber("+393330000000", "IT")
+    bare = Target(number=number, recipient="zio", shared_with=frozenset({"zia"}))
+    given = Target(number=number, recipient="zia")
+    targets = [bare, given] if is_first else [given, bare]
+    account = harness.account(MANY)
+
+    assert sort_targets(account, targets, ()) == ([given], [])
+    assert sort_targets(account, [bare, bare], ()) == ([bare], [])
+
+
 async def test_a_request_with_no_target_is_refused(harness: Harness) -> None:
     await harness.attach(MANY)
     with pytest.raises(RequestRefusedError, match=Refusal.NO_TARGETS):

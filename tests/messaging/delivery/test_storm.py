@@ -27,11 +27,7 @@ from custom_components.sms_italia.messaging import (
 )
 from custom_components.sms_italia.messaging.account import Accounts
 from custom_components.sms_italia.messaging.alarm import Tasks
-from custom_components.sms_italia.messaging.delivery import (
-    Outbox,
-    StormBrake,
-)
-from custom_components.sms_italia.messaging.delivery.storm import join_texts
+from custom_components.sms_italia.messaging.delivery import Outbox, StormBrake
 from custom_components.sms_italia.messaging.ledger import Ledger
 from custom_components.sms_italia.messaging.state import Events, OpenMessages
 from custom_components.sms_italia.providers import (
@@ -59,6 +55,7 @@ from .context import a_context
 
 KEY = MANY
 WINDOW = 60
+HOLD = 30
 HOUR = 3600
 PNG = Picture(content=b"\x89PNG", filename="a.png", content_type="image/png")
 
@@ -97,6 +94,7 @@ class Brake:
     events: Events = field(init=False)
     open_messages: OpenMessages = field(init=False)
     storm_brake: StormBrake = field(init=False)
+    withdrawn: set[int] = field(init=False)
     gone: list[Message] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -109,10 +107,11 @@ class Brake:
     def begin(self, *held: Message) -> None:
         """Begin with what is held, as after a restart."""
         context = a_context(
-            self.accounts, self.ledger, self.clock, Timing(storm=WINDOW)
+            self.accounts, self.ledger, self.clock, Timing(storm=WINDOW, hold=HOLD)
         )
         self.tasks, self.events = context.tasks, context.events
         self.open_messages = context.open_messages
+        self.withdrawn = context.withdrawn
         self.storm_brake = StormBrake(context, Gathering(self.open_messages))
         self.open_messages.load(held)
 
@@ -133,6 +132,7 @@ class Brake:
         to: str = NUMBER,
         *,
         expires: float = HOUR,
+        run: int | None = None,
         **options: Any,  # noqa: ANN401 - fields of the options
     ) -> Message:
         """Do what a send does; return the message as it was entered."""
@@ -152,6 +152,7 @@ class Brake:
                 expires=now + expires,
                 route=(KEY,),
                 options=SendOptions(**options),
+                run=run,
             ),
             number=to,
             recipient=None,
@@ -162,8 +163,7 @@ class Brake:
             parts=1,
             attempt_at=now,
         )
-        if self.account.options.bundle_after:
-            (message,) = self.storm_brake.hold(self.account, [message])
+        (message,) = self.storm_brake.hold(self.account, [message])
         self.open_messages.add([message])
         await self.open_messages.record([message])
         return message
@@ -235,7 +235,7 @@ async def test_what_comes_beyond_the_limit_within_a_minute_is_held(
     sent = await brake.storm("a", "b", "c", "d")
     assert [one.stage for one in sent] == [Stage.WAITING] * 2 + [Stage.HELD] * 2
     assert {one.status for one in sent} == {Status.QUEUED}
-    due = brake.time.now() + WINDOW
+    due = brake.time.now() + HOLD
     assert [one.attempt_at for one in sent[2:]] == [due, due]
     assert [one.dispatch.text for one in await brake.go()] == ["a", "b"]
 
@@ -289,10 +289,12 @@ async def test_what_an_account_sends_as_push_is_not_held(brake: Brake) -> None:
 # When it goes out
 
 
-async def test_a_minute_later_what_was_held_goes_out_as_one_text(brake: Brake) -> None:
+async def test_half_a_minute_later_what_was_held_goes_out_as_one_text(
+    brake: Brake,
+) -> None:
     await brake.storm("a", "b", "c", "d", "e")
     await brake.go()
-    assert await brake.after(WINDOW - 1) == []
+    assert await brake.after(HOLD - 1) == []
     assert await brake.after(1) == ["3 messaggi:\nc\nd\ne"]
     assert not tuple(brake.open_messages)
 
@@ -300,7 +302,7 @@ async def test_a_minute_later_what_was_held_goes_out_as_one_text(brake: Brake) -
 async def test_what_comes_while_a_text_is_due_is_joined_in_it(brake: Brake) -> None:
     await brake.storm("a", "b", "c")
     await brake.go()
-    brake.time.pass_by(WINDOW - 1)
+    brake.time.pass_by(HOLD - 1)
     # By now it would be no storm any more.
     late = await brake.send("d")
     assert late.stage is Stage.HELD
@@ -311,7 +313,7 @@ async def test_what_comes_while_a_text_is_due_is_joined_in_it(brake: Brake) -> N
 async def test_what_was_joined_counts_for_the_next_minute(brake: Brake) -> None:
     await brake.storm("a", "b", "c")
     await brake.go()
-    brake.time.pass_by(WINDOW - 1)
+    brake.time.pass_by(HOLD - 1)
     await brake.storm("d", "e")
     assert await brake.after(1) == ["3 messaggi:\nc\nd\ne"]
     assert (await brake.send("f")).stage is Stage.HELD
@@ -329,10 +331,12 @@ async def test_messages_of_the_same_moment_go_out_together(brake: Brake) -> None
         brake.time.pass_by(1)
     for message in together:
         brake.open_messages.add([message])
-    assert await brake.after(WINDOW - 2) == ["2 messaggi:\nc\nd"]
+    assert await brake.after(HOLD - 2) == ["2 messaggi:\nc\nd"]
 
 
-async def test_while_the_storm_lasts_one_text_goes_out_a_minute(brake: Brake) -> None:
+async def test_while_the_storm_lasts_a_text_goes_out_each_half_minute(
+    brake: Brake,
+) -> None:
     texts: list[str] = []
     for _ in range(30):
         await brake.send("x")
@@ -341,7 +345,7 @@ async def test_while_the_storm_lasts_one_text_goes_out_a_minute(brake: Brake) ->
     assert [text.partition("\n")[0] for text in texts] == [
         "x",
         "x",
-        *["6 messaggi:"] * 4,
+        *["3 messaggi:"] * 9,
     ]
     # And when it is over, a message goes out at once again.
     await brake.after(2 * WINDOW)
@@ -351,7 +355,7 @@ async def test_while_the_storm_lasts_one_text_goes_out_a_minute(brake: Brake) ->
 async def test_a_message_that_was_held_alone_goes_out_as_it_is(brake: Brake) -> None:
     *_, held = await brake.storm("a", "b", "c")
     await brake.go()
-    assert await brake.after(WINDOW) == ["c"]
+    assert await brake.after(HOLD) == ["c"]
     kept = (await brake.kept())[held.id]
     assert (kept.status, kept.parts) == (Status.DELIVERED, 1)
     assert kept.joined_in is None
@@ -370,7 +374,7 @@ async def test_what_is_taken_out_of_a_storm_is_not_in_its_text(brake: Brake) -> 
             )
         ]
     )
-    assert await brake.after(WINDOW) == ["d"]
+    assert await brake.after(HOLD) == ["d"]
     assert (await brake.kept())[second.id].status is Status.DELIVERED
 
 
@@ -380,7 +384,7 @@ async def test_what_was_held_before_a_restart_goes_out_after_it(brake: Brake) ->
     brake.restart()
     # It is joined by what comes then, though nothing was counted before.
     await brake.send("e")
-    assert await brake.after(WINDOW) == ["3 messaggi:\nc\nd\ne"]
+    assert await brake.after(HOLD) == ["3 messaggi:\nc\nd\ne"]
 
 
 async def test_what_is_held_goes_out_in_time_to_be_sent_before_it_expires(
@@ -400,7 +404,7 @@ async def test_what_is_held_expires_while_its_account_is_away(brake: Brake) -> N
     *_, held = await brake.storm("a", "b", "c")
     await brake.go()
     brake.accounts.detach(KEY)
-    assert await brake.after(WINDOW) == []
+    assert await brake.after(HOLD) == []
     assert await brake.after(HOUR) == []
     kept = (await brake.kept())[held.id]
     assert (kept.status, kept.stage) == (Status.EXPIRED, Stage.CLOSED)
@@ -411,7 +415,7 @@ async def test_what_is_held_goes_out_when_its_account_comes_back(brake: Brake) -
     await brake.storm("a", "b", "c", "d")
     await brake.go()
     brake.accounts.detach(KEY)
-    assert await brake.after(10 * WINDOW) == []
+    assert await brake.after(10 * HOLD) == []
     brake.accounts.attach(brake.account)
     brake.storm_brake.attach(KEY)
     assert await brake.after(0) == ["2 messaggi:\nc\nd"]
@@ -427,7 +431,7 @@ async def test_joined_messages_keep_their_texts_and_share_the_fate_of_their_bund
     await brake.go()
     events: list[object] = []
     brake.events.listen(KEY, events.append)
-    brake.time.pass_by(WINDOW)
+    brake.time.pass_by(HOLD)
     await brake.storm_brake.push()
     (bundle,) = brake.open_messages.waiting
     for joined in (first, second):
@@ -482,7 +486,7 @@ async def test_a_restart_does_not_part_joined_messages_from_their_bundle(
 ) -> None:
     *_, first, second = await brake.storm("a", "b", "c", "d")
     await brake.go()
-    brake.time.pass_by(WINDOW)
+    brake.time.pass_by(HOLD)
     await brake.storm_brake.push()
     brake.restart()
     await brake.go()
@@ -496,7 +500,7 @@ async def test_the_newest_sender_counts_and_what_one_insists_on_holds_for_all(
     await brake.storm("a", "b")
     await brake.send("c", sender="Casa", channel=Channel.SMS)
     await brake.send("d", sender="Caldaia", mode=Mode.LIVE)
-    await brake.after(WINDOW)
+    await brake.after(HOLD)
     options = brake.gone[-1].dispatch.options
     assert options == SendOptions(sender="Caldaia", channel=Channel.SMS, mode=Mode.LIVE)
 
@@ -506,83 +510,37 @@ async def test_joined_messages_take_no_more_of_the_day_than_they_would_have(
 ) -> None:
     await brake.storm("a", "b")
     await brake.go()
-    await brake.storm("c" * 160, "d" * 160)
-    assert brake.open_messages.committed_parts(KEY) == 4
-    brake.time.pass_by(WINDOW)
+    await brake.storm("c" * 150, "d" * 150, "e" * 6)
+    assert brake.open_messages.committed_parts(KEY) == 5
+    brake.time.pass_by(HOLD)
     await brake.storm_brake.push()
-    assert brake.open_messages.committed_parts(KEY) <= 4
+    assert brake.open_messages.committed_parts(KEY) == 5
     await brake.go()
+    assert brake.gone[-1].parts == 3
     today = brake.clock.today()
     spent = (await brake.ledger.totals_between(KEY, today, today))[today]
-    assert spent.parts == 2 + brake.gone[-1].parts
-    assert spent.cost == Decimal("0.15")
+    assert (spent.parts, spent.cost) == (5, Decimal("0.15"))
 
 
-@pytest.mark.parametrize(
-    ("options", "parts"), [({}, 3), ({"max_parts": 1}, 1), ({"max_parts": 5}, 5)]
-)
-async def test_a_joined_text_has_as_many_parts_as_the_account_allows(
-    brake: Brake, options: dict[str, Any], parts: int
-) -> None:
-    brake.set_options(bundle_after=2, **options)
-    await brake.storm(*(f"{index} " + "x" * 100 for index in range(50)))
-    await brake.after(WINDOW)
-    assert brake.gone[-1].parts == parts
+async def test_what_two_runs_of_escalations_say_is_not_joined(brake: Brake) -> None:
+    await brake.storm("a", "b")
+    await brake.go()
+    for run, text in zip((7, 7, 8, 8, None, None), "cdefgh", strict=True):
+        await brake.send(text, run=run)
+    assert await brake.after(HOLD) == [
+        "2 messaggi:\nc\nd",
+        "2 messaggi:\ne\nf",
+        "2 messaggi:\ng\nh",
+    ]
+    assert [one.dispatch.run for one in brake.gone[-3:]] == [7, 8, None]
 
 
-# The text
-
-
-def test_all_lines_stand_in_full_where_they_fit() -> None:
-    text = join_texts("3 messaggi:", ["Allarme\nporta", "b", "c" * 100], 1).text
-    assert text == f"3 messaggi:\nAllarme porta\nb\n{'c' * 100}"
-
-
-def test_long_lines_are_cut_so_that_each_message_has_one() -> None:
-    prepared = join_texts("2 messaggi:", ["a" * 100, "b" * 100], 1)
-    assert prepared.text == f"2 messaggi:\n{'a' * 37}...\n{'b' * 37}..."
-    assert prepared.encoding is Encoding.GSM7
-
-
-def test_what_has_no_line_is_counted() -> None:
-    text = join_texts("9 messaggi:", [f"{index}{'x' * 60}" for index in range(9)], 1)
-    *lines, rest = text.text.split("\n")
-    assert len(lines) == 4
-    assert rest == "+6"
-    assert text.parts == 1
-
-
-def test_a_text_of_emoji_still_shows_a_line() -> None:
-    prepared = join_texts("12 messaggi:", ["🔥" * 60] * 12, 1)
-    assert prepared.text == f"12 messaggi:\n{'🔥' * 17}...\n+11"
-    assert prepared.encoding is Encoding.UCS2
-
-
-TEXTS = st.lists(
-    st.text(
-        st.one_of(st.characters(codec="utf-8"), st.sampled_from("abc €{}[\n🔥è")),
-        min_size=1,
-        max_size=200,
-    ).filter(str.strip),
-    min_size=2,
-    max_size=30,
-)
-
-
-@settings(deadline=None)
-@given(texts=TEXTS, most=st.integers(1, 5))
-def test_a_joined_text_fits_and_counts_every_message_once(
-    texts: list[str], most: int
-) -> None:
-    prepared = join_texts(f"{len(texts)} messaggi:", texts, most)
-    assert prepared.parts <= most
-    heading, *lines = prepared.text.split("\n")
-    assert heading == f"{len(texts)} messaggi:"
-    rest = 0
-    if len(lines) < len(texts):
-        rest = int(lines.pop().removeprefix("+"))
-    assert lines
-    assert len(lines) + rest == len(texts)
+async def test_what_was_withdrawn_is_not_joined(brake: Brake) -> None:
+    _, _, _, withdrawn, _ = await brake.storm("a", "b", "c", "d", "e")
+    await brake.go()
+    brake.withdrawn.add(withdrawn.dispatch.id)
+    assert await brake.after(HOLD) == ["2 messaggi:\nc\ne"]
+    assert [one.id for one in brake.open_messages] == [withdrawn.id]
 
 
 # Whatever happens
@@ -640,7 +598,7 @@ async def _go_through(steps: list[Step], most: int) -> None:
                     await brake.go()
                 case Restarting():
                     brake.restart()
-        await brake.after(WINDOW)
+        await brake.after(HOLD)
         assert not tuple(brake.open_messages)
         _check(brake, sent, await brake.kept())
 
@@ -662,8 +620,7 @@ def _check(brake: Brake, sent: dict[int, Message], kept: dict[int, Message]) -> 
         texts += [one.dispatch.text for one in inside]
         heading, *lines = message.dispatch.text.split("\n")
         assert heading == f"{len(inside)} messaggi:"
-        shown = lines[:-1] if lines[-1].startswith("+") else lines
-        assert shown == [one.dispatch.text for one in inside][: len(shown)]
+        assert lines == [one.dispatch.text for one in inside]
     assert sorted(texts) == sorted(one.dispatch.text for one in sent.values())
     for message in kept.values():
         assert message.status is Status.DELIVERED
@@ -682,9 +639,9 @@ def test_every_text_goes_out_once_by_itself_or_within_one_other(
 # With a provider
 
 
-async def let_a_minute_pass(harness: Harness) -> None:
-    """Let a minute pass, and the messenger notice: its timers know no other time."""
-    harness.time.pass_by(WINDOW + 1)
+async def let_the_hold_pass(harness: Harness) -> None:
+    """Let the time of the hold pass, and the messenger notice it at once."""
+    harness.time.pass_by(HOLD + 1)
     await harness.attach(PLAIN)
 
 
@@ -701,7 +658,7 @@ async def test_a_storm_costs_few_requests_and_every_message_is_on_record(
     sent = await storm(harness, "a", "b", "c", "d", "e")
     assert harness.arrived(KEY) == [(NUMBER, "a"), (NUMBER, "b")]
     assert {one.status for one in sent} == {Status.QUEUED}
-    await let_a_minute_pass(harness)
+    await let_the_hold_pass(harness)
     await until(lambda: len(harness.accepted(KEY)) == 3)
     assert harness.arrived(KEY)[-1] == (NUMBER, "3\nc\nd\ne")
     harness.client(KEY).deliver()
@@ -713,8 +670,30 @@ async def test_a_storm_costs_few_requests_and_every_message_is_on_record(
     assert len(await harness.found()) == 6
 
 
+async def test_what_does_not_fit_goes_into_further_texts_in_its_order(
+    harness: Harness,
+) -> None:
+    await harness.attach(KEY, bundle_after=1, max_parts=2)
+    texts = ["1" * 140, "2" * 140, "3" * 305, "4", "5"]
+    _, *held = await storm(harness, "a", *texts)
+    await let_the_hold_pass(harness)
+    await until(lambda: len(harness.accepted(KEY)) == 4)
+    assert [text for _, text in harness.arrived(KEY)[1:]] == [
+        f"2\n{texts[0]}\n{texts[1]}",
+        texts[2],
+        "2\n4\n5",
+    ]
+    first, second, alone, fourth, fifth = [
+        (await harness.until_not(one, Stage.HELD)).joined_in for one in held
+    ]
+    assert first == second
+    assert fourth == fifth
+    assert alone is None
+    assert len({first, fourth, None}) == 3
+
+
 async def test_what_is_held_goes_out_by_itself_in_the_end(harness: Harness) -> None:
-    harness.use(timing=Timing(storm=0.2))
+    harness.use(timing=Timing(hold=0.2))
     await harness.attach(KEY, bundle_after=1)
     for to in (NUMBER, OTHER):
         await asyncio.gather(*(harness.one(KEY, to, text) for text in "abc"))
@@ -726,7 +705,7 @@ async def test_what_is_held_goes_out_by_itself_in_the_end(harness: Harness) -> N
 async def test_a_heading_that_breaks_loses_no_message_and_is_not_tried_all_the_time(
     harness: Harness,
 ) -> None:
-    harness.use(timing=Timing(storm=0.1))
+    harness.use(timing=Timing(hold=0.1))
     calls: list[int] = []
 
     def heading(count: int) -> str:
@@ -761,7 +740,7 @@ async def test_what_is_held_survives_the_end_and_the_next_start(
     sent = await storm(harness, "a", "b", "c")
     await harness.messenger.close()
     harness.use()
-    harness.time.pass_by(WINDOW + 1)
+    harness.time.pass_by(HOLD + 1)
     await harness.attach(KEY, bundle_after=1)
     await until(lambda: harness.arrived(KEY)[1:] == [(NUMBER, "2\nb\nc")])
     for message in sent[1:]:
@@ -775,7 +754,7 @@ async def test_held_messages_count_for_the_limit_of_the_day_and_are_not_refused_
     await storm(harness, "a", "b", "c")
     with pytest.raises(RequestRefusedError, match=Refusal.DAILY_LIMIT):
         await harness.one(KEY, OTHER)
-    await let_a_minute_pass(harness)
+    await let_the_hold_pass(harness)
     await until(lambda: harness.arrived(KEY)[1:] == [(NUMBER, "2\nb\nc")])
 
 
@@ -791,7 +770,7 @@ async def test_a_message_of_a_storm_can_be_cancelled_until_it_is_joined(
         ErrorKind.CANCELLED,
     )
     harness.line.down()
-    await let_a_minute_pass(harness)
+    await let_the_hold_pass(harness)
     waiting = await harness.until_kept(second, error=ErrorKind.UNAVAILABLE)
     with pytest.raises(RequestRefusedError, match=Refusal.TOO_LATE_TO_CANCEL):
         await harness.messenger.cancel(second.id)
@@ -810,7 +789,7 @@ async def test_joined_messages_wait_with_their_bundle_and_expire_with_it(
     await harness.attach(KEY, line=harness.line, bundle_after=1)
     sent = await storm(harness, "a", "b", "c")
     harness.line.down()
-    await let_a_minute_pass(harness)
+    await let_the_hold_pass(harness)
     for message in sent[1:]:
         waiting = await harness.until_kept(message, error=ErrorKind.UNAVAILABLE)
         assert waiting.status is Status.QUEUED

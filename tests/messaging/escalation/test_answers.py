@@ -47,7 +47,7 @@ def test_anything_else_is_none(text: str) -> None:
 def a_run(*messages: tuple[str, Progress, float]) -> Run:
     """Return a run that called its member; reports have number, news and moment."""
     run = begun(PLAN, ["Allarme"], 1, Moment(steady=0, wall=0))
-    run = advanced(run, 0, lambda *_: Availability.READY, count(1))
+    run = advanced(run, 0, lambda *_: Availability.READY, lambda *_: [(0,)], count(1))
     for index, (number, progress, at) in enumerate(messages):
         run = reported(run, 1, index, number, progress, at)
     return run

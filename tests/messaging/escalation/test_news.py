@@ -35,8 +35,10 @@ BY = Acknowledgement(way=Way.BUTTON, who="Anna", read_until=0)
 def stages() -> tuple[Run, Run, Run, Run]:
     """Return a run that began, that called, that was acknowledged, and exhausted."""
     new = begun(PLAN, ["Allarme"], 1, Moment(steady=0, wall=0))
-    called = advanced(new, 0, lambda *_: Availability.READY, count(1))
-    nobody = advanced(new, 0, lambda *_: Availability.GONE, count(1))
+    called = advanced(
+        new, 0, lambda *_: Availability.READY, lambda *_: [(0,)], count(1)
+    )
+    nobody = advanced(new, 0, lambda *_: Availability.GONE, lambda *_: [(0,)], count(1))
     return new, called, acknowledged(called, BY, 1, count(2)), nobody
 
 

@@ -181,21 +181,63 @@ def test_a_storm_is_joined_and_keeps_no_run_open(tmp_path: Path) -> None:
         await scene.acknowledge()
         assert scene.run.id == first
 
-    play(tmp_path, scenario, bundle_after=3)
+    play(tmp_path, scenario, bundle_after=2)
 
 
-def test_calls_that_a_storm_holds_are_waited_for(tmp_path: Path) -> None:
+def test_a_storm_delays_no_step(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
-        for index in range(2):
+        for index in range(3):
             await scene.harness.one(MANY, NUMBERS[ANNA], f"chiacchiere {index}")
-        await scene.call(members=(ANNA,), wait=10)
-        await wait(11)
-        assert scene.run.is_calling
-        await wait(61)
-        assert scene.run.state is RunState.EXHAUSTED
-        assert (await scene.harness.found())[-1].stage is Stage.ACCEPTED
+        await scene.call()
+        assert scene.arrived()[-1] == ("anna", TEXT)
+        # What joins is beyond the brake.
+        await scene.call("fumo")
+        assert scene.arrived()[-1] == ("anna", TEXT)
+        await wait(31)
+        assert scene.arrived()[-2:] == [("anna", "chiacchiere 2"), ("anna", "fumo")]
 
     play(tmp_path, scenario, bundle_after=2)
+
+
+def test_who_is_called_late_gets_every_text_whole(tmp_path: Path) -> None:
+    texts = [f"Allarme {index}: {'x' * 120}" for index in range(10)]
+
+    async def scenario(scene: Scene) -> None:
+        for text in texts:
+            await scene.call(text)
+        await wait(WAIT)
+        copies = [text for name, text in scene.arrived() if name == "bruno"]
+        assert len(copies) == 4
+        lines = [
+            line for copy in copies for line in copy.split("\n") if "Allarme" in line
+        ]
+        assert lines == texts
+        await scene.acknowledge()
+        assert scene.run.state is RunState.ACKNOWLEDGED, "every text is covered"
+
+    play(tmp_path, scenario, bundle_after=0, max_parts=3)
+
+
+def test_what_a_storm_joined_is_withdrawn_with_its_run(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.harness.attach(MANY, line=scene.harness.line, bundle_after=1)
+        await scene.call()
+        for text in ("fumo", "acqua", "gas"):
+            await scene.call(text)
+        scene.harness.line.down()
+        await wait(31)
+        stages = [one.stage for one in await scene.harness.found()]
+        assert stages.count(Stage.JOINED) == 2
+        before = scene.called()
+        await scene.acknowledge()
+        scene.harness.line.up()
+        await wait(WAIT / 2)
+        left = scene.called()[len(before) :]
+        # What was not covered begins a new run; nothing else leaves.
+        assert left == ["anna"]
+        assert scene.arrived()[-1][1] == "2\nacqua\ngas"
+
+    play(tmp_path, scenario)
 
 
 # Acknowledging

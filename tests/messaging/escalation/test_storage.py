@@ -47,7 +47,7 @@ def a_run() -> Run:
     """Return a run with all that a run can have."""
     ids = count(1)
     run = begun(PLAN, ["Allarme: è aperta", "fumo"], 7, Moment(steady=1, wall=2), "u")
-    run = advanced(run, 1, lambda *_: Availability.READY, ids)
+    run = advanced(run, 1, lambda *_: Availability.READY, lambda *_: [(0,), (1,)], ids)
     run = reported(run, 1, 10, "+393330000001", Progress.ACCEPTED, 1)
     run = joined(run, "acqua", ids, "u")
     by = Acknowledgement(way=Way.ANSWER, who="Anna", read_until=2, member=ANNA)
@@ -61,7 +61,7 @@ def test_a_run_comes_back_as_it_was_but_for_its_messages() -> None:
     for calls in (back.calls, back.notes):
         assert not calls[0].copies[0].messages
     first = replace(back.calls[0].copies[0], messages=messages)
-    calls = (replace(back.calls[0], copies=(first, back.calls[0].copies[1])),)
+    calls = (replace(back.calls[0], copies=(first, *back.calls[0].copies[1:])),)
     assert replace(back, calls=calls, notes=calls) == run
 
 

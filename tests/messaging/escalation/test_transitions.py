@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import batched, count
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
@@ -73,14 +73,21 @@ class Table:
     states: dict[Member, Availability] = field(default_factory=dict)
     ids: count[int] = field(default_factory=lambda: count(1))
     known: dict[int, Progress] = field(default_factory=dict)
+    in_a_copy: int = 100
 
     def look(self) -> Run:
         """Make all steps that are due."""
         before = None
         while self.run is not before:
             before = self.run
-            self.run = advanced(self.run, self.now, self._state, self.ids)
+            self.run = advanced(
+                self.run, self.now, self._state, self._texts_for, self.ids
+            )
         return self.run
+
+    def _texts_for(self, run: Run, _member: Member) -> list[tuple[int, ...]]:
+        """Return all texts of a run, so many in a copy."""
+        return list(batched(range(len(run.texts)), self.in_a_copy, strict=False))
 
     def _state(self, _run: Run, member: Member) -> Availability:
         return self.states.get(member, Availability.READY)
@@ -233,6 +240,23 @@ def test_what_joins_goes_to_everybody_called_and_later_to_the_others() -> None:
     run.report(run.run.calls[1].copies[0], Progress.ACCEPTED)
     run.wait(WAIT)
     assert run.last().texts == (0, 1)
+
+
+def test_a_call_takes_as_many_copies_as_its_texts_need_and_is_over_with_the_last() -> (
+    None
+):
+    run = table()
+    run.in_a_copy = 2
+    run.report(run.last(), Progress.ACCEPTED)
+    run.join()
+    run.join()
+    run.wait(WAIT)
+    first, second = run.run.calls[1].copies
+    assert (first.texts, second.texts) == ((0, 1), (2,))
+    run.report(first, Progress.OVER)
+    assert run.called() == ["anna", "bruno"]
+    run.report(second, Progress.OVER)
+    assert run.called() == ["anna", "bruno", "carla"]
 
 
 def test_what_joins_delays_no_step() -> None:

@@ -2,6 +2,7 @@
 
 from .dispatch import create_dispatch, new_message, request_again
 from .estimate import estimate_request, group_sizes, prices_by_country
+from .joining import JoinedText, join_texts
 from .numbers import (
     NumberError,
     country_of,
@@ -16,6 +17,7 @@ from .validation import DailyLimits, check_count, daily_limit, has_room
 
 __all__ = [
     "DailyLimits",
+    "JoinedText",
     "NumberError",
     "PreparedText",
     "check_count",
@@ -26,6 +28,7 @@ __all__ = [
     "group_sizes",
     "has_room",
     "is_landline",
+    "join_texts",
     "join_title",
     "new_message",
     "parse_number",

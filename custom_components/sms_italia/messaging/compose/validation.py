@@ -197,6 +197,7 @@ def sort_targets(
 ) -> tuple[list[Target], list[RefusedTarget]]:
     """Return the targets that may be sent to, each number once, and the refused ones.
 
+    A number belongs to the recipient that the call has, and else to the first with it.
     Raises RequestRefusedError if there are none and no group, with the first reason.
     """
     good: dict[str, Target] = {}
@@ -208,7 +209,9 @@ def sort_targets(
             refused.setdefault(target.given, (target, refusal))
             places.setdefault(target.given, place)
         elif isinstance(target, Target):
-            good.setdefault(target.number.e164, target)
+            known = good.setdefault(target.number.e164, target)
+            if known.shared_with and not target.shared_with:
+                good[target.number.e164] = target
     if not good and not groups:
         raise _nobody(refused, places)
     for number in good:

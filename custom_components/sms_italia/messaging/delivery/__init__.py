@@ -4,13 +4,12 @@ from .context import DeliveryContext
 from .outbox import Outbox
 from .outcomes import settle_group
 from .retry_rules import accounts_after
-from .storm import StormBrake, join_texts
+from .storm import StormBrake
 
 __all__ = [
     "DeliveryContext",
     "Outbox",
     "StormBrake",
     "accounts_after",
-    "join_texts",
     "settle_group",
 ]

@@ -146,7 +146,7 @@ class Outbox:
         """
         if len(messages) > _PIECE and not messages[0].dispatch.options.groups:
             pieces = self._deliver_in_pieces(messages)
-            return self._context.tasks.spawn(pieces, "send", eager=True)
+            return self._context.tasks.spawn(pieces, "send")
         known = (self._open.get(message.id) for message in messages)
         ready = [one for one in known if one and self._is_idle(one)]
         if not ready or messages[0].dispatch.account not in self._accounts:
@@ -157,11 +157,11 @@ class Outbox:
         return self._send(ready)
 
     async def _deliver_in_pieces(self, messages: Sequence[Message]) -> None:
-        """Deliver very many messages; between the pieces others run."""
+        """Deliver very many messages; before each piece others run."""
         tasks: list[asyncio.Task[None]] = []
         for piece in batched(messages, _PIECE, strict=False):
-            tasks.append(self._deliver(piece))
             await asyncio.sleep(0)
+            tasks.append(self._deliver(piece))
         await asyncio.gather(*tasks)
 
     def attached(self, account_id: str) -> None:

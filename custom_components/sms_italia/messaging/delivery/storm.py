@@ -1,43 +1,36 @@
-"""The storm brake: many messages to one number within a minute are sent as one text.
+"""The storm brake: many messages to one number within a minute are sent as few texts.
 
 Nothing is dropped. The ledger holds every message with its own text; those that are
 joined share the status of the message that carries them.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 import heapq
+from itertools import islice, takewhile
 
 from ...providers import Channel, Mode
 from ..account import Account
 from ..alarm import Alarm
-from ..compose import PreparedText, new_message, prepare_text
-from ..model import Dispatch, Message, SendOptions, Stage, TextEncoding
+from ..compose import PreparedText, join_texts, new_message
+from ..model import Dispatch, Message, SendOptions, Stage
 from ..state import Change
 from ..state.transitions import expired, held, released
 from .context import DeliveryContext
 from .outbox import Outbox
 
-_MOST_PARTS = 3
-"""Parts of joined messages where the account's options set no bound."""
-
-_WIDTHS = (160, 80, 40)
-"""Characters of a line, tried in turn until all lines fit."""
-_NARROWEST = 20
-"""Even in the one part of a text with emoji, a line of so many has room."""
-
-_CUT = "..."
+type _Arrivals = dict[str, tuple[float, ...]]
+"""When messages came to each number, the number of the last one last (steady time)."""
 
 
 class StormBrake:
     """Holds the messages of a storm back, and releases them joined.
 
     A storm is more than `bundle_after` messages of an account to one number within
-    `Timing.storm` seconds. What comes beyond is held, and is sent joined the same time
-    after the first of it. How many came stands in memory alone, so that a restart
-    begins to count anew.
+    `Timing.storm` seconds. What comes beyond is held, and is sent joined `Timing.hold`
+    seconds after the first of it. How many came stands in memory alone, so that a
+    restart begins to count anew.
     """
 
     def __init__(self, context: DeliveryContext, outbox: Outbox) -> None:
@@ -46,26 +39,35 @@ class StormBrake:
         self._open = context.open_messages
         self._clock = context.clock
         self._window = context.timing.storm
+        self._hold = context.timing.hold
+        self._withdrawn = context.withdrawn
         self._tasks = context.tasks
         self._outbox = outbox
-        self._arrivals: dict[tuple[str, str], deque[float]] = {}
+        self._arrivals: dict[str, _Arrivals] = {}
         self._queue: list[tuple[float, str, str]] = []
-        self._alarm = Alarm(context.clock, self._begin, self._window)
+        self._alarm = Alarm(context.clock, self._begin, self._hold)
         self._open.subscribe(self._on_held, Stage.HELD)
 
-    def hold(self, account: Account, messages: Sequence[Message]) -> list[Message]:
+    def hold(self, account: Account, messages: list[Message]) -> list[Message]:
         """Count the new messages of a dispatch; return them, those of a storm held.
 
         To be added to the open messages at once.
         """
         most = account.options.bundle_after
+        if not most or not _can_be_joined(account, messages[0].dispatch.options):
+            return messages
+        now = self._clock.now()
+        arrivals = self._recent_arrivals(account.id, now, 2 * len(messages))
+        holding = self._open.held_numbers(account.id)
         return [
-            self._held(message)
-            if message.stage is Stage.WAITING
-            and _can_be_joined(account, message.dispatch.options)
-            and self._is_storm((account.id, message.number), most)
-            else message
-            for message in messages
+            self._held(one)
+            if one.stage is Stage.WAITING
+            and (
+                self._is_beyond(arrivals, one.number, most, now)
+                or one.number in holding
+            )
+            else one
+            for one in messages
         ]
 
     async def push(self) -> None:
@@ -81,7 +83,7 @@ class StormBrake:
         finally:
             # What is held still could not be released.
             for key in due:
-                self._put_off(*key, not_before=now + self._window)
+                self._put_off(*key, not_before=now + self._hold)
             self._set_alarm()
 
     def stop(self) -> None:
@@ -105,33 +107,35 @@ class StormBrake:
                 self._put_off(account_id, message.number)
         self._set_alarm()
 
-    def _is_storm(self, key: tuple[str, str], most: int) -> bool:
-        """Count a message to a number; return whether it is one too many."""
-        now = self._clock.now()
-        arrivals = self._arrivals.pop(key, deque())
-        while arrivals and not self._is_recent(arrivals[0], now):
-            arrivals.popleft()
-        is_storm = len(arrivals) >= most
-        arrivals.append(now)
-        while len(arrivals) > most:
-            arrivals.popleft()
-        # The number that was written to last is the last one of the dictionary.
-        self._arrivals[key] = arrivals
-        while not self._is_recent(
-            self._arrivals[first := next(iter(self._arrivals))][-1], now
-        ):
-            del self._arrivals[first]
-        return is_storm or bool(self._open.held(*key))
+    def _recent_arrivals(self, account_id: str, now: float, most: int) -> _Arrivals:
+        """Return when messages of an account came lately, by number.
 
-    def _is_recent(self, moment: float, now: float) -> bool:
-        """Return whether a moment is within the window."""
-        return now - moment < self._window
+        So many numbers at most are forgotten: more than come, so that none stays for
+        good, and no message has to wait for very many.
+        """
+        arrivals = self._arrivals.setdefault(account_id, {})
+        for number in list(islice(arrivals, most)):
+            if now - arrivals[number][-1] < self._window:
+                break
+            del arrivals[number]
+        return arrivals
+
+    def _is_beyond(
+        self, arrivals: _Arrivals, number: str, most: int, now: float
+    ) -> bool:
+        """Count a message to a number; return whether it is one too many."""
+        # The number that was written to last is the last one of the dictionary.
+        recent = arrivals.pop(number, ())
+        while recent and now - recent[0] >= self._window:
+            recent = recent[1:]
+        arrivals[number] = (*recent, now)[-most:]
+        return len(recent) >= most
 
     def _held(self, message: Message) -> Message:
         """Return a new message as one that is held until its number's are released."""
         now = self._clock.now()
         others = self._open.held(message.dispatch.account, message.number)
-        moment = now + min(self._window, (message.expires - now) / 2)
+        moment = now + min(self._hold, (message.expires - now) / 2)
         return held(message, min([moment, *(one.attempt_at or 0 for one in others)]))
 
     def _put_off(self, account: str, number: str, not_before: float = 0) -> None:
@@ -153,20 +157,42 @@ class StormBrake:
     async def _release(self, account_id: str, number: str) -> None:
         """Send what is held for a number, if it is due, or let it expire."""
         await self._expire(self._open.held(account_id, number))
-        waiting = self._open.held(account_id, number)
-        account = self._accounts.get(account_id)
-        now = self._clock.moment()
-        if account is None or not any(
-            (one.attempt_at or 0) <= now.steady for one in waiting
+        now = self._clock.now()
+        if any(
+            (one.attempt_at or 0) <= now for one in self._wanted(account_id, number)
         ):
-            return
-        if len(waiting) == 1:
-            # Nothing came after it: it is sent as it is.
+            while (account := self._accounts.get(account_id)) and (
+                waiting := self._wanted(account_id, number)
+            ):
+                await self._release_first(account, waiting)
+
+    def _wanted(self, account_id: str, number: str) -> list[Message]:
+        """Return what is held for a number and not withdrawn, oldest first."""
+        return [
+            one
+            for one in self._open.held(account_id, number)
+            if one.dispatch.id not in self._withdrawn
+        ]
+
+    async def _release_first(
+        self, account: Account, waiting: Sequence[Message]
+    ) -> None:
+        """Send the next text for held messages; the calls of a run have their own.
+
+        It must be able to be withdrawn with them.
+        """
+        run = waiting[0].dispatch.run
+        alike = list(takewhile(lambda one: one.dispatch.run == run, waiting))
+        texts = [one.dispatch.text for one in alike]
+        text = next(join_texts(texts, account.bundle_heading, account.max_parts))
+        if text.count == 1:
+            now = self._clock.moment()
             await self._open.change([released(waiting[0], now)])
-        else:
-            carrying = self._joined(account, waiting)
-            await self._open.join(carrying, waiting)
-            self._outbox.deliver([carrying])
+            return
+        messages = alike[: text.count]
+        carrying = self._carrying(account, messages, text.prepared)
+        await self._open.join(carrying, messages)
+        self._outbox.deliver([carrying])
 
     async def _expire(self, messages: Sequence[Message]) -> None:
         """Close what may not be sent any more."""
@@ -175,23 +201,16 @@ class StormBrake:
             [expired(one, now) for one in messages if now.steady >= one.expires]
         )
 
-    def _joined(self, account: Account, messages: Sequence[Message]) -> Message:
+    def _carrying(
+        self, account: Account, messages: Sequence[Message], prepared: PreparedText
+    ) -> Message:
         """Return the new message that carries held ones to one number, oldest first.
 
-        It takes no more parts than they would have: what they count of the daily limit
-        is enough for it.
+        Its text takes no more parts than they would have: what they count of the daily
+        limit is enough for it.
         """
         now = self._clock.moment()
         newest = messages[-1]
-        prepared = join_texts(
-            account.bundle_heading(len(messages)),
-            [one.dispatch.text for one in messages],
-            min(
-                account.max_parts,
-                account.options.max_parts or _MOST_PARTS,
-                sum(one.parts for one in messages),
-            ),
-        )
         ids = self._open.ids
         dispatch = Dispatch(
             id=next(ids),
@@ -204,53 +223,13 @@ class StormBrake:
             expires=min(one.dispatch.expires for one in messages),
             route=newest.dispatch.route,
             options=_joined_options([one.dispatch.options for one in messages]),
-            run=next((one.dispatch.run for one in messages if one.dispatch.run), None),
+            run=newest.dispatch.run,
         )
         carrying = new_message(
             dispatch, next(ids), newest.number, newest.recipient, now
         )
         first_tries = [one.first_try_until for one in messages if one.first_try_until]
         return replace(carrying, first_try_until=min(first_tries, default=None))
-
-
-def join_texts(heading: str, texts: Sequence[str], most_parts: int) -> PreparedText:
-    """Return one text of at most `most_parts` parts that stands for several.
-
-    Below the heading each text has a line, cut where they would not all fit; where
-    even short lines do not, the last line counts the texts that have none ("+7").
-    """
-    for width in _WIDTHS:
-        prepared, count = _fill(heading, texts, width, most_parts)
-        if count == len(texts):
-            return prepared
-    if not count:
-        prepared, _ = _fill(heading, texts, _NARROWEST, most_parts)
-    return prepared
-
-
-def _fill(
-    heading: str, texts: Sequence[str], width: int, most_parts: int
-) -> tuple[PreparedText, int]:
-    """Return the heading with as many lines below it as fit, and how many those are."""
-    filled = prepare_text(heading, TextEncoding.UNICODE)
-    lines: list[str] = []
-    for text in texts:
-        lines.append(_line(text, width))
-        left = len(texts) - len(lines)
-        rest = [f"+{left}"] if left else []
-        longer = prepare_text("\n".join([heading, *lines, *rest]), TextEncoding.UNICODE)
-        if longer.parts > most_parts:
-            return filled, len(lines) - 1
-        filled = longer
-    return filled, len(lines)
-
-
-def _line(text: str, width: int) -> str:
-    """Return a text on one line of at most `width` characters."""
-    line = " ".join(text.split())
-    if len(line) <= width:
-        return line
-    return line[: width - len(_CUT)].rstrip() + _CUT
 
 
 def _can_be_joined(account: Account, options: SendOptions) -> bool:

@@ -1,6 +1,6 @@
 """Whether members can be called, and the one request that calls one."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 import logging
 from math import inf
@@ -10,7 +10,7 @@ from ..delivery import DeliveryContext
 from ..errors import Refusal, RequestRefusedError
 from ..model import SendRequest
 from ..state import CallRefused, DailyLimitReached
-from .calls import FindMember, account_for, request_of
+from .calls import FindMember, account_for, request_of, texts_of_call
 from .model import Availability, Copy, Member, Run
 
 _LOGGER = logging.getLogger(__name__)
@@ -72,6 +72,15 @@ class Caller:
             return Availability.READY
         is_late = self._clock.now() >= self._loaded_until(member, turn)
         return Availability.GONE if is_late else Availability.LATER
+
+    def texts_for(self, run: Run, member: Member) -> Iterator[tuple[int, ...]]:
+        """Go over the texts of a run, by index, as the copies of a call carry them."""
+        details = self._find_member(member)
+        if details is None:
+            return
+        account = account_for(member, details, self._accounts)
+        if account is not None:
+            yield from texts_of_call(run, account)
 
     def can_send(self, member: Member, copy: Copy) -> bool:
         """Return whether a copy is to be sent, and an account is there for it."""

@@ -1,11 +1,10 @@
 """From a call to its request: to whom, by which account, in what words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..account import Account, Accounts
-from ..compose import prepare_text
-from ..delivery import join_texts
+from ..compose import JoinedText, join_texts, prepare_text
 from ..model import (
     BadTarget,
     PhoneNumber,
@@ -15,9 +14,6 @@ from ..model import (
     TooLong,
 )
 from .model import Copy, Member, Run
-
-_MOST_PARTS = 3
-"""Parts of joined texts where the account's options set no bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +53,7 @@ def request_of(
         text=_text(run, copy, account),
         too_long=TooLong.CUT,
         user=run.user,
-        call=RunCall(run=run.id, dispatch=copy.dispatch),
+        call=RunCall(run=run.id, dispatch=copy.dispatch, joins=copy.joins),
     )
 
 
@@ -72,15 +68,26 @@ def _targets(
     )
 
 
+def texts_of_call(run: Run, account: Account) -> Iterator[tuple[int, ...]]:
+    """Go over the texts of a run, by index, in as many copies as they need."""
+    begin = 0
+    for joined in _joined(run.texts, account):
+        yield tuple(range(begin, begin + joined.count))
+        begin += joined.count
+
+
 def _text(run: Run, copy: Copy, account: Account) -> str:
     """Return the texts of a copy as one, the note of its run if it has none."""
     texts = [run.texts[index] for index in copy.texts]
     if len(texts) > 1:
-        texts = [_prepared(text, account) for text in texts]
-        most = min(account.max_parts, account.options.max_parts or _MOST_PARTS)
-        heading = account.bundle_heading(len(texts))
-        return join_texts(heading, texts, most).text
+        # Another account than the one it was made for may take less: it is cut there.
+        return "\n".join(one.prepared.text for one in _joined(texts, account))
     return texts[0] if texts else _note(run)
+
+
+def _joined(texts: Sequence[str], account: Account) -> Iterator[JoinedText]:
+    prepared = [_prepared(text, account) for text in texts]
+    return join_texts(prepared, account.bundle_heading, account.max_parts)
 
 
 def _prepared(text: str, account: Account) -> str:

@@ -120,15 +120,16 @@ class CopyMessage:
 class Copy:
     """One text to all numbers of a member; it carries texts of the run by their index.
 
-    `dispatch` is its ID, chosen before anything is sent. `messages` has what came of
-    it, by ID; the ledger has them, and not the record of the run. That has
-    `accepted_at`: when (steady time) a provider first accepted each message, which
-    itself knows only when it last changed. One that `may_have_left` counts as sent,
-    although nothing is known of its messages.
+    `dispatch` is its ID, chosen before anything is sent. One that `joins` came after
+    the call. `messages` has what came of it, by ID; the ledger has them, and not the
+    record of the run. That has `accepted_at`: when (steady time) a provider first
+    accepted each message, which itself knows only when it last changed. One that
+    `may_have_left` counts as sent, although nothing is known of its messages.
     """
 
     dispatch: int
     texts: tuple[int, ...]
+    joins: bool = False
     is_refused: bool = False
     may_have_left: bool = False
     messages: Mapping[int, CopyMessage] = field(default_factory=dict)
@@ -171,7 +172,8 @@ class Copy:
 class Call:
     """One member called in one step, `at` a moment of steady time.
 
-    Its first copy is the call; what joins the run later follows.
+    Its first copies are the call: one, unless its texts need several. What joins the
+    run later follows.
     """
 
     step: int

@@ -145,6 +145,11 @@ class Escalations:
         runs = (run for run in self._runs.values() if run.plan.id == escalation)
         return max(runs, key=lambda run: run.id, default=None)
 
+    def plan_of(self, run_id: int) -> Plan | None:
+        """Return the plan of a run by its ID, None if that was not lately."""
+        run = self._runs.get(run_id)
+        return None if run is None else run.plan
+
     def calling(self) -> tuple[Run, ...]:
         """Return all runs that are calling, oldest first."""
         return tuple(run for run in self._runs.values() if run.is_calling)
@@ -278,8 +283,13 @@ class Escalations:
 
     def _advanced(self, run: Run) -> Run:
         """Return a run after the step that is due, if one is."""
+        caller = self._caller
         return advanced(
-            run, self._clock.now(), self._caller.availability, self._open.ids
+            run,
+            self._clock.now(),
+            caller.availability,
+            caller.texts_for,
+            self._open.ids,
         )
 
     def _after(self, run: Run, by: Acknowledgement) -> tuple[Run, ...]:
@@ -488,9 +498,21 @@ class Escalations:
 
         A moment later: what is being recorded of a message must not come after that.
         """
+        dispatches = self._with_carrying(dispatches)
         self._withdrawn |= dispatches
         if self._waiting(dispatches):
             self._tasks.spawn(self._cancel_waiting(dispatches), "withdrawal")
+
+    def _with_carrying(self, dispatches: frozenset[int]) -> frozenset[int]:
+        """Return dispatches, with those of the messages that carry theirs."""
+        if not dispatches:
+            return dispatches
+        carrying = [
+            self._open.get(one.joined_in or 0)
+            for one in self._open
+            if one.stage is Stage.JOINED and one.dispatch.id in dispatches
+        ]
+        return dispatches | {one.dispatch.id for one in carrying if one}
 
     async def _cancel_waiting(self, dispatches: Collection[int]) -> None:
         now = self._clock.moment()

@@ -4,7 +4,7 @@ Each takes a run and returns it as it is afterwards. One that has ended changes 
 but for what is learned of its messages.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..clock import Moment
@@ -126,7 +126,7 @@ def _with_missing_texts(run: Run, ids: Iterator[int]) -> Run:
         }
         # Each by itself: together they may be too long.
         return tuple(
-            Copy(dispatch=next(ids), texts=(index,))
+            Copy(dispatch=next(ids), texts=(index,), joins=True)
             for index in range(len(run.texts))
             if index not in carried
         )
@@ -151,11 +151,13 @@ def advanced(
     run: Run,
     now: float,
     availability: Callable[[Run, Member], Availability],
+    texts_for: Callable[[Run, Member], Iterable[tuple[int, ...]]],
     ids: Iterator[int],
 ) -> Run:
     """Return a run after the steps that are due: one call at most, or its end.
 
-    Members who are gone are skipped at once.
+    Members who are gone are skipped at once. `texts_for` returns the texts of the run
+    by their index, in as many copies as a call of a member needs.
     """
     while run.is_calling and not _is_waited_for(run, now):
         member = run.next_member
@@ -163,7 +165,11 @@ def advanced(
             return run if is_on_its_way(run) else _ended(run, RunState.EXHAUSTED, now)
         match availability(run, member):
             case Availability.READY:
-                return _called(run, member, now, ids)
+                copies = [
+                    Copy(dispatch=next(ids), texts=texts)
+                    for texts in texts_for(run, member)
+                ]
+                return _called(run, member, now, copies)
             case Availability.LATER:
                 is_new = run.waits_since is None
                 return replace(run, waits_since=now) if is_new else run
@@ -194,11 +200,10 @@ def _is_waited_for(run: Run, now: float) -> bool:
     return moment is not None and now < moment
 
 
-def _called(run: Run, member: Member, now: float, ids: Iterator[int]) -> Run:
-    """Return a run that calls its next member, with all its texts."""
+def _called(run: Run, member: Member, now: float, copies: Sequence[Copy]) -> Run:
+    """Return a run that calls its next member."""
     step = run.step + 1
-    copy = Copy(dispatch=next(ids), texts=tuple(range(len(run.texts))))
-    call = Call(step=step, member=member, at=now, copies=(copy,))
+    call = Call(step=step, member=member, at=now, copies=tuple(copies))
     return replace(run, step=step, calls=(*run.calls, call), waits_since=None)
 
 
@@ -407,7 +412,9 @@ def restored(run: Run, now: float) -> Run:
     A call of which nothing was sent is made now, and has its whole wait.
     """
     calls = tuple(
-        replace(call, at=now) if call.copies[0].is_unsent else call
+        replace(call, at=now)
+        if all(copy.is_unsent for copy in call.copies if not copy.joins)
+        else call
         for call in run.calls
     )
     return replace(run, calls=calls)

@@ -27,7 +27,7 @@ class Timing:
     answer; rarer after half an hour. One that a provider does not know `never_came`
     seconds after it ended (`never_came_bulk` for a large one) never arrived. What is
     still uncertain after `report_doubt` is reported to the user. Messages to one number
-    within `storm` are counted together; what is too much is held as long.
+    within `storm` are counted together; what is too much is held for `hold`.
 
     SMS that came in are searched for `first_receive` after a start, then every
     `receive`, while an answer is awaited every `receive_awaited`; a hint is followed
@@ -57,6 +57,7 @@ class Timing:
     report_doubt: float = 60
     give_up: float = 72 * 3600
     storm: float = 60
+    hold: float = 30
     first_receive: float = 2
     receive: float = 300
     receive_awaited: float = 15

@@ -135,6 +135,10 @@ class OpenMessages:
         """Return what an account holds of a storm to a number, oldest first."""
         return self._held[account_id, number]
 
+    def held_numbers(self, account_id: str) -> set[str]:
+        """Return the numbers to which an account holds something of a storm."""
+        return {number for account, number in self._held if account == account_id}
+
     def committed_parts(self, account_id: str) -> int:
         """Return the parts spent today plus those still on their way to be sent."""
         spent = self._totals.spent_today(account_id).parts
@@ -424,6 +428,10 @@ class _Index[K]:
 
     def __init__(self) -> None:
         self._by_key: dict[K, dict[int, Message]] = {}
+
+    def __iter__(self) -> Iterator[K]:
+        """Go over the keys that have messages."""
+        return iter(self._by_key)
 
     def __getitem__(self, key: K) -> tuple[Message, ...]:
         """Return the messages of a key, oldest first."""
