@@ -242,7 +242,7 @@ async def test_a_storm_is_one_text_in_the_language_of_home_assistant(
     language: str,
 ) -> None:
     """What comes beyond the option is joined a moment later."""
-    monkeypatch.setattr(sms_italia, "Timing", partial(Timing, storm=0.5))
+    monkeypatch.setattr(sms_italia, "Timing", partial(Timing, hold=0.5))
     hass.config.language = language
     account = await accounts.set_up(
         "inviosmart", recipients={"Anna": [ANNA]}, options={CONF_BUNDLE_AFTER: 1}

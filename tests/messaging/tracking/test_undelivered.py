@@ -321,7 +321,7 @@ async def test_only_the_status_that_was_seen_is_no_longer_listed(
 async def test_joined_messages_are_listed_as_the_one_that_carried_them(
     harness: Harness,
 ) -> None:
-    harness.use(timing=replace(QUICK, storm=600))
+    harness.use(timing=replace(QUICK, hold=600))
     await harness.attach(MANY, bundle_after=1)
     for text in ("Uno", "Due", "Tre"):
         await harness.one(MANY, text=text)
