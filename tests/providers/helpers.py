@@ -46,9 +46,11 @@ TIMEOUTS = Timeouts(connect=5, total=10)
 SHORT = Timeouts(connect=5, total=0.5)
 """For a server that does not answer; `total` is what ends the waiting."""
 
-QUADRATIC = 10
-"""Seconds of the processor: far more than a mebibyte takes that is read in one pass,
-and far less than one of which each character costs another pass.
+LONG = 256 * 1024
+"""Bytes of an answer that would take minutes if each of them cost another pass."""
+QUADRATIC = 1
+"""Seconds of the processor: far more than such an answer takes that is read in one
+pass, and far less than one of which each character costs another pass.
 """
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {

@@ -37,6 +37,7 @@ from simulator import Simulator
 
 from ..canned import Canned
 from ..helpers import (
+    LONG,
     NUMBER,
     OTHER_NUMBER,
     QUADRATIC,
@@ -746,7 +747,6 @@ async def new_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession()
 
 
-LONG = 1024 * 1024 - 200
 FILLERS = [
     b"{",
     b"[",
@@ -766,7 +766,7 @@ FILLERS += [b'{"a":', b'"id":"', b"a=1&", b"<a", b",}", b"\\\\"]
 
 
 @pytest.mark.parametrize("filler", FILLERS)
-def test_a_callback_of_a_megabyte_is_read_in_linear_time(filler: bytes) -> None:
+def test_a_long_callback_is_read_in_linear_time(filler: bytes) -> None:
     body = filler * (LONG // len(filler))
     start = time.process_time()
     for candidate in (body, CALLBACK + body, b"id=" + body, b"to=" + body):
@@ -775,7 +775,7 @@ def test_a_callback_of_a_megabyte_is_read_in_linear_time(filler: bytes) -> None:
 
 
 @pytest.mark.parametrize("filler", FILLERS)
-async def test_an_answer_of_a_megabyte_is_read_in_linear_time(
+async def test_a_long_answer_is_read_in_linear_time(
     filler: bytes, canned: Canned, session: aiohttp.ClientSession
 ) -> None:
     client = client_at(KEY, session, canned.url)
