@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -31,6 +32,9 @@ def project(tmp_path: Path) -> Path:
     (root / "CHANGELOG.md").write_text(
         "# Changelog\n\n## 1.2.0\n\n- New.\n\n### Sub\n\n## 1.1.0\n\n- Old.\n"
     )
+    (root / "script").mkdir()
+    for name in ("__init__.py", "publication.py", "release"):
+        shutil.copy(ROOT / "script" / name, root / "script")
     subprocess.run(["git", "init", "-q", str(root)], check=True)  # noqa: S603, S607 - the developer's own git
     return root
 
@@ -38,6 +42,16 @@ def project(tmp_path: Path) -> Path:
 def test_a_release_has_one_version(project: Path) -> None:
     assert not [*publication.version_faults(project)]
     assert not [*publication.version_faults(project, "1.2.0")]
+
+
+def test_between_releases_only_the_changelog_is_ahead() -> None:
+    """This project's own may begin with what is not released yet."""
+    version = publication.version(ROOT)
+
+    assert {*publication.version_faults(ROOT)} <= {
+        f"CHANGELOG.md: the newest section is Unreleased, not {version}"
+    }
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -191,26 +205,31 @@ def test_the_command_builds_only_if_all_have_the_version(
     ("arguments", "exit_code", "built"),
     [
         (("build",), 0, True),
-        (("--tag", publication.version(ROOT), "build"), 0, True),
+        (("--tag", "1.2.0", "build"), 0, True),
         (("--tag", "0.0.1", "build"), 1, False),
         (("--tag", "0.0.1", "clean", "checks"), 1, False),
         (("build", "upload"), 2, False),
     ],
 )
 async def test_the_script_takes_the_steps_that_it_is_given(
-    tmp_path: Path, arguments: tuple[str, ...], exit_code: int, *, built: bool
+    project: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    exit_code: int,
+    *,
+    built: bool,
 ) -> None:
     """And none if the versions differ, or one of the steps does not exist."""
     folder = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = await asyncio.create_subprocess_exec(
-        *(str(ROOT / "script" / "release"), *arguments),
+        *(str(project / "script" / "release"), *arguments),
         env={**os.environ, "SMS_ITALIA_CACHE": str(tmp_path), "PATH": folder},
         stdout=PIPE,
     )
     await process.communicate()
 
     assert process.returncode == exit_code
-    assert (tmp_path / "release" / publication.zip_name(ROOT)).exists() is built
+    assert (tmp_path / "release" / publication.zip_name(project)).exists() is built
 
 
 def test_the_workflow_attests_and_publishes_what_is_built() -> None:
