@@ -82,37 +82,64 @@ def placeholders(*texts: object) -> set[str]:
     return set(_PLACEHOLDER.findall(json.dumps(texts)))
 
 
+def texts_at(language: str, path: str) -> Mapping[str, Any]:
+    """Return the texts below a path, whose keys are separated by full stops."""
+    texts = TEXTS[language]
+    for key in path.split("."):
+        texts = texts[key]
+    return texts
+
+
+def assert_keys(language: str, path: str, expected: Iterable[str]) -> None:
+    """Assert that the texts below a path have these keys, and no others."""
+    found, wanted = texts_at(language, path).keys(), {*expected}
+    assert found == wanted, (
+        f"translations/{language}.json, {path}: add {sorted(wanted - found)}, "
+        f"remove {sorted(found - wanted)}"
+    )
+
+
+def assert_step(language: str, path: str) -> None:
+    """Assert that a step has a title and a description."""
+    assert_keys(language, path, {*texts_at(language, path)} | {"title", "description"})
+
+
 def assert_account_form(
-    step: Mapping[str, Any], fields: Iterable[SettingsField]
+    language: str, path: str, fields: Iterable[SettingsField]
 ) -> None:
     """Assert that a step has the texts of these fields, and of no others."""
     fields = list(fields)
     main = {field.key for field in fields if field.placement is Placement.MAIN}
     folded_in = {field.key for field in fields if field.placement is Placement.ADVANCED}
     sections = {SECTION_ADVANCED: folded_in} if folded_in else {}
-    assert step["title"]
-    assert step["description"]
-    assert step["data"].keys() == main
-    assert step["data_description"].keys() == main
-    assert_sections(step["sections"], sections)
+    assert_step(language, path)
+    assert_fields(language, path, main)
+    assert_sections(language, f"{path}.sections", sections)
+
+
+def assert_fields(language: str, path: str, fields: Iterable[str]) -> None:
+    """Assert that each of these fields has a label and a description."""
+    fields = list(fields)
+    assert_keys(language, f"{path}.data", fields)
+    assert_keys(language, f"{path}.data_description", fields)
 
 
 def assert_sections(
-    texts: Mapping[str, Any], sections: Mapping[str, Iterable[str]]
+    language: str, path: str, sections: Mapping[str, Iterable[str]]
 ) -> None:
     """Assert that sections have a name and the texts of these fields only."""
-    assert texts.keys() == sections.keys()
+    assert_keys(language, path, sections)
     for name, fields in sections.items():
-        assert texts[name]["name"]
-        assert texts[name]["data"].keys() == set(fields)
-        assert texts[name]["data_description"].keys() == set(fields)
+        assert_keys(language, f"{path}.{name}", {"name", "data", "data_description"})
+        assert_fields(language, f"{path}.{name}", fields)
 
 
 def test_both_languages_say_the_same_things() -> None:
     """No text is missing in one of them, nor a placeholder in a text."""
     english, italian = (dict(leaves(TEXTS[language])) for language in LANGUAGES)
 
-    assert english.keys() == italian.keys()
+    in_one_only = sorted(english.keys() ^ italian.keys())
+    assert not in_one_only, "translations/en.json and it.json differ"
     for path, text in english.items():
         assert placeholders(text) == placeholders(italian[path]), path
 
@@ -151,29 +178,26 @@ def test_no_sentence_is_wrong_for_one(language: str) -> None:
 @EACH_LANGUAGE
 def test_the_menu_describes_every_provider(language: str) -> None:
     """A label, and what one needs to have."""
-    step = TEXTS[language]["config"]["step"]["user"]
+    step = "config.step.user"
+    menu = {"menu_options", "menu_option_descriptions"}
 
-    assert step.keys() == {
-        "title",
-        "description",
-        "menu_options",
-        "menu_option_descriptions",
-    }
-    assert step["menu_options"].keys() == PROVIDERS.keys()
-    assert step["menu_option_descriptions"].keys() == PROVIDERS.keys()
+    assert_keys(language, step, {"title", "description", *menu})
+    for part in menu:
+        assert_keys(language, f"{step}.{part}", PROVIDERS)
 
 
 @EACH_LANGUAGE
 def test_every_field_of_an_account_is_described(language: str) -> None:
     """In the form of each provider, and in those that change an account."""
-    steps = TEXTS[language]["config"]["step"]
+    steps = "config.step"
 
-    assert steps.keys() == {"user", "reauth_confirm", "reconfigure", *PROVIDERS}
+    assert_keys(language, steps, {"user", "reauth_confirm", "reconfigure", *PROVIDERS})
     for key, provider in PROVIDERS.items():
-        assert_account_form(steps[key], provider.fields)
-    assert_account_form(steps["reconfigure"], ALL_FIELDS)
+        assert_account_form(language, f"{steps}.{key}", provider.fields)
+    assert_account_form(language, f"{steps}.reconfigure", ALL_FIELDS)
     assert_account_form(
-        steps["reauth_confirm"],
+        language,
+        f"{steps}.reauth_confirm",
         [field for field in ALL_FIELDS if field.kind in CREDENTIALS],
     )
 
@@ -181,21 +205,16 @@ def test_every_field_of_an_account_is_described(language: str) -> None:
 @EACH_LANGUAGE
 def test_every_error_and_abort_of_a_flow_has_a_text(language: str) -> None:
     """Those of the account and of the recipient."""
-    config = TEXTS[language]["config"]
-    recipient = TEXTS[language]["config_subentries"][SUBENTRY_TYPE_RECIPIENT]
-    changed = {"reconfigure_successful"}
+    recipient = f"config_subentries.{SUBENTRY_TYPE_RECIPIENT}"
+    escalation = f"config_subentries.{SUBENTRY_TYPE_ESCALATION}"
+    changed = "reconfigure_successful"
+    aborts = {"already_configured", "reauth_successful", "unique_id_mismatch", changed}
 
-    assert config["error"].keys() == set(AccountError)
-    assert config["abort"].keys() == {
-        "already_configured",
-        "reauth_successful",
-        "unique_id_mismatch",
-        *changed,
-    }
-    assert recipient["error"].keys() == set(RecipientError)
-    assert recipient["abort"].keys() == {"tested", *changed}
-    escalation = TEXTS[language]["config_subentries"][SUBENTRY_TYPE_ESCALATION]
-    assert escalation["error"].keys() == set(EscalationError)
+    assert_keys(language, "config.error", AccountError)
+    assert_keys(language, "config.abort", aborts)
+    assert_keys(language, f"{recipient}.error", RecipientError)
+    assert_keys(language, f"{recipient}.abort", {"tested", changed})
+    assert_keys(language, f"{escalation}.error", EscalationError)
 
 
 @EACH_LANGUAGE
@@ -204,58 +223,52 @@ def test_the_form_of_a_subentry_is_described(
     language: str, subentry: str, fields: set[str]
 ) -> None:
     """With the button that opens it."""
-    assert TEXTS[language]["config_subentries"].keys() == SUBENTRIES.keys()
-    texts = TEXTS[language]["config_subentries"][subentry]
+    assert_keys(language, "config_subentries", SUBENTRIES)
+    path = f"config_subentries.{subentry}"
 
-    assert texts["entry_type"]
-    assert texts["initiate_flow"].keys() == {"user", "reconfigure"}
-    forms = {key: texts["step"][key] for key in ("user", "reconfigure")}
-    for step in forms.values():
-        assert step["title"]
-        assert step["description"]
-        assert step["data"].keys() == fields
-        assert step["data_description"].keys() == fields
+    assert texts_at(language, path)["entry_type"]
+    assert_keys(language, f"{path}.initiate_flow", {"user", "reconfigure"})
+    for step in ("user", "reconfigure"):
+        assert_step(language, f"{path}.step.{step}")
+        assert_fields(language, f"{path}.step.{step}", fields)
 
 
 @EACH_LANGUAGE
 def test_the_menu_about_a_landline_is_described(language: str) -> None:
     """With the numbers that it is about."""
-    step = TEXTS[language]["config_subentries"][SUBENTRY_TYPE_RECIPIENT]["step"]
+    steps = f"config_subentries.{SUBENTRY_TYPE_RECIPIENT}.step"
 
-    assert step.keys() == {"user", "reconfigure", "landline"}
-    assert step["landline"]["title"]
-    assert placeholders(step["landline"]["description"]) == {"number"}
-    options = step["landline"]["menu_options"]
-    assert options.keys() == {"change_numbers", "keep_landline"}
+    assert_keys(language, steps, {"user", "reconfigure", "landline"})
+    menu = f"{steps}.landline"
+    assert_step(language, menu)
+    assert placeholders(texts_at(language, menu)["description"]) == {"number"}
+    assert_keys(language, f"{menu}.menu_options", {"change_numbers", "keep_landline"})
 
 
 @EACH_LANGUAGE
 def test_every_option_is_described(language: str) -> None:
     """Those of all providers stand in the one form."""
-    step = TEXTS[language]["options"]["step"]["init"]
     sections: dict[str, set[str]] = {}
     for provider in PROVIDERS.values():
         for name, fields in options_fields(provider, "IT", {"id": "Other"}).items():
             sections.setdefault(name, set()).update(map(str, fields))
 
-    assert TEXTS[language]["options"].keys() == {"step", "error"}
-    assert TEXTS[language]["options"]["error"].keys() == set(OptionsError)
-    assert step["title"]
-    assert step["description"]
-    assert_sections(step["sections"], sections)
+    assert_keys(language, "options", {"step", "error"})
+    assert_keys(language, "options.error", OptionsError)
+    assert_step(language, "options.step.init")
+    assert_sections(language, "options.step.init.sections", sections)
 
 
 @EACH_LANGUAGE
 def test_every_choice_of_an_option_has_a_text(language: str) -> None:
     """Where a selector names the texts of its choices, they are all there."""
-    texts = TEXTS[language]["selector"]
-    found = {}
+    found: dict[str, set[str]] = {}
     for provider in PROVIDERS.values():
         for fields in options_fields(provider, "IT", {}).values():
             for selector in fields.values():
                 if isinstance(selector, SelectSelector):
                     key = selector.config["translation_key"]
-                    found[key] = set(selector.config["options"])
+                    found[key] = {*map(str, selector.config["options"])}
 
     assert found.keys() == {
         "encoding",
@@ -265,7 +278,7 @@ def test_every_choice_of_an_option_has_a_text(language: str) -> None:
         "receive_dlr",
     }
     for key, options in found.items():
-        assert texts[key]["options"].keys() == options
+        assert_keys(language, f"selector.{key}.options", options)
 
 
 def assert_filled_in(texts: object, result: Mapping[str, Any]) -> None:
