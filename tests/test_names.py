@@ -59,6 +59,34 @@ async def test_an_escalation_and_a_recipient_of_one_name_are_told_apart(
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "recipient", "escalation"),
+    [
+        ("en", "SMS recipient", "SMS escalation"),
+        ("it", "Destinatario SMS", "Escalation SMS"),
+    ],
+)
+async def test_a_device_says_what_it_is_in_the_language_of_the_instance(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    language: str,
+    recipient: str,
+    escalation: str,
+) -> None:
+    hass.config.language = language
+    account = await accounts.set_up(
+        "smshosting", recipients={"Anna": [ANNA]}, escalations={"Notte": []}
+    )
+    registry = dr.async_get(hass)
+    devices = dr.async_entries_for_config_entry(registry, account.entry_id)
+
+    assert {device.name: device.model for device in devices} == {
+        "Smshosting": None,
+        "Anna": recipient,
+        "Notte": escalation,
+    }
+
+
 @pytest.mark.parametrize("end", ["renamed", "removed", "account removed"])
 async def test_the_plain_name_is_back_when_it_is_the_only_one(
     hass: HomeAssistant, accounts: Accounts, end: str

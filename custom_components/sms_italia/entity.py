@@ -9,6 +9,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.translation import async_get_cached_translations
 
 from .const import DOMAIN, SUBENTRY_TYPE_ESCALATION, SUBENTRY_TYPE_RECIPIENT
 from .messaging import BadTarget, Event, Target
@@ -142,6 +143,16 @@ def targets_of(
     return targets
 
 
+def _model_of(hass: HomeAssistant, subentry: ConfigSubentry) -> str | None:
+    """Return what the device of a subentry is, in the language of the instance.
+
+    Home Assistant translates names of devices only. The texts were loaded when the
+    account was set up; None if the language has changed this moment.
+    """
+    texts = async_get_cached_translations(hass, hass.config.language, "common", DOMAIN)
+    return texts.get(f"component.{DOMAIN}.common.model_{subentry.subentry_type}")
+
+
 class EntryEntity(Entity):
     """An entity of an account, on whichever device."""
 
@@ -175,7 +186,6 @@ class SubentryEntity(EntryEntity):
     `_key` is unique within the subentry.
     """
 
-    _model: str
     _key: str
 
     def __init__(
@@ -193,7 +203,7 @@ class SubentryEntity(EntryEntity):
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
             identifiers={device},
-            model=self._model,
+            model=_model_of(hass, subentry),
             name=device_name(hass, entry, subentry),
             via_device_id=dr.async_get_device_id_by_identifier(
                 hass, account_device(entry.entry_id), config_entry_id=entry.entry_id
@@ -203,8 +213,6 @@ class SubentryEntity(EntryEntity):
 
 class RecipientEntity(SubentryEntity):
     """An entity on a recipient's device."""
-
-    _model = "SMS recipient"
 
     @property
     def targets(self) -> tuple[Target | BadTarget, ...]:
@@ -217,5 +225,3 @@ class RecipientEntity(SubentryEntity):
 
 class EscalationEntity(SubentryEntity):
     """An entity on an escalation's device."""
-
-    _model = "SMS escalation"
