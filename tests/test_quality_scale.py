@@ -204,26 +204,40 @@ DOCUMENTED_IN = {
 
 
 PROVED_HERE = {
-    "action-setup",
-    "appropriate-polling",
-    "brands",
-    "common-modules",
-    "entity-unique-id",
-    "has-entity-name",
-    "runtime-data",
-    "config-entry-unloading",
-    "integration-owner",
-    "parallel-updates",
-    "test-coverage",
-    "devices",
-    "entity-category",
-    "entity-device-class",
-    "exception-translations",
-    "icon-translations",
-    "async-dependency",
-    "inject-websession",
-    "strict-typing",
+    "action-setup": "test_actions_are_there_without_an_account",
+    "appropriate-polling": "test_a_provider_is_not_asked_too_often",
+    "brands": "test_the_brand_has_pictures_of_the_right_size",
+    "common-modules": "test_common_modules_have_their_usual_names",
+    **dict.fromkeys(
+        (
+            "entity-category",
+            "entity-device-class",
+            "entity-unique-id",
+            "has-entity-name",
+        ),
+        "test_every_entity_has_all_it_needs",
+    ),
+    **dict.fromkeys(
+        ("config-entry-unloading", "runtime-data"),
+        "test_what_belongs_to_an_account_is_there_while_it_is_loaded",
+    ),
+    "integration-owner": "test_the_integration_has_an_owner",
+    "parallel-updates": "test_each_platform_says_how_many_updates_run_at_once",
+    "test-coverage": "test_little_is_left_uncovered",
+    "devices": "test_an_account_and_its_recipients_are_devices_that_can_be_read",
+    "entity-disabled-by-default": "test_no_entity_needs_to_be_enabled_as_there_are_few",
+    "exception-translations": "test_what_a_person_reads_of_an_error_is_translated",
+    "icon-translations": "test_icons_show_states_and_ranges",
+    **dict.fromkeys(
+        ("async-dependency", "inject-websession"),
+        "test_nothing_blocks_and_the_session_is_home_assistants",
+    ),
+    "strict-typing": "test_everything_is_typed_strictly",
 }
+"""The tests of this module that prove a rule."""
+
+MOST_ENTITIES = {"account": 12, "recipient": 3}
+"""How many are few enough to be enabled all; more need another argument."""
 
 
 # The pledge
@@ -265,8 +279,15 @@ def test_what_is_done_is_proved_somewhere() -> None:
     assert sorted(done) == sorted([*PROVED_BY, *PROVED_HERE, *DOCUMENTED_IN])
 
 
-@pytest.mark.parametrize("name", PROVED_BY.values())
-def test_the_named_proof_exists(name: str) -> None:
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        *PROVED_BY.items(),
+        *((rule, f"test_quality_scale.{name}") for rule, name in PROVED_HERE.items()),
+    ],
+    ids=[*PROVED_BY, *PROVED_HERE],
+)
+def test_the_named_proof_exists(rule: str, name: str) -> None:
     """Under that name, in that module."""
     module, _, function = name.partition(".")
     tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text())
@@ -275,7 +296,7 @@ def test_the_named_proof_exists(name: str) -> None:
         node.name
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
+    }, rule
 
 
 # Bronze
@@ -357,6 +378,20 @@ async def test_every_entity_has_all_it_needs(
     assert ("last_delivery_status", "enum") in classes
     if "credit" in categories:
         assert {("credit", "monetary"), ("credit_low", "problem")} <= classes
+
+
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_no_entity_needs_to_be_enabled_as_there_are_few(
+    hass: HomeAssistant, accounts: Accounts, key: str
+) -> None:
+    """Otherwise the less popular ones would have to be disabled at first."""
+    account = await accounts.set_up(key, recipients={"Anna": ["+393331234567"]})
+    entities = er.async_entries_for_config_entry(er.async_get(hass), account.entry_id)
+
+    assert not [entity.entity_id for entity in entities if entity.disabled_by]
+    of_recipient = [entity for entity in entities if entity.config_subentry_id]
+    assert len(of_recipient) <= MOST_ENTITIES["recipient"]
+    assert len(entities) - len(of_recipient) <= MOST_ENTITIES["account"]
 
 
 @pytest.mark.parametrize("key", PROVIDERS)
