@@ -236,6 +236,48 @@ def test_both_languages_show_the_same(page: str) -> None:
         assert shown[0] == shown[1], f"{one} and {other}"
 
 
+ENGLISH_ONLY = {"docs/performance.md", "docs/reliability.md"}
+"""The pages that scripts write."""
+
+OUTLINE = {
+    "headings": r"^#+(?= )",
+    "points": r"^ *-(?= )",
+    "steps": r"^ *\d+\.(?= )",
+    "rows": r"^\|",
+    "remarks": r"(?:^>.*\n)+",
+    "pictures": r"!\[",
+    "links": r"(?<!!)\[[^\]]+(?=\]\()",
+}
+"""What a page is made of, apart from its sentences."""
+
+
+def outline_of(page: str) -> Mapping[str, object]:
+    """Return the levels of a page's headings, and how many there are of the others."""
+    text = (ROOT / page).read_text("utf-8")
+    prose = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    found = {
+        part: re.findall(pattern, prose, re.MULTILINE)
+        for part, pattern in OUTLINE.items()
+    }
+    counts = {part: len(ones) for part, ones in found.items()}
+    return {**counts, "headings": found["headings"]}
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted(
+        {
+            "README.md",
+            *(path.relative_to(ROOT).as_posix() for path in DOCS.glob("*.md")),
+        }
+        - ENGLISH_ONLY
+    ),
+)
+def test_both_languages_have_the_same_outline(page: str) -> None:
+    """The same headings, lists, tables and pictures, and as many links."""
+    assert outline_of(page) == outline_of(twin_of(page)), f"{page}, {twin_of(page)}"
+
+
 # Links and labels
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -264,6 +306,35 @@ def test_every_link_leads_somewhere(page: str) -> None:
         there = here.parent / name if name else here
         assert there.exists(), name
         assert not anchor or anchor in anchors_of(there), f"{name}#{anchor}"
+
+
+OWN_PAGE = re.compile(
+    re.escape(MANIFEST["documentation"]) + r"/blob/main/([\w./-]+)(?:#([^)\s\"'\\]+))?"
+)
+
+LINKING = sorted(
+    path
+    for path in {
+        *ROOT.glob("*.md"),
+        *(ROOT / ".github").rglob("*.yml"),
+        *(ROOT / "blueprints").rglob("*.yaml"),
+        *DOCS.rglob("*.md"),
+        *INTEGRATION.rglob("*"),
+    }
+    if path.suffix in {".js", ".json", ".md", ".py", ".yaml", ".yml"}
+    and OWN_PAGE.search(path.read_text("utf-8"))
+)
+"""The files that name a page of the project by its address at GitHub."""
+
+
+@pytest.mark.parametrize(
+    "path", LINKING, ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_every_address_of_a_page_leads_somewhere(path: Path) -> None:
+    """Also those in blueprints, in forms for issues, and in the code."""
+    for name, anchor in OWN_PAGE.findall(path.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
+        assert not anchor or anchor in anchors_of(ROOT / name), f"{name}#{anchor}"
 
 
 MY_LINK = re.compile(r"https://my\.home-assistant\.io/redirect/(\w+)/\?([^)\s]+)")

@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[1]
 TEMPLATES = ROOT / ".github" / "ISSUE_TEMPLATE"
 FORMS = sorted(path for path in TEMPLATES.glob("*.yml") if path.stem != "config")
 EACH_FORM = pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
-REPOSITORY = "https://github.com/sms-italia/sms-italia/"
 
 INPUTS = {"checkboxes", "dropdown", "input", "textarea"}
 
@@ -56,13 +55,6 @@ def test_an_issue_needs_a_form() -> None:
     assert (
         load_yaml_dict(str(TEMPLATES / "config.yml"))["blank_issues_enabled"] is False
     )
-
-
-@pytest.mark.parametrize("path", TEMPLATES.glob("*.yml"), ids=lambda path: path.name)
-def test_links_lead_to_pages_of_the_repository(path: Path) -> None:
-    named = re.findall(rf"{REPOSITORY}blob/main/([\w./-]+)", path.read_text("utf-8"))
-
-    assert all((ROOT / name).exists() for name in named)
 
 
 def test_a_commit_is_checked_by_all_that_lint_runs() -> None:
