@@ -1,5 +1,6 @@
 """Repair issues come, and go away by themselves."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
@@ -26,10 +27,13 @@ from custom_components.sms_italia.const import (
     CONF_RETRY_FOR,
     DOMAIN,
 )
-from custom_components.sms_italia.messaging import (
-    WaitRequested,
+from custom_components.sms_italia.issues import (
+    async_check_undelivered,
+    async_report_refused_call,
 )
+from custom_components.sms_italia.messaging import Found, WaitRequested
 from custom_components.sms_italia.providers import PROVIDERS
+from custom_components.sms_italia.runtime import MESSENGER
 from custom_components.sms_italia.services import ACTIONS
 from custom_components.sms_italia.undelivered import REFUSED_CALLS, RefusedCalls
 from simulator import Fault, Simulator
@@ -529,6 +533,35 @@ async def test_refused_calls_that_name_no_account_are_an_issue_after_a_restart(
     assert await async_setup_component(hass, DOMAIN, {})
     placeholders = issues(hass)["undelivered"].translation_placeholders
     assert placeholders == {"account": "SMS Italia", "count": "2"}
+
+
+async def test_an_earlier_look_that_ends_later_takes_no_issue_back(
+    hass: HomeAssistant, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger reads in threads, which may overtake one another."""
+    account = await accounts.set_up("smshosting")
+    listed = hass.data[MESSENGER].undelivered
+    find, has_read, go_on = listed.of, asyncio.Event(), asyncio.Event()
+
+    async def find_slowly(account_id: str) -> Found:
+        found = await find(account_id)
+        if not has_read.is_set():
+            has_read.set()
+            await go_on.wait()
+        return found
+
+    monkeypatch.setattr(listed, "of", find_slowly)
+    early = hass.async_create_task(async_check_undelivered(hass, account.entry_id))
+    await has_read.wait()
+    err = HomeAssistantError(translation_domain=DOMAIN, translation_key="no_credit")
+    async_report_refused_call(hass, account, err)
+    # Long enough for the later look to end first, if it could.
+    await asyncio.sleep(0.2)
+    go_on.set()
+    await early
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert "undelivered" in issues(hass)
 
 
 async def test_a_refusal_that_a_person_sees_is_no_issue(

@@ -1,5 +1,6 @@
 """Repair issues of accounts and of the ledger: what raises and ends them."""
 
+import asyncio
 from datetime import datetime
 from decimal import Decimal
 import logging
@@ -13,6 +14,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
 from yarl import URL
 
 from .const import CONF_PROVIDER, DOMAIN
@@ -81,6 +83,9 @@ FIXABLE = frozenset(
 )
 """The issues of an account with a flow, which `repairs` has."""
 
+_CHECK: HassKey[asyncio.Lock] = HassKey(f"{DOMAIN}_check")
+"""Held while it is found out what was not delivered."""
+
 DATA_ACCOUNT = "account"
 """The key of the account's entry ID in the data of an issue with a fix flow."""
 
@@ -145,6 +150,12 @@ async def async_check_undelivered(hass: HomeAssistant, account: str) -> None:
     One that was ignored comes back when there is more than before. It says how much
     there is and no more, since everybody can read it.
     """
+    # The ledger may answer a later question first: the last check must be the last.
+    async with hass.data.setdefault(_CHECK, asyncio.Lock()):
+        await _check_undelivered(hass, account)
+
+
+async def _check_undelivered(hass: HomeAssistant, account: str) -> None:
     refused = hass.data[REFUSED_CALLS].of(account)
     calls = sum(call.count for call in refused.values())
     count = calls + (await async_find_undelivered(hass, account)).total
