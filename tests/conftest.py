@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from functools import partial
+import logging
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
@@ -20,6 +21,17 @@ from .accounts import Accounts
 from .days import Midnight
 from .internet import Internet, serve
 from .issues import PERSON
+
+
+def _is_no_slow_step(record: logging.LogRecord) -> bool:
+    """Return whether a record is another than asyncio's remark on a slow step.
+
+    On a machine under load any test may have one, also those that count records.
+    """
+    return record.msg != "Executing %s took %.3f seconds"
+
+
+logging.getLogger("asyncio").addFilter(_is_no_slow_step)
 
 
 @pytest.fixture(autouse=True)
