@@ -446,6 +446,8 @@ class Escalations:
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
         """Follow the messages of the runs."""
+        if not (self._runs or self._withdrawn):
+            return
         # What was on the wire at the end may wait again.
         changed = frozenset(change.after.dispatch.id for change in changes)
         self._withdraw(changed & self._withdrawn)
