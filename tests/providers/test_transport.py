@@ -526,6 +526,23 @@ async def test_a_wait_is_read_in_seconds_and_bounded(
     assert read.retry_after == seconds
 
 
+@pytest.mark.parametrize("ahead", [timedelta(days=-4000), timedelta(hours=1)])
+async def test_a_moment_to_come_counts_from_the_time_of_the_server(
+    ahead: timedelta, canned: Canned, session: aiohttp.ClientSession
+) -> None:
+    """Its clock may be wrong, and so may ours."""
+    now = datetime.now(UTC) + ahead
+    headers = {
+        "Date": format_datetime(now, usegmt=True),
+        "Retry-After": format_datetime(now + timedelta(seconds=90), usegmt=True),
+    }
+    canned.answer(b"", status=429, headers=headers)
+
+    read = await exchange(session, "GET", URL(canned.url), timeouts=TIMEOUTS)
+
+    assert read.retry_after == 90
+
+
 async def test_a_wait_may_be_a_moment_to_come(
     canned: Canned, session: aiohttp.ClientSession
 ) -> None:

@@ -1,7 +1,7 @@
 """Accounts as the messaging layer sees them, and those that are attached."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -150,6 +150,10 @@ class Accounts(Mapping[str, Account]):
     @override
     def __len__(self) -> int:
         return len(self._attached)
+
+    def max_parts_along(self, route: Sequence[str]) -> int:
+        """Return the most parts that each attached account of a route takes."""
+        return min(self[one].max_parts for one in route if one in self)
 
     def attach(self, account: Account) -> None:
         """Add an account, or replace it."""

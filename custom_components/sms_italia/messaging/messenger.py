@@ -125,7 +125,7 @@ class Messenger:
             known = self._accounts.get(account.id)
             if known is None or known.client is not account.client:
                 # Whatever kept it from working may have been fixed.
-                self._context.health.forget(account.id)
+                self._context.begin_anew_with(account.id)
             self._stop_tracking(account.id)
             self._accounts.attach(account)
             self._trackers[account.id] = Tracker(account, self._context)

@@ -192,7 +192,7 @@ async def exchange(  # noqa: PLR0913 - the parts of an HTTP request
                 content_type=response.content_type,
                 body=bytes(received[:max_bytes]),
                 charset=response.charset,
-                retry_after=_retry_after(response.headers.get("Retry-After")),
+                retry_after=_retry_after(response.headers),
                 redirect=_redirect(url, response),
             )
     except (
@@ -297,15 +297,24 @@ def _redirect(url: URL, response: aiohttp.ClientResponse) -> Redirect | None:
     return Redirect.TO_HTTPS if to_https and is_same_path else None
 
 
-def _retry_after(header: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for, at most a day."""
-    if header is None:
-        return None
-    header = header.strip()
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a Retry-After header asks for, at most a day.
+
+    A moment counts from the server's own time, where it says that: our clock, or its,
+    may be wrong.
+    """
+    header = headers.get("Retry-After", "").strip()
     if header.isascii() and header.isdecimal():
         return min(float(header[:9]), 86_400)
     with suppress(ValueError, TypeError, OverflowError):
-        moment = parsedate_to_datetime(header)
-        wait = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        moment = parsedate_to_datetime(header).astimezone(UTC)
+        wait = (moment - _now_of(headers)).total_seconds()
         return min(max(wait, 0), 86_400)
     return None
+
+
+def _now_of(headers: Mapping[str, str]) -> datetime:
+    """Return the server's time, ours if it does not say."""
+    with suppress(ValueError, TypeError, OverflowError):
+        return parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
+    return datetime.now(UTC)

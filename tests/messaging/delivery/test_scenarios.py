@@ -24,7 +24,7 @@ from ..fake import (
     Operation,
     Reply,
 )
-from ..helpers import NUMBER, OTHER, Harness, numbers
+from ..helpers import NUMBER, OTHER, Harness, copy_as_after_a_crash, numbers
 from ..virtual import run
 
 UNAVAILABLE = NotSent(kind=ErrorKind.UNAVAILABLE)
@@ -505,6 +505,134 @@ def test_stopping_waits_five_seconds_for_what_is_on_the_wire(tmp_path: Path) -> 
         await asyncio.gather(*tasks)
         names = [task.get_name() for task in asyncio.all_tasks()]
         assert not [name for name in names if "sms_italia" in name]
+
+    run(tmp_path, scenario)
+
+
+# What was never tried, and what must not wait without end
+
+
+@pytest.mark.parametrize(
+    "reply", [NotSent(kind=ErrorKind.THROTTLED, retry_after=300), HANGS]
+)
+def test_an_alarm_that_was_never_tried_is_tried_before_it_expires(
+    tmp_path: Path, reply: Reply
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(PLAIN).always(reply)
+        harness.client(PLAIN).always(reply, of=Operation.PROBE)
+        await harness.attach(PLAIN, retry_for=120)
+        await asyncio.gather(*alarms(harness, PLAIN, 40, every=1))
+        await asyncio.sleep(300)
+        assert {one.attempts > 0 for one in await harness.found()} == {True}
+
+    run(tmp_path, scenario)
+
+
+def test_a_provider_that_asks_for_no_wait_at_all_is_not_asked_all_the_time(
+    tmp_path: Path,
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        throttled = NotSent(kind=ErrorKind.THROTTLED, retry_after=0)
+        harness.client(PLAIN).always(throttled)
+        await harness.attach(PLAIN)
+        await asyncio.gather(*alarms(harness, PLAIN, 20, every=0))
+        await asyncio.sleep(60)
+        # Each after 1, 3, 7, 15, 31 and 51 seconds.
+        assert harness.requests(PLAIN) <= 20 * 7
+
+    run(tmp_path, scenario)
+
+
+def test_what_waits_for_its_turn_in_a_bulk_expires_in_time(tmp_path: Path) -> None:
+    async def scenario(harness: Harness) -> None:
+        client = harness.client(PLAIN)
+        client.reply(None, NotSent(kind=ErrorKind.THROTTLED, retry_after=240))
+        await harness.attach(PLAIN, daily_limit=0, retry_for=600)
+        await harness.send(PLAIN, *numbers(60))
+        await asyncio.sleep(660)
+        stages = {one.stage for one in await harness.found()}
+        assert Stage.WAITING not in stages
+
+    run(tmp_path, scenario)
+
+
+def test_a_refused_alarm_that_waits_for_a_slot_elsewhere_is_sent_after_a_kill(
+    tmp_path: Path,
+) -> None:
+    """Nobody has it: it must not be taken for one on the wire."""
+
+    async def scenario(harness: Harness) -> None:
+        await harness.attach(PLAIN)
+        await harness.attach(ONE, fallback=(PLAIN,), refusing=ErrorKind.RECIPIENT)
+        harness.client(PLAIN).always(Late(4))
+        before = [
+            asyncio.create_task(harness.one(PLAIN, number, "prima"))
+            for number in numbers(80)
+        ]
+        await asyncio.sleep(0.5)
+        alarm = asyncio.create_task(harness.one(ONE, NUMBER, "Ladri"))
+        await asyncio.sleep(1)
+        crashed = tmp_path / "crash" / harness.ledger.name
+        copy_as_after_a_crash(harness.ledger, crashed)
+        await asyncio.gather(*before, alarm)
+        await harness.messenger.close()
+        sent = harness.arrived(PLAIN).count((NUMBER, "Ladri"))
+
+        harness.use(ledger=crashed)
+        await harness.attach(PLAIN)
+        await harness.attach(ONE, fallback=(PLAIN,))
+        await asyncio.sleep(300)
+        assert harness.arrived(PLAIN).count((NUMBER, "Ladri")) == sent + 1
+        (message,) = await harness.found(text="Ladri")
+        assert message.last_account == PLAIN
+
+    run(tmp_path, scenario)
+
+
+def test_a_refused_alarm_that_waits_for_a_slot_elsewhere_can_be_cancelled(
+    tmp_path: Path,
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        await harness.attach(PLAIN)
+        await harness.attach(ONE, fallback=(PLAIN,), refusing=ErrorKind.RECIPIENT)
+        harness.client(PLAIN).always(Late(4))
+        before = [
+            asyncio.create_task(harness.one(PLAIN, number, "prima"))
+            for number in numbers(80)
+        ]
+        await asyncio.sleep(0.5)
+        alarm = asyncio.create_task(harness.one(ONE, NUMBER, "Ladri"))
+        await asyncio.sleep(1)
+        (message,) = await harness.found(text="Ladri")
+        await harness.messenger.cancel(message.id)
+        await asyncio.gather(*before, alarm)
+        await asyncio.sleep(60)
+        assert (NUMBER, "Ladri") not in harness.arrived(PLAIN)
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("forward", [3 * 3600, 5 * 3600])
+def test_a_clock_set_while_a_message_for_later_is_on_the_wire_moves_its_time_too(
+    tmp_path: Path, forward: int
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        await harness.attach(PLAIN)
+        await harness.attach(MANY, fallback=(PLAIN,))
+        client = harness.client(MANY)
+        client.reply(Late(25, UNAVAILABLE))
+        client.always(NotSent(kind=ErrorKind.RECIPIENT))
+        send_at = harness.time.now() + 4 * 3600
+        sending = asyncio.create_task(harness.send(MANY, send_at=send_at))
+        await asyncio.sleep(5)
+        harness.time.set_forward(forward)
+        await asyncio.sleep(5 * 3600)
+        await sending
+        assert len(harness.accepted(PLAIN)) == 1
+        (message,) = await harness.found()
+        late = message.updated - send_at
+        assert 0 <= late <= max(0, forward - 4 * 3600) + 60
 
     run(tmp_path, scenario)
 

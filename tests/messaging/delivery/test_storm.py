@@ -39,7 +39,7 @@ from custom_components.sms_italia.providers import (
     Status,
 )
 
-from ..fake import MANY, PLAIN
+from ..fake import MANY, PLAIN, REFERENCE
 from ..helpers import (
     NUMBER,
     OTHER,
@@ -690,6 +690,22 @@ async def test_what_does_not_fit_goes_into_further_texts_in_its_order(
     assert fourth == fifth
     assert alone is None
     assert len({first, fourth, None}) == 3
+
+
+async def test_texts_are_joined_so_that_a_fallback_takes_them_too(
+    harness: Harness,
+) -> None:
+    await harness.attach(PLAIN, max_parts=2)
+    await harness.attach(
+        KEY, bundle_after=1, fallback=(PLAIN,), refusing=ErrorKind.AUTH
+    )
+    texts = [str(index) * 140 for index in range(6)]
+    await storm(harness, "a", *texts)
+    harness.time.pass_by(HOLD + 1)
+    await harness.attach(REFERENCE)
+    await until(lambda: len(harness.accepted(PLAIN)) == 4)
+    joined = "\n".join(text for _, text in harness.arrived(PLAIN))
+    assert all(text in joined for text in texts)
 
 
 async def test_what_is_held_goes_out_by_itself_in_the_end(harness: Harness) -> None:

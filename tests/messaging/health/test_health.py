@@ -375,7 +375,7 @@ async def test_doubts_of_one_storm_are_counted_as_one_time(line: Line) -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "wait"), [(7, 7), (300, 300), (3600, 300), (None, 15)]
+    ("retry_after", "wait"), [(0, 1), (7, 7), (300, 300), (3600, 300), (None, 15)]
 )
 async def test_a_provider_that_asks_to_wait_is_left_alone_five_minutes_at_most(
     line: Line, retry_after: float | None, wait: float

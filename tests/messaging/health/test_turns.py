@@ -166,6 +166,22 @@ def test_a_bulk_goes_at_the_rate_that_the_provider_showed() -> None:
     assert pace.pause == pytest.approx(6)
 
 
+def test_time_without_a_bulk_is_no_part_of_its_rate() -> None:
+    time = Stopped()
+    pace = Pace(time.clock())
+    pace.begin()
+    pace.accepted()
+    time.pass_by(86_400)
+    for _ in range(10):
+        pace.begin()
+        pace.accepted()
+        time.pass_by(1)
+    pace.throttled(until=86_400 + 12)
+    time.pass_by(2)
+    pace.begin()
+    assert pace.pause == pytest.approx(1.2)
+
+
 def test_a_bulk_becomes_faster_while_the_provider_accepts_it() -> None:
     time = Stopped()
     pace = Pace(time.clock())

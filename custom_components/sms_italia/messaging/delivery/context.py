@@ -7,7 +7,7 @@ from ...providers import ErrorKind, NotSent
 from ..account import Accounts
 from ..alarm import ClockWatch, Tasks
 from ..clock import Clock
-from ..health import HealthRegistry, Prober, Timing, Turns
+from ..health import HealthRegistry, Pace, Prober, Timing, Turns
 from ..ledger import Ledger
 from ..model import Message
 from ..state import CredentialsRefused, Events, OpenMessages
@@ -57,6 +57,11 @@ class DeliveryContext:
         if (turns := self._turns.get(account_id)) is None:
             turns = self._turns[account_id] = Turns(self.clock, self.timing)
         return turns
+
+    def begin_anew_with(self, account_id: str) -> None:
+        """Forget what was learned of an account that is another one now."""
+        self.health.forget(account_id)
+        self.turns(account_id).pace = Pace(self.clock)
 
     def wake(self, account_id: str) -> None:
         """Let what waits for its turn look whether an account is still to be asked."""

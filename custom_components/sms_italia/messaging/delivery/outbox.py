@@ -247,6 +247,9 @@ class Outbox:
 
     def _send(self, messages: Sequence[Message]) -> asyncio.Task[None]:
         """Send messages of a dispatch along their route; return the task that does."""
+        if messages[0].dispatch.is_bulk:
+            # Until then it may wait for its turn.
+            self._alarm.set(messages[0].expires)
         route = Route(self._context, messages)
         task = self._context.tasks.spawn(route.run(), "send", eager=True)
         task.add_done_callback(lambda _: self._after(route))
@@ -260,7 +263,7 @@ class Outbox:
         for message in route.messages:
             known = self._open.get(message.id)
             if known is not None and known.stage is Stage.WAITING:
-                self._alarm.set(min(known.attempt_at or 0, known.expires))
+                self._alarm.set(self._next_look(known))
         for account_id in route.recovered():
             self._on_health(account_id)
 
@@ -268,7 +271,7 @@ class Outbox:
         """Look at messages when they are due; new ones are delivered at once."""
         for change in changes:
             if change.before is not None and self._is_idle(change.after):
-                self._alarm.set(change.after.attempt_at or 0)
+                self._alarm.set(self._next_look(change.after))
 
     def _on_health(self, account_id: str) -> None:
         """Send what waits for an account, if its health lets it go."""
@@ -289,19 +292,36 @@ class Outbox:
         self._context.watch.look()
         self._expire()
         now = self._clock.now()
-        self._start(one for one in self._ready() if (one.attempt_at or 0) <= now)
+        self._start(
+            one
+            for one in self._ready()
+            if (one.attempt_at or 0) <= now or self._last_chance(one) <= now
+        )
         self._set_alarm()
 
+    def _last_chance(self, message: Message) -> float:
+        """Return when a message is tried that never was: before it expires."""
+        if message.attempts:
+            return message.expires
+        return message.expires - self._context.timing.last_chance
+
+    def _next_look(self, message: Message) -> float:
+        """Return when a waiting message is to be looked at."""
+        moment, last_chance = message.attempt_at or 0, self._last_chance(message)
+        if self._clock.now() < last_chance < moment:
+            return last_chance
+        return min(moment, message.expires)
+
     def _expire(self) -> None:
-        """Close what waited for too long."""
+        """Close what waited for too long; what waits for its turn looks itself."""
         now = self._clock.moment()
-        late = [
-            expired(one, now)
-            for one in self._open.waiting
-            if now.steady >= one.expires and self._is_idle(one)
-        ]
-        if late:
-            self._context.tasks.spawn(self._open.change(late), "expiry", eager=True)
+        late = [one for one in self._open.waiting if now.steady >= one.expires]
+        idle = [expired(one, now) for one in late if self._is_idle(one)]
+        if idle:
+            self._context.tasks.spawn(self._open.change(idle), "expiry", eager=True)
+        if len(idle) < len(late):
+            for account_id in {id_ for one in late for id_ in one.dispatch.route}:
+                self._context.wake(account_id)
 
     def _set_alarm(self) -> None:
         """Look again when the next message is due.
@@ -312,7 +332,7 @@ class Outbox:
         moments = [
             moment
             for one in self._open.waiting
-            for moment in (one.attempt_at or 0, one.expires)
+            for moment in (self._next_look(one), one.expires)
             if moment > now
         ]
         if moments:

@@ -114,7 +114,8 @@ class Choice:
             is_overdue = (message.attempt_at or now) <= now
             return Need.OVERDUE if is_overdue else Need.WAITING
         has_time = self.requested.options.retry_for > timing.send_anyway
-        if not has_time and due <= now:
+        is_last_chance = now >= message.expires - timing.last_chance
+        if due <= now and (is_last_chance or not has_time):
             return Need.ONLY_TRY
         is_overdue = now >= due + timing.send_anyway
         return Need.OVERDUE if is_overdue else Need.NEW

@@ -184,7 +184,9 @@ class StormBrake:
         run = waiting[0].dispatch.run
         alike = list(takewhile(lambda one: one.dispatch.run == run, waiting))
         texts = [one.dispatch.text for one in alike]
-        text = next(join_texts(texts, account.bundle_heading, account.max_parts))
+        # A fallback must be able to take it too.
+        most = self._accounts.max_parts_along(account.route)
+        text = next(join_texts(texts, account.bundle_heading, most))
         if text.count == 1:
             now = self._clock.moment()
             await self._open.change([released(waiting[0], now)])

@@ -173,6 +173,12 @@ class Submitter:
             match self._choice.admission(self._account.id, batch):
                 case Admission.SEND if turn.is_granted:
                     return True
+                case Admission.SEND | Admission.PROBE if refused := self._refused(
+                    batch
+                ):
+                    # It may wait for long: after a kill, it must not seem to be on the
+                    # wire to the account that refused it.
+                    await self._release(refused)
                 case Admission.SEND:
                     await turn.next_news()
                 case Admission.WAIT if self._health.is_being_tried:
@@ -365,16 +371,28 @@ class Submitter:
             and self._on_the_wire(one) is None
         )
 
+    def _refused(self, batch: Sequence[Pending]) -> list[Pending]:
+        """Return what is on record as on the wire to an account that refused it."""
+        return [
+            one
+            for one in batch
+            if one.message.stage is Stage.SUBMITTING
+            and one.refusal is not None
+            and one.doubt is None
+            and self._is_untried(one)
+        ]
+
     async def _release(self, batch: Sequence[Pending]) -> None:
         """Record that what another account refused before is on no wire."""
         now = self._context.clock.moment()
-        await self._open.change(
-            [
-                requeued(one.message, one.refusal, one.refused_by, now.steady, now)
-                for one in batch
-                if one.refusal is not None and self._is_untried(one)
-            ]
-        )
+        released: list[Message] = []
+        for one in batch:
+            if one.refusal is not None and self._is_untried(one):
+                one.message = requeued(
+                    one.message, one.refusal, one.refused_by, now.steady, now
+                )
+                released.append(one.message)
+        await self._open.change(released)
 
     async def _doubt(self, batch: Sequence[Pending], detail: str) -> None:
         """Mark what was on its way as in doubt."""

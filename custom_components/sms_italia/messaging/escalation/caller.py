@@ -80,7 +80,7 @@ class Caller:
             return
         account = account_for(member, details, self._accounts)
         if account is not None:
-            yield from texts_of_call(run, account)
+            yield from texts_of_call(run, account, self._accounts)
 
     def can_send(self, member: Member, copy: Copy) -> bool:
         """Return whether a copy is to be sent, and an account is there for it."""

@@ -68,10 +68,15 @@ def _targets(
     )
 
 
-def texts_of_call(run: Run, account: Account) -> Iterator[tuple[int, ...]]:
-    """Go over the texts of a run, by index, in as many copies as they need."""
+def texts_of_call(
+    run: Run, account: Account, accounts: Accounts
+) -> Iterator[tuple[int, ...]]:
+    """Go over the texts of a run, by index, in as many copies as they need.
+
+    Each of them can be sent by every account of the route.
+    """
     begin = 0
-    for joined in _joined(run.texts, account):
+    for joined in _joined(run.texts, account, accounts.max_parts_along(account.route)):
         yield tuple(range(begin, begin + joined.count))
         begin += joined.count
 
@@ -81,13 +86,14 @@ def _text(run: Run, copy: Copy, account: Account) -> str:
     texts = [run.texts[index] for index in copy.texts]
     if len(texts) > 1:
         # Another account than the one it was made for may take less: it is cut there.
-        return "\n".join(one.prepared.text for one in _joined(texts, account))
+        joined = _joined(texts, account, account.max_parts)
+        return "\n".join(one.prepared.text for one in joined)
     return texts[0] if texts else _note(run)
 
 
-def _joined(texts: Sequence[str], account: Account) -> Iterator[JoinedText]:
+def _joined(texts: Sequence[str], account: Account, most: int) -> Iterator[JoinedText]:
     prepared = [_prepared(text, account) for text in texts]
-    return join_texts(prepared, account.bundle_heading, account.max_parts)
+    return join_texts(prepared, account.bundle_heading, most)
 
 
 def _prepared(text: str, account: Account) -> str:

@@ -4,7 +4,7 @@ from .admission import ANSWERING, Admission, Condition, Need, admission, is_bett
 from .health import AccountHealth, HealthRegistry
 from .prober import Prober
 from .timing import Timing
-from .turns import Rank, Turn, Turns
+from .turns import Pace, Rank, Turn, Turns
 
 __all__ = [
     "ANSWERING",
@@ -13,6 +13,7 @@ __all__ = [
     "Condition",
     "HealthRegistry",
     "Need",
+    "Pace",
     "Prober",
     "Rank",
     "Timing",

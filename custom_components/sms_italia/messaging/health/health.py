@@ -257,7 +257,10 @@ class AccountHealth:
         if self.wait_until <= now:
             doubled = max(timing.first_pause, self._wait * 2)
             self._wait = min(doubled, timing.longest_pause)
-        wait = self._wait if refusal.retry_after is None else refusal.retry_after
+        wait = self._wait
+        if refusal.retry_after is not None:
+            least = self._wait * timing.shortest_wait / timing.first_pause
+            wait = max(refusal.retry_after, least)
         self.wait_until = max(self.wait_until, now + min(wait, timing.longest_wait))
         self._asked_to_wait = refusal
 

@@ -10,7 +10,8 @@ class Timing:
     A request that is `unanswered` for so long makes its account suspect. A probe that
     a new message waits for takes `first_probe` at most; else there is one every
     `probe` while messages wait, and every `idle_probe` while none does. A message that
-    was never submitted is sent all the same `send_anyway` after it was asked for. After
+    was never submitted is sent all the same `send_anyway` after it was asked for, and
+    `last_chance` before it expires, even if the provider asked to wait. After
     two doubts within `doubts` an account stays behind the others for `first_behind`,
     doubling up to `doubts`; as long count its probes for nothing after two messages in
     a row that a probe let go and that did not reach the provider.
@@ -18,7 +19,8 @@ class Timing:
     A message that waits is tried again `first_pause` later, ever more rarely up to
     `longest_pause`; without credit, after `no_credit`. A provider that asks to wait is
     left alone for `first_pause`, doubling up to `longest_pause`, or for as long as it
-    asks, but for `longest_wait` at most. An action is answered after `answer` at the
+    asks, but for `longest_wait` at most, and for `shortest_wait`, doubling as well, at
+    least. An action is answered after `answer` at the
     latest, and what is on the wire gets `stop` to end when everything stops.
 
     A status request comes after `first_poll`, then whenever half a message's age has
@@ -40,12 +42,14 @@ class Timing:
     probe: float = 15
     idle_probe: float = 60
     send_anyway: float = 60
+    last_chance: float = 10
     doubts: float = 3600
     first_behind: float = 300
     first_pause: float = 15
     longest_pause: float = 300
     no_credit: float = 300
     longest_wait: float = 300
+    shortest_wait: float = 1
     answer: float = 10
     stop: float = 5
     first_poll: float = 3

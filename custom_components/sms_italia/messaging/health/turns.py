@@ -20,6 +20,10 @@ After some 35 of them it is half as long.
 """
 
 
+_IDLE = 10
+"""Seconds without a request of a bulk after which the next one begins a new count."""
+
+
 class Rank(IntEnum):
     """What goes first: an alarm does not wait for a newsletter."""
 
@@ -71,10 +75,14 @@ class Pace:
         return self._next - self._clock.now()
 
     def begin(self) -> None:
-        """Note that a request of a bulk is made."""
+        """Note that a request of a bulk is made.
+
+        After a while without any, what was accepted before says nothing of the rate.
+        """
         now = self._clock.now()
+        if self._since is None or now > max(self._next, self._since) + _IDLE:
+            self._since, self._accepted = now, 0
         self._next = now + self._interval
-        self._since = now if self._since is None else self._since
 
     def accepted(self) -> None:
         """Count a request; go a little faster if the rate is bound.

@@ -301,9 +301,17 @@ def requeued(
     attempt_at: float,
     now: Moment,
 ) -> Message:
-    """Return a message that waits for another attempt at `attempt_at`."""
+    """Return a message that waits for another attempt at `attempt_at`.
+
+    One for later follows the wall clock, which may have been set during its request.
+    """
+    dispatch = message.dispatch
+    if dispatch.is_early(now.steady):
+        dispatch = _by_wall_time(dispatch, now)
+        attempt_at = min(attempt_at, dispatch.due)
     return _next(
         _with_refusal(message, refusal, account_id, now),
+        dispatch=dispatch,
         status=Status.QUEUED,
         stage=Stage.WAITING,
         attempt_at=attempt_at,
