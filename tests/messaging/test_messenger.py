@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from math import inf
 from pathlib import Path
+import shutil
 import sqlite3
 import threading
 
@@ -47,6 +48,7 @@ from .helpers import (
     Harness,
     copy_as_a_backup,
     copy_as_after_a_crash,
+    mark_of,
     numbers,
     python,
     until,
@@ -860,6 +862,37 @@ async def test_what_waited_in_a_restored_backup_is_undelivered_and_can_be_sent(
         await harness.messenger.resend(message.id)
     assert {text for _, text in harness.arrived(KEY)} == {TEXT, "Secondo"}
     assert (await undelivered.of(KEY)).total == 0
+
+
+def test_what_was_sent_after_a_backup_is_not_sent_again_although_its_mark_came_late(
+    tmp_path: Path,
+) -> None:
+    """Nothing else is written after the disk has recovered."""
+
+    async def scenario(harness: Harness) -> None:
+        await harness.attach(KEY, line=harness.line)
+        harness.line.down()
+        message = await harness.one(KEY)
+        await harness.messenger.ledger.hold()
+        copied = tmp_path / "copy" / harness.ledger.name
+        copy_as_a_backup(harness.ledger, copied)
+        mark = mark_of(harness.ledger)
+        in_the_way = mark.with_name(f"new_{mark.name}")
+        in_the_way.mkdir()
+        await harness.messenger.ledger.release()
+        harness.line.up()
+        await harness.until_kept(message, stage=Stage.ACCEPTED)
+        in_the_way.rmdir()
+        await asyncio.sleep(20)
+        await harness.messenger.close()
+        shutil.copytree(copied.parent, harness.ledger.parent, dirs_exist_ok=True)
+        harness.use()
+        await harness.attach(KEY)
+        await asyncio.sleep(HOUR)
+        assert (await harness.latest(message)).detail == "restored"
+        assert harness.arrived(KEY) == [(NUMBER, TEXT)]
+
+    run(tmp_path, scenario)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from functools import partial
 import logging
 from pathlib import Path
+import sqlite3
 
 from ..clock import Clock
 from .file import LedgerFile, LedgerReader, is_damage, is_of_the_file, name_of
@@ -126,6 +127,9 @@ class Recorder:
         self._trouble: LedgerTrouble | None = None
         self._is_overdue = False
         self._is_damaged = False
+        self._is_held = False
+        self._is_mark_due = False
+        self._mark_error: str | None = None
 
     def remember_with(self, remember: Callable[[], Remembered]) -> None:
         """Ask `remember` what is open if the file is lost while we run."""
@@ -154,6 +158,8 @@ class Recorder:
         self._today = today
         self._known = self._unwritten.ids
         self._is_overdue = False
+        # Not before all that follows from how it was opened is on disk.
+        self._is_mark_due = False
         self._on_opened = on_opened
         opening = self._threads.writing.do(partial(self._file.open, today))
         if not await is_done(opening, LONGEST):
@@ -192,6 +198,8 @@ class Recorder:
 
     def _hand_on(self, opened: Opened) -> None:
         """Hand on what a file held that was opened late, without what was known."""
+        # As in `open`.
+        self._is_mark_due = False
         undone = self._undone(opened)
         self._unwritten.absorb(undone)
         earlier = Unwritten()
@@ -384,6 +392,30 @@ class Recorder:
                 self._is_damaged = False
             finally:
                 self._committed(batch, is_synced=is_synced)
+            await self._renew_due_mark()
+
+    async def _renew_due_mark(self) -> None:
+        """Give the file another mark if that is due and the file is complete.
+
+        What fails is tried again after the next commit, at the latest in a while.
+        """
+        is_troubled = self._is_overdue or self._is_damaged or self._file.is_missing
+        if not self._is_mark_due or self._is_held or self._unwritten or is_troubled:
+            return
+        try:
+            await self._at_length(self._file.renew_mark)
+        except (OSError, sqlite3.Error) as err:
+            self._report_mark(name_of(err))
+            self._try_again()
+        else:
+            self._is_mark_due = False
+            self._mark_error = None
+
+    def _report_mark(self, error: str) -> None:
+        """Log why the file has no new mark, unless that is known."""
+        if error != self._mark_error:
+            _LOGGER.warning("The SMS ledger cannot be marked: %s", error)
+        self._mark_error = error
 
     def _committed(self, batch: Sequence[_Recording], *, is_synced: bool) -> None:
         """Let those go on who waited for a commit; what is not synced is next."""
@@ -559,6 +591,7 @@ class Recorder:
             await self._fill_memory()
             self._trouble = trouble
         else:
+            self._is_mark_due = True
             await self._commit(())
         # If the new file is bad as well, the next entry finds out.
         self._is_damaged = False
