@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 import logging
+from math import inf
 from pathlib import Path
 import random
 import secrets
 import sqlite3
+import threading
 
 from hypothesis import given, settings, strategies as st
 import pytest
@@ -18,11 +20,13 @@ import pytest
 from custom_components.sms_italia.messaging.clock import ClockReading, Moment
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
+    Ledger,
     LedgerTrouble,
     Query,
     RunRecord,
     Spent,
     SubmissionIntent,
+    View,
 )
 from custom_components.sms_italia.messaging.ledger.file import LedgerFile
 from custom_components.sms_italia.messaging.ledger.unwritten import (
@@ -32,6 +36,7 @@ from custom_components.sms_italia.messaging.ledger.unwritten import (
 )
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
+    SendOptions,
     Stage,
 )
 from custom_components.sms_italia.providers import (
@@ -39,6 +44,8 @@ from custom_components.sms_italia.providers import (
 )
 
 from ..helpers import (
+    NUMBER,
+    OTHER,
     a_dispatch,
     a_message,
     copy_as_after_a_crash,
@@ -49,6 +56,7 @@ from .helpers import (
     Shelf,
     a_pictured,
     full_disk,
+    written_to,
 )
 
 
@@ -62,9 +70,9 @@ async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_late
             await shelf.add(number, text=LONG)
     assert shelf.troubles == [LedgerTrouble.UNRECORDED]
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
-    assert await shelf.ids() == [1]
+    assert written_to(shelf.path) == [1]
     await shelf.add(6)
-    assert await shelf.ids() == [6, 5, 4, 3, 2, 1]
+    assert written_to(shelf.path) == [6, 5, 4, 3, 2, 1]
     opened = await shelf.reopen()
     assert [one.dispatch.id for one in opened.open_messages] == [
         number * 10_000 for number in range(1, 7)
@@ -122,16 +130,108 @@ async def test_what_is_written_late_does_not_undo_what_came_after_it(
         await shelf.add(2, text=LONG)
         small = await shelf.add(3)
     assert shelf.troubles == [LedgerTrouble.UNRECORDED]
-    assert await shelf.ids() == [1]
+    assert written_to(shelf.path) == [1]
     accepted = replace(small, stage=Stage.ACCEPTED, status=Status.SENT)
     with full_disk(64 * 1024):
         # The long one still finds no room, and what waits with it neither.
         await shelf.ledger.record(Entry(messages=[accepted]))
-    assert await shelf.ids() == [3, 1]
+    assert written_to(shelf.path) == [3, 1]
     await shelf.ledger.record(Entry())
     found = await shelf.ledger.find(Query())
     assert [one.dispatch.id for one in found.messages] == [30_000, 20_000, 10_000]
     assert found.messages[0] == accepted
+
+
+OTHER_ORDER = """
+ALTER TABLE messages DROP COLUMN size;
+ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1;
+"""
+
+EVERYTHING: Mapping[str, Callable[[Ledger], Awaitable[object]]] = {
+    "all": lambda one: one.find(Query()),
+    "a page": lambda one: one.find(Query(limit=2, offset=1)),
+    "a text": lambda one: one.find(Query(text="ALLARME")),
+    "a status": lambda one: one.find(Query(status=Status.FAILED)),
+    "a number": lambda one: one.find(Query(account="casa", number=NUMBER)),
+    "what waits": lambda one: one.find(Query(view=View.WAITING)),
+    "on the way": lambda one: one.find_on_the_way(Query(), a_dispatch(9)),
+    "a message": lambda one: one.message(30_001),
+    "one that waited": lambda one: one.message(10_001),
+    "undelivered": lambda one: one.undelivered("casa", [30_002], 10),
+    "the last": lambda one: one.latest("casa", None, inf),
+    "a run": lambda one: one.messages_of_runs([7]),
+    "a price": lambda one: one.prices("casa"),
+    "a reference": lambda one: one.knows_reference("ref", a_dispatch(9)),
+    "a request": lambda one: one.count_submitted("ref", a_dispatch(3)),
+}
+"""All that is asked of messages."""
+
+
+@pytest.mark.parametrize("asked", EVERYTHING)
+async def test_what_is_found_on_a_full_disk_is_what_is_found_later(
+    shelf: Shelf, asked: str
+) -> None:
+    """In a file of an older release, whose columns have another order, too."""
+    await shelf.open()
+    await shelf.ledger.close()
+    with closing(sqlite3.connect(shelf.path)) as database:
+        database.executescript(OTHER_ORDER)
+    await shelf.open()
+    waited = await shelf.add(1, text="Allarme", number=OTHER)
+    seen = await shelf.add(2, stage=Stage.CLOSED, status=Status.FAILED)
+    await shelf.ledger.mark_seen([seen])
+    before = await EVERYTHING[asked](shelf.ledger)
+    failed = replace(waited, stage=Stage.CLOSED, status=Status.FAILED)
+    options = SendOptions(reference="ref")
+    dispatch = a_dispatch(3, text="Allarme lungo", options=options, run=7)
+    sent, doubted, lost = (a_message(dispatch, place) for place in (1, 2, 3))
+    cost = Decimal("0.05")
+    sent = replace(sent, submission="ref", last_account="casa", cost=cost)
+    doubted = replace(doubted, status=Status.UNCERTAIN)
+    lost = replace(lost, status=Status.EXPIRED, stage=Stage.CLOSED)
+    intent = SubmissionIntent(
+        reference="ref", dispatch=dispatch.id, account="casa", created=1.5
+    )
+    with full_disk(1024):
+        await shelf.ledger.record(Entry(messages=[failed, replace(seen, parts=3)]))
+        await shelf.ledger.record(
+            Entry(messages=[sent, doubted, lost], submissions=[intent])
+        )
+        assert shelf.trouble() is not None
+        found = await EVERYTHING[asked](shelf.ledger)
+    assert written_to(shelf.path) == [2, 1]
+    await shelf.ledger.flush()
+    assert written_to(shelf.path) == [3, 3, 3, 2, 1]
+    assert found == await EVERYTHING[asked](shelf.ledger) != before
+
+
+class Hanging(str):
+    """A text that the ledger's thread waits for when it writes it."""
+
+    __slots__ = ("may_go_on",)
+    may_go_on: threading.Event
+
+    def __conform__(self, _protocol: object) -> str:
+        """Return it as SQLite takes it."""
+        if threading.current_thread().name == "sms_italia_ledger":
+            self.may_go_on.wait()
+        return str(self)
+
+
+async def test_what_waits_for_a_disk_that_does_not_answer_is_found(
+    shelf: Shelf,
+) -> None:
+    """What is being written, and what comes after it."""
+    await shelf.open()
+    await shelf.add(1)
+    detail = Hanging("unreachable")
+    detail.may_go_on = threading.Event()
+    await shelf.add(2, detail=detail)
+    await shelf.add(3)
+    assert shelf.trouble() is LedgerTrouble.UNRECORDED
+    assert await shelf.ids() == [3, 2, 1]
+    assert written_to(shelf.path) == [1]
+    detail.may_go_on.set()
 
 
 async def test_a_reload_forgets_nothing_while_the_disk_is_full(shelf: Shelf) -> None:

@@ -301,8 +301,9 @@ class Ledger(Recorder):
     ) -> R:
         """Read something beside the thread that writes.
 
-        Raises LedgerUnreadableError, after a damaged file has been set aside, or if it
-        takes more than these seconds.
+        With what was recorded of messages and could not be written yet. Raises
+        LedgerUnreadableError, after a damaged file has been set aside, or if it takes
+        more than these seconds.
         """
         if self._is_at_work or self._waiting:
             # Whoever was just notified of a message finds it as it was then.
@@ -317,7 +318,8 @@ class Ledger(Recorder):
             # Such a database has one connection only.
             reading = self._threads.writing.do(lambda: work(self._file.database))
         else:
-            reading = self._threads.reading.do(partial(self._reader.read, work))
+            read = partial(self._reader.read, work, self._missing())
+            reading = self._threads.reading.do(read)
         try:
             result = await in_time(reading, self._bounded(seconds))
         except (*UNREADABLE, LedgerError) as err:

@@ -115,6 +115,7 @@ class Recorder:
         self._threads: _Threads | None = None
         self._waiting: list[_Recording] = []
         self._unsynced: list[_Recording] = []
+        self._in_commit: Sequence[Entry] = ()
         self._unwritten = Unwritten()
         self._patience = Patience()
         self._abandoned: Abandoned | None = None
@@ -130,6 +131,18 @@ class Recorder:
         self._is_held = False
         self._is_mark_due = False
         self._mark_error: str | None = None
+
+    def _missing(self) -> list[Entry]:
+        """Return what was recorded and the file may lack, oldest first.
+
+        Nothing while all is well: then a barrier is enough.
+        """
+        is_well = self._trouble is None and not self._is_overdue
+        unwritten = self._unwritten.entry()
+        if is_well and unwritten is None:
+            return []
+        late = [] if unwritten is None else [unwritten]
+        return [*late, *self._in_commit, *(one.entry for one in self._waiting)]
 
     def remember_with(self, remember: Callable[[], Remembered]) -> None:
         """Ask `remember` what is open if the file is lost while we run."""
@@ -474,6 +487,7 @@ class Recorder:
         began = loop.time()
         reading, abandoned = self._clock.reading(), self._abandoned
         work = self._file.commit if beside else self._file.commit_and_sync
+        self._in_commit = together
         try:
             errors = await self._at_length(
                 partial(work, entries, reading, late, abandoned)
@@ -484,6 +498,8 @@ class Recorder:
             spent = [one for entry in together for one in entry.spent]
             self._abandoned = Abandoned(reading=reading, spent=spent)
             raise
+        finally:
+            self._in_commit = ()
         if late is not None and errors[0] is None:
             self._abandoned = None
         if any(errors) and loop.time() - began > LONGEST:
