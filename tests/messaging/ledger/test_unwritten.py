@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import batched
 import logging
 from math import inf
 from pathlib import Path
@@ -22,6 +23,7 @@ from custom_components.sms_italia.messaging.ledger import (
     Entry,
     Ledger,
     LedgerTrouble,
+    Opened,
     Query,
     RunRecord,
     Spent,
@@ -298,8 +300,74 @@ def test_closed_messages_that_cannot_be_written_are_not_kept_without_end() -> No
     assert {one.dispatch.id for one in entry.messages if one.stage is Stage.CLOSED} == {
         index * 10_000 for index in range(21, 71)
     }
+    # The file may hold that the others wait.
+    assert entry.ended == {
+        index * 10_000 + place for index in range(1, 21) for place in range(1, 101)
+    }
     assert len(entry.submissions) == 70
     assert unwritten.take() is None
+
+
+async def crashed(shelf: Shelf) -> Opened:
+    """Return what a start holds after a kill on the full disk."""
+    left = Shelf(shelf.path.with_name("left.db"))
+    copy_as_after_a_crash(shelf.path, left.path)
+    with full_disk(1024):
+        opened = await left.open()
+    await left.ledger.close()
+    return opened
+
+
+async def reloaded(shelf: Shelf) -> Opened:
+    """Return what the same process holds when it opens the ledger again."""
+    with full_disk(1024):
+        return await shelf.reopen()
+
+
+async def recovered(shelf: Shelf) -> Opened:
+    """Return what a start holds after the disk has recovered."""
+    await shelf.ledger.flush()
+    await shelf.ledger.close()
+    return await Shelf(shelf.path).open()
+
+
+@pytest.mark.parametrize("start", [crashed, reloaded, recovered])
+async def test_what_ended_on_a_full_disk_waits_in_no_ledger_however_many_they_are(
+    shelf: Shelf, start: Callable[[Shelf], Awaitable[Opened]]
+) -> None:
+    await shelf.open()
+    dispatch = a_dispatch(1)
+    waiting = [a_message(dispatch, place) for place in range(1, 6001)]
+    await shelf.ledger.record(Entry(messages=waiting))
+    with full_disk(1024):
+        for some in batched(waiting, 1000, strict=True):
+            ended = [
+                replace(one, stage=Stage.CLOSED, status=Status.DELIVERED)
+                for one in some
+            ]
+            await shelf.ledger.record(Entry(messages=ended))
+    opened = await start(shelf)
+    assert not [one for one in opened.open_messages if one.stage is Stage.WAITING]
+
+
+async def test_of_too_many_that_ended_the_oldest_are_uncertain_when_they_are_written(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    await shelf.add(1)
+    await shelf.add(2, stage=Stage.ACCEPTED, status=Status.SENT)
+    closed = await shelf.add(3, stage=Stage.CLOSED, status=Status.DELIVERED)
+    again = await shelf.add(4, stage=Stage.ACCEPTED)
+    ids = [10_001, 20_001, closed.id, again.id, 90_001]
+    delivered = replace(again, stage=Stage.CLOSED, status=Status.DELIVERED)
+    await shelf.ledger.record(Entry(messages=[delivered], ended=ids))
+    found = (await shelf.ledger.find(Query())).messages
+    assert [(one.stage, one.status) for one in reversed(found)] == [
+        (Stage.CLOSED, Status.UNCERTAIN),
+        (Stage.CLOSED, Status.SENT),
+        (Stage.CLOSED, Status.DELIVERED),
+        (Stage.CLOSED, Status.DELIVERED),
+    ]
 
 
 def test_what_an_entry_on_disk_knows_more_of_is_not_written_again() -> None:
