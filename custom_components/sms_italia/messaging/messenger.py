@@ -436,11 +436,12 @@ class Messenger:
         if opened.is_restored:
             left |= {one.id: restored(one, now) for one in known}
         await self._open.change(list(left.values()))
-        await self.ledger.renew_mark()
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)
         await self.escalations.load(opened)
         self._receptions.load(opened)
+        # Last: after a kill before this, the next start finds a restored ledger too.
+        await self.ledger.renew_mark()
 
     def _remembered(self) -> Remembered:
         """Return what the ledger should hold, should it have been lost."""

@@ -408,12 +408,13 @@ class Recorder:
             await self._renew_due_mark()
 
     async def _renew_due_mark(self) -> None:
-        """Give the file another mark if that is due and the file is complete.
+        """Give the file another mark if that is due and all that was recorded is there.
 
         What fails is tried again after the next commit, at the latest in a while.
         """
         is_troubled = self._is_overdue or self._is_damaged or self._file.is_missing
-        if not self._is_mark_due or self._is_held or self._unwritten or is_troubled:
+        is_complete = not (self._waiting or self._unwritten or is_troubled)
+        if not self._is_mark_due or self._is_held or not is_complete:
             return
         try:
             await self._at_length(self._file.renew_mark)
