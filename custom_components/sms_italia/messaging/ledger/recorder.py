@@ -295,6 +295,8 @@ class Recorder:
         self._waiting, self._unsynced = [], []
         self._file.abandon()
         self._file = LedgerFile(self._path, self._mark)
+        # A backup may be copying it.
+        self._file.held = self._is_held
         self._reader = LedgerReader(self._path)
 
     async def record(self, entry: Entry, to_send: Collection[int] = ()) -> None:
