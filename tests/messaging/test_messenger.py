@@ -34,7 +34,7 @@ from custom_components.sms_italia.messaging import (
     account as account_module,
     messenger,
 )
-from custom_components.sms_italia.messaging.ledger import LedgerClosedError
+from custom_components.sms_italia.messaging.ledger import Entry, LedgerClosedError
 from custom_components.sms_italia.providers import Encoding, ErrorKind, Status
 
 from .fake import MANY, ONE, PLAIN, REFERENCE, Late, Lost, Reply
@@ -46,11 +46,14 @@ from .helpers import (
     THIRD,
     TIMING,
     Harness,
+    a_dispatch,
+    a_message,
     copy_as_a_backup,
     copy_as_after_a_crash,
     mark_of,
     numbers,
     python,
+    tidied_up,
     until,
 )
 from .virtual import run
@@ -1027,7 +1030,24 @@ async def test_messages_older_than_the_history_are_forgotten(harness: Harness) -
     new = await harness.one(KEY, OTHER)
     harness.time.pass_by(2 * DAYS)
     await harness.messenger.attach(account)
+    await tidied_up()
     assert [one.id for one in await harness.found()] == [new.id]
+
+
+async def test_no_account_waits_until_old_messages_are_forgotten(
+    harness: Harness,
+) -> None:
+    account = await harness.attach(KEY, history_days=10)
+    old = [
+        a_message(a_dispatch(index, account=KEY, due=0.0), stage=Stage.CLOSED)
+        for index in range(1, 5001)
+    ]
+    await harness.messenger.ledger.record(Entry(messages=old))
+    await harness.messenger.attach(account)
+    assert (await harness.one(KEY)).status in TAKEN
+    assert len(await harness.found()) > 1
+    await tidied_up()
+    assert len(await harness.found()) == 1
 
 
 async def test_what_is_young_enough_for_a_report_stays_open(harness: Harness) -> None:

@@ -129,12 +129,14 @@ class Messenger:
             self._stop_tracking(account.id)
             self._accounts.attach(account)
             self._trackers[account.id] = Tracker(account, self._context)
-            await self._retention.tidy_up(account)
             self._storm.attach(account.id)
             self._context.wake(account.id)
             self._outbox.attached(account.id)
             self.escalations.attached()
             self._receptions.attach(account)
+            # It may have much to forget, and nothing here waits for that.
+            tidying = self._retention.tidy_up(account)
+            self._tasks.spawn(tidying, "tidying up", eager=True)
 
     async def detach(self, account_id: str) -> None:
         """Remove an account; the last one closes the ledger.
