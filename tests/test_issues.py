@@ -525,6 +525,33 @@ async def test_what_was_not_delivered_is_an_issue_again_after_a_restart(
     assert "undelivered" in issues(hass)
 
 
+@pytest.mark.usefixtures("quick")
+async def test_what_was_not_delivered_stays_an_issue_while_the_history_is_unreadable(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator
+) -> None:
+    """It counts more calls that were refused as soon as it can be read."""
+    account = await fail(hass, accounts, simulator)
+    await hass.data[MESSENGER].ledger.flush()
+    set_stage(hass, "nowhere")
+    await send_refused(hass, account, " ")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert placeholders_of(hass)["count"] == "1"
+    set_stage(hass, "closed")
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
+    await until(lambda: placeholders_of(hass)["count"] == "2")
+
+
+def set_stage(hass: HomeAssistant, stage: str) -> None:
+    """Write a stage to all messages in the ledger's file."""
+    with closing(sqlite3.connect(ledger_of(hass))) as database, database:
+        database.execute("UPDATE messages SET stage = ?", (stage,))
+
+
+def placeholders_of(hass: HomeAssistant) -> dict[str, str]:
+    """Return what the issue of undelivered messages says."""
+    return issues(hass)["undelivered"].translation_placeholders or {}
+
+
 async def test_refused_calls_that_name_no_account_are_an_issue_after_a_restart(
     hass: HomeAssistant, hass_storage: dict[str, Any]
 ) -> None:

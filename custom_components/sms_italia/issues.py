@@ -148,7 +148,8 @@ async def async_check_undelivered(hass: HomeAssistant, account: str) -> None:
     """Create or delete the issue of what an account did not deliver.
 
     One that was ignored comes back when there is more than before. It says how much
-    there is and no more, since everybody can read it.
+    there is and no more, since everybody can read it. While the ledger cannot be read,
+    there is as much as before.
     """
     # The ledger may answer a later question first: the last check must be the last.
     async with hass.data.setdefault(_CHECK, asyncio.Lock()):
@@ -156,16 +157,17 @@ async def async_check_undelivered(hass: HomeAssistant, account: str) -> None:
 
 
 async def _check_undelivered(hass: HomeAssistant, account: str) -> None:
+    issue_id = f"{UNDELIVERED}_{account}"
+    found = await _async_count_undelivered(hass, account)
+    known = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+    before = int(((known and known.translation_placeholders) or {}).get("count", 0))
     refused = hass.data[REFUSED_CALLS].of(account)
     calls = sum(call.count for call in refused.values())
-    count = calls + (await async_find_undelivered(hass, account)).total
-    issue_id = f"{UNDELIVERED}_{account}"
+    count = max(before, calls) if found is None else calls + found
     if not count:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
         return
-    known = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
-    before = ((known and known.translation_placeholders) or {}).get("count")
-    if before is not None and int(before) < count:
+    if known is not None and before < count:
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     entry = hass.config_entries.async_get_entry(account)
     ir.async_create_issue(
@@ -183,8 +185,21 @@ async def _check_undelivered(hass: HomeAssistant, account: str) -> None:
     )
 
 
+async def _async_count_undelivered(hass: HomeAssistant, account: str) -> int | None:
+    """Return how much an account did not deliver; None if that cannot be read.
+
+    Of no account (""), there are no messages.
+    """
+    if not account:
+        return 0
+    try:
+        return (await hass.data[MESSENGER].undelivered.of(account)).total
+    except LedgerError:
+        return None
+
+
 async def async_find_undelivered(hass: HomeAssistant, account: str) -> Found:
-    """Return the undelivered messages of an account; none if the ledger is closed."""
+    """Return the undelivered messages of an account; none if they cannot be read."""
     try:
         return await hass.data[MESSENGER].undelivered.of(account)
     except LedgerError:

@@ -70,6 +70,12 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.002)
 
 
+async def tidied_up() -> None:
+    """Return when what is old is forgotten, which nobody waits for."""
+    tasks = asyncio.all_tasks
+    await until(lambda: all("tidying up" not in one.get_name() for one in tasks()))
+
+
 def numbers(count: int) -> list[str]:
     """Return different numbers of Italian mobiles."""
     return [f"+39333{index:07}" for index in range(count)]

@@ -362,6 +362,37 @@ async def test_no_step_of_a_backup_or_a_removal_waits_for_a_disk_that_hangs(
         await until_no_thread_is_left()
 
 
+async def test_a_backup_copies_what_it_began_with_although_the_disk_hangs_meanwhile(
+    disk: Disk,
+) -> None:
+    """And although the ledger is closed and opened again."""
+
+    async def reload() -> None:
+        await harness.messenger.detach(KEY)
+        await harness.attach(KEY)
+
+    async with a_harness(disk.folder) as harness:
+        await harness.attach(KEY)
+        await harness.one(KEY)
+        await harness.messenger.ledger.hold()
+        held = harness.ledger.read_bytes()
+        disk.freeze()
+        try:
+            await harness.one(KEY, OTHER)
+            await harness.messenger.detach(KEY)
+        finally:
+            disk.thaw()
+        await until_no_thread_is_left()
+        await harness.attach(KEY)
+        await harness.one(KEY, THIRD)
+        await reload()
+        assert harness.ledger.read_bytes() == held
+        await harness.messenger.ledger.release()
+        await reload()
+        assert harness.ledger.read_bytes() != held
+        assert len(await harness.found()) == 3
+
+
 async def test_an_account_comes_while_the_disk_hangs_and_gets_what_waits_later(
     harness: Harness,
 ) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from math import inf
 from pathlib import Path
+import shutil
 import sqlite3
 import threading
 
@@ -33,7 +34,7 @@ from custom_components.sms_italia.messaging import (
     account as account_module,
     messenger,
 )
-from custom_components.sms_italia.messaging.ledger import LedgerClosedError
+from custom_components.sms_italia.messaging.ledger import Entry, LedgerClosedError
 from custom_components.sms_italia.providers import Encoding, ErrorKind, Status
 
 from .fake import MANY, ONE, PLAIN, REFERENCE, Late, Lost, Reply
@@ -45,10 +46,14 @@ from .helpers import (
     THIRD,
     TIMING,
     Harness,
+    a_dispatch,
+    a_message,
     copy_as_a_backup,
     copy_as_after_a_crash,
+    mark_of,
     numbers,
     python,
+    tidied_up,
     until,
 )
 from .virtual import run
@@ -862,6 +867,37 @@ async def test_what_waited_in_a_restored_backup_is_undelivered_and_can_be_sent(
     assert (await undelivered.of(KEY)).total == 0
 
 
+def test_what_was_sent_after_a_backup_is_not_sent_again_although_its_mark_came_late(
+    tmp_path: Path,
+) -> None:
+    """Nothing else is written after the disk has recovered."""
+
+    async def scenario(harness: Harness) -> None:
+        await harness.attach(KEY, line=harness.line)
+        harness.line.down()
+        message = await harness.one(KEY)
+        await harness.messenger.ledger.hold()
+        copied = tmp_path / "copy" / harness.ledger.name
+        copy_as_a_backup(harness.ledger, copied)
+        mark = mark_of(harness.ledger)
+        in_the_way = mark.with_name(f"new_{mark.name}")
+        in_the_way.mkdir()
+        await harness.messenger.ledger.release()
+        harness.line.up()
+        await harness.until_kept(message, stage=Stage.ACCEPTED)
+        in_the_way.rmdir()
+        await asyncio.sleep(20)
+        await harness.messenger.close()
+        shutil.copytree(copied.parent, harness.ledger.parent, dirs_exist_ok=True)
+        harness.use()
+        await harness.attach(KEY)
+        await asyncio.sleep(HOUR)
+        assert (await harness.latest(message)).detail == "restored"
+        assert harness.arrived(KEY) == [(NUMBER, TEXT)]
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize(
     ("reply", "reported"),
     [
@@ -994,7 +1030,24 @@ async def test_messages_older_than_the_history_are_forgotten(harness: Harness) -
     new = await harness.one(KEY, OTHER)
     harness.time.pass_by(2 * DAYS)
     await harness.messenger.attach(account)
+    await tidied_up()
     assert [one.id for one in await harness.found()] == [new.id]
+
+
+async def test_no_account_waits_until_old_messages_are_forgotten(
+    harness: Harness,
+) -> None:
+    account = await harness.attach(KEY, history_days=10)
+    old = [
+        a_message(a_dispatch(index, account=KEY, due=0.0), stage=Stage.CLOSED)
+        for index in range(1, 5001)
+    ]
+    await harness.messenger.ledger.record(Entry(messages=old))
+    await harness.messenger.attach(account)
+    assert (await harness.one(KEY)).status in TAKEN
+    assert len(await harness.found()) > 1
+    await tidied_up()
+    assert len(await harness.found()) == 1
 
 
 async def test_what_is_young_enough_for_a_report_stays_open(harness: Harness) -> None:

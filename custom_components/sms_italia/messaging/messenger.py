@@ -129,12 +129,14 @@ class Messenger:
             self._stop_tracking(account.id)
             self._accounts.attach(account)
             self._trackers[account.id] = Tracker(account, self._context)
-            await self._retention.tidy_up(account)
             self._storm.attach(account.id)
             self._context.wake(account.id)
             self._outbox.attached(account.id)
             self.escalations.attached()
             self._receptions.attach(account)
+            # It may have much to forget, and nothing here waits for that.
+            tidying = self._retention.tidy_up(account)
+            self._tasks.spawn(tidying, "tidying up", eager=True)
 
     async def detach(self, account_id: str) -> None:
         """Remove an account; the last one closes the ledger.
@@ -436,11 +438,12 @@ class Messenger:
         if opened.is_restored:
             left |= {one.id: restored(one, now) for one in known}
         await self._open.change(list(left.values()))
-        await self.ledger.renew_mark()
         # The clock may have been set since the last entry.
         self._retention.reschedule(now.steady)
         await self.escalations.load(opened)
         self._receptions.load(opened)
+        # Last: after a kill before this, the next start finds a restored ledger too.
+        await self.ledger.renew_mark()
 
     def _remembered(self) -> Remembered:
         """Return what the ledger should hold, should it have been lost."""

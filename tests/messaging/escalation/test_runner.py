@@ -29,7 +29,7 @@ from custom_components.sms_italia.providers import (
 )
 
 from ..fake import MANY, ONE, Late, Lost
-from ..helpers import copy_as_a_backup, copy_as_after_a_crash, numbers
+from ..helpers import copy_as_a_backup, copy_as_after_a_crash, mark_of, numbers
 from .scene import (
     ANNA,
     BRUNO,
@@ -1206,6 +1206,32 @@ def test_a_run_of_a_backup_that_is_restored_calls_nobody(tmp_path: Path) -> None
         assert scene.run.state is RunState.ABANDONED
         await scene.call()
         assert scene.called() == ["anna", "anna"], "the next message begins a run"
+
+    play(tmp_path, scenario)
+
+
+def test_a_run_of_a_backup_calls_nobody_after_a_kill_while_it_is_taken_over(
+    tmp_path: Path,
+) -> None:
+    """As soon as the ledger is known as our own, the run is over in it."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.call()
+        copied = scene.harness.folder / "restored.db"
+        copy_as_a_backup(scene.harness.ledger, copied)
+        await scene.harness.messenger.close()
+        scene.harness.use(ledger=copied)
+        starting = asyncio.create_task(scene.start())
+        while not mark_of(copied).exists():  # noqa: ASYNC110 - at once, not in a while
+            await asyncio.sleep(0)
+        killed = tmp_path / "killed" / "sms.db"
+        copy_as_after_a_crash(copied, killed)
+        await starting
+        await scene.harness.messenger.close()
+        scene.harness.use(ledger=killed)
+        await scene.start()
+        await wait(10 * WAIT)
+        assert scene.called() == ["anna"]
 
     play(tmp_path, scenario)
 

@@ -112,6 +112,13 @@ def cut_log(path: Path, count: int) -> None:
     log.write_bytes(log.read_bytes()[:-count])
 
 
+def written_to(path: Path) -> list[int]:
+    """Return the numbers of the dispatches in a ledger's file, newest first."""
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT dispatch FROM messages ORDER BY id DESC")
+        return [dispatch // 10_000 for (dispatch,) in rows]
+
+
 def pictures_in(path: Path) -> int:
     """Return how many pictures a ledger holds."""
     with closing(sqlite3.connect(path)) as database:

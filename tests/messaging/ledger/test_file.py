@@ -1,8 +1,8 @@
 """The ledger's file: opened, brought up to date, written, and set aside."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -47,6 +47,7 @@ from ..helpers import (
 from ..programs import python
 from .helpers import (
     ENDLESS,
+    LONG,
     TODAY,
     Shelf,
     asides,
@@ -647,6 +648,68 @@ async def test_a_mark_that_cannot_be_written_leaves_the_one_before(
     await shelf.ledger.renew_mark()
     assert "cannot be marked" in caplog.text
     assert not (await shelf.reopen()).is_restored
+
+
+@contextmanager
+def mark_in_the_way(shelf: Shelf) -> Iterator[None]:
+    """Let no mark of a ledger be written."""
+    mark = mark_of(shelf.path)
+    in_the_way = mark.with_name(f"new_{mark.name}")
+    in_the_way.mkdir()
+    yield
+    in_the_way.rmdir()
+
+
+@contextmanager
+def no_room(_: Shelf) -> Iterator[None]:
+    """Let the files of a ledger not grow."""
+    with full_disk(1024):
+        yield
+
+
+@pytest.mark.parametrize("hindrance", [mark_in_the_way, no_room])
+async def test_a_backup_is_a_restore_although_no_mark_could_be_written_after_it(
+    shelf: Shelf,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    hindrance: Callable[[Shelf], AbstractContextManager[None]],
+) -> None:
+    await shelf.open()
+    await shelf.ledger.renew_mark()
+    await shelf.add(1)
+    await shelf.ledger.hold()
+    copied = tmp_path / "copy" / "sms.db"
+    copy_as_a_backup(shelf.path, copied)
+    with hindrance(shelf):
+        await shelf.add(2, text=LONG)
+        await shelf.ledger.release()
+        await shelf.add(3)
+    # The next commit makes up for it.
+    await shelf.add(4)
+    await shelf.ledger.close()
+    assert caplog.text.count("cannot be marked") <= 1
+    shutil.copytree(copied.parent, shelf.path.parent, dirs_exist_ok=True)
+    assert (await shelf.open()).is_restored
+
+
+async def test_no_commit_marks_a_restored_file_before_it_is_taken_over(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    """Also if a mark was due when the ledger was closed."""
+    await shelf.open()
+    await shelf.ledger.renew_mark()
+    await shelf.add(1)
+    copied = tmp_path / "copy" / "sms.db"
+    copy_as_a_backup(shelf.path, copied)
+    await shelf.ledger.renew_mark()
+    with mark_in_the_way(shelf):
+        await shelf.ledger.renew_mark()
+        await shelf.ledger.close()
+    shutil.copytree(copied.parent, shelf.path.parent, dirs_exist_ok=True)
+    for _ in range(2):
+        assert (await shelf.open()).is_restored
+        await shelf.add(2)
+        await shelf.ledger.close()
 
 
 # Forgetting

@@ -41,6 +41,7 @@ from ..helpers import (
     TEXT,
     a_dispatch,
     a_message,
+    copy_as_a_backup,
     copy_as_after_a_crash,
     until,
 )
@@ -322,6 +323,18 @@ async def test_nobody_else_on_the_machine_may_read_what_is_set_aside(
         one.stat().st_mode & 0o777 for one in shelf.path.parent.glob("*set_aside*")
     }
     assert modes == {0o600}
+
+
+async def test_a_backup_of_a_file_that_was_begun_anew_is_known_as_restored(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    await a_spoilt(shelf)
+    with pytest.raises(LedgerUnreadableError):
+        await shelf.ledger.find(Query(text="y"))
+    copied = Shelf(tmp_path / "copy" / "sms.db")
+    copy_as_a_backup(shelf.path, copied.path)
+    assert (await copied.open()).is_restored
+    await copied.ledger.close()
 
 
 async def test_damage_that_a_message_meets_is_set_aside_and_the_message_kept(

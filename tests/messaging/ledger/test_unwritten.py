@@ -2,15 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import batched
 import logging
+from math import inf
 from pathlib import Path
 import random
 import secrets
 import sqlite3
+import threading
 
 from hypothesis import given, settings, strategies as st
 import pytest
@@ -18,11 +21,14 @@ import pytest
 from custom_components.sms_italia.messaging.clock import ClockReading, Moment
 from custom_components.sms_italia.messaging.ledger import (
     Entry,
+    Ledger,
     LedgerTrouble,
+    Opened,
     Query,
     RunRecord,
     Spent,
     SubmissionIntent,
+    View,
 )
 from custom_components.sms_italia.messaging.ledger.file import LedgerFile
 from custom_components.sms_italia.messaging.ledger.unwritten import (
@@ -32,6 +38,7 @@ from custom_components.sms_italia.messaging.ledger.unwritten import (
 )
 from custom_components.sms_italia.messaging.model import (
     DayTotal,
+    SendOptions,
     Stage,
 )
 from custom_components.sms_italia.providers import (
@@ -39,6 +46,8 @@ from custom_components.sms_italia.providers import (
 )
 
 from ..helpers import (
+    NUMBER,
+    OTHER,
     a_dispatch,
     a_message,
     copy_as_after_a_crash,
@@ -49,6 +58,7 @@ from .helpers import (
     Shelf,
     a_pictured,
     full_disk,
+    written_to,
 )
 
 
@@ -62,9 +72,9 @@ async def test_a_full_disk_is_reported_once_and_what_it_kept_out_is_written_late
             await shelf.add(number, text=LONG)
     assert shelf.troubles == [LedgerTrouble.UNRECORDED]
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
-    assert await shelf.ids() == [1]
+    assert written_to(shelf.path) == [1]
     await shelf.add(6)
-    assert await shelf.ids() == [6, 5, 4, 3, 2, 1]
+    assert written_to(shelf.path) == [6, 5, 4, 3, 2, 1]
     opened = await shelf.reopen()
     assert [one.dispatch.id for one in opened.open_messages] == [
         number * 10_000 for number in range(1, 7)
@@ -122,16 +132,108 @@ async def test_what_is_written_late_does_not_undo_what_came_after_it(
         await shelf.add(2, text=LONG)
         small = await shelf.add(3)
     assert shelf.troubles == [LedgerTrouble.UNRECORDED]
-    assert await shelf.ids() == [1]
+    assert written_to(shelf.path) == [1]
     accepted = replace(small, stage=Stage.ACCEPTED, status=Status.SENT)
     with full_disk(64 * 1024):
         # The long one still finds no room, and what waits with it neither.
         await shelf.ledger.record(Entry(messages=[accepted]))
-    assert await shelf.ids() == [3, 1]
+    assert written_to(shelf.path) == [3, 1]
     await shelf.ledger.record(Entry())
     found = await shelf.ledger.find(Query())
     assert [one.dispatch.id for one in found.messages] == [30_000, 20_000, 10_000]
     assert found.messages[0] == accepted
+
+
+OTHER_ORDER = """
+ALTER TABLE messages DROP COLUMN size;
+ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1;
+"""
+
+EVERYTHING: Mapping[str, Callable[[Ledger], Awaitable[object]]] = {
+    "all": lambda one: one.find(Query()),
+    "a page": lambda one: one.find(Query(limit=2, offset=1)),
+    "a text": lambda one: one.find(Query(text="ALLARME")),
+    "a status": lambda one: one.find(Query(status=Status.FAILED)),
+    "a number": lambda one: one.find(Query(account="casa", number=NUMBER)),
+    "what waits": lambda one: one.find(Query(view=View.WAITING)),
+    "on the way": lambda one: one.find_on_the_way(Query(), a_dispatch(9)),
+    "a message": lambda one: one.message(30_001),
+    "one that waited": lambda one: one.message(10_001),
+    "undelivered": lambda one: one.undelivered("casa", [30_002], 10),
+    "the last": lambda one: one.latest("casa", None, inf),
+    "a run": lambda one: one.messages_of_runs([7]),
+    "a price": lambda one: one.prices("casa"),
+    "a reference": lambda one: one.knows_reference("ref", a_dispatch(9)),
+    "a request": lambda one: one.count_submitted("ref", a_dispatch(3)),
+}
+"""All that is asked of messages."""
+
+
+@pytest.mark.parametrize("asked", EVERYTHING)
+async def test_what_is_found_on_a_full_disk_is_what_is_found_later(
+    shelf: Shelf, asked: str
+) -> None:
+    """In a file of an older release, whose columns have another order, too."""
+    await shelf.open()
+    await shelf.ledger.close()
+    with closing(sqlite3.connect(shelf.path)) as database:
+        database.executescript(OTHER_ORDER)
+    await shelf.open()
+    waited = await shelf.add(1, text="Allarme", number=OTHER)
+    seen = await shelf.add(2, stage=Stage.CLOSED, status=Status.FAILED)
+    await shelf.ledger.mark_seen([seen])
+    before = await EVERYTHING[asked](shelf.ledger)
+    failed = replace(waited, stage=Stage.CLOSED, status=Status.FAILED)
+    options = SendOptions(reference="ref")
+    dispatch = a_dispatch(3, text="Allarme lungo", options=options, run=7)
+    sent, doubted, lost = (a_message(dispatch, place) for place in (1, 2, 3))
+    cost = Decimal("0.05")
+    sent = replace(sent, submission="ref", last_account="casa", cost=cost)
+    doubted = replace(doubted, status=Status.UNCERTAIN)
+    lost = replace(lost, status=Status.EXPIRED, stage=Stage.CLOSED)
+    intent = SubmissionIntent(
+        reference="ref", dispatch=dispatch.id, account="casa", created=1.5
+    )
+    with full_disk(1024):
+        await shelf.ledger.record(Entry(messages=[failed, replace(seen, parts=3)]))
+        await shelf.ledger.record(
+            Entry(messages=[sent, doubted, lost], submissions=[intent])
+        )
+        assert shelf.trouble() is not None
+        found = await EVERYTHING[asked](shelf.ledger)
+    assert written_to(shelf.path) == [2, 1]
+    await shelf.ledger.flush()
+    assert written_to(shelf.path) == [3, 3, 3, 2, 1]
+    assert found == await EVERYTHING[asked](shelf.ledger) != before
+
+
+class Hanging(str):
+    """A text that the ledger's thread waits for when it writes it."""
+
+    __slots__ = ("may_go_on",)
+    may_go_on: threading.Event
+
+    def __conform__(self, _protocol: object) -> str:
+        """Return it as SQLite takes it."""
+        if threading.current_thread().name == "sms_italia_ledger":
+            self.may_go_on.wait()
+        return str(self)
+
+
+async def test_what_waits_for_a_disk_that_does_not_answer_is_found(
+    shelf: Shelf,
+) -> None:
+    """What is being written, and what comes after it."""
+    await shelf.open()
+    await shelf.add(1)
+    detail = Hanging("unreachable")
+    detail.may_go_on = threading.Event()
+    await shelf.add(2, detail=detail)
+    await shelf.add(3)
+    assert shelf.trouble() is LedgerTrouble.UNRECORDED
+    assert await shelf.ids() == [3, 2, 1]
+    assert written_to(shelf.path) == [1]
+    detail.may_go_on.set()
 
 
 async def test_a_reload_forgets_nothing_while_the_disk_is_full(shelf: Shelf) -> None:
@@ -198,8 +300,74 @@ def test_closed_messages_that_cannot_be_written_are_not_kept_without_end() -> No
     assert {one.dispatch.id for one in entry.messages if one.stage is Stage.CLOSED} == {
         index * 10_000 for index in range(21, 71)
     }
+    # The file may hold that the others wait.
+    assert entry.ended == {
+        index * 10_000 + place for index in range(1, 21) for place in range(1, 101)
+    }
     assert len(entry.submissions) == 70
     assert unwritten.take() is None
+
+
+async def crashed(shelf: Shelf) -> Opened:
+    """Return what a start holds after a kill on the full disk."""
+    left = Shelf(shelf.path.with_name("left.db"))
+    copy_as_after_a_crash(shelf.path, left.path)
+    with full_disk(1024):
+        opened = await left.open()
+    await left.ledger.close()
+    return opened
+
+
+async def reloaded(shelf: Shelf) -> Opened:
+    """Return what the same process holds when it opens the ledger again."""
+    with full_disk(1024):
+        return await shelf.reopen()
+
+
+async def recovered(shelf: Shelf) -> Opened:
+    """Return what a start holds after the disk has recovered."""
+    await shelf.ledger.flush()
+    await shelf.ledger.close()
+    return await Shelf(shelf.path).open()
+
+
+@pytest.mark.parametrize("start", [crashed, reloaded, recovered])
+async def test_what_ended_on_a_full_disk_waits_in_no_ledger_however_many_they_are(
+    shelf: Shelf, start: Callable[[Shelf], Awaitable[Opened]]
+) -> None:
+    await shelf.open()
+    dispatch = a_dispatch(1)
+    waiting = [a_message(dispatch, place) for place in range(1, 6001)]
+    await shelf.ledger.record(Entry(messages=waiting))
+    with full_disk(1024):
+        for some in batched(waiting, 1000, strict=True):
+            ended = [
+                replace(one, stage=Stage.CLOSED, status=Status.DELIVERED)
+                for one in some
+            ]
+            await shelf.ledger.record(Entry(messages=ended))
+    opened = await start(shelf)
+    assert not [one for one in opened.open_messages if one.stage is Stage.WAITING]
+
+
+async def test_of_too_many_that_ended_the_oldest_are_uncertain_when_they_are_written(
+    shelf: Shelf,
+) -> None:
+    await shelf.open()
+    await shelf.add(1)
+    await shelf.add(2, stage=Stage.ACCEPTED, status=Status.SENT)
+    closed = await shelf.add(3, stage=Stage.CLOSED, status=Status.DELIVERED)
+    again = await shelf.add(4, stage=Stage.ACCEPTED)
+    ids = [10_001, 20_001, closed.id, again.id, 90_001]
+    delivered = replace(again, stage=Stage.CLOSED, status=Status.DELIVERED)
+    await shelf.ledger.record(Entry(messages=[delivered], ended=ids))
+    found = (await shelf.ledger.find(Query())).messages
+    assert [(one.stage, one.status) for one in reversed(found)] == [
+        (Stage.CLOSED, Status.UNCERTAIN),
+        (Stage.CLOSED, Status.SENT),
+        (Stage.CLOSED, Status.DELIVERED),
+        (Stage.CLOSED, Status.DELIVERED),
+    ]
 
 
 def test_what_an_entry_on_disk_knows_more_of_is_not_written_again() -> None:

@@ -8,7 +8,7 @@ from custom_components.sms_italia.messaging import DayChanged, Message, Stage
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
 from ..fake import ONE, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Lost
-from ..helpers import NUMBER, OTHER, STILL, TIMING, Harness, until
+from ..helpers import NUMBER, OTHER, STILL, TIMING, Harness, tidied_up, until
 
 KEY = REFERENCE
 WATCHED = ONE
@@ -116,9 +116,11 @@ async def test_what_was_set_aside_is_removed_when_no_account_keeps_messages_so_l
     account = await harness.attach(WATCHED, history_days=10)
     harness.time.pass_by(5 * DAYS)
     await harness.messenger.attach(account)
+    await tidied_up()
     assert aside.exists()
     harness.time.pass_by(6 * DAYS)
     await harness.messenger.attach(account)
+    await tidied_up()
     assert not aside.exists()
 
 

@@ -2,24 +2,30 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 import logging
+from pathlib import Path
+import sqlite3
 
 import pytest
 
 from custom_components.sms_italia.messaging import (
     BadTarget,
     DoubtLasted,
+    LedgerUnreadableError,
     Message,
     NumberProblem,
     Refusal,
     RequestRefusedError,
+    Stage,
     UndeliveredChanged,
 )
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
 from ..fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, Lost, Operation
 from ..helpers import NUMBER, OTHER, STILL, TEXT, Harness, until
+from ..virtual import run
 
 QUICK = replace(STILL, first_poll=0.01, longest_poll=0.02, report_doubt=0.1)
 """Asks often, and takes a doubt for one that lasts soon."""
@@ -289,6 +295,31 @@ async def test_the_list_survives_a_restart_until_it_is_seen(harness: Harness) ->
     harness.use()
     await harness.attach(ONE)
     assert await listed(harness) == []
+
+
+def set_stage(ledger: Path, stage: str) -> None:
+    """Write a stage to all messages of a ledger's file."""
+    with closing(sqlite3.connect(ledger)) as database, database:
+        database.execute("UPDATE messages SET stage = ?", (stage,))
+
+
+def test_a_list_that_cannot_be_read_is_announced_until_it_can(tmp_path: Path) -> None:
+    async def scenario(harness: Harness) -> None:
+        message = await reported_as_failed(harness)
+        await harness.until_kept(message, status=Status.FAILED)
+        before = reports(harness)
+        set_stage(harness.ledger, "nowhere")
+        for count in (1, 2):
+            with pytest.raises(LedgerUnreadableError):
+                await listed(harness)
+            await asyncio.sleep(60)
+            assert reports(harness) == before + count
+        set_stage(harness.ledger, Stage.CLOSED)
+        assert await listed(harness) == [(NUMBER, Status.FAILED)]
+        await asyncio.sleep(60)
+        assert reports(harness) == before + 2
+
+    run(tmp_path, scenario)
 
 
 async def test_a_doubt_that_was_seen_is_listed_again_when_it_failed(

@@ -70,6 +70,25 @@ _JOURNAL = "journal"
 it holds."""
 
 
+_KEYS = {
+    "dispatches": "dispatch",
+    "messages": "id",
+    "pictures": "dispatch",
+    "submissions": "dispatch, reference",
+}
+"""The tables that messages and requests are written to, and their keys."""
+_LIKE_IN_THE_FILE = "CREATE TABLE {table} AS SELECT * FROM file.{table} WHERE 0"
+_SEEN_IN_THE_FILE = (
+    "UPDATE main.messages SET seen = (SELECT seen FROM file.messages AS known "
+    "WHERE known.id = main.messages.id)"
+)
+_UNITED = (
+    "CREATE TEMP VIEW {table} AS SELECT * FROM main.{table} "
+    "UNION ALL SELECT * FROM file.{table} "
+    "WHERE ({key}) NOT IN (SELECT {key} FROM main.{table})"
+)
+
+
 class UnknownFileError(sqlite3.DatabaseError):
     """The file is not a ledger, or one that a newer release has written."""
 
@@ -572,8 +591,16 @@ class LedgerReader:
         self._path = path
         self._database: sqlite3.Connection | None = None
 
-    def read[R](self, work: Callable[[sqlite3.Connection], R]) -> R:
-        """Return what `work` reads from the connection."""
+    def read[R](
+        self, work: Callable[[sqlite3.Connection], R], missing: Sequence[Entry] = ()
+    ) -> R:
+        """Return what `work` reads from a connection.
+
+        As if the messages and requests of entries that are `missing` were written.
+        """
+        if missing:
+            with closing(self._complete(missing)) as database:
+                return work(database)
         if self._database is None:
             self._database = sqlite3.connect(
                 f"{_uri(self._path)}?mode=ro",
@@ -584,6 +611,32 @@ class LedgerReader:
             )
             queries.prepare(self._database)
         return work(self._database)
+
+    def _complete(self, missing: Sequence[Entry]) -> sqlite3.Connection:
+        """Return a connection to the file in which nothing seems to be missing.
+
+        What is missing is written to tables in memory; views unite them with the file.
+        """
+        database = sqlite3.connect(
+            _MEMORY, uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None
+        )
+        try:
+            queries.prepare(database)
+            database.execute("ATTACH ? AS file", (f"{_uri(self._path)}?mode=ro",))
+            for table, key in _KEYS.items():
+                database.execute(_LIKE_IN_THE_FILE.format(table=table))
+                database.execute(f"CREATE UNIQUE INDEX by_{table} ON {table} ({key})")
+            for entry in missing:
+                with suppress(*_UNWRITABLE):
+                    # One that no file can hold hides no other.
+                    rows.write(database, [replace(entry, spent=())])
+            database.execute(_SEEN_IN_THE_FILE)
+            for table, key in _KEYS.items():
+                database.execute(_UNITED.format(table=table, key=key))
+        except BaseException:
+            database.close()
+            raise
+        return database
 
     def close(self) -> None:
         """Close the connection, if there is one."""

@@ -256,6 +256,7 @@ class Ledger(Recorder):
 
         Raises LedgerSlowError if the disk does not answer: a copy may not be whole.
         """
+        self._is_held = True
         if self._threads is None:
             self._file.hold()
         else:
@@ -265,6 +266,7 @@ class Ledger(Recorder):
 
     async def release(self) -> None:
         """Let the main file change again; copies made before are known as such."""
+        self._is_held = False
         if self._threads is None:
             self._file.release()
         else:
@@ -277,14 +279,11 @@ class Ledger(Recorder):
         """Let copies that were made before be known as such when they are put back.
 
         Not while something is missing in the file: of what it holds then, more must
-        stay in doubt.
+        stay in doubt. It is due until it is done.
         """
-        if self._unwritten or self._is_overdue:
-            return
-        try:
-            await self._write(self._file.renew_mark)
-        except (OSError, sqlite3.Error, LedgerSlowError) as err:
-            _LOGGER.warning("The SMS ledger cannot be marked: %s", name_of(err))
+        self._is_mark_due = True
+        await self.flush()
+        await self._end_of_work()
 
     async def _write[R](self, work: Callable[[], R], seconds: float = LONGEST) -> R:
         """Do blocking work on the thread that writes.
@@ -302,8 +301,9 @@ class Ledger(Recorder):
     ) -> R:
         """Read something beside the thread that writes.
 
-        Raises LedgerUnreadableError, after a damaged file has been set aside, or if it
-        takes more than these seconds.
+        With what was recorded of messages and could not be written yet. Raises
+        LedgerUnreadableError, after a damaged file has been set aside, or if it takes
+        more than these seconds.
         """
         if self._is_at_work or self._waiting:
             # Whoever was just notified of a message finds it as it was then.
@@ -318,7 +318,8 @@ class Ledger(Recorder):
             # Such a database has one connection only.
             reading = self._threads.writing.do(lambda: work(self._file.database))
         else:
-            reading = self._threads.reading.do(partial(self._reader.read, work))
+            read = partial(self._reader.read, work, self._missing())
+            reading = self._threads.reading.do(read)
         try:
             result = await in_time(reading, self._bounded(seconds))
         except (*UNREADABLE, LedgerError) as err:

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from functools import partial
 import logging
 from pathlib import Path
+import sqlite3
 
 from ..clock import Clock
 from .file import LedgerFile, LedgerReader, is_damage, is_of_the_file, name_of
@@ -114,6 +115,7 @@ class Recorder:
         self._threads: _Threads | None = None
         self._waiting: list[_Recording] = []
         self._unsynced: list[_Recording] = []
+        self._in_commit: Sequence[Entry] = ()
         self._unwritten = Unwritten()
         self._patience = Patience()
         self._abandoned: Abandoned | None = None
@@ -126,6 +128,21 @@ class Recorder:
         self._trouble: LedgerTrouble | None = None
         self._is_overdue = False
         self._is_damaged = False
+        self._is_held = False
+        self._is_mark_due = False
+        self._mark_error: str | None = None
+
+    def _missing(self) -> list[Entry]:
+        """Return what was recorded and the file may lack, oldest first.
+
+        Nothing while all is well: then a barrier is enough.
+        """
+        is_well = self._trouble is None and not self._is_overdue
+        unwritten = self._unwritten.entry()
+        if is_well and unwritten is None:
+            return []
+        late = [] if unwritten is None else [unwritten]
+        return [*late, *self._in_commit, *(one.entry for one in self._waiting)]
 
     def remember_with(self, remember: Callable[[], Remembered]) -> None:
         """Ask `remember` what is open if the file is lost while we run."""
@@ -154,6 +171,8 @@ class Recorder:
         self._today = today
         self._known = self._unwritten.ids
         self._is_overdue = False
+        # Not before all that follows from how it was opened is on disk.
+        self._is_mark_due = False
         self._on_opened = on_opened
         opening = self._threads.writing.do(partial(self._file.open, today))
         if not await is_done(opening, LONGEST):
@@ -192,6 +211,8 @@ class Recorder:
 
     def _hand_on(self, opened: Opened) -> None:
         """Hand on what a file held that was opened late, without what was known."""
+        # As in `open`.
+        self._is_mark_due = False
         undone = self._undone(opened)
         self._unwritten.absorb(undone)
         earlier = Unwritten()
@@ -274,6 +295,8 @@ class Recorder:
         self._waiting, self._unsynced = [], []
         self._file.abandon()
         self._file = LedgerFile(self._path, self._mark)
+        # A backup may be copying it.
+        self._file.held = self._is_held
         self._reader = LedgerReader(self._path)
 
     async def record(self, entry: Entry, to_send: Collection[int] = ()) -> None:
@@ -384,6 +407,31 @@ class Recorder:
                 self._is_damaged = False
             finally:
                 self._committed(batch, is_synced=is_synced)
+            await self._renew_due_mark()
+
+    async def _renew_due_mark(self) -> None:
+        """Give the file another mark if that is due and all that was recorded is there.
+
+        What fails is tried again after the next commit, at the latest in a while.
+        """
+        is_troubled = self._is_overdue or self._is_damaged or self._file.is_missing
+        is_complete = not (self._waiting or self._unwritten or is_troubled)
+        if not self._is_mark_due or self._is_held or not is_complete:
+            return
+        try:
+            await self._at_length(self._file.renew_mark)
+        except (OSError, sqlite3.Error) as err:
+            self._report_mark(name_of(err))
+            self._try_again()
+        else:
+            self._is_mark_due = False
+            self._mark_error = None
+
+    def _report_mark(self, error: str) -> None:
+        """Log why the file has no new mark, unless that is known."""
+        if error != self._mark_error:
+            _LOGGER.warning("The SMS ledger cannot be marked: %s", error)
+        self._mark_error = error
 
     def _committed(self, batch: Sequence[_Recording], *, is_synced: bool) -> None:
         """Let those go on who waited for a commit; what is not synced is next."""
@@ -442,6 +490,7 @@ class Recorder:
         began = loop.time()
         reading, abandoned = self._clock.reading(), self._abandoned
         work = self._file.commit if beside else self._file.commit_and_sync
+        self._in_commit = together
         try:
             errors = await self._at_length(
                 partial(work, entries, reading, late, abandoned)
@@ -452,6 +501,8 @@ class Recorder:
             spent = [one for entry in together for one in entry.spent]
             self._abandoned = Abandoned(reading=reading, spent=spent)
             raise
+        finally:
+            self._in_commit = ()
         if late is not None and errors[0] is None:
             self._abandoned = None
         if any(errors) and loop.time() - began > LONGEST:
@@ -559,6 +610,7 @@ class Recorder:
             await self._fill_memory()
             self._trouble = trouble
         else:
+            self._is_mark_due = True
             await self._commit(())
         # If the new file is bad as well, the next entry finds out.
         self._is_damaged = False

@@ -1,6 +1,6 @@
 """What the ledger records and answers, and what can be wrong with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -57,10 +57,11 @@ class Entry:
     """What is recorded together: all of it or nothing.
 
     Each message stands whole, so that it is kept even if what was recorded of it
-    before is not on disk.
+    before is not on disk. Those that `ended` stand by their IDs: how is not known.
     """
 
     messages: Sequence[Message] = ()
+    ended: Collection[int] = ()
     submissions: Sequence[SubmissionIntent] = ()
     spent: Sequence[Spent] = ()
     runs: Sequence[RunRecord] = ()
@@ -70,6 +71,7 @@ class Entry:
         """Return whether there is anything to record."""
         return bool(
             self.messages
+            or self.ended
             or self.submissions
             or self.spent
             or self.runs

@@ -38,6 +38,13 @@ DELETE FROM pictures WHERE dispatch = :dispatch AND NOT EXISTS (
     SELECT 1 FROM messages WHERE dispatch = :dispatch AND stage <> 'closed'
 )
 """
+
+_END = """
+UPDATE messages SET stage = 'closed',
+status = CASE status WHEN 'queued' THEN 'uncertain' ELSE status END
+WHERE id = ? AND stage <> 'closed'
+"""
+
 _KEEP_CLOCK = """
 INSERT INTO clock (rowid, clock, steady, wall) VALUES (1, ?, ?, ?)
 ON CONFLICT DO UPDATE
@@ -73,6 +80,10 @@ def write(database: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     intents = [intent for entry in entries for intent in entry.submissions]
     _put(database, "dispatches", map(_dispatch_row, dispatches.values()), _reschedule)
     _put(database, "messages", map(_message_row, messages.values()), _replace)
+    for entry in entries:
+        if entry.ended:
+            ended = ((id_,) for id_ in entry.ended if id_ not in messages)
+            database.executemany(_END, ended)
     _put(database, "submissions", map(_submission_row, intents))
     _put(database, "totals", map(_spent_row, spent.items()), _add)
     for dispatch in dispatches.values():

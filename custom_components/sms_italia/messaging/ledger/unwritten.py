@@ -29,7 +29,10 @@ from .records import (
 )
 
 _KEPT = 5000
-"""Closed messages and requests that are kept at most; all that is open is kept."""
+"""Closed messages and requests that are kept at most; all that is open is kept.
+
+Of more closed messages the IDs are kept: the file may hold that they wait.
+"""
 
 _SLOT = 256 * 1024
 """Bytes of a slot: some 3,000 messages with short texts, packed."""
@@ -63,6 +66,7 @@ class Unwritten:
     def __init__(self) -> None:
         """Start with nothing."""
         self._messages: dict[int, Message] = {}
+        self._ended: set[int] = set()
         self._submissions: dict[str, SubmissionIntent] = {}
         self._spent: dict[tuple[str, str], DayTotal] = {}
         self._runs: dict[int, RunRecord] = {}
@@ -72,6 +76,7 @@ class Unwritten:
         """Return whether there is anything."""
         return bool(
             self._messages
+            or self._ended
             or self._submissions
             or self._spent
             or self._runs
@@ -81,7 +86,7 @@ class Unwritten:
     @property
     def ids(self) -> frozenset[int]:
         """The IDs of the messages."""
-        return frozenset(self._messages)
+        return frozenset(self._messages) | self._ended
 
     def absorb(self, entry: Entry) -> None:
         """Keep an entry that could not be written."""
@@ -89,6 +94,8 @@ class Unwritten:
             # Behind the others: the oldest are dropped first.
             self._messages.pop(message.id, None)
             self._messages[message.id] = message
+            self._ended.discard(message.id)
+        self._ended.update(entry.ended)
         self._submissions |= {one.reference: one for one in entry.submissions}
         for spent in entry.spent:
             self._add(spent.day, spent.account, spent.parts, spent.cost)
@@ -99,6 +106,7 @@ class Unwritten:
         ]
         for id_ in closed[: -_KEPT or None]:
             del self._messages[id_]
+            self._ended.add(id_)
         for reference in tuple(self._submissions)[:-_KEPT]:
             del self._submissions[reference]
 
@@ -110,6 +118,8 @@ class Unwritten:
         """Drop what an entry on disk knows better."""
         for message in entry.messages:
             self._messages.pop(message.id, None)
+            self._ended.discard(message.id)
+        self._ended.difference_update(entry.ended)
         for run in entry.runs:
             self._runs.pop(run.id, None)
         for one in entry.receptions:
@@ -124,6 +134,7 @@ class Unwritten:
         """Return all there is, to be written, and keep nothing; None if empty."""
         entry = self.entry()
         self._messages, self._submissions, self._spent = {}, {}, {}
+        self._ended = set()
         self._runs, self.receptions = {}, {}
         return entry
 
@@ -133,6 +144,7 @@ class Unwritten:
             return None
         return Entry(
             messages=tuple(self._messages.values()),
+            ended=frozenset(self._ended),
             submissions=tuple(self._submissions.values()),
             spent=tuple(
                 Spent(day=day, account=account, parts=total.parts, cost=total.cost)
@@ -188,7 +200,7 @@ class Unwritten:
             open_messages=tuple(
                 messages[id_]
                 for id_ in sorted(messages)
-                if messages[id_].stage is not Stage.CLOSED
+                if messages[id_].stage is not Stage.CLOSED and id_ not in self._ended
             ),
             totals=totals,
         )
@@ -198,8 +210,9 @@ class Unwritten:
 class Kept:
     """What a journal held.
 
-    `submitted` are the IDs of messages that did not fit and were submitted: what the
-    ledger holds of them may still be that they wait. `clock` is what the clock showed.
+    `submitted` are the IDs of messages that did not fit and were submitted, or that
+    ended: what the ledger holds of them may still be that they wait. `clock` is what
+    the clock showed.
     """
 
     entry: Entry
@@ -315,11 +328,12 @@ def _packed(entry: Entry, reading: ClockReading) -> tuple[bytes, bool]:
     What was submitted is kept by its ID then, and the oldest of what waits in full: the
     first must not be sent again, and the second is to be sent.
     """
-    payload = _pack(entry, (), reading)
+    payload = _pack(entry, entry.ended, reading)
     if len(payload) <= _ROOM:
         return payload, True
     unsent = [one for one in entry.messages if one.stage in _UNSENT]
-    submitted = [one.id for one in entry.messages if one.stage not in _UNSENT]
+    others = (one.id for one in entry.messages if one.stage not in _UNSENT)
+    submitted = {*entry.ended, *others}
     count = len(unsent)
     while True:
         payload = _pack(_short(entry, unsent[:count]), submitted, reading)

@@ -7,7 +7,7 @@ import logging
 from ...providers import Status
 from ..alarm import Alarm
 from ..delivery import DeliveryContext
-from ..ledger import Found
+from ..ledger import Found, LedgerUnreadableError
 from ..model import Message, Stage
 from ..state import Change, DoubtLasted, UndeliveredChanged
 
@@ -15,6 +15,9 @@ _LOGGER = logging.getLogger(__name__)
 
 _MOST = 1000
 """Messages of an account that are listed at most."""
+
+_ASK_AGAIN = 15
+"""Seconds until a list that could not be read is to be read again."""
 
 _NOT_LOADED = "an account that is not loaded"
 
@@ -37,7 +40,7 @@ class Undelivered:
 
     A message is reported once: by a warning in the log and an `UndeliveredChanged`. One
     that ends while its caller waits is reported only if `answered` says so. The list
-    stands in the ledger.
+    stands in the ledger. One that cannot be read is announced again in a while.
     """
 
     def __init__(self, context: DeliveryContext) -> None:
@@ -53,6 +56,8 @@ class Undelivered:
         self._alarm = Alarm(context.clock, self._report_doubts)
         self._began = context.clock.wall()
         self._given_time: set[int] = set()
+        self._unread: set[str] = set()
+        self._ask_again = Alarm(context.clock, self._notify_unread)
         self._open.subscribe(
             self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.CLOSED
         )
@@ -60,9 +65,16 @@ class Undelivered:
     async def of(self, account_id: str) -> Found:
         """Return the undelivered messages of an account that nobody has seen.
 
-        Raises LedgerError.
+        Raises LedgerError. If the ledger cannot be read, listeners are notified later.
         """
-        found = await self._ledger.undelivered(account_id, tuple(self._doubts), _MOST)
+        try:
+            found = await self._ledger.undelivered(
+                account_id, tuple(self._doubts), _MOST
+            )
+        except LedgerUnreadableError:
+            self._unread.add(account_id)
+            self._ask_again.set(self._clock.now() + _ASK_AGAIN)
+            raise
         fresh = [one for one in found.messages if self._is_fresh(one)]
         for one in fresh:
             age = self._clock.wall() - one.updated
@@ -110,6 +122,8 @@ class Undelivered:
         """Report no doubt any more; those of open messages are when they are loaded."""
         self._doubts.clear()
         self._alarm.stop()
+        self._ask_again.stop()
+        self._unread.clear()
         self._began = self._clock.wall()
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
@@ -184,6 +198,12 @@ class Undelivered:
                 one.error or one.detail or "no reason reported",
             )
         self._notify(messages)
+
+    def _notify_unread(self) -> None:
+        """Notify of the lists that could not be read: they may be readable by now."""
+        accounts, self._unread = self._unread, set()
+        for account in accounts:
+            self._events.publish(UndeliveredChanged(account=account))
 
     def _notify(self, messages: Iterable[Message]) -> None:
         for account in dict.fromkeys(one.dispatch.account for one in messages):
