@@ -1,5 +1,7 @@
 """Closing messages of which no report will come any more, and forgetting old ones."""
 
+import asyncio
+
 from ..account import Account
 from ..delivery import DeliveryContext
 from ..model import Message, Stage
@@ -53,15 +55,28 @@ class Retention:
     async def close_at_provider(self, account_id: str) -> None:
         """Close what an account submitted, of which no report will ever come.
 
-        What is on the wire gets its outcome first.
+        What is on the wire is closed when it has its outcome; nobody waits for that.
         """
-        while on_the_wire := [
+        await self._close_submitted(account_id)
+        if self._on_the_wire(account_id):
+            self._context.tasks.spawn(self._close_answered(account_id), "closing")
+
+    async def _close_answered(self, account_id: str) -> None:
+        """Close what an account has on the wire when all of it has its outcome."""
+        while on_the_wire := self._on_the_wire(account_id):
+            await on_the_wire[0].wait()
+        await self._close_submitted(account_id)
+
+    def _on_the_wire(self, account_id: str) -> list[asyncio.Event]:
+        """Return what is set when the open requests to an account have their end."""
+        return [
             end
             for message in self._submitted_by(account_id)
             if message.stage is Stage.SUBMITTING
             and (end := self._context.in_progress.get(message.id)) is not None
-        ]:
-            await on_the_wire[0].wait()
+        ]
+
+    async def _close_submitted(self, account_id: str) -> None:
         now = self._clock.moment()
         await self._open.change(
             [
