@@ -32,6 +32,7 @@ from .state import DailyLimitReached, DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored
 from .tracking import (
     Cancellation,
+    Removal,
     Retention,
     Tracker,
     Undelivered,
@@ -98,6 +99,7 @@ class Messenger:
         self._outbox = Outbox(self._context)
         self._storm = StormBrake(self._context, self._outbox)
         self._retention = Retention(self._context)
+        self._removal = Removal(self._context)
         self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
@@ -185,6 +187,18 @@ class Messenger:
 
         # Not among the tasks that stopping waits for.
         self._end = asyncio.create_task(end(), name="sms_italia end")
+
+    async def withdraw(self, account: Account) -> None:
+        """Cancel what an account that is being removed has not sent yet.
+
+        Here, and at the providers that can, within `Timing.answer`; `forget` follows.
+        """
+        async with self._lock:
+            self._stop_closing()
+            if not self._is_running:
+                await self._start()
+        # Not under the lock: others come and go while providers are asked.
+        await self._removal.withdraw(account)
 
     async def forget(self, account_id: str, rest: Collection[str]) -> None:
         """Forget a removed account: its messages, its texts and what it spent.

@@ -1,6 +1,7 @@
 """After a message was accepted: its delivery, its cancellation, its end."""
 
 from .cancellation import Cancellation
+from .removal import Removal
 from .retention import Retention
 from .tracker import Tracker
 from .undelivered import Undelivered
@@ -8,6 +9,7 @@ from .waiting import Waiting, count_waiting
 
 __all__ = [
     "Cancellation",
+    "Removal",
     "Retention",
     "Tracker",
     "Undelivered",
