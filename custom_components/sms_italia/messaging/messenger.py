@@ -474,7 +474,7 @@ class Messenger:
     async def _take_over(self, opened: Opened) -> None:
         """Take over what was open when the ledger was closed, or copied."""
         now = self._clock.moment()
-        self.undelivered.begin(opened)
+        self.undelivered.begin(opened, now.steady)
         self._open.load(after_start(one, now) for one in opened.open_messages)
         left = {
             message.id: interrupted(message, now)

@@ -62,7 +62,7 @@ class Removal:
     async def _stop(
         self, account: Account, scheduled: Sequence[Message]
     ) -> list[Message]:
-        """Ask the providers that have messages to cancel them; return those they did."""
+        """Ask the providers of messages to cancel them; return those that they did."""
         stopped: list[Message] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(self._longest):

@@ -58,12 +58,12 @@ class Undelivered:
             self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.CLOSED
         )
 
-    def begin(self, opened: Opened) -> None:
-        """Report from now on, and what was not reported before the last end.
+    def begin(self, opened: Opened, now: float) -> None:
+        """Report from now on (steady time), and what was not before the last end.
 
         That is what had not lasted for a minute at the last moment in the ledger.
         """
-        self._began = self._clock.now()
+        self._began = now
         if opened.clock is not None:
             self._reported_until = opened.clock.moment.steady + opened.moved
         self._given_time.clear()
@@ -83,7 +83,7 @@ class Undelivered:
 
     def _is_fresh(self, message: Message) -> bool:
         """Return whether a doubt of before the start is still to be reported."""
-        is_new = message.changed_at > self._began or message.id in self._given_time
+        is_new = message.changed_at >= self._began or message.id in self._given_time
         is_doubt = message.status is Status.UNCERTAIN
         return is_doubt and not is_new and self._doubt_of_before(message).is_news
 
