@@ -3,13 +3,11 @@
 import asyncio
 
 from ..account import Account
+from ..clock import DAY
 from ..delivery import DeliveryContext
 from ..model import Message, Stage
 from ..state import DayChanged
 from ..state.transitions import given_up, no_longer_tracked, rescheduled
-
-_DAY = 86_400
-"""Seconds."""
 
 _AT_PROVIDER = frozenset({Stage.ACCEPTED, Stage.IN_DOUBT})
 
@@ -114,11 +112,11 @@ class Retention:
                 if self._is_hopeless(account, message, now.steady)
             ]
         )
-        before = now.steady - account.options.history_days * _DAY
+        before = now.steady - account.options.history_days * DAY
         await self._ledger.trim(account.id, before)
         accounts = (account, *self._context.accounts.values())
         days = max(one.options.history_days for one in accounts)
-        await self._ledger.remove_set_aside(now.wall - days * _DAY)
+        await self._ledger.remove_set_aside(now.wall - days * DAY)
 
     def _is_hopeless(self, account: Account, message: Message, now: float) -> bool:
         """Return whether nothing more will be known of a message at a provider."""
