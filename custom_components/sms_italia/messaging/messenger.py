@@ -32,6 +32,7 @@ from .state import DailyLimitReached, DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored
 from .tracking import (
     Cancellation,
+    Outages,
     Removal,
     Retention,
     Tracker,
@@ -100,6 +101,7 @@ class Messenger:
         self._storm = StormBrake(self._context, self._outbox)
         self._retention = Retention(self._context)
         self._removal = Removal(self._context)
+        self._outages = Outages(self._context)
         self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
@@ -525,6 +527,7 @@ class Messenger:
         self._context.stop()
         self._storm.stop()
         self.undelivered.stop()
+        self._outages.stop()
         for tracker in self._trackers.values():
             tracker.stop()
 

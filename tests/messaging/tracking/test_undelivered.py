@@ -17,6 +17,7 @@ from custom_components.sms_italia.messaging import (
     RequestRefusedError,
     UndeliveredChanged,
 )
+from custom_components.sms_italia.messaging.tracking import undelivered
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
 from ..fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, Lost, Operation
@@ -45,11 +46,11 @@ async def listed(harness: Harness, account: str = ONE) -> list[tuple[str, Status
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return our warnings in the log; asyncio has some of its own on a busy machine."""
+    """Return the warnings in the log of what was not delivered."""
     return [
         one.getMessage()
         for one in caplog.records
-        if one.levelno == logging.WARNING and "sms_italia" in one.name
+        if one.levelno == logging.WARNING and one.name == undelivered.__name__
     ]
 
 
