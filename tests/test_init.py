@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from functools import partial
 import json
 import logging
@@ -30,6 +31,7 @@ from homeassistant.helpers import (
     issue_registry as ir,
 )
 from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
 from homeassistant.util.async_ import get_scheduled_timer_handles
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -767,3 +769,43 @@ async def test_a_removed_account_leaves_no_message_behind(
     await hass.config_entries.async_remove(kept.entry_id)
     await hass.async_block_till_done()
     assert b"Prova" not in await hass.async_add_executor_job(Path(path).read_bytes)
+
+
+@pytest.mark.parametrize("is_disabled", [False, True])
+async def test_what_a_removed_account_scheduled_is_cancelled_at_its_provider(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
+    is_disabled: bool,  # noqa: FBT001 - or loaded
+) -> None:
+    """And an event on the bus."""
+    await accounts.set_up("inviosmart")
+    removed = await accounts.set_up("smshosting")
+    ended: list[Event] = []
+    hass.bus.async_listen("sms_italia_message", ended.append)
+    await hass.services.async_call(
+        DOMAIN,
+        "send_sms",
+        {
+            "config_entry_id": removed.entry_id,
+            "numbers": ["+393331234567"],
+            "message": "Domani",
+            "send_at": dt_util.now() + timedelta(hours=1),
+        },
+        blocking=True,
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    if is_disabled:
+        await hass.config_entries.async_set_disabled_by(
+            removed.entry_id, ConfigEntryDisabler.USER
+        )
+
+    await hass.config_entries.async_remove(removed.entry_id)
+    await hass.async_block_till_done()
+
+    request = simulator.requests[-1]
+    assert request.path == "/rest/api/sms/cancel"
+    assert request.fields == {"id": simulator.messages[0].provider_id}
+    assert [one.data["status"] for one in ended] == ["cancelled"]
+    assert "1 that were scheduled were cancelled" in caplog.text

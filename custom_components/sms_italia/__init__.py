@@ -159,7 +159,10 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -> None:
-    """Remove an account's action, issues, address in the cloud and messages."""
+    """Remove an account's action, issues, address in the cloud and messages.
+
+    What it has not sent yet is cancelled, at its provider too.
+    """
     async_remove_action(hass, entry)
     async_unload_card(hass)
     async_clear_account(hass, entry)
@@ -171,4 +174,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
     rest = [one.entry_id for one in hass.config_entries.async_entries(DOMAIN)]
     if not rest:
         async_clear_ledger(hass)
-    await hass.data[MESSENGER].forget(entry.entry_id, rest)
+    messenger = hass.data[MESSENGER]
+    webhook = DeliveryWebhook(hass, entry, messenger)
+    await messenger.withdraw(await create_account(hass, entry, webhook))
+    await messenger.forget(entry.entry_id, rest)

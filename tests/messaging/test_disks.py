@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from decimal import Decimal
 import os
 from pathlib import Path
@@ -28,11 +29,12 @@ from custom_components.sms_italia.messaging.model import DayTotal
 from custom_components.sms_italia.providers import ErrorKind, Status
 
 from .disks import Disk, a_disk
-from .fake import MANY, ONE
+from .fake import HANGS, MANY, ONE
 from .helpers import (
     NUMBER,
     OTHER,
     THIRD,
+    TIMING,
     Harness,
     a_dispatch,
     a_message,
@@ -275,6 +277,25 @@ async def test_a_call_and_its_message_wait_for_a_slow_disk_together(
         await harness.messenger.escalations.call(plan, "Allarme")
         await until(lambda: len(harness.accepted(KEY)) == 2)
         assert 2 < time.monotonic() - began < LIMIT
+
+
+async def test_an_answer_comes_in_time_if_the_disk_hangs_while_the_request_does(
+    disk: Disk,
+) -> None:
+    async with a_harness(disk.folder) as harness:
+        harness.use(timing=replace(TIMING, answer=3.5))
+        harness.client(KEY).always(HANGS)
+        await harness.attach(KEY)
+        began = time.monotonic()
+        sending = asyncio.create_task(harness.one(KEY))
+        await until(lambda: harness.requests(KEY))
+        await harness.messenger.ledger.flush()
+        disk.freeze()
+        try:
+            assert (await sending).status is Status.QUEUED
+            assert time.monotonic() - began < 4
+        finally:
+            disk.thaw()
 
 
 async def test_a_disk_that_hangs_does_not_hold_up_the_end(disk: Disk) -> None:

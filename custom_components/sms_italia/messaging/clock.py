@@ -12,6 +12,9 @@ from functools import lru_cache, partial
 import time
 import uuid
 
+DAY = 86_400
+"""Seconds."""
+
 _QUARTER = 900
 """Seconds that no midnight of any time zone lies within."""
 

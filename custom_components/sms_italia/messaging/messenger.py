@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 import math
 from pathlib import Path
+from typing import Any
 
 from .account import Account, Accounts
 from .alarm import ClockWatch
@@ -30,6 +32,8 @@ from .state import DailyLimitReached, DailyTotals, Events, OpenMessages
 from .state.transitions import after_start, interrupted, restored
 from .tracking import (
     Cancellation,
+    Outages,
+    Removal,
     Retention,
     Tracker,
     Undelivered,
@@ -42,6 +46,9 @@ _HELD = frozenset({Stage.HELD, Stage.JOINED})
 
 _CLOSE_DELAY = 10
 """Seconds that all stays open after the last account, if it is to come back."""
+
+_TO_RECORD = 3
+"""Seconds before its answer in which a message that waits is recorded."""
 
 
 class Messenger:
@@ -93,6 +100,8 @@ class Messenger:
         self._outbox = Outbox(self._context)
         self._storm = StormBrake(self._context, self._outbox)
         self._retention = Retention(self._context)
+        self._removal = Removal(self._context)
+        self._outages = Outages(self._context)
         self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
@@ -183,6 +192,18 @@ class Messenger:
         # Not among the tasks that stopping waits for.
         self._end = asyncio.create_task(end(), name="sms_italia end")
 
+    async def withdraw(self, account: Account) -> None:
+        """Cancel what an account that is being removed has not sent yet.
+
+        Here, and at the providers that can, within `Timing.answer`; `forget` follows.
+        """
+        async with self._lock:
+            self._stop_closing()
+            if not self._is_running:
+                await self._start()
+        # Not under the lock: others come and go while providers are asked.
+        await self._removal.withdraw(account)
+
     async def forget(self, account_id: str, rest: Collection[str]) -> None:
         """Forget a removed account: its messages, its texts and what it spent.
 
@@ -260,19 +281,31 @@ class Messenger:
                 await self._open.record(messages)
             # Not awaited itself: a caller that is cancelled must not take it along.
             turn = self._outbox.deliver(messages)
-            left = answer_by - asyncio.get_running_loop().time()
             try:
-                await asyncio.wait([turn], timeout=max(left, 0))
+                await self._wait_for(turn, latest, answer_by)
             except asyncio.CancelledError:
                 self.undelivered.answered(latest.values())
                 raise
-            is_over = turn.done() and not turn.cancelled()
-            if is_over:
+            if _is_over(turn):
                 turn.result()
-            if not is_over or any(one.stage in _HELD for one in latest.values()):
-                # It waits for its turn, or everything stops: it is sent in any case.
-                await self._open.record(messages)
             return tuple(latest.values())
+
+    async def _wait_for(
+        self,
+        turn: asyncio.Future[None],
+        latest: Mapping[int, Message],
+        answer_by: float,
+    ) -> None:
+        """Wait for the turn of messages until `answer_by`; record what waits longer."""
+        await _until(turn, answer_by - _TO_RECORD)
+        is_held = any(one.stage in _HELD for one in latest.values())
+        if _is_over(turn) and not is_held:
+            return
+        # It waits for its turn, or everything stops: it is sent in any case.
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(answer_by):
+                await self._open.record(tuple(latest.values()))
+        await _until(turn, answer_by)
 
     def _create(
         self, request: SendRequest, account: Account, sizes: Mapping[str, int]
@@ -330,8 +363,13 @@ class Messenger:
         await self.undelivered.mark_seen([message])
         return sent
 
-    async def estimate(self, request: SendRequest) -> TextEstimate:
+    async def estimate(
+        self, request: SendRequest, answer_by: float | None = None
+    ) -> TextEstimate:
         """Return what a request would take, sending nothing.
+
+        At the moment `answer_by` at the latest, without a cost if that is not known by
+        then.
 
         The cost is asked of the provider where it can say, else it is that of the
         last prices paid to the countries of all numbers; without a number and a group
@@ -339,9 +377,15 @@ class Messenger:
         sent to do not count. Raises RequestRefusedError as `send` does, but not for the
         daily limit, nor if there is no target.
         """
-        account = await self._accounts.wait_for(request.account, self.answer_by())
-        prices = partial(self.prices, account.id)
-        return await estimate_request(account, request, self._clock.wall(), prices)
+        answer_by = self.answer_by() if answer_by is None else answer_by
+        account = await self._accounts.wait_for(request.account, answer_by)
+        return await estimate_request(
+            account,
+            request,
+            self._clock.wall(),
+            prices=partial(self.prices, account.id),
+            answer_by=answer_by,
+        )
 
     async def prices(self, account_id: str) -> Mapping[str, Decimal]:
         """Return what an account last paid for a part: euro by country (ISO 3166)."""
@@ -349,16 +393,24 @@ class Messenger:
             return {}
         return await prices_by_country(await self.ledger.prices(account_id))
 
-    async def cancel(self, message_id: int) -> Message:
+    async def cancel(self, message_id: int, answer_by: float | None = None) -> Message:
         """Cancel a message that has not been sent; return it as it stands then.
 
-        Where its provider does not say at once, it is open still, with the error
-        CANCELLED. Raises RequestRefusedError if it is not known or cannot be cancelled
-        (any more), and ProviderError if its provider did not answer.
+        Where its provider does not say at once, or not by the moment `answer_by`, it is
+        open still, with the error CANCELLED. Raises RequestRefusedError if it is not
+        known or cannot be cancelled (any more), and ProviderError if its provider did
+        not answer.
         """
         if not self._is_running:
             raise RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED)
+        answer_by = self.answer_by() if answer_by is None else answer_by
         task = self._tasks.spawn(self._cancellation.cancel(message_id), "cancel")
+        # It goes on without its caller, who alone wants to know why it failed.
+        task.add_done_callback(lambda one: one.cancelled() or one.exception())
+        await _until(task, answer_by)
+        if not task.done() and (message := self._open.get(message_id)) is not None:
+            return message
+        # What is no longer open is only being recorded.
         await asyncio.wait([task])
         if task.cancelled():
             raise RequestRefusedError(Refusal.ACCOUNT_NOT_LOADED)
@@ -426,6 +478,7 @@ class Messenger:
     async def _take_over(self, opened: Opened) -> None:
         """Take over what was open when the ledger was closed, or copied."""
         now = self._clock.moment()
+        self.undelivered.begin(opened, now.steady)
         self._open.load(after_start(one, now) for one in opened.open_messages)
         left = {
             message.id: interrupted(message, now)
@@ -477,5 +530,17 @@ class Messenger:
         self._context.stop()
         self._storm.stop()
         self.undelivered.stop()
+        self._outages.stop()
         for tracker in self._trackers.values():
             tracker.stop()
+
+
+async def _until(future: asyncio.Future[Any], moment: float) -> None:
+    """Return when something is done, at a moment of the loop's clock at the latest."""
+    left = moment - asyncio.get_running_loop().time()
+    await asyncio.wait([future], timeout=max(left, 0))
+
+
+def _is_over(future: asyncio.Future[Any]) -> bool:
+    """Return whether something is done, and was not cancelled."""
+    return future.done() and not future.cancelled()

@@ -26,6 +26,9 @@ MIN_DIGITS = 8
 RESTORED = "restored"
 """The detail of a message that may have been sent since a backup was made."""
 
+MOST_IN_SMALL = 10
+"""Numbers of a call, or of a submission, that is no bulk."""
+
 FAILOVER = 3600
 """Seconds after its end in which a message may go on after a failed delivery."""
 

@@ -124,10 +124,12 @@ async def async_cancel(call: ServiceCall, caller: Caller) -> ServiceResponse:
     it cannot be cancelled.
     """
     hass = call.hass
+    messenger = hass.data[MESSENGER]
+    answer_by = messenger.answer_by()
     with ReportedCall(hass, call.context) as reported:
         message = await _own_message(reported, call, caller)
         try:
-            message = await hass.data[MESSENGER].cancel(message.id)
+            message = await messenger.cancel(message.id, answer_by)
         except RequestRefusedError as err:
             raise refusal_error(err) from None
         except ProviderError as err:

@@ -113,7 +113,8 @@ async def async_estimate(call: ServiceCall, caller: Caller) -> ServiceResponse:
     HomeAssistantError for a recipient whose entity is not loaded.
     """
     messenger = call.hass.data[MESSENGER]
-    recipients = await async_find_recipients(call, caller, messenger.answer_by())
+    answer_by = messenger.answer_by()
+    recipients = await async_find_recipients(call, caller, answer_by)
     recipients.raise_for_missing()
     targets = await _targets(call, recipients, needs_target=False)
     if len(targets) > 1:
@@ -124,7 +125,7 @@ async def async_estimate(call: ServiceCall, caller: Caller) -> ServiceResponse:
     request = _request(call, entry, of_account, await _options(call))
     request = async_permitted(call.hass, caller, entry, request)
     try:
-        estimate = await messenger.estimate(request)
+        estimate = await messenger.estimate(request, answer_by)
     except RequestRefusedError as err:
         raise refusal_error(err) from None
     return {

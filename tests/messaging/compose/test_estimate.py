@@ -1,7 +1,9 @@
 """What a text would come to: asked where it can be, else from what was paid."""
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +22,9 @@ from custom_components.sms_italia.messaging import (
 from custom_components.sms_italia.messaging.compose.estimate import estimate_request
 from custom_components.sms_italia.providers import Channel, Encoding
 
-from ..fake import MANY, REFERENCE, THROTTLED, Lost, Operation, Reply
+from ..fake import HANGS, MANY, REFERENCE, THROTTLED, Late, Lost, Operation, Reply
 from ..helpers import NUMBER, OTHER, Harness, a_request, numbers
+from ..virtual import run
 
 ASKED = REFERENCE
 """The provider that can be asked for a price beforehand."""
@@ -42,8 +45,13 @@ async def estimated(
     async def prices() -> Mapping[str, Decimal]:
         return PRICES
 
-    account = harness.account(send_request.account, **options)
-    return await estimate_request(account, send_request, harness.time.now(), prices)
+    return await estimate_request(
+        harness.account(send_request.account, **options),
+        send_request,
+        harness.time.now(),
+        prices=prices,
+        answer_by=harness.messenger.answer_by(),
+    )
 
 
 # The text
@@ -169,6 +177,21 @@ async def test_what_the_provider_does_not_report_is_taken_from_what_was_paid(
     estimate = await estimated(harness, send_request)
     assert estimate.cost == Decimal("0.10")
     assert harness.requests(ASKED, Operation.ESTIMATE) == 1
+
+
+@pytest.mark.parametrize("slow", [HANGS, Late(4)])
+def test_a_provider_that_is_slow_delays_no_answer(tmp_path: Path, slow: Reply) -> None:
+    """Neither with one request nor with several: the last prices say what it costs."""
+
+    async def scenario(harness: Harness) -> None:
+        harness.client(ASKED).always(slow, of=Operation.ESTIMATE)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        estimate = await estimated(harness, a_request(ASKED, *numbers(150)))
+        assert loop.time() - began <= harness.timing.answer
+        assert estimate.cost == Decimal("7.50")
+
+    run(tmp_path, scenario)
 
 
 # The cost, from what was paid

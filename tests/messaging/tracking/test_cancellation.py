@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ from custom_components.sms_italia.providers import (
     Status,
 )
 
-from ..fake import MANY, ONE, REFERENCE, THROTTLED, Lost, Operation
+from ..fake import MANY, ONE, REFERENCE, THROTTLED, Late, Lost, Operation, Reply
 from ..helpers import (
     NUMBER,
     OTHER,
@@ -32,6 +33,7 @@ from ..helpers import (
     numbers,
     until,
 )
+from ..virtual import run
 
 KEEPS = REFERENCE
 """A provider that keeps messages for later and can stop them."""
@@ -373,3 +375,30 @@ async def test_a_cancellation_that_was_only_noted_is_asked_about_soon(
     harness.client(KEEPS).report(status)
     ended = await harness.until_kept(message, stage=Stage.CLOSED)
     assert (ended.status, ended.error) == end
+
+
+@pytest.mark.parametrize("is_found", [True, False])
+@pytest.mark.parametrize("reply", [Lost.REQUEST, Lost.ANSWER, None])
+def test_a_provider_that_is_slow_delays_no_answer_and_is_asked_to_the_end(
+    tmp_path: Path,
+    is_found: bool,  # noqa: FBT001 - whether its ID is known, or looked for first
+    reply: Reply,
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        if not is_found:
+            harness.client(KEEPS).reply(Accepted(provider_id=None))
+            harness.client(KEEPS).always(Late(20), of=Operation.STATUS)
+        await harness.attach(KEEPS)
+        (message,) = await harness.send(KEEPS, send_at=harness.time.now() + HOUR)
+        harness.client(KEEPS).reply(Late(20, reply), of=Operation.CANCEL)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        noted = await harness.messenger.cancel(message.id)
+        assert loop.time() - began == harness.timing.answer
+        assert (noted.status, noted.error) == (Status.QUEUED, ErrorKind.CANCELLED)
+        await asyncio.sleep(2 * HOUR)
+        (there,) = harness.accepted(KEEPS)
+        assert there.is_cancelled is (reply is not Lost.REQUEST)
+        assert await is_cancelled(harness, message) is there.is_cancelled
+
+    run(tmp_path, scenario)

@@ -1,14 +1,24 @@
 """What is closed because nobody can report on it any more."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from custom_components.sms_italia.messaging import DayChanged, Message, Stage
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
-from ..fake import ONE, REFERENCE, THROTTLED, THROTTLED_FOR_7_SECONDS, Lost
+from ..fake import (
+    HANGS,
+    ONE,
+    PLAIN,
+    REFERENCE,
+    THROTTLED,
+    THROTTLED_FOR_7_SECONDS,
+    Lost,
+)
 from ..helpers import NUMBER, OTHER, STILL, TIMING, Harness, tidied_up, until
+from ..virtual import run
 
 KEY = REFERENCE
 WATCHED = ONE
@@ -86,8 +96,36 @@ async def test_what_a_removed_account_has_on_the_wire_for_others_is_uncertain_to
     message = await send
     await forgetting
     assert message.last_account == KEY
-    kept = await harness.latest(message)
+    kept = await harness.until_kept(message, stage=Stage.CLOSED)
     assert (kept.status, kept.stage) == (Status.UNCERTAIN, Stage.CLOSED)
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_what_a_removed_account_has_on_the_wire_delays_neither_another_one_nor_the_end(
+    tmp_path: Path,
+    comes: bool,  # noqa: FBT001 - both ways
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        harness.client(PLAIN).always(HANGS)
+        await harness.attach(PLAIN)
+        await harness.attach(
+            WATCHED, refusing=ErrorKind.CREDIT, fallback=(PLAIN,), daily_limit=0
+        )
+        send = asyncio.create_task(harness.one(WATCHED))
+        await asyncio.sleep(1)
+        await harness.messenger.detach(PLAIN)
+        forgetting = asyncio.create_task(harness.messenger.forget(PLAIN, [WATCHED]))
+        await asyncio.sleep(0.1)
+        began = asyncio.get_running_loop().time()
+        if comes:
+            await harness.attach(KEY)
+        else:
+            await harness.messenger.close()
+        took = asyncio.get_running_loop().time() - began
+        assert took <= (0 if comes else harness.timing.stop)
+        await asyncio.gather(send, forgetting)
+
+    run(tmp_path, scenario)
 
 
 # Another day

@@ -21,10 +21,19 @@ from custom_components.sms_italia.messaging import (
     Stage,
     UndeliveredChanged,
 )
+from custom_components.sms_italia.messaging.tracking import undelivered
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
 from ..fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, Lost, Operation
-from ..helpers import NUMBER, OTHER, STILL, TEXT, Harness, until
+from ..helpers import (
+    NUMBER,
+    OTHER,
+    STILL,
+    TEXT,
+    Harness,
+    copy_as_after_a_crash,
+    until,
+)
 from ..virtual import run
 
 QUICK = replace(STILL, first_poll=0.01, longest_poll=0.02, report_doubt=0.1)
@@ -41,11 +50,11 @@ async def listed(harness: Harness, account: str = ONE) -> list[tuple[str, Status
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return our warnings in the log; asyncio has some of its own on a busy machine."""
+    """Return the warnings in the log of what was not delivered."""
     return [
         one.getMessage()
         for one in caplog.records
-        if one.levelno == logging.WARNING and "sms_italia" in one.name
+        if one.levelno == logging.WARNING and one.name == undelivered.__name__
     ]
 
 
@@ -279,6 +288,46 @@ async def test_a_doubt_of_before_a_restart_is_not_listed_before_its_time(
     assert await listed(harness, account) == [(NUMBER, Status.UNCERTAIN)]
     assert await listed(harness, account) == [(NUMBER, Status.UNCERTAIN)]
     assert len(warnings(caplog)) == 1
+
+
+@pytest.mark.parametrize("account", [ONE, REFERENCE])
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("jump", [0, -3600, 3600])
+@pytest.mark.parametrize("off", [10, 120])
+@pytest.mark.parametrize("lasted", [20, 100])
+def test_a_doubt_is_reported_once_whenever_it_is_interrupted(  # noqa: PLR0913, PLR0917 - every way to be interrupted
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    lasted: float,
+    off: float,
+    jump: float,
+    is_killed: bool,  # noqa: FBT001 - or stopped
+    account: str,
+) -> None:
+    """By an event, in the log and in the list, within a minute of the start."""
+
+    async def scenario(harness: Harness) -> None:
+        harness.client(account).reply(Lost.REQUEST)
+        harness.client(account).always(Lost.REQUEST, of=Operation.STATUS)
+        await harness.attach(account)
+        message = await harness.one(account)
+        await asyncio.sleep(lasted)
+        left = harness.folder / "left" / harness.ledger.name
+        left.parent.mkdir()
+        copy_as_after_a_crash(harness.ledger, left)
+        await harness.messenger.close()
+        harness.time.pass_by(off)
+        harness.time.set_forward(jump)
+        harness.use(ledger=left if is_killed else None)
+        await harness.attach(account)
+        # As whoever makes the repair does when an account comes.
+        await listed(harness, account)
+        await asyncio.sleep(61)
+        assert lasting_doubts(harness) == [message.public_id]
+        assert len(warnings(caplog)) == 1
+        assert await listed(harness, account) == [(NUMBER, Status.UNCERTAIN)]
+
+    run(tmp_path, scenario)
 
 
 async def test_the_list_survives_a_restart_until_it_is_seen(harness: Harness) -> None:

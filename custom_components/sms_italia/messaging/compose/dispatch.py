@@ -9,6 +9,7 @@ from ...providers import Channel, ErrorKind, Status
 from ..account import Account
 from ..clock import Moment
 from ..model import (
+    MOST_IN_SMALL,
     Dispatch,
     Message,
     PhoneNumber,
@@ -37,9 +38,6 @@ from .validation import (
 _LOGGER = logging.getLogger(__name__)
 
 _DEFAULTS = SendOptions()
-
-_MOST_IN_SMALL = 10
-"""Numbers of a call whose requests go before those of a bulk."""
 
 _FIRST_ATTEMPT = 120
 """Seconds that the only attempt along a route may take, where there is no retrying."""
@@ -84,7 +82,7 @@ def create_dispatch(  # noqa: PLR0913, PLR0917 - what a dispatch is made of
         user=request.user,
         # A group's size is known only where a limit asks for it. Calls of escalations
         # go first, however many numbers they have.
-        is_bulk=run is None and (count > _MOST_IN_SMALL or bool(groups)),
+        is_bulk=run is None and (count > MOST_IN_SMALL or bool(groups)),
         run=run,
     )
     return [

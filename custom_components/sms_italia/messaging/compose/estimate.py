@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import batched
 import uuid
@@ -14,6 +15,9 @@ from .numbers import country_of
 from .text import PreparedText
 from .validation import sort_targets
 
+_TO_READ = 1
+"""Seconds before the answer in which the last prices are read."""
+
 _HOME = "IT"
 """Where the providers are, and most of the numbers."""
 
@@ -22,7 +26,9 @@ async def estimate_request(
     account: Account,
     request: SendRequest,
     now: float,
+    *,
     prices: Callable[[], Awaitable[Mapping[str, Decimal]]],
+    answer_by: float,
 ) -> TextEstimate:
     """Return what a request to an account would take; see `Messenger.estimate`.
 
@@ -34,10 +40,12 @@ async def estimate_request(
         targets, _ = sort_targets(account, request.targets, options.groups)
     cost = None
     if account.has(Feature.ESTIMATE):
-        cost = await _quoted_cost(account, prepared, targets, options)
+        quote = _quoted_cost(account, prepared, targets, options)
+        cost = await _if_in_time(quote, answer_by - _TO_READ)
     if cost is None and _has_prices(account, options):
         countries = [target.number.country for target in targets] or [_home(account)]
-        cost = _cost_by_prices(await prices(), prepared.parts, countries)
+        paid = await _if_in_time(prices(), answer_by)
+        cost = _cost_by_prices(paid or {}, prepared.parts, countries)
     return TextEstimate(
         text=prepared.text,
         encoding=prepared.encoding,
@@ -61,6 +69,14 @@ async def group_sizes(account: Account, answer_by: float) -> Mapping[str, int]:
             return await account.client.group_sizes()
     except TimeoutError, ProviderError:
         return {}
+
+
+async def _if_in_time[R](work: Awaitable[R], until: float) -> R | None:
+    """Return what something results in, None if not by a moment of the loop's clock."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            return await work
+    return None
 
 
 async def _quoted_cost(

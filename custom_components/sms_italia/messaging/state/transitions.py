@@ -22,7 +22,7 @@ from ...providers import (
     Uncertain,
 )
 from ..account import Account
-from ..clock import Moment
+from ..clock import DAY, Moment
 from ..model import RESTORED, Dispatch, Message, Stage
 
 FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
@@ -45,8 +45,6 @@ FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
     Stage.CLOSED: frozenset(),
 }
 """The stages that a message may have next."""
-
-_DAY = 86_400
 
 _RANK = {Status.QUEUED: 0, Status.SENT: 1, Status.UNCERTAIN: 2}
 
@@ -374,7 +372,7 @@ def after_start(message: Message, now: Moment) -> Message:
     One that was never tried gets a try, if it is at most a day old.
     """
     is_untried = not message.attempts and message.stage in {Stage.WAITING, Stage.HELD}
-    until = message.dispatch.due + _DAY
+    until = message.dispatch.due + DAY
     if not is_untried or now.steady > until:
         return message
     return _next(message, first_try_until=until)

@@ -1,6 +1,8 @@
 """After a message was accepted: its delivery, its cancellation, its end."""
 
 from .cancellation import Cancellation
+from .outages import Outages
+from .removal import Removal
 from .retention import Retention
 from .tracker import Tracker
 from .undelivered import Undelivered
@@ -8,6 +10,8 @@ from .waiting import Waiting, count_waiting
 
 __all__ = [
     "Cancellation",
+    "Outages",
+    "Removal",
     "Retention",
     "Tracker",
     "Undelivered",

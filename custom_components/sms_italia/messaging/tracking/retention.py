@@ -1,13 +1,13 @@
 """Closing messages of which no report will come any more, and forgetting old ones."""
 
+import asyncio
+
 from ..account import Account
+from ..clock import DAY
 from ..delivery import DeliveryContext
 from ..model import Message, Stage
 from ..state import DayChanged
 from ..state.transitions import given_up, no_longer_tracked, rescheduled
-
-_DAY = 86_400
-"""Seconds."""
 
 _AT_PROVIDER = frozenset({Stage.ACCEPTED, Stage.IN_DOUBT})
 
@@ -53,15 +53,28 @@ class Retention:
     async def close_at_provider(self, account_id: str) -> None:
         """Close what an account submitted, of which no report will ever come.
 
-        What is on the wire gets its outcome first.
+        What is on the wire is closed when it has its outcome; nobody waits for that.
         """
-        while on_the_wire := [
+        await self._close_submitted(account_id)
+        if self._on_the_wire(account_id):
+            self._context.tasks.spawn(self._close_answered(account_id), "closing")
+
+    async def _close_answered(self, account_id: str) -> None:
+        """Close what an account has on the wire when all of it has its outcome."""
+        while on_the_wire := self._on_the_wire(account_id):
+            await on_the_wire[0].wait()
+        await self._close_submitted(account_id)
+
+    def _on_the_wire(self, account_id: str) -> list[asyncio.Event]:
+        """Return what is set when the open requests to an account have their end."""
+        return [
             end
             for message in self._submitted_by(account_id)
             if message.stage is Stage.SUBMITTING
             and (end := self._context.in_progress.get(message.id)) is not None
-        ]:
-            await on_the_wire[0].wait()
+        ]
+
+    async def _close_submitted(self, account_id: str) -> None:
         now = self._clock.moment()
         await self._open.change(
             [
@@ -99,11 +112,11 @@ class Retention:
                 if self._is_hopeless(account, message, now.steady)
             ]
         )
-        before = now.steady - account.options.history_days * _DAY
+        before = now.steady - account.options.history_days * DAY
         await self._ledger.trim(account.id, before)
         accounts = (account, *self._context.accounts.values())
         days = max(one.options.history_days for one in accounts)
-        await self._ledger.remove_set_aside(now.wall - days * _DAY)
+        await self._ledger.remove_set_aside(now.wall - days * DAY)
 
     def _is_hopeless(self, account: Account, message: Message, now: float) -> bool:
         """Return whether nothing more will be known of a message at a provider."""

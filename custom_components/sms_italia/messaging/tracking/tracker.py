@@ -20,9 +20,9 @@ from ...providers import (
 )
 from ..account import Account
 from ..alarm import Alarm
-from ..clock import Moment
+from ..clock import DAY, Moment
 from ..delivery import DeliveryContext, settle_group
-from ..model import Message, Stage
+from ..model import MOST_IN_SMALL, Message, Stage
 from ..state import Change, CredentialsRefused
 from ..state.transitions import (
     cancelled,
@@ -41,11 +41,6 @@ _QUESTIONS_AT_ONCE = 4
 
 _CHUNK = 100
 """Reports recorded at once."""
-
-_MOST_IN_SMALL = 10
-"""Messages of a submission that a provider has taken in within seconds."""
-
-_DAY = 86_400
 
 
 class Tracker:
@@ -202,8 +197,9 @@ class Tracker:
             return age >= self._timing.never_came_bulk
         if message.group is not None:
             return False
+        # A provider takes in a small one within seconds.
         together = await self._ledger.count_submitted(reference, message.dispatch)
-        return together is not None and together <= _MOST_IN_SMALL
+        return together is not None and together <= MOST_IN_SMALL
 
     def _follows(self, message: Message) -> bool:
         """Return whether the provider is still to be asked about a message."""
@@ -406,7 +402,7 @@ class Tracker:
         channel = message.dispatch.options.channel
         # The user may have given the same name to a message of long ago.
         asked_at = min(message.dispatch.due, message.changed_at)
-        oldest = self._clock.wall_of(asked_at) - _DAY
+        oldest = self._clock.wall_of(asked_at) - DAY
         return [
             report
             for report in await self._account.client.lookup(reference, channel)

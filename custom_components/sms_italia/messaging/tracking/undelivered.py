@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 import logging
+from math import inf
 
 from ...providers import Status
 from ..alarm import Alarm
 from ..delivery import DeliveryContext
-from ..ledger import Found, LedgerUnreadableError
+from ..ledger import Found, LedgerUnreadableError, Opened
 from ..model import Message, Stage
 from ..state import Change, DoubtLasted, UndeliveredChanged
 
@@ -54,13 +55,23 @@ class Undelivered:
         self._patience = context.timing.report_doubt
         self._doubts: dict[int, _Doubt] = {}
         self._alarm = Alarm(context.clock, self._report_doubts)
-        self._began = context.clock.wall()
+        self._began = self._reported_until = -inf
         self._given_time: set[int] = set()
         self._unread: set[str] = set()
         self._ask_again = Alarm(context.clock, self._notify_unread)
         self._open.subscribe(
             self._on_changes, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.CLOSED
         )
+
+    def begin(self, opened: Opened, now: float) -> None:
+        """Report from now on (steady time), and what was not before the last end.
+
+        That is what had not lasted for a minute at the last moment in the ledger.
+        """
+        self._began = now
+        if opened.clock is not None:
+            self._reported_until = opened.clock.moment.steady + opened.moved
+        self._given_time.clear()
 
     async def of(self, account_id: str) -> Found:
         """Return the undelivered messages of an account that nobody has seen.
@@ -77,21 +88,29 @@ class Undelivered:
             raise
         fresh = [one for one in found.messages if self._is_fresh(one)]
         for one in fresh:
-            age = self._clock.wall() - one.updated
             self._given_time.add(one.id)
-            moment = self._clock.now() + self._patience - age
-            self._wait_until(_Doubt(moment, one, is_news=True))
+            self._wait_until(self._doubt_of_before(one))
         listed = tuple(one for one in found.messages if one not in fresh)
         return replace(found, messages=listed, total=found.total - len(fresh))
 
     def _is_fresh(self, message: Message) -> bool:
-        """Return whether a doubt of before a restart is to be given more time."""
-        if message.id in self._given_time:
-            return False
-        is_of_before = message.updated <= self._began
-        age = self._clock.wall() - message.updated
-        is_young = 0 <= age < self._patience
-        return message.status is Status.UNCERTAIN and is_of_before and is_young
+        """Return whether a doubt of before the start is still to be reported."""
+        is_new = message.changed_at >= self._began or message.id in self._given_time
+        is_doubt = message.status is Status.UNCERTAIN
+        return is_doubt and not is_new and self._doubt_of_before(message).is_news
+
+    def _doubt_of_before(self, message: Message) -> _Doubt:
+        """Return a doubt of before the start, which is no news if it lasted then.
+
+        One whose minute ended while nothing ran gets another: by then everybody
+        listens.
+        """
+        moment = message.changed_at + self._patience
+        if moment <= self._reported_until:
+            return _Doubt(moment, message, is_news=False)
+        if moment <= self._began:
+            moment = self._began + self._patience
+        return _Doubt(moment, message, is_news=True)
 
     def answered(self, messages: Iterable[Message]) -> None:
         """Report what ended while its caller waited, who was not refused it."""
@@ -124,7 +143,6 @@ class Undelivered:
         self._alarm.stop()
         self._ask_again.stop()
         self._unread.clear()
-        self._began = self._clock.wall()
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
         """Report messages that ended; begin to wait for the end of a doubt."""
@@ -143,14 +161,12 @@ class Undelivered:
         self._report(ended)
 
     def _doubt(self, change: Change) -> _Doubt:
-        """Return a doubt that is reported if it lasts.
-
-        One that did before the start is no news.
-        """
-        message = change.after
-        moment = message.changed_at + self._patience
-        is_news = change.before is not None or moment > self._clock.now()
-        return _Doubt(moment, message, is_news)
+        """Return a doubt that is reported if it lasts."""
+        if change.before is None:
+            self._given_time.add(change.after.id)
+            return self._doubt_of_before(change.after)
+        moment = change.after.changed_at + self._patience
+        return _Doubt(moment, change.after, is_news=True)
 
     def _wait_until(self, doubt: _Doubt) -> None:
         """Wait for the end of a doubt until its moment."""
@@ -164,6 +180,9 @@ class Undelivered:
         for doubt in due:
             del self._doubts[doubt.message.id]
         lasting = [one for one in due if self._is_uncertain(one.message)]
+        if lasting:
+            # The next start is to know that they were reported.
+            self._tasks.spawn(self._ledger.keep_clock(), "clock")
         self._announce([one.message for one in lasting if one.is_news])
         unseen = [one for one in lasting if not one.is_seen]
         self._report([one.message for one in unseen if one.is_news])
