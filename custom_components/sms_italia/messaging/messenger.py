@@ -24,7 +24,7 @@ from .compose import (
 from .delivery import DeliveryContext, Outbox, StormBrake
 from .errors import Refusal, RequestRefusedError
 from .escalation import Escalations, FindMember, RunEvent, RunNews
-from .health import ANSWERING, Timing
+from .health import Timing
 from .ledger import Ledger, LedgerTrouble, Opened, Remembered
 from .model import Message, SendRequest, Stage, TextEstimate
 from .reception import Receptions
@@ -452,8 +452,8 @@ class Messenger:
 
     def _look_up_doubts(self, account_id: str) -> None:
         """Let an account's tracker ask about doubts as soon as the account answers."""
-        condition = self._context.health.of(account_id).condition
-        if condition in ANSWERING and account_id in self._trackers:
+        is_answering = self._context.health.of(account_id).is_answering
+        if is_answering and account_id in self._trackers:
             self._trackers[account_id].look_up_doubts()
 
     async def _start(self) -> None:

@@ -7,7 +7,7 @@ import logging
 
 from ...providers import ErrorKind, Feature, NotSent
 from ..account import Account
-from ..health import ANSWERING, AccountHealth, Rank
+from ..health import AccountHealth, Rank
 from ..model import Message
 from ..state.transitions import (
     expired,
@@ -52,7 +52,7 @@ class Route:
             account_id
             for account_id, asked in self._asked.items()
             if health.of(account_id) is not asked
-            or (account_id in waited_for and asked.condition in ANSWERING)
+            or (account_id in waited_for and asked.is_answering)
         ]
 
     async def run(self) -> None:

@@ -1,13 +1,12 @@
 """Whether and when an account is asked: its health, its probes, its queue."""
 
-from .admission import ANSWERING, Admission, Condition, Need, admission, is_better
+from .admission import Admission, Condition, Need, admission, is_better
 from .health import AccountHealth, HealthRegistry
 from .prober import Prober
 from .timing import Timing
 from .turns import Pace, Rank, Turn, Turns
 
 __all__ = [
-    "ANSWERING",
     "AccountHealth",
     "Admission",
     "Condition",

@@ -11,7 +11,7 @@ from math import inf
 from ...providers import Accepted, Cause, ErrorKind, NotSent, Outcome, Uncertain
 from ..alarm import Alarm
 from ..clock import Clock
-from .admission import SUSPECT, Condition, OpenRequest
+from .admission import ANSWERING, SUSPECT, Condition, OpenRequest
 from .timing import Timing
 
 _PAUSED = NotSent(kind=ErrorKind.UNAVAILABLE, detail="paused")
@@ -111,6 +111,11 @@ class AccountHealth:
             return OpenRequest.NONE
         is_young = self._hangs_from(self._sendings[-1]) > self._clock.now()
         return OpenRequest.YOUNG if is_young else OpenRequest.HANGING
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the account answers, as far as anybody knows."""
+        return self.condition in ANSWERING
 
     @property
     def is_being_tried(self) -> bool:

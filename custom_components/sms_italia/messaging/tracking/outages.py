@@ -5,7 +5,6 @@ import logging
 
 from ...providers import ErrorKind
 from ..delivery import DeliveryContext
-from ..health import ANSWERING
 from ..model import Message, Stage
 from ..state import Change
 
@@ -46,8 +45,7 @@ class Outages:
 
     def _on_health(self, account_id: str) -> None:
         """End the outages whose messages have all expired when an account answers."""
-        is_answering = self._health.of(account_id).condition in ANSWERING
-        if not self._lasting or not is_answering:
+        if not self._lasting or not self._health.of(account_id).is_answering:
             return
         held_up = {
             one.dispatch.account for one in self._open.waiting if _is_held_up(one)
@@ -75,5 +73,9 @@ class Outages:
 
 
 def _is_held_up(message: Message) -> bool:
-    """Return whether a message was tried in vain, as no account could be reached."""
-    return message.error is ErrorKind.UNAVAILABLE
+    """Return whether a message was tried in vain, as no account could be reached.
+
+    One that waits for its turn at the next account is looked at all the time.
+    """
+    is_put_off = (message.attempt_at or 0) > message.changed_at
+    return is_put_off and message.error is ErrorKind.UNAVAILABLE
