@@ -13,7 +13,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .messaging import Message
+from .messaging import Message, bounded
 from .names import account_title, recipient_name
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,6 +23,9 @@ _SAVE_DELAY = 1
 """Seconds; an `alert` that repeats is refused again and again."""
 
 _MOST_LINES = 20
+
+_MOST_CHARACTERS = 1000
+"""Of a word in the sentence of a refusal; ten names of recipients are shorter."""
 
 _RESTORED = f"component.{DOMAIN}.common.restored"
 
@@ -83,7 +86,12 @@ class RefusedCalls:
         known = calls.get(reason)
         calls[reason] = RefusedCall(
             count=1 + (known.count if known else 0),
-            placeholders=dict(err.translation_placeholders or {}),
+            placeholders={
+                # Other integrations write these too, and one text that is no UTF-8
+                # would keep all calls from being stored.
+                name: bounded(str(value), _MOST_CHARACTERS)
+                for name, value in (err.translation_placeholders or {}).items()
+            },
             at=dt_util.utcnow().timestamp(),
         )
         self._async_save()

@@ -250,6 +250,17 @@ async def test_without_a_loaded_account_nothing_can_be_found_or_stopped(
     assert refused.value.translation_domain == "homeassistant"
 
 
+async def test_a_text_with_half_a_sign_is_found(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """It was sent with U+FFFD in its place, and is looked for so."""
+    await accounts.set_up("smshosting")
+    await send(hass, "Rotto \ud83d qui", encoding="unicode")
+    await send(hass, "Intero")
+    answer = await call(hass, "find_messages", text="rotto \ud83d")
+    assert texts(answer) == ["Rotto � qui"]
+
+
 # Stopping
 
 

@@ -7,6 +7,7 @@ from .account import Account, AccountOptions, DeliveryReports
 from .clock import Clock, Moment
 from .compose import (
     NumberError,
+    bounded,
     check_count,
     country_of,
     is_landline,
@@ -15,6 +16,7 @@ from .compose import (
     parse_numbers,
     shown,
     split_numbers,
+    storable,
 )
 from .errors import Refusal, RequestRefusedError
 from .escalation import (
@@ -139,6 +141,7 @@ __all__ = [
     "WaitRequested",
     "WaitingChanged",
     "Way",
+    "bounded",
     "check_count",
     "country_of",
     "group_address",
@@ -149,4 +152,5 @@ __all__ = [
     "parse_numbers",
     "shown",
     "split_numbers",
+    "storable",
 ]

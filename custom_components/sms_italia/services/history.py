@@ -19,6 +19,7 @@ from ..messaging import (
     Refusal,
     RequestRefusedError,
     shown,
+    storable,
 )
 from ..names import account_title, recipients_named
 from ..providers import ProviderError, Status
@@ -85,7 +86,7 @@ async def async_find_messages(call: ServiceCall, caller: Caller) -> ServiceRespo
         status=data.get(ATTR_STATUS),
         recipients=_recipients(hass, data.get(ATTR_RECIPIENT)),
         number=(await parse_number(hass, number)).e164 if number else None,
-        text=data.get(ATTR_TEXT) or None,
+        text=storable(data.get(ATTR_TEXT, "")) or None,
         since=as_timestamp(data.get(ATTR_SINCE)),
         until=as_timestamp(data.get(ATTR_UNTIL)),
         limit=data[ATTR_LIMIT],

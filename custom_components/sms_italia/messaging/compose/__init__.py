@@ -12,7 +12,7 @@ from .numbers import (
     shown,
     split_numbers,
 )
-from .text import PreparedText, join_title, prepare_text
+from .text import PreparedText, bounded, join_title, prepare_text, storable
 from .validation import DailyLimits, check_count, daily_limit, has_room
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "JoinedText",
     "NumberError",
     "PreparedText",
+    "bounded",
     "check_count",
     "country_of",
     "create_dispatch",
@@ -38,4 +39,5 @@ __all__ = [
     "request_again",
     "shown",
     "split_numbers",
+    "storable",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import unicodedata
 
 from ..model import MIN_DIGITS, NumberProblem, PhoneNumber, mask_number
+from .text import bounded
 
 if TYPE_CHECKING:
     import phonenumbers
@@ -350,7 +351,7 @@ def shown(given: str) -> str:
     """
     if _may_be_a_number(given):
         return mask_number(given)
-    return given if len(given) <= _MOST_CHARACTERS else f"{given[:_MOST_CHARACTERS]}…"
+    return bounded(given, _MOST_CHARACTERS)
 
 
 def shown_target(given: str) -> str:

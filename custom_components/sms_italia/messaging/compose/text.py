@@ -185,16 +185,21 @@ def join_title(title: str | None, message: str) -> str:
     return "\n".join(filter(None, (heading, message)))
 
 
+def storable(text: str) -> str:
+    """Return a text that can be written as UTF-8: broken surrogates become U+FFFD."""
+    # There and back joins surrogates that came as two halves and marks single ones.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def bounded(text: str, most: int) -> str:
+    """Return the first `most` characters of a text as they can be stored."""
+    return storable(text if len(text) <= most else f"{text[:most]}…")
+
+
 def _clean(text: str) -> str:
     """Return the text without what cannot be sent, composed (NFC)."""
     text = _LINE_END.sub("\n", text).replace("\t", " ")
-    # There and back joins surrogates that came as two halves and marks single ones.
-    text = (
-        _CONTROL.sub("", text)
-        .encode("utf-16-le", "surrogatepass")
-        .decode("utf-16-le", "replace")
-    )
-    return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", storable(_CONTROL.sub("", text)))
 
 
 def _replace(text: str, fallback: Callable[[str], str]) -> str:
