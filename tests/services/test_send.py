@@ -247,6 +247,19 @@ async def test_a_bad_number_is_in_the_response(
     }
 
 
+async def test_a_bad_number_of_any_length_is_kept_in_few_words(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """In the answer and in the history."""
+    await accounts.set_up("smshosting")
+    given = [ANNA, "x" * 2_000_000, "Zia \ud83d"]
+    answer = await send_sms(hass, numbers=given, message="Ciao")
+    history = await call(hass, "find_messages")
+    for shown in (answer, history):
+        to = {message["to"] for message in shown["messages"]}
+        assert to == {ANNA, "x" * 100 + "…", "Zia �"}
+
+
 async def test_an_account_that_fails_does_not_stop_the_others(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
