@@ -6,6 +6,7 @@ from functools import partial
 import subprocess
 from threading import get_ident
 from typing import override
+import unicodedata
 
 from hypothesis import assume, example, given, strategies as st
 import phonenumbers
@@ -106,12 +107,37 @@ def test_italian_numbers_are_understood_as_italians_write_them(
     assert parse_number(value, "IT") == PhoneNumber(e164, "IT")
 
 
+LINES = st.lists(st.from_regex(r"[0-9]{1,2}", fullmatch=True), min_size=1, max_size=3)
+
+
+@given(
+    st.sampled_from(["06 1234567", "333 123456", "+39 06 12 3 45", "06-12345"]),
+    st.sampled_from(["/", "-", " - ", " / ", "\u2013", "\u2212", "\uff0f"]),
+    LINES,
+)
+@example("06 1234567", "-", ["8"])
+@example("06 1234567", " - ", ["68"])
+@example("333 123456", "-", ["7"])
+@example("06 1234567", "/", ["8", "9"])
+@example("06-12345", "\u2013", ["6", "78"])
+def test_the_shorthand_of_neighbouring_lines_is_no_number(
+    line: str, between: str, lines: list[str]
+) -> None:
+    """It would be the number of somebody else."""
+    are_pairs = len(lines) > 1 and {len(one) for one in lines} == {2}
+    assume("/" in unicodedata.normalize("NFKC", between) or not are_pairs)
+    with pytest.raises(NumberError):
+        parse_number(between.join([line, *lines]), "IT")
+
+
 @pytest.mark.parametrize(
     ("value", "default_country", "e164", "country"),
     [
         ("+41 79 123 45 67", "IT", "+41791234567", "CH"),
         ("0041 79 123 45 67", "IT", "+41791234567", "CH"),
         ("00353/87/1234567", "IT", "+353871234567", "IE"),
+        ("+7 912 345-67-89", "IT", "+79123456789", "RU"),
+        ("333 123\u201345\u201367", "IT", "+393331234567", "IT"),
         ("079 123 45 67", "CH", "+41791234567", "CH"),
         ("+44 (0)20 7946 0958", "IT", "+442079460958", "GB"),
         ("+1 212 555 2368", "IT", "+12125552368", "US"),
@@ -144,7 +170,7 @@ def test_a_number_has_a_country(
         # More than one number.
         *("3331234567 3337654321", "3331234567, 3337654321", "3331234567;3337654321"),
         *("3331234567\n3337654321", "333123456\t061234567", "3331234567/3337654321"),
-        *("06 1234567/8", "06 1234567/8/9", "3331234567/68", "06 12345 06 54321 06 12"),
+        *("3331234567/68", "06 12345 06 54321 06 12", "+39 06 1234567-68-69"),
         *("+393331234567+393337654321", "++393331234567", "00+393331234567"),
         # Zeros that belong to no number.
         *("+3100000000", "+200000000000", "+44 00 20 7946 095"),

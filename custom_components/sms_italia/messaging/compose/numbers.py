@@ -29,15 +29,18 @@ _AT_ONCE: Final = 50
 # The second of each, and some separators, are as typed on an East Asian keyboard.
 _PLUS_SIGNS: Final = frozenset("+\uff0b")
 _SLASHES: Final = frozenset("/\uff0f")
-_SEPARATORS: Final = frozenset(".()[]\u2212\uff08\uff09\uff0e")
-# What nobody sees: spaces, dashes, controls, the direction marks that contact apps wrap
-# a number in, what changes the look of the character before, and fillers.
-_SEPARATING_CATEGORIES: Final = frozenset(
-    {"Zs", "Zl", "Zp", "Pd", "Cf", "Cc", "Mn", "Me"}
-)
+_MINUS_SIGNS: Final = frozenset("\u2212")
+_SEPARATORS: Final = frozenset(".()[]\uff08\uff09\uff0e")
+# What nobody sees: spaces, controls, the direction marks that contact apps wrap a
+# number in, what changes the look of the character before, and fillers.
+_SEPARATING_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cf", "Cc", "Mn", "Me"})
+_DASHES: Final = "Pd"
 _FILLERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-# "06 1234567/8" is how two neighbouring lines are written, not one number.
-_SHORTHAND: Final = re.compile(r".*[0-9]{5}(?:/[0-9]{1,2})+")
+# "06 1234567/8" and "06 1234567-68" are how two neighbouring lines are written, not one
+# number. "345-67-89" is one: pairs with dashes are how many countries group digits.
+_SHORTHAND: Final = re.compile(
+    r".*[0-9]{5}(?!(?:-[0-9]{2}){2,}$)(?:[/-][0-9]{1,2})+",
+)
 # What parts several numbers in one text.
 _BETWEEN_NUMBERS: Final = re.compile(r"[,;\n]")
 _DIGITS: Final = re.compile(r"\d+")
@@ -383,7 +386,7 @@ def _dialled(value: str) -> str:
     kept = dotted.replace(".", "")
     if _SHORTHAND.fullmatch(kept):
         raise NumberError(NumberProblem.INVALID, value)
-    digits = kept.replace("/", "")
+    digits = kept.replace("/", "").replace("-", "")
     international = digits.startswith(("+", "00"))
     digits = digits.removeprefix("+").removeprefix("00")
     if not digits.isdecimal():
@@ -392,7 +395,9 @@ def _dialled(value: str) -> str:
 
 
 def _kept(character: str, value: str) -> str:
-    """Return what a character of a written number means: a digit, "+", "/" or nothing.
+    """Return what a character of a written number means: itself, or nothing.
+
+    Of digits, plus signs, slashes and dashes the ASCII ones.
 
     Raises `NumberError` for one that has no place in a number.
     """
@@ -402,10 +407,13 @@ def _kept(character: str, value: str) -> str:
         return "+"
     if character in _SLASHES:
         return "/"
+    category = unicodedata.category(character)
+    if character in _MINUS_SIGNS or category == _DASHES:
+        return "-"
     if (
         character in _SEPARATORS
         or character in _FILLERS
-        or unicodedata.category(character) in _SEPARATING_CATEGORIES
+        or category in _SEPARATING_CATEGORIES
     ):
         return ""
     raise NumberError(NumberProblem.INVALID, value)
