@@ -180,6 +180,9 @@ def test_a_number_has_a_country(
         *("+49 49 171 1234567", "+41 0041 79 1234567", "+39 0039 333 1234567"),
         # Neither a mobile nor a landline, and no plus.
         *("800123456", "803123", "7001234567"),
+        # Rounded to two decimals, or in pairs: nobody can tell.
+        *("3906123456.00", "+39061234567.00", "333123456.00", "06.12345.00"),
+        "3331234567.0.0",
         # No such country; not digits.
         *("+999123456789", "+0123456789", "3331234567²", "½33123456"),
     ],

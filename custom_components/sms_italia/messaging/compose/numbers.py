@@ -46,6 +46,8 @@ _BETWEEN_NUMBERS: Final = re.compile(r"[,;\n]")
 _DIGITS: Final = re.compile(r"\d+")
 # A number that was taken for one to calculate with: "3331234567.0".
 _CALCULATED: Final = re.compile(r"(.*[0-9])\.0")
+# The same more than once or with two decimals, if it is not a pair of digits.
+_DECIMALS: Final = (".0", ".00")
 # "+49 (0)171 ...": the zero is dialled only without the country code, but in Italy.
 _TRUNK_ZERO: Final = re.compile(r"\(\s*0\s*\)")
 
@@ -383,6 +385,8 @@ def _dialled(value: str) -> str:
     dotted = "".join(one if one == "." else _kept(one, value) for one in written)
     if calculated := _CALCULATED.fullmatch(dotted):
         dotted = calculated[1]
+    if dotted.endswith(_DECIMALS):
+        raise NumberError(NumberProblem.INVALID, value)
     kept = dotted.replace(".", "")
     if _SHORTHAND.fullmatch(kept):
         raise NumberError(NumberProblem.INVALID, value)
