@@ -333,10 +333,17 @@ async def test_a_time_or_a_trial_that_cannot_be_read_is_refused(
 @pytest.mark.parametrize(
     "command",
     [
+        "clear_badge",
         "clear_notification",
-        "delete_alert",
-        "request_location_update",
         "command_screen_on",
+        "delete_alert",
+        "end_live_activity",
+        "remove_channel",
+        "request_location_update",
+        "TTS",
+        "update_complications",
+        "update_widgets",
+        " Clear_Notification\n",
     ],
 )
 async def test_a_command_to_a_phone_is_no_sms(
