@@ -15,11 +15,14 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
 
 from custom_components.sms_italia.const import CONF_MAX_PARTS, DOMAIN
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Simulator, Toggle
 
 from .accounts import Accounts, arrived, until
+from .issues import issues
 from .media import CAMERA, set_up_camera
 from .states import call, send
 
@@ -318,6 +321,52 @@ async def test_keys_for_others_are_logged_once_a_day(
     freezer.tick(timedelta(days=1))
     await alarm(hass, data, message="tre")
     assert caplog.text.count("keys for others in the data") == 2
+
+
+EDGES = [
+    "0001-01-01 00:00:00",
+    "0001-12-31 23:59:59",
+    "9999-01-02 00:00:00",
+    "9999-12-31T23:59:59-12:00",
+    "9999-12-31T24:00:00",
+    "2026-02-30 08:00:00",
+    "2026-01-01T08:00:00+24:00",
+]
+
+
+@pytest.mark.parametrize("time", EDGES)
+async def test_a_time_at_the_edge_of_the_calendar_is_refused_and_reported(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, time: str
+) -> None:
+    """It does not exist in every zone."""
+    await hass.config.async_set_time_zone("Europe/Rome")
+    await accounts.set_up("smshosting")
+    for field in ("since", "until"):
+        with pytest.raises(vol.Invalid):
+            await call(hass, "find_messages", **{field: time})
+    with pytest.raises(vol.Invalid):
+        await call(hass, "send_sms", numbers=[ANNA], message="Allarme", send_at=time)
+    with pytest.raises(ServiceValidationError):
+        await alarm(hass, {"send_at": time})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert list(issues(hass)) == ["undelivered"]
+    assert arrived(simulator) == []
+
+
+@pytest.mark.parametrize("zone", ["Europe/Rome", "Pacific/Kiritimati", "Etc/GMT+12"])
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_the_furthest_times_are_those_of_a_message(
+    hass: HomeAssistant, accounts: Accounts, zone: str, key: str
+) -> None:
+    await hass.config.async_set_time_zone(zone)
+    await accounts.set_up(key)
+    for time in ("0002-01-02T00:00:00+00:00", "9998-12-30T23:59:59+00:00"):
+        answer = await call(
+            hass, "send_sms", numbers=[ANNA], message=f"Allarme {time}", send_at=time
+        )
+        assert answer["messages"][0]["status"] != "failed"
+        history = await call(hass, "find_messages", since=time, until=time)
+        assert history["total"] == 0
 
 
 @pytest.mark.parametrize("data", [{"send_at": "domani"}, {"test": "forse"}])

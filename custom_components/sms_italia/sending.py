@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from functools import partial
 import logging
 from types import TracebackType
@@ -62,6 +62,21 @@ _MAX_REFERENCE_LENGTH = 60
 """Characters; what the providers with such a field take."""
 
 
+def moment(value: object) -> datetime:
+    """Return a date and time in UTC; one without a zone is local.
+
+    Raises vol.Invalid for the first and the last year of the calendar too, which do not
+    exist in every zone.
+    """
+    try:
+        time = dt_util.as_utc(cv.datetime(value))
+    except OverflowError, ValueError:
+        raise vol.Invalid("not a date and time") from None
+    if not MINYEAR < time.year < MAXYEAR:
+        raise vol.Invalid("not a year of the calendar")
+    return time
+
+
 def _groups(value: object) -> list[str]:
     """Return the IDs of groups from a list or from text separated by commas."""
     given = ",".join(cv.string(one) for one in cv.ensure_list(value)).split(",")
@@ -88,7 +103,7 @@ PRICE_FIELDS: VolDictType = {
 
 EXTRA_FIELDS: VolDictType = {
     **PRICE_FIELDS,
-    vol.Optional(ATTR_SEND_AT): cv.datetime,
+    vol.Optional(ATTR_SEND_AT): moment,
     vol.Optional(ATTR_PICTURE): _picture,
     vol.Optional(ATTR_TRANSACTION_ID): vol.All(
         cv.string, vol.Length(max=_MAX_REFERENCE_LENGTH)
@@ -237,8 +252,8 @@ def _is_usable(account: Account, key: str, value: object, channel: object) -> bo
 
 
 def as_timestamp(time: datetime | None) -> float | None:
-    """Return a time in seconds since the epoch; one without a zone is local."""
-    return None if time is None else dt_util.as_utc(time).timestamp()
+    """Return a time with a zone in seconds since the epoch."""
+    return None if time is None else time.timestamp()
 
 
 async def parse_number(hass: HomeAssistant, given: str) -> PhoneNumber:
@@ -364,7 +379,14 @@ class ReportedCall:
         _traceback: TracebackType | None,
     ) -> None:
         """Report what the caller does not know; raises nothing."""
-        self.end(err if isinstance(err, HomeAssistantError) else None)
+        match err:
+            case HomeAssistantError():
+                self.end(err)
+            case Exception():
+                # A defect of ours: the log says which.
+                self.end(HomeAssistantError())
+            case _:
+                self.end(None)
 
     def end(self, refusal: HomeAssistantError | None) -> None:
         """Report the error that is raised to the caller, if no person sees it."""

@@ -29,6 +29,7 @@ from ..sending import (
     ReportedCall,
     SendingCall,
     as_timestamp,
+    moment,
     parse_number,
     raise_unless_accepted,
 )
@@ -54,8 +55,8 @@ FIND_MESSAGES_SCHEMA = vol.Schema(
         vol.Optional(ATTR_RECIPIENT): cv.string,
         vol.Optional(ATTR_NUMBER): cv.string,
         vol.Optional(ATTR_TEXT): cv.string,
-        vol.Optional(ATTR_SINCE): cv.datetime,
-        vol.Optional(ATTR_UNTIL): cv.datetime,
+        vol.Optional(ATTR_SINCE): moment,
+        vol.Optional(ATTR_UNTIL): moment,
         vol.Optional(ATTR_LIMIT, default=_DEFAULT_LIMIT): vol.All(
             vol.Coerce(int), vol.Range(min=1, max=_MAX_LIMIT)
         ),
