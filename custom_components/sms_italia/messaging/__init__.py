@@ -7,16 +7,13 @@ from .account import Account, AccountOptions, DeliveryReports
 from .clock import Clock, Moment
 from .compose import (
     NumberError,
-    bounded,
     check_count,
     country_of,
     is_landline,
     join_title,
     parse_number,
     parse_numbers,
-    shown,
     split_numbers,
-    storable,
 )
 from .errors import Refusal, RequestRefusedError
 from .escalation import (
@@ -58,8 +55,11 @@ from .model import (
     TextEncoding,
     TextEstimate,
     TooLong,
+    bounded,
     group_address,
     mask_number,
+    shown,
+    storable,
 )
 from .state import (
     CallRefused,

@@ -9,10 +9,9 @@ from .numbers import (
     is_landline,
     parse_number,
     parse_numbers,
-    shown,
     split_numbers,
 )
-from .text import PreparedText, bounded, join_title, prepare_text, storable
+from .text import PreparedText, join_title, prepare_text
 from .validation import DailyLimits, check_count, daily_limit, has_room
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "JoinedText",
     "NumberError",
     "PreparedText",
-    "bounded",
     "check_count",
     "country_of",
     "create_dispatch",
@@ -37,7 +35,5 @@ __all__ = [
     "prepare_text",
     "prices_by_country",
     "request_again",
-    "shown",
     "split_numbers",
-    "storable",
 ]

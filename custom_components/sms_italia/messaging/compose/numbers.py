@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Final
 import unicodedata
 
 from ..model import MIN_DIGITS, NumberProblem, PhoneNumber, mask_number
-from .text import bounded
 
 if TYPE_CHECKING:
     import phonenumbers
 
 # ITU-T E.164 (docs/development/provider-apis/common.md 7).
 _MAX_DIGITS: Final = 15
-# What has as many digits may be somebody's number.
-_DIGITS_OF_A_NUMBER: Final = 6
 # Longer than any way to write a number.
 _MOST_CHARACTERS: Final = 40
 # Parsing one takes some 50 µs: more than so many would hold up the event loop.
@@ -43,7 +40,6 @@ _SHORTHAND: Final = re.compile(
 )
 # What parts several numbers in one text.
 _BETWEEN_NUMBERS: Final = re.compile(r"[,;\n]")
-_DIGITS: Final = re.compile(r"\d+")
 # A number that was taken for one to calculate with: "3331234567.0".
 _CALCULATED: Final = re.compile(r"(.*[0-9])\.0")
 # The same more than once or with two decimals, if it is not a pair of digits.
@@ -346,31 +342,6 @@ def _country(number: phonenumbers.PhoneNumber) -> str:
         number
     ) or phonenumbers.region_code_for_country_code(number.country_code or 0)
     return "" if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else country
-
-
-def shown(given: str) -> str:
-    """Return what was given as an error may name it, such as a sender or an ID.
-
-    Only the last digits are shown of what may be somebody's number, and the beginning
-    of what is too long.
-    """
-    if _may_be_a_number(given):
-        return mask_number(given)
-    return bounded(given, _MOST_CHARACTERS)
-
-
-def shown_target(given: str) -> str:
-    """Return what stands for a number or a name as an error may name it.
-
-    As `shown`, but without any digits that are too few for a mask.
-    """
-    may_be = _may_be_a_number(given)
-    return mask_number(given) if may_be else _DIGITS.sub("***", shown(given))
-
-
-def _may_be_a_number(given: str) -> bool:
-    """Return whether a text has as many digits as somebody's number."""
-    return sum(map(str.isdecimal, given)) >= _DIGITS_OF_A_NUMBER
 
 
 def _dialled(value: str) -> str:

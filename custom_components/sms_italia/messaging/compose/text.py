@@ -10,7 +10,7 @@ from typing import Final
 import unicodedata
 
 from ...providers import Encoding
-from ..model import TextEncoding
+from ..model import TextEncoding, storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,17 +183,6 @@ def join_title(title: str | None, message: str) -> str:
     """Return the message with the title, if there is one, on a line before it."""
     heading = " ".join((title or "").splitlines()).strip()
     return "\n".join(filter(None, (heading, message)))
-
-
-def storable(text: str) -> str:
-    """Return a text that can be written as UTF-8: broken surrogates become U+FFFD."""
-    # There and back joins surrogates that came as two halves and marks single ones.
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def bounded(text: str, most: int) -> str:
-    """Return the first `most` characters of a text as they can be stored."""
-    return storable(text if len(text) <= most else f"{text[:most]}…")
 
 
 def _clean(text: str) -> str:
