@@ -297,8 +297,9 @@ async def named_targets(
     numbers = [name for name, targets in named.items() if not targets]
     parsed = dict(zip(numbers, await parse_targets(hass, numbers), strict=True))
     found: list[Target | BadTarget] = []
-    for name, targets in named.items():
-        found += targets or [owned.get(parsed[name].given, parsed[name])]
+    # One for each that was given, also if it is given twice: an error says its place.
+    for name in given:
+        found += named[name] or [owned.get(parsed[name].given, parsed[name])]
     return found
 
 

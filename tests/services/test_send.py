@@ -248,6 +248,21 @@ async def test_a_bad_number_is_in_the_response(
     }
 
 
+async def test_bad_numbers_are_named_by_their_places_in_the_call(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Also after one that is given twice."""
+    await accounts.set_up("smshosting")
+    given = ["Zio", "Zio", "12, Zio; 13"]
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await send_sms(hass, numbers=given, message="Ciao")
+
+    assert caught.value.translation_key == "invalid_number"
+    placeholders = {"number": "1. Zio, 3. ***, 5. ***"}
+    assert caught.value.translation_placeholders == placeholders
+
+
 async def test_a_bad_number_of_any_length_is_kept_in_few_words(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:
@@ -769,22 +784,24 @@ async def test_a_group_that_exceeds_the_daily_limit_or_has_no_size_is_refused(
     assert sends(push) == []
 
 
-async def test_a_group_of_an_account_that_refuses_all_is_in_the_answer(
+async def test_all_that_an_account_refuses_is_in_the_answer_once(
     hass: HomeAssistant, accounts: Accounts, push: Simulator
 ) -> None:
-    """With the reason."""
+    """With the reason, a group as well as a number."""
     first = await accounts.set_up("smshosting", options={"daily_limit": 1})
     await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
 
     answer = await send_sms(
         hass,
         entity_id="notify.bruno",
+        numbers=[CARLA, CARLA],
         message="Ciao " * 40,
         group=["7"],
         config_entry_id=first.entry_id,
     )
 
     assert [(one["to"], one["status"], one["error"]) for one in answer["messages"]] == [
+        (CARLA, "failed", "daily_limit"),
         ("group:7", "failed", "daily_limit"),
         (BRUNO, "queued", None),
     ]
