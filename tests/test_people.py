@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.sms_italia.const import CONF_MAX_PARTS, DOMAIN
+from custom_components.sms_italia.messaging import mask_number
 from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Simulator, Toggle
 
@@ -111,20 +112,23 @@ async def test_a_number_of_an_unquoted_yaml_has_lost_its_plus(
     assert arrived(simulator) == []
 
 
+@pytest.mark.parametrize("action", ["find_messages", "create_push_invitation"])
 @pytest.mark.parametrize(
-    ("action", "fields"),
+    ("number", "reason"),
     [
-        ("find_messages", {"number": STRANGER}),
-        ("create_push_invitation", {"number": STRANGER}),
+        (STRANGER, "lost_plus"),
+        ("+39 899 123456", "premium_number"),
+        ("333 12345678901", "not_a_number"),
     ],
 )
-async def test_a_lost_plus_is_named_by_actions_about_one_number(
-    hass: HomeAssistant, accounts: Accounts, action: str, fields: dict[str, Any]
+async def test_actions_about_one_number_say_what_is_wrong_with_it(
+    hass: HomeAssistant, accounts: Accounts, action: str, number: str, reason: str
 ) -> None:
     await accounts.set_up("smshosting")
     with pytest.raises(ServiceValidationError) as caught:
-        await call(hass, action, **fields)
-    assert caught.value.translation_key == "lost_plus"
+        await call(hass, action, number=number)
+    assert caught.value.translation_key == reason
+    assert caught.value.translation_placeholders == {"number": mask_number(number)}
 
 
 @pytest.mark.parametrize(

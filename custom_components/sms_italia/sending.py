@@ -264,14 +264,19 @@ async def parse_number(hass: HomeAssistant, given: str) -> PhoneNumber:
     (number,) = await parse_numbers([given], default_country(hass))
     if isinstance(number, PhoneNumber):
         return number
-    if number is NumberProblem.LOST_PLUS:
-        placeholders = {"number": mask_number(given)}
-        raise refusal_error(RequestRefusedError(Refusal.LOST_PLUS, placeholders))
-    raise ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key="not_a_number",
-        translation_placeholders={"number": mask_number(given)},
-    )
+    placeholders = {"number": mask_number(given)}
+    match number:
+        case NumberProblem.LOST_PLUS:
+            raise refusal_error(RequestRefusedError(Refusal.LOST_PLUS, placeholders))
+        case NumberProblem.PREMIUM:
+            reason = Refusal.PREMIUM_NUMBER
+            raise refusal_error(RequestRefusedError(reason, placeholders))
+        case NumberProblem.INVALID:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="not_a_number",
+                translation_placeholders=placeholders,
+            )
 
 
 async def named_targets(
