@@ -47,6 +47,7 @@ ATTR_OFFSET = "offset"
 
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 500
+_MAX_OFFSET = 1_000_000
 
 FIND_MESSAGES_SCHEMA = vol.Schema(
     {
@@ -61,7 +62,7 @@ FIND_MESSAGES_SCHEMA = vol.Schema(
             vol.Coerce(int), vol.Range(min=1, max=_MAX_LIMIT)
         ),
         vol.Optional(ATTR_OFFSET, default=0): vol.All(
-            vol.Coerce(int), vol.Range(min=0)
+            vol.Coerce(int), vol.Range(min=0, max=_MAX_OFFSET)
         ),
     }
 )
