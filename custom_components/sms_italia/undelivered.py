@@ -1,5 +1,6 @@
 """Calls that were refused without a person who saw it, and how both lists read."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 import logging
@@ -30,6 +31,7 @@ _MOST_CHARACTERS = 1000
 _RESTORED = f"component.{DOMAIN}.common.restored"
 
 _NOT_REPORTED = f"component.{DOMAIN}.common.reason_not_reported"
+_IN_LOG = f"component.{DOMAIN}.common.reason_in_log"
 _CALL_REFUSED = f"component.{DOMAIN}.common.call_refused"
 _CALLS_REFUSED = f"component.{DOMAIN}.common.calls_refused"
 
@@ -41,12 +43,14 @@ _NO_REASON = "unknown"
 class RefusedCall:
     """Equal calls that were refused.
 
-    `placeholders` and `at` (seconds since the epoch) are those of the last one.
+    `placeholders`, `at` (seconds since the epoch) and `domain`, the integration that
+    has the sentence, are those of the last one.
     """
 
     count: int
     placeholders: Mapping[str, str]
     at: float
+    domain: str = DOMAIN
 
 
 type RefusedByReason = Mapping[str, RefusedCall]
@@ -93,6 +97,7 @@ class RefusedCalls:
                 for name, value in (err.translation_placeholders or {}).items()
             },
             at=dt_util.utcnow().timestamp(),
+            domain=err.translation_domain or DOMAIN,
         )
         self._async_save()
 
@@ -140,12 +145,13 @@ async def async_list_text(
         **await async_get_translations(hass, language, "entity", {DOMAIN}),
         **await async_get_translations(hass, language, "common", {DOMAIN}),
     }
-    sentences = await async_get_translations(hass, language, "exceptions", {DOMAIN})
+    domains = {call.domain for call in refused.values()}
+    sentences = await async_get_translations(hass, language, "exceptions", domains)
     lines = [
         words[_CALL_REFUSED if call.count == 1 else _CALLS_REFUSED].format(
             count=call.count,
             time=_time(call.at),
-            reason=_sentence(sentences, reason, call),
+            reason=_sentence(sentences, reason, call) or words[_IN_LOG],
         )
         for reason, call in refused.items()
     ]
@@ -156,9 +162,12 @@ async def async_list_text(
 
 
 def _sentence(sentences: Mapping[str, str], reason: str, call: RefusedCall) -> str:
-    """Return the sentence of a refusal, or its key where it has none of ours."""
-    sentence = sentences.get(f"component.{DOMAIN}.exceptions.{reason}.message")
-    return reason if sentence is None else sentence.format_map(call.placeholders)
+    """Return the sentence of a refusal, "" where there is none.
+
+    One of another release may have other placeholders.
+    """
+    sentence = sentences.get(f"component.{call.domain}.exceptions.{reason}.message", "")
+    return sentence.format_map(defaultdict(lambda: "…", call.placeholders))
 
 
 def _line(hass: HomeAssistant, words: Mapping[str, str], message: Message) -> str:
