@@ -175,6 +175,8 @@ def test_a_number_has_a_country(
         *("+3931234567890", "+39 333 1234567 8", "+39 39 333 1234567"),
         "+39 (0)333 12345678",
         *("+49 49 171 1234567", "+41 0041 79 1234567", "+39 0039 333 1234567"),
+        # A mobile as it is dialled in other countries is nobody's number in Italy.
+        *("03331234567", "+39 0333 1234567", "0039 0347/1234567", "390333 1234567"),
         # Neither a mobile nor a landline, and no plus.
         *("800123456", "803123", "7001234567"),
         # Rounded to two decimals, or in pairs: nobody can tell.

@@ -55,6 +55,8 @@ _ITALIAN_CODE: Final = 39
 # Whole Italian numbers: new series of mobiles are in use before the library knows them.
 _ITALIAN_NATIONAL: Final = re.compile("3[0-9]{8,9}|0[0-9]{5,10}")
 _ITALIAN_MOBILE_SERIES: Final = "3"
+# A landline of eleven digits, or a mobile as it is dialled in other countries.
+_ZERO_AND_MOBILE: Final = re.compile("03[0-9]{9}")
 # What most countries dial before a national number.
 _TRUNK_PREFIX: Final = "0"
 
@@ -229,14 +231,17 @@ def _is_whole(
 
 
 def _is_no_italian(number: phonenumbers.PhoneNumber) -> bool:
-    """Return whether an Italian mobile has too many digits."""
+    """Return whether an Italian mobile has too many digits, or a zero before it."""
     import phonenumbers  # noqa: PLC0415 - as in `parse_number`
 
+    if number.country_code != _ITALIAN_CODE:
+        return False
     national = phonenumbers.national_significant_number(number)
+    if _ZERO_AND_MOBILE.fullmatch(national):
+        return not phonenumbers.is_valid_number(number)
     return (
-        number.country_code == _ITALIAN_CODE
-        and national.startswith(_ITALIAN_MOBILE_SERIES)
-        and not _ITALIAN_NATIONAL.fullmatch(national)
+        national.startswith(_ITALIAN_MOBILE_SERIES)
+        and _ITALIAN_NATIONAL.fullmatch(national) is None
     )
 
 
