@@ -373,6 +373,23 @@ async def test_the_furthest_times_are_those_of_a_message(
         assert history["total"] == 0
 
 
+@pytest.mark.parametrize("field", ["message", "title", "transaction_id"])
+async def test_half_a_sign_keeps_no_alarm_from_arriving(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
+    field: str,
+) -> None:
+    """Templates can give one; neither a provider nor the ledger can have it."""
+    await accounts.set_up("smshosting")
+    data = {"message": "Allarme", field: "Allarme \ud83d"}
+    answer = await call(hass, "send_sms", numbers=[ANNA], **data)
+    assert answer["messages"][0]["status"] == "queued"
+    assert [to for to, _ in arrived(simulator)] == [ANNA]
+    assert "ERROR" not in caplog.text
+
+
 @pytest.mark.parametrize("data", [{"send_at": "domani"}, {"test": "forse"}])
 async def test_a_time_or_a_trial_that_cannot_be_read_is_refused(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, data: dict[str, Any]

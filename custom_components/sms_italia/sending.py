@@ -40,6 +40,7 @@ from .messaging import (
     mask_number,
     parse_numbers,
     split_numbers,
+    storable,
 )
 from .names import account_title
 from .pictures import entity_of, read_picture
@@ -106,7 +107,7 @@ EXTRA_FIELDS: VolDictType = {
     vol.Optional(ATTR_SEND_AT): moment,
     vol.Optional(ATTR_PICTURE): _picture,
     vol.Optional(ATTR_TRANSACTION_ID): vol.All(
-        cv.string, vol.Length(max=_MAX_REFERENCE_LENGTH)
+        cv.string, storable, vol.Length(max=_MAX_REFERENCE_LENGTH)
     ),
     vol.Optional(ATTR_TEST): cv.boolean,
 }
