@@ -22,7 +22,7 @@ import voluptuous as vol
 
 from .account_setup import default_country, name_key, parse_targets
 from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
-from .errors import delivery_error, refusal_error
+from .errors import defect_error, delivery_error, refusal_error
 from .issues import async_report_refused_call
 from .messaging import (
     Account,
@@ -390,8 +390,7 @@ class ReportedCall:
             case HomeAssistantError():
                 self.end(err)
             case Exception():
-                # A defect of ours: the log says which.
-                self.end(HomeAssistantError())
+                self.end(defect_error())
             case _:
                 self.end(None)
 

@@ -483,6 +483,7 @@ async def test_a_defect_is_neither_hidden_nor_unreported(
     hass: HomeAssistant,
     accounts: Accounts,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What is no error for people goes up as it is, also with several accounts.
 
@@ -496,6 +497,7 @@ async def test_a_defect_is_neither_hidden_nor_unreported(
         await send_sms(hass, entity_id=["notify.anna", "notify.bruno"], message="Ciao")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert list(issues(hass)) == ["undelivered"]
+    assert "a call was refused (defect)" in caplog.text
 
 
 # What may be chosen for one send
