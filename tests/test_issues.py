@@ -12,6 +12,7 @@ from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.json import json_bytes
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util, slugify
 import pytest
@@ -704,6 +705,36 @@ async def test_refused_calls_are_kept_over_a_restart(
     await again.async_load()
     assert again.of(account.entry_id) == hass.data[REFUSED_CALLS].of(account.entry_id)
     assert again.of(account.entry_id)["empty_text"].count == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"config_entry_id": "\ud83d"},
+        {"config_entry_id": "x" * 100_000},
+        {"numbers": ["\ud83d"]},
+        {"numbers": ["x" * 100_000]},
+        {"sender": "\ud83d"},
+        {"picture": "\ud83d", "channel": "push"},
+    ],
+    ids=lambda one: ascii(one)[:40],
+)
+async def test_whatever_was_refused_is_kept_and_in_few_words(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    hass_storage: dict[str, Any],
+    data: dict[str, Any],
+) -> None:
+    """Templates can give half a sign, which no file can hold."""
+    await accounts.set_up("smshosting")
+    with pytest.raises(HomeAssistantError):
+        await hass.services.async_call(
+            DOMAIN, "send_sms", {"message": "k", "numbers": ANNA, **data}, blocking=True
+        )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert 0 < len(json_bytes(hass_storage[f"{DOMAIN}.refused_calls"])) < 2000
 
 
 async def test_an_ignored_issue_comes_back_when_there_is_more(

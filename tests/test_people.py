@@ -15,11 +15,15 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
 
 from custom_components.sms_italia.const import CONF_MAX_PARTS, DOMAIN
+from custom_components.sms_italia.messaging import mask_number
+from custom_components.sms_italia.providers import PROVIDERS
 from simulator import Simulator, Toggle
 
 from .accounts import Accounts, arrived, until
+from .issues import issues
 from .media import CAMERA, set_up_camera
 from .states import call, send
 
@@ -108,20 +112,23 @@ async def test_a_number_of_an_unquoted_yaml_has_lost_its_plus(
     assert arrived(simulator) == []
 
 
+@pytest.mark.parametrize("action", ["find_messages", "create_push_invitation"])
 @pytest.mark.parametrize(
-    ("action", "fields"),
+    ("number", "reason"),
     [
-        ("find_messages", {"number": STRANGER}),
-        ("create_push_invitation", {"number": STRANGER}),
+        (STRANGER, "lost_plus"),
+        ("+39 899 123456", "premium_number"),
+        ("333 12345678901", "not_a_number"),
     ],
 )
-async def test_a_lost_plus_is_named_by_actions_about_one_number(
-    hass: HomeAssistant, accounts: Accounts, action: str, fields: dict[str, Any]
+async def test_actions_about_one_number_say_what_is_wrong_with_it(
+    hass: HomeAssistant, accounts: Accounts, action: str, number: str, reason: str
 ) -> None:
     await accounts.set_up("smshosting")
     with pytest.raises(ServiceValidationError) as caught:
-        await call(hass, action, **fields)
-    assert caught.value.translation_key == "lost_plus"
+        await call(hass, action, number=number)
+    assert caught.value.translation_key == reason
+    assert caught.value.translation_placeholders == {"number": mask_number(number)}
 
 
 @pytest.mark.parametrize(
@@ -320,6 +327,69 @@ async def test_keys_for_others_are_logged_once_a_day(
     assert caplog.text.count("keys for others in the data") == 2
 
 
+EDGES = [
+    "0001-01-01 00:00:00",
+    "0001-12-31 23:59:59",
+    "9999-01-02 00:00:00",
+    "9999-12-31T23:59:59-12:00",
+    "9999-12-31T24:00:00",
+    "2026-02-30 08:00:00",
+    "2026-01-01T08:00:00+24:00",
+]
+
+
+@pytest.mark.parametrize("time", EDGES)
+async def test_a_time_at_the_edge_of_the_calendar_is_refused_and_reported(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, time: str
+) -> None:
+    """It does not exist in every zone."""
+    await hass.config.async_set_time_zone("Europe/Rome")
+    await accounts.set_up("smshosting")
+    for field in ("since", "until"):
+        with pytest.raises(vol.Invalid):
+            await call(hass, "find_messages", **{field: time})
+    with pytest.raises(vol.Invalid):
+        await call(hass, "send_sms", numbers=[ANNA], message="Allarme", send_at=time)
+    with pytest.raises(ServiceValidationError):
+        await alarm(hass, {"send_at": time})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert list(issues(hass)) == ["undelivered"]
+    assert arrived(simulator) == []
+
+
+@pytest.mark.parametrize("zone", ["Europe/Rome", "Pacific/Kiritimati", "Etc/GMT+12"])
+@pytest.mark.parametrize("key", PROVIDERS)
+async def test_the_furthest_times_are_those_of_a_message(
+    hass: HomeAssistant, accounts: Accounts, zone: str, key: str
+) -> None:
+    await hass.config.async_set_time_zone(zone)
+    await accounts.set_up(key)
+    for time in ("0002-01-02T00:00:00+00:00", "9998-12-30T23:59:59+00:00"):
+        answer = await call(
+            hass, "send_sms", numbers=[ANNA], message=f"Allarme {time}", send_at=time
+        )
+        assert answer["messages"][0]["status"] != "failed"
+        history = await call(hass, "find_messages", since=time, until=time)
+        assert history["total"] == 0
+
+
+@pytest.mark.parametrize("field", ["message", "title", "transaction_id"])
+async def test_half_a_sign_keeps_no_alarm_from_arriving(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
+    field: str,
+) -> None:
+    """Templates can give one; neither a provider nor the ledger can have it."""
+    await accounts.set_up("smshosting")
+    data = {"message": "Allarme", field: "Allarme \ud83d"}
+    answer = await call(hass, "send_sms", numbers=[ANNA], **data)
+    assert answer["messages"][0]["status"] == "queued"
+    assert [to for to, _ in arrived(simulator)] == [ANNA]
+    assert "ERROR" not in caplog.text
+
+
 @pytest.mark.parametrize("data", [{"send_at": "domani"}, {"test": "forse"}])
 async def test_a_time_or_a_trial_that_cannot_be_read_is_refused(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, data: dict[str, Any]
@@ -333,10 +403,17 @@ async def test_a_time_or_a_trial_that_cannot_be_read_is_refused(
 @pytest.mark.parametrize(
     "command",
     [
+        "clear_badge",
         "clear_notification",
-        "delete_alert",
-        "request_location_update",
         "command_screen_on",
+        "delete_alert",
+        "end_live_activity",
+        "remove_channel",
+        "request_location_update",
+        "TTS",
+        "update_complications",
+        "update_widgets",
+        " Clear_Notification\n",
     ],
 )
 async def test_a_command_to_a_phone_is_no_sms(

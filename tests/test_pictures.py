@@ -219,6 +219,44 @@ async def test_no_file_outside_the_allowed_folders_is_read(
     assert error.translation_placeholders == {"path": given}
 
 
+SECRET = "Segreto1"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (f"http://admin:{SECRET}@cam/snap.jpg?pwd={SECRET}", "http://…"),
+        (f"HTTP://cam/{SECRET}/snap.jpg", "HTTP://…"),
+        (f"rtsp://admin:{SECRET[:4]}/{SECRET[4:]}?{SECRET}@cam", "rtsp://…"),
+        (f"admin:{SECRET}@cam/snap.jpg", "…"),
+        (f"{SECRET}@cam/snap.jpg", "…"),
+        (f"admin:a/{SECRET}@cam", "…"),
+        (f"cam/snap.jpg?token={SECRET}", "cam/snap.jpg…"),
+        (f"data:image/png;base64,{SECRET}", "data:…"),
+        (
+            f"media-source://tts/prova?message={SECRET}",
+            "media-source://tts/prova…",
+        ),
+        (f"/srv/a@2x.png?{SECRET}", "/srv/a@2x.png…"),
+        ("/srv/18:44:09.png", "/srv/18:44:09.png"),
+        ("/srv/\ud83d.png", "/srv/�.png"),
+        ("/srv/" + "x" * 3_000_000, "/srv/" + "x" * 250 + "…"),
+        (":" * 3_000_000, ":" * 255 + "…"),
+    ],
+    ids=lambda one: ascii(one[:40]),
+)
+async def test_an_error_names_a_picture_without_secrets_and_in_few_words(
+    hass: HomeAssistant, given: str, named: str
+) -> None:
+    """Whatever was given: errors are logged, and kept until somebody sees them."""
+    # Without a media folder a picture cannot be saved under a relative name either.
+    hass.config.media_dirs = {}
+    for work in (read_picture(hass, given), save_picture(hass, given, SENT)):
+        error = await refusal(work)
+        placeholders = error.translation_placeholders or {}
+        assert (placeholders.get("path") or placeholders["picture"]) == named
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -29,7 +29,11 @@ from custom_components.sms_italia.const import (
     CONF_RETRY_FOR,
     DOMAIN,
 )
-from custom_components.sms_italia.issues import FIXABLE, async_report_daily_limit
+from custom_components.sms_italia.issues import (
+    FIXABLE,
+    async_report_daily_limit,
+    async_report_refused_call,
+)
 from custom_components.sms_italia.messaging import (
     HttpsRequired,
     Timing,
@@ -591,6 +595,41 @@ async def test_a_refusal_by_the_provider_that_no_person_sees_is_an_issue(
     await send_refused(hass, account)
     menu = await dialog.open("undelivered")
     assert lines_of(menu) == ["- TIME, ***567: Failed, Not enough credit (Inviosmart)"]
+
+
+@pytest.mark.parametrize(
+    ("language", "start", "fallback"),
+    [("en", "A call was", "the log says why"), ("it", "Una chiamata", "nel log")],
+)
+async def test_a_refusal_of_home_assistant_has_its_sentence(  # noqa: PLR0913, PLR0917 - fixtures
+    hass: HomeAssistant,
+    accounts: Accounts,
+    dialog: FixDialog,
+    language: str,
+    start: str,
+    fallback: str,
+) -> None:
+    """One without a sentence says where to look."""
+    hass.config.language = language
+    account = await accounts.set_up("smshosting")
+    with pytest.raises(HomeAssistantError):
+        await call(
+            hass, "send_sms", message="k", numbers=[ANNA], config_entry_id="perso"
+        )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (line,) = lines_of(await dialog.open("undelivered"))
+    texts = await async_get_translations(
+        hass, language, "exceptions", {"homeassistant"}
+    )
+    key = "component.homeassistant.exceptions.service_config_entry_not_found.message"
+    assert line.startswith(f"- {start}")
+    assert line.endswith(texts[key].format(domain=DOMAIN, entry_id="perso"))
+    await dialog.choose("dismiss")
+
+    async_report_refused_call(hass, account, HomeAssistantError("qualcosa"))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (line,) = lines_of(await dialog.open("undelivered"))
+    assert line.endswith(fallback)
 
 
 async def test_a_refused_call_that_names_no_account_is_an_issue_as_well(

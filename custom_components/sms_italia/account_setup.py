@@ -37,6 +37,7 @@ from .messaging import (
     NumberProblem,
     Target,
     TextEncoding,
+    bounded,
     parse_numbers,
 )
 from .providers import (
@@ -51,6 +52,9 @@ from .runtime import SmsItaliaConfigEntry
 from .webhook import DeliveryWebhook
 
 _DEFAULT_COUNTRY = "IT"
+
+_MOST_CHARACTERS = 100
+"""Of what is no number, as its message keeps it."""
 
 _REPEAT_MARKER = "repeat_marker"
 """The one option of a provider that the messaging layer carries out."""
@@ -112,7 +116,7 @@ async def parse_targets(
     """Return the targets of numbers as given, of a recipient if its ID is given."""
     parsed = await parse_numbers(given, default_country(hass))
     return [
-        BadTarget(given=value, problem=number)
+        BadTarget(given=bounded(value, _MOST_CHARACTERS), problem=number)
         if isinstance(number, NumberProblem)
         else Target(number=number, recipient=recipient)
         for value, number in zip(given, parsed, strict=True)

@@ -84,6 +84,11 @@ def history_error() -> HomeAssistantError:
     )
 
 
+def defect_error() -> HomeAssistantError:
+    """Return the error of a call that ended with a defect of ours."""
+    return HomeAssistantError(translation_domain=DOMAIN, translation_key="defect")
+
+
 def provider_error_key(err: ProviderError) -> str:
     """Return the translation key of why a provider did not answer a question."""
     if not isinstance(err, NotAcceptedError):

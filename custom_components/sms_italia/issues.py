@@ -135,7 +135,7 @@ def async_report_refused_call(
     _LOGGER.warning(
         "%s: a call was refused (%s)",
         entry.title if entry else _NO_ACCOUNT,
-        err.translation_key,
+        err.translation_key or "unknown",
     )
     account = entry.entry_id if entry else ""
     hass.data[REFUSED_CALLS].async_add(account, err)

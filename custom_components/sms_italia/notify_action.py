@@ -54,8 +54,19 @@ _NOTHING_LEFT = "unknown"
 """What `slugify` makes of a title without a letter or digit."""
 
 _PHONE_COMMANDS = frozenset(
-    {"clear_notification", "delete_alert", "request_location_update"}
+    {
+        "clear_badge",
+        "clear_notification",
+        "delete_alert",
+        "end_live_activity",
+        "remove_channel",
+        "request_location_update",
+        "tts",
+        "update_complications",
+        "update_widgets",
+    }
 )
+"""Those that do not begin with `command_`."""
 
 
 class AccountAction:
@@ -182,9 +193,11 @@ def async_watch_actions(hass: HomeAssistant) -> None:
 def is_phone_command(message: str) -> bool:
     """Return whether a message is one to the companion app, and no text for people.
 
-    https://companion.home-assistant.io/docs/notifications/notification-commands
+    In any letter case: nobody means such a word as a text.
+    https://companion.home-assistant.io/docs/notifications/notification-commands and
+    its pages about text-to-speech and live activities.
     """
-    word = message.strip()
+    word = message.strip().casefold()
     is_command = word.startswith("command_") and len(word.split()) == 1
     return word in _PHONE_COMMANDS or is_command
 

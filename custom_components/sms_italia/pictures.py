@@ -3,12 +3,14 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+import re
 
 from homeassistant.components import image, media_source
 from homeassistant.core import HomeAssistant, split_entity_id, valid_entity_id
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
+from .messaging import bounded
 from .providers import Picture, picture_type
 
 _CAMERA = "camera"
@@ -17,6 +19,10 @@ _LOCAL_MEDIA = "local"
 _MAX_BYTES = 16 * 1024 * 1024
 """Bytes; the most that is read of a file. No provider accepts as much."""
 
+_MOST_SHOWN = 255
+"""Characters of what names a picture in an error."""
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|data:", re.IGNORECASE)
 
 _SAME: Mapping[str, Collection[str]] = {".jpg": (".jpeg",)}
 """Other suffixes of the same type."""
@@ -98,7 +104,7 @@ async def _snapshot(hass: HomeAssistant, entity_id: str) -> bytes:
     raise HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key="picture_unavailable",
-        translation_placeholders={"entity": entity_id},
+        translation_placeholders={"entity": _shown(entity_id)},
     )
 
 
@@ -113,9 +119,26 @@ async def _media_path(hass: HomeAssistant, given: str) -> Path:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="picture_not_local",
-            translation_placeholders={"picture": given},
+            translation_placeholders={"picture": _shown(given)},
         )
     return media.path
+
+
+def _shown(given: str) -> str:
+    """Return what names a picture as an error may name it.
+
+    Of an address only its scheme, since a password or a token may stand anywhere in the
+    rest, and nothing after a question mark: errors are logged and kept.
+    """
+    known = given.partition("?")[0]
+    if not given.startswith(media_source.URI_SCHEME):
+        first = given.partition("/")[0]
+        if scheme := _SCHEME.match(given):
+            known = scheme[0]
+        elif "@" in first or (":" in first and "@" in given):
+            # A user at a host, without a scheme.
+            known = ""
+    return bounded(known if known == given else f"{known}…", _MOST_SHOWN)
 
 
 def _not_found(given: str) -> ServiceValidationError:
@@ -123,7 +146,7 @@ def _not_found(given: str) -> ServiceValidationError:
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="picture_not_found",
-        translation_placeholders={"picture": given},
+        translation_placeholders={"picture": _shown(given)},
     )
 
 
@@ -132,7 +155,7 @@ def _not_allowed(given: str) -> ServiceValidationError:
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="path_not_allowed",
-        translation_placeholders={"path": given},
+        translation_placeholders={"path": _shown(given)},
     )
 
 
@@ -184,7 +207,7 @@ def _write(hass: HomeAssistant, filename: str, picture: Picture) -> SavedPicture
             raise ServiceValidationError(
                 translation_domain=DOMAIN,
                 translation_key="file_exists",
-                translation_placeholders={"path": filename},
+                translation_placeholders={"path": _shown(filename)},
             )
         with path.open("xb") as file:
             file.write(picture.content)
@@ -192,7 +215,10 @@ def _write(hass: HomeAssistant, filename: str, picture: Picture) -> SavedPicture
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="picture_not_saved",
-            translation_placeholders={"path": filename, "detail": type(err).__name__},
+            translation_placeholders={
+                "path": _shown(filename),
+                "detail": type(err).__name__,
+            },
         ) from None
     return SavedPicture(path=path, media_content_id=_media_id(folders, path))
 

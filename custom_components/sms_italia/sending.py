@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from functools import partial
 import logging
 from types import TracebackType
@@ -22,7 +22,7 @@ import voluptuous as vol
 
 from .account_setup import default_country, name_key, parse_targets
 from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
-from .errors import delivery_error, refusal_error
+from .errors import defect_error, delivery_error, refusal_error
 from .issues import async_report_refused_call
 from .messaging import (
     Account,
@@ -40,6 +40,7 @@ from .messaging import (
     mask_number,
     parse_numbers,
     split_numbers,
+    storable,
 )
 from .names import account_title
 from .pictures import entity_of, read_picture
@@ -60,6 +61,21 @@ ATTR_TEST = "test"
 
 _MAX_REFERENCE_LENGTH = 60
 """Characters; what the providers with such a field take."""
+
+
+def moment(value: object) -> datetime:
+    """Return a date and time in UTC; one without a zone is local.
+
+    Raises vol.Invalid for the first and the last year of the calendar too, which do not
+    exist in every zone.
+    """
+    try:
+        time = dt_util.as_utc(cv.datetime(value))
+    except OverflowError, ValueError:
+        raise vol.Invalid("not a date and time") from None
+    if not MINYEAR < time.year < MAXYEAR:
+        raise vol.Invalid("not a year of the calendar")
+    return time
 
 
 def _groups(value: object) -> list[str]:
@@ -88,10 +104,10 @@ PRICE_FIELDS: VolDictType = {
 
 EXTRA_FIELDS: VolDictType = {
     **PRICE_FIELDS,
-    vol.Optional(ATTR_SEND_AT): cv.datetime,
+    vol.Optional(ATTR_SEND_AT): moment,
     vol.Optional(ATTR_PICTURE): _picture,
     vol.Optional(ATTR_TRANSACTION_ID): vol.All(
-        cv.string, vol.Length(max=_MAX_REFERENCE_LENGTH)
+        cv.string, storable, vol.Length(max=_MAX_REFERENCE_LENGTH)
     ),
     vol.Optional(ATTR_TEST): cv.boolean,
 }
@@ -237,8 +253,8 @@ def _is_usable(account: Account, key: str, value: object, channel: object) -> bo
 
 
 def as_timestamp(time: datetime | None) -> float | None:
-    """Return a time in seconds since the epoch; one without a zone is local."""
-    return None if time is None else dt_util.as_utc(time).timestamp()
+    """Return a time with a zone in seconds since the epoch."""
+    return None if time is None else time.timestamp()
 
 
 async def parse_number(hass: HomeAssistant, given: str) -> PhoneNumber:
@@ -249,14 +265,19 @@ async def parse_number(hass: HomeAssistant, given: str) -> PhoneNumber:
     (number,) = await parse_numbers([given], default_country(hass))
     if isinstance(number, PhoneNumber):
         return number
-    if number is NumberProblem.LOST_PLUS:
-        placeholders = {"number": mask_number(given)}
-        raise refusal_error(RequestRefusedError(Refusal.LOST_PLUS, placeholders))
-    raise ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key="not_a_number",
-        translation_placeholders={"number": mask_number(given)},
-    )
+    placeholders = {"number": mask_number(given)}
+    match number:
+        case NumberProblem.LOST_PLUS:
+            raise refusal_error(RequestRefusedError(Refusal.LOST_PLUS, placeholders))
+        case NumberProblem.PREMIUM:
+            reason = Refusal.PREMIUM_NUMBER
+            raise refusal_error(RequestRefusedError(reason, placeholders))
+        case NumberProblem.INVALID:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="not_a_number",
+                translation_placeholders=placeholders,
+            )
 
 
 async def named_targets(
@@ -282,8 +303,9 @@ async def named_targets(
     numbers = [name for name, targets in named.items() if not targets]
     parsed = dict(zip(numbers, await parse_targets(hass, numbers), strict=True))
     found: list[Target | BadTarget] = []
-    for name, targets in named.items():
-        found += targets or [owned.get(parsed[name].given, parsed[name])]
+    # One for each that was given, also if it is given twice: an error says its place.
+    for name in given:
+        found += named[name] or [owned.get(parsed[name].given, parsed[name])]
     return found
 
 
@@ -364,7 +386,13 @@ class ReportedCall:
         _traceback: TracebackType | None,
     ) -> None:
         """Report what the caller does not know; raises nothing."""
-        self.end(err if isinstance(err, HomeAssistantError) else None)
+        match err:
+            case HomeAssistantError():
+                self.end(err)
+            case Exception():
+                self.end(defect_error())
+            case _:
+                self.end(None)
 
     def end(self, refusal: HomeAssistantError | None) -> None:
         """Report the error that is raised to the caller, if no person sees it."""

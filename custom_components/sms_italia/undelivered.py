@@ -1,5 +1,6 @@
 """Calls that were refused without a person who saw it, and how both lists read."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 import logging
@@ -13,7 +14,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .messaging import Message
+from .messaging import Message, bounded
 from .names import account_title, recipient_name
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,9 +25,13 @@ _SAVE_DELAY = 1
 
 _MOST_LINES = 20
 
+_MOST_CHARACTERS = 1000
+"""Of a word in the sentence of a refusal; ten names of recipients are shorter."""
+
 _RESTORED = f"component.{DOMAIN}.common.restored"
 
 _NOT_REPORTED = f"component.{DOMAIN}.common.reason_not_reported"
+_IN_LOG = f"component.{DOMAIN}.common.reason_in_log"
 _CALL_REFUSED = f"component.{DOMAIN}.common.call_refused"
 _CALLS_REFUSED = f"component.{DOMAIN}.common.calls_refused"
 
@@ -38,12 +43,14 @@ _NO_REASON = "unknown"
 class RefusedCall:
     """Equal calls that were refused.
 
-    `placeholders` and `at` (seconds since the epoch) are those of the last one.
+    `placeholders`, `at` (seconds since the epoch) and `domain`, the integration that
+    has the sentence, are those of the last one.
     """
 
     count: int
     placeholders: Mapping[str, str]
     at: float
+    domain: str = DOMAIN
 
 
 type RefusedByReason = Mapping[str, RefusedCall]
@@ -83,8 +90,14 @@ class RefusedCalls:
         known = calls.get(reason)
         calls[reason] = RefusedCall(
             count=1 + (known.count if known else 0),
-            placeholders=dict(err.translation_placeholders or {}),
+            placeholders={
+                # Other integrations write these too, and one text that is no UTF-8
+                # would keep all calls from being stored.
+                name: bounded(str(value), _MOST_CHARACTERS)
+                for name, value in (err.translation_placeholders or {}).items()
+            },
             at=dt_util.utcnow().timestamp(),
+            domain=err.translation_domain or DOMAIN,
         )
         self._async_save()
 
@@ -132,12 +145,13 @@ async def async_list_text(
         **await async_get_translations(hass, language, "entity", {DOMAIN}),
         **await async_get_translations(hass, language, "common", {DOMAIN}),
     }
-    sentences = await async_get_translations(hass, language, "exceptions", {DOMAIN})
+    domains = {call.domain for call in refused.values()}
+    sentences = await async_get_translations(hass, language, "exceptions", domains)
     lines = [
         words[_CALL_REFUSED if call.count == 1 else _CALLS_REFUSED].format(
             count=call.count,
             time=_time(call.at),
-            reason=_sentence(sentences, reason, call),
+            reason=_sentence(sentences, reason, call) or words[_IN_LOG],
         )
         for reason, call in refused.items()
     ]
@@ -148,9 +162,12 @@ async def async_list_text(
 
 
 def _sentence(sentences: Mapping[str, str], reason: str, call: RefusedCall) -> str:
-    """Return the sentence of a refusal, or its key where it has none of ours."""
-    sentence = sentences.get(f"component.{DOMAIN}.exceptions.{reason}.message")
-    return reason if sentence is None else sentence.format_map(call.placeholders)
+    """Return the sentence of a refusal, "" where there is none.
+
+    One of another release may have other placeholders.
+    """
+    sentence = sentences.get(f"component.{call.domain}.exceptions.{reason}.message", "")
+    return sentence.format_map(defaultdict(lambda: "…", call.placeholders))
 
 
 def _line(hass: HomeAssistant, words: Mapping[str, str], message: Message) -> str:

@@ -202,6 +202,10 @@ async def test_a_message_in_doubt_has_no_id_of_the_provider(
         {"limit": 0},
         {"limit": 501},
         {"offset": -1},
+        {"offset": 1_000_001},
+        {"offset": 10**30},
+        {"offset": float("inf")},
+        {"limit": float("nan")},
         {"status": "persa"},
         {"since": "ieri"},
         {"colour": "blue"},
@@ -215,6 +219,15 @@ async def test_a_query_that_makes_no_sense_is_refused(
 
     with pytest.raises(vol.Invalid):
         await call(hass, "find_messages", **query)
+
+
+async def test_there_is_nothing_behind_the_end(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    await accounts.set_up("smshosting")
+    await send(hass, "Uno")
+    answer = await call(hass, "find_messages", offset=1_000_000)
+    assert (answer["messages"], answer["total"]) == ([], 1)
 
 
 async def test_an_invalid_number_is_named_masked(
@@ -248,6 +261,17 @@ async def test_without_a_loaded_account_nothing_can_be_found_or_stopped(
     with pytest.raises(ServiceValidationError) as refused:
         await call(hass, "find_messages", config_entry_id="nothing")
     assert refused.value.translation_domain == "homeassistant"
+
+
+async def test_a_text_with_half_a_sign_is_found(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """It was sent with U+FFFD in its place, and is looked for so."""
+    await accounts.set_up("smshosting")
+    await send(hass, "Rotto \ud83d qui", encoding="unicode")
+    await send(hass, "Intero")
+    answer = await call(hass, "find_messages", text="rotto \ud83d")
+    assert texts(answer) == ["Rotto � qui"]
 
 
 # Stopping

@@ -34,6 +34,7 @@ from simulator import Fault, Simulator, Toggle
 from simulator.model import Operation, Request
 
 from ..accounts import Accounts, arrived
+from ..issues import issues
 from ..media import CAMERA, JPEG, set_up_camera
 from ..states import call
 
@@ -247,6 +248,34 @@ async def test_a_bad_number_is_in_the_response(
     }
 
 
+async def test_bad_numbers_are_named_by_their_places_in_the_call(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Also after one that is given twice."""
+    await accounts.set_up("smshosting")
+    given = ["Zio", "Zio", "12, Zio; 13"]
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await send_sms(hass, numbers=given, message="Ciao")
+
+    assert caught.value.translation_key == "invalid_number"
+    placeholders = {"number": "1. Zio, 3. ***, 5. ***"}
+    assert caught.value.translation_placeholders == placeholders
+
+
+async def test_a_bad_number_of_any_length_is_kept_in_few_words(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """In the answer and in the history."""
+    await accounts.set_up("smshosting")
+    given = [ANNA, "x" * 2_000_000, "Zia \ud83d"]
+    answer = await send_sms(hass, numbers=given, message="Ciao")
+    history = await call(hass, "find_messages")
+    for shown in (answer, history):
+        to = {message["to"] for message in shown["messages"]}
+        assert to == {ANNA, "x" * 100 + "…", "Zia �"}
+
+
 async def test_an_account_that_fails_does_not_stop_the_others(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
@@ -450,18 +479,25 @@ async def test_a_call_that_makes_no_sense_is_refused(
     assert arrived(simulator) == []
 
 
-async def test_a_defect_is_not_hidden(
+async def test_a_defect_is_neither_hidden_nor_unreported(
     hass: HomeAssistant,
     accounts: Accounts,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What is no error for people goes up as it is, also with several accounts."""
+    """What is no error for people goes up as it is, also with several accounts.
+
+    To an automation's alarm it is one more SMS that nobody gets.
+    """
     first = await accounts.set_up("smshosting", recipients={"Anna": [ANNA]})
     await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
     monkeypatch.setattr(first.runtime_data.messenger, "send", None)
 
     with pytest.raises(TypeError):
         await send_sms(hass, entity_id=["notify.anna", "notify.bruno"], message="Ciao")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert list(issues(hass)) == ["undelivered"]
+    assert "a call was refused (defect)" in caplog.text
 
 
 # What may be chosen for one send
@@ -750,22 +786,24 @@ async def test_a_group_that_exceeds_the_daily_limit_or_has_no_size_is_refused(
     assert sends(push) == []
 
 
-async def test_a_group_of_an_account_that_refuses_all_is_in_the_answer(
+async def test_all_that_an_account_refuses_is_in_the_answer_once(
     hass: HomeAssistant, accounts: Accounts, push: Simulator
 ) -> None:
-    """With the reason."""
+    """With the reason, a group as well as a number."""
     first = await accounts.set_up("smshosting", options={"daily_limit": 1})
     await accounts.set_up("inviosmart", recipients={"Bruno": [BRUNO]})
 
     answer = await send_sms(
         hass,
         entity_id="notify.bruno",
+        numbers=[CARLA, CARLA],
         message="Ciao " * 40,
         group=["7"],
         config_entry_id=first.entry_id,
     )
 
     assert [(one["to"], one["status"], one["error"]) for one in answer["messages"]] == [
+        (CARLA, "failed", "daily_limit"),
         ("group:7", "failed", "daily_limit"),
         (BRUNO, "queued", None),
     ]

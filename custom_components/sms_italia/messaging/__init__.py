@@ -13,7 +13,6 @@ from .compose import (
     join_title,
     parse_number,
     parse_numbers,
-    shown,
     split_numbers,
 )
 from .errors import Refusal, RequestRefusedError
@@ -56,8 +55,11 @@ from .model import (
     TextEncoding,
     TextEstimate,
     TooLong,
+    bounded,
     group_address,
     mask_number,
+    shown,
+    storable,
 )
 from .state import (
     CallRefused,
@@ -139,6 +141,7 @@ __all__ = [
     "WaitRequested",
     "WaitingChanged",
     "Way",
+    "bounded",
     "check_count",
     "country_of",
     "group_address",
@@ -149,4 +152,5 @@ __all__ = [
     "parse_numbers",
     "shown",
     "split_numbers",
+    "storable",
 ]

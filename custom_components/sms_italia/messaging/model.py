@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
+import re
 
 from ..providers import (
     Channel,
@@ -18,10 +19,15 @@ from ..providers import (
 _GROUP = "group:"
 """Prefix of a provider's group where a message has a number otherwise."""
 
-_SHOWN_DIGITS = 3
 MIN_DIGITS = 8
 """Digits of the shortest phone number; below are only service numbers."""
 
+_SHOWN_DIGITS = 3
+_DIGITS_OF_A_NUMBER = 6
+"""What has as many digits may be somebody's number."""
+_MOST_SHOWN = 40
+"""Characters; longer than any way to write a number."""
+_DIGITS = re.compile(r"\d+")
 
 RESTORED = "restored"
 """The detail of a message that may have been sent since a backup was made."""
@@ -73,6 +79,42 @@ def mask_number(e164: str) -> str:
     """
     digits = "".join(filter(str.isdecimal, e164))
     return f"***{digits[-_SHOWN_DIGITS:] if len(digits) >= MIN_DIGITS else ''}"
+
+
+def shown(given: str) -> str:
+    """Return what was given as an error may name it, such as a sender or an ID.
+
+    Only the last digits are shown of what may be somebody's number, and the beginning
+    of what is too long.
+    """
+    if _may_be_a_number(given):
+        return mask_number(given)
+    return bounded(given, _MOST_SHOWN)
+
+
+def shown_target(given: str) -> str:
+    """Return what stands for a number or a name as an error may name it.
+
+    As `shown`, but without any digits that are too few for a mask.
+    """
+    may_be = _may_be_a_number(given)
+    return mask_number(given) if may_be else _DIGITS.sub("***", shown(given))
+
+
+def bounded(text: str, most: int) -> str:
+    """Return the first `most` characters of a text as they can be stored."""
+    return storable(text if len(text) <= most else f"{text[:most]}…")
+
+
+def storable(text: str) -> str:
+    """Return a text that can be written as UTF-8: broken surrogates become U+FFFD."""
+    # There and back joins surrogates that came as two halves and marks single ones.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _may_be_a_number(given: str) -> bool:
+    """Return whether a text has as many digits as somebody's number."""
+    return sum(map(str.isdecimal, given)) >= _DIGITS_OF_A_NUMBER
 
 
 def group_address(group: str) -> str:
@@ -297,8 +339,13 @@ class Message:
 
     @property
     def shown_number(self) -> str:
-        """The number as anybody may see it: masked; a group by its ID."""
-        return mask_number(self.number) if self.group is None else self.number
+        """The number as anybody may see it: masked; a group by its ID.
+
+        The ID as well if it may be a number, which somebody gave by mistake.
+        """
+        if self.group is None:
+            return mask_number(self.number)
+        return group_address(shown(self.group))
 
     @property
     def text(self) -> str:

@@ -19,6 +19,7 @@ from ..messaging import (
     Refusal,
     RequestRefusedError,
     shown,
+    storable,
 )
 from ..names import account_title, recipients_named
 from ..providers import ProviderError, Status
@@ -28,6 +29,7 @@ from ..sending import (
     ReportedCall,
     SendingCall,
     as_timestamp,
+    moment,
     parse_number,
     raise_unless_accepted,
 )
@@ -45,6 +47,7 @@ ATTR_OFFSET = "offset"
 
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 500
+_MAX_OFFSET = 1_000_000
 
 FIND_MESSAGES_SCHEMA = vol.Schema(
     {
@@ -53,13 +56,13 @@ FIND_MESSAGES_SCHEMA = vol.Schema(
         vol.Optional(ATTR_RECIPIENT): cv.string,
         vol.Optional(ATTR_NUMBER): cv.string,
         vol.Optional(ATTR_TEXT): cv.string,
-        vol.Optional(ATTR_SINCE): cv.datetime,
-        vol.Optional(ATTR_UNTIL): cv.datetime,
+        vol.Optional(ATTR_SINCE): moment,
+        vol.Optional(ATTR_UNTIL): moment,
         vol.Optional(ATTR_LIMIT, default=_DEFAULT_LIMIT): vol.All(
             vol.Coerce(int), vol.Range(min=1, max=_MAX_LIMIT)
         ),
         vol.Optional(ATTR_OFFSET, default=0): vol.All(
-            vol.Coerce(int), vol.Range(min=0)
+            vol.Coerce(int), vol.Range(min=0, max=_MAX_OFFSET)
         ),
     }
 )
@@ -85,7 +88,7 @@ async def async_find_messages(call: ServiceCall, caller: Caller) -> ServiceRespo
         status=data.get(ATTR_STATUS),
         recipients=_recipients(hass, data.get(ATTR_RECIPIENT)),
         number=(await parse_number(hass, number)).e164 if number else None,
-        text=data.get(ATTR_TEXT) or None,
+        text=storable(data.get(ATTR_TEXT, "")) or None,
         since=as_timestamp(data.get(ATTR_SINCE)),
         until=as_timestamp(data.get(ATTR_UNTIL)),
         limit=data[ATTR_LIMIT],

@@ -298,7 +298,7 @@ async def _responses(
             else mask_number(target.given),
             recipient=target.recipient if isinstance(target, Target) else None,
         )
-        for target in share.request.targets
+        for target in dict.fromkeys(share.request.targets)
     ]
     groups = map(group_address, share.request.options.groups)
     return [*refused, *(_refused(hass, share.entry, result, to=one) for one in groups)]

@@ -44,6 +44,13 @@ async def test_a_group_gets_one_message_that_shows_its_id(harness: Harness) -> N
     assert sorted(to for to, _ in harness.arrived(KEY)) == sorted([OTHER, *numbers(3)])
 
 
+async def test_a_number_that_is_given_as_a_group_is_not_shown(harness: Harness) -> None:
+    harness.client(KEY).groups[OTHER] = tuple(numbers(2))
+    await harness.attach(KEY)
+    (message,) = await harness.send(KEY, groups=(OTHER,))
+    assert message.shown_number == "group:***321"
+
+
 async def test_a_request_to_a_group_needs_no_number(harness: Harness) -> None:
     await harness.attach(KEY)
     (message,) = await harness.send(KEY, groups=("12",))

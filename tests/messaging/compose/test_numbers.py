@@ -1,4 +1,4 @@
-"""How phone numbers are understood, refused and masked."""
+"""How phone numbers are understood and refused."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -6,6 +6,7 @@ from functools import partial
 import subprocess
 from threading import get_ident
 from typing import override
+import unicodedata
 
 from hypothesis import assume, example, given, strategies as st
 import phonenumbers
@@ -18,14 +19,11 @@ from custom_components.sms_italia.messaging.compose.numbers import (
     load,
     parse_number,
     parse_numbers,
-    shown,
-    shown_target,
 )
 from custom_components.sms_italia.messaging.model import (
     MIN_DIGITS,
     NumberProblem,
     PhoneNumber,
-    mask_number,
 )
 
 from ..programs import python
@@ -106,12 +104,37 @@ def test_italian_numbers_are_understood_as_italians_write_them(
     assert parse_number(value, "IT") == PhoneNumber(e164, "IT")
 
 
+LINES = st.lists(st.from_regex(r"[0-9]{1,2}", fullmatch=True), min_size=1, max_size=3)
+
+
+@given(
+    st.sampled_from(["06 1234567", "333 123456", "+39 06 12 3 45", "06-12345"]),
+    st.sampled_from(["/", "-", " - ", " / ", "\u2013", "\u2212", "\uff0f"]),
+    LINES,
+)
+@example("06 1234567", "-", ["8"])
+@example("06 1234567", " - ", ["68"])
+@example("333 123456", "-", ["7"])
+@example("06 1234567", "/", ["8", "9"])
+@example("06-12345", "\u2013", ["6", "78"])
+def test_the_shorthand_of_neighbouring_lines_is_no_number(
+    line: str, between: str, lines: list[str]
+) -> None:
+    """It would be the number of somebody else."""
+    are_pairs = len(lines) > 1 and {len(one) for one in lines} == {2}
+    assume("/" in unicodedata.normalize("NFKC", between) or not are_pairs)
+    with pytest.raises(NumberError):
+        parse_number(between.join([line, *lines]), "IT")
+
+
 @pytest.mark.parametrize(
     ("value", "default_country", "e164", "country"),
     [
         ("+41 79 123 45 67", "IT", "+41791234567", "CH"),
         ("0041 79 123 45 67", "IT", "+41791234567", "CH"),
         ("00353/87/1234567", "IT", "+353871234567", "IE"),
+        ("+7 912 345-67-89", "IT", "+79123456789", "RU"),
+        ("333 123\u201345\u201367", "IT", "+393331234567", "IT"),
         ("079 123 45 67", "CH", "+41791234567", "CH"),
         ("+44 (0)20 7946 0958", "IT", "+442079460958", "GB"),
         ("+1 212 555 2368", "IT", "+12125552368", "US"),
@@ -144,7 +167,7 @@ def test_a_number_has_a_country(
         # More than one number.
         *("3331234567 3337654321", "3331234567, 3337654321", "3331234567;3337654321"),
         *("3331234567\n3337654321", "333123456\t061234567", "3331234567/3337654321"),
-        *("06 1234567/8", "06 1234567/8/9", "3331234567/68", "06 12345 06 54321 06 12"),
+        *("3331234567/68", "06 12345 06 54321 06 12", "+39 06 1234567-68-69"),
         *("+393331234567+393337654321", "++393331234567", "00+393331234567"),
         # Zeros that belong to no number.
         *("+3100000000", "+200000000000", "+44 00 20 7946 095"),
@@ -152,8 +175,13 @@ def test_a_number_has_a_country(
         *("+3931234567890", "+39 333 1234567 8", "+39 39 333 1234567"),
         "+39 (0)333 12345678",
         *("+49 49 171 1234567", "+41 0041 79 1234567", "+39 0039 333 1234567"),
+        # A mobile as it is dialled in other countries is nobody's number in Italy.
+        *("03331234567", "+39 0333 1234567", "0039 0347/1234567", "390333 1234567"),
         # Neither a mobile nor a landline, and no plus.
         *("800123456", "803123", "7001234567"),
+        # Rounded to two decimals, or in pairs: nobody can tell.
+        *("3906123456.00", "+39061234567.00", "333123456.00", "06.12345.00"),
+        "3331234567.0.0",
         # No such country; not digits.
         *("+999123456789", "+0123456789", "3331234567²", "½33123456"),
     ],
@@ -500,61 +528,6 @@ def test_a_refusal_shows_at_most_three_digits(value: str) -> None:
 
 def test_a_number_does_not_show_its_digits_in_its_repr() -> None:
     assert "4567" not in repr(parse_number("3331234567", "IT"))
-
-
-@pytest.mark.parametrize(
-    ("value", "masked"),
-    [
-        ("+393331234567", "***567"),
-        ("+39333123456", "***456"),
-        ("333 12 34 567", "***567"),
-        ("", "***"),
-        ("118", "***"),
-        ("Mario 123", "***"),
-    ],
-)
-def test_a_mask_shows_the_last_three_digits_and_not_the_length(
-    value: str, masked: str
-) -> None:
-    assert mask_number(value) == masked
-
-
-@given(st.text())
-def test_a_mask_never_reveals_more_than_three_digits(value: str) -> None:
-    masked = mask_number(value)
-    assert masked[:3] == "***"
-    assert len(masked) in {3, 6}
-    assert sum(map(str.isdigit, value)) == 0 or masked != value
-
-
-@pytest.mark.parametrize(
-    ("given", "as_target", "as_text"),
-    [
-        ("Casa", "Casa", "Casa"),
-        ("Zia 2", "Zia ***", "Zia 2"),
-        ("12345", "***", "12345"),
-        ("tel:12345", "tel:***", "tel:12345"),
-        ("\u0661\u0662\u0663", "***", "\u0661\u0662\u0663"),
-        ("123456", "***", "***"),
-        ("+39 333 1234567", "***567", "***567"),
-        ("x" * 41, "x" * 40 + "…", "x" * 40 + "…"),
-    ],
-)
-def test_an_error_names_what_was_given_without_a_whole_number(
-    given: str, as_target: str, as_text: str
-) -> None:
-    """In the place of a number no digits at all are shown of a short one."""
-    assert (shown_target(given), shown(given)) == (as_target, as_text)
-
-
-@given(st.text())
-@example("1" * 5)
-@example("1 " * 5 + "x" * 10_000)
-def test_what_stands_for_a_target_is_short_and_no_number(value: str) -> None:
-    named = shown_target(value)
-    assert len(named) <= 60
-    assert sum(map(str.isdecimal, named)) <= 3
-    assert not any(map(str.isdecimal, named)) or named.startswith("***")
 
 
 def test_nothing_is_read_from_disk_once_the_plans_are_loaded() -> None:

@@ -9,7 +9,6 @@ from .numbers import (
     is_landline,
     parse_number,
     parse_numbers,
-    shown,
     split_numbers,
 )
 from .text import PreparedText, join_title, prepare_text
@@ -36,6 +35,5 @@ __all__ = [
     "prepare_text",
     "prices_by_country",
     "request_again",
-    "shown",
     "split_numbers",
 ]

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # ITU-T E.164 (docs/development/provider-apis/common.md 7).
 _MAX_DIGITS: Final = 15
-# What has as many digits may be somebody's number.
-_DIGITS_OF_A_NUMBER: Final = 6
 # Longer than any way to write a number.
 _MOST_CHARACTERS: Final = 40
 # Parsing one takes some 50 µs: more than so many would hold up the event loop.
@@ -28,20 +26,24 @@ _AT_ONCE: Final = 50
 # The second of each, and some separators, are as typed on an East Asian keyboard.
 _PLUS_SIGNS: Final = frozenset("+\uff0b")
 _SLASHES: Final = frozenset("/\uff0f")
-_SEPARATORS: Final = frozenset(".()[]\u2212\uff08\uff09\uff0e")
-# What nobody sees: spaces, dashes, controls, the direction marks that contact apps wrap
-# a number in, what changes the look of the character before, and fillers.
-_SEPARATING_CATEGORIES: Final = frozenset(
-    {"Zs", "Zl", "Zp", "Pd", "Cf", "Cc", "Mn", "Me"}
-)
+_MINUS_SIGNS: Final = frozenset("\u2212")
+_SEPARATORS: Final = frozenset(".()[]\uff08\uff09\uff0e")
+# What nobody sees: spaces, controls, the direction marks that contact apps wrap a
+# number in, what changes the look of the character before, and fillers.
+_SEPARATING_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cf", "Cc", "Mn", "Me"})
+_DASHES: Final = "Pd"
 _FILLERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-# "06 1234567/8" is how two neighbouring lines are written, not one number.
-_SHORTHAND: Final = re.compile(r".*[0-9]{5}(?:/[0-9]{1,2})+")
+# "06 1234567/8" and "06 1234567-68" are how two neighbouring lines are written, not one
+# number. "345-67-89" is one: pairs with dashes are how many countries group digits.
+_SHORTHAND: Final = re.compile(
+    r".*[0-9]{5}(?!(?:-[0-9]{2}){2,}$)(?:[/-][0-9]{1,2})+",
+)
 # What parts several numbers in one text.
 _BETWEEN_NUMBERS: Final = re.compile(r"[,;\n]")
-_DIGITS: Final = re.compile(r"\d+")
 # A number that was taken for one to calculate with: "3331234567.0".
 _CALCULATED: Final = re.compile(r"(.*[0-9])\.0")
+# The same more than once or with two decimals, if it is not a pair of digits.
+_DECIMALS: Final = (".0", ".00")
 # "+49 (0)171 ...": the zero is dialled only without the country code, but in Italy.
 _TRUNK_ZERO: Final = re.compile(r"\(\s*0\s*\)")
 
@@ -53,6 +55,8 @@ _ITALIAN_CODE: Final = 39
 # Whole Italian numbers: new series of mobiles are in use before the library knows them.
 _ITALIAN_NATIONAL: Final = re.compile("3[0-9]{8,9}|0[0-9]{5,10}")
 _ITALIAN_MOBILE_SERIES: Final = "3"
+# A landline of eleven digits, or a mobile as it is dialled in other countries.
+_ZERO_AND_MOBILE: Final = re.compile("03[0-9]{9}")
 # What most countries dial before a national number.
 _TRUNK_PREFIX: Final = "0"
 
@@ -227,14 +231,17 @@ def _is_whole(
 
 
 def _is_no_italian(number: phonenumbers.PhoneNumber) -> bool:
-    """Return whether an Italian mobile has too many digits."""
+    """Return whether an Italian mobile has too many digits, or a zero before it."""
     import phonenumbers  # noqa: PLC0415 - as in `parse_number`
 
+    if number.country_code != _ITALIAN_CODE:
+        return False
     national = phonenumbers.national_significant_number(number)
+    if _ZERO_AND_MOBILE.fullmatch(national):
+        return not phonenumbers.is_valid_number(number)
     return (
-        number.country_code == _ITALIAN_CODE
-        and national.startswith(_ITALIAN_MOBILE_SERIES)
-        and not _ITALIAN_NATIONAL.fullmatch(national)
+        national.startswith(_ITALIAN_MOBILE_SERIES)
+        and _ITALIAN_NATIONAL.fullmatch(national) is None
     )
 
 
@@ -342,31 +349,6 @@ def _country(number: phonenumbers.PhoneNumber) -> str:
     return "" if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else country
 
 
-def shown(given: str) -> str:
-    """Return what was given as an error may name it, such as a sender or an ID.
-
-    Only the last digits are shown of what may be somebody's number, and the beginning
-    of what is too long.
-    """
-    if _may_be_a_number(given):
-        return mask_number(given)
-    return given if len(given) <= _MOST_CHARACTERS else f"{given[:_MOST_CHARACTERS]}…"
-
-
-def shown_target(given: str) -> str:
-    """Return what stands for a number or a name as an error may name it.
-
-    As `shown`, but without any digits that are too few for a mask.
-    """
-    may_be = _may_be_a_number(given)
-    return mask_number(given) if may_be else _DIGITS.sub("***", shown(given))
-
-
-def _may_be_a_number(given: str) -> bool:
-    """Return whether a text has as many digits as somebody's number."""
-    return sum(map(str.isdecimal, given)) >= _DIGITS_OF_A_NUMBER
-
-
 def _dialled(value: str) -> str:
     """Return the digits of `value`, after "+" where it is written as international.
 
@@ -379,10 +361,12 @@ def _dialled(value: str) -> str:
     dotted = "".join(one if one == "." else _kept(one, value) for one in written)
     if calculated := _CALCULATED.fullmatch(dotted):
         dotted = calculated[1]
+    if dotted.endswith(_DECIMALS):
+        raise NumberError(NumberProblem.INVALID, value)
     kept = dotted.replace(".", "")
     if _SHORTHAND.fullmatch(kept):
         raise NumberError(NumberProblem.INVALID, value)
-    digits = kept.replace("/", "")
+    digits = kept.replace("/", "").replace("-", "")
     international = digits.startswith(("+", "00"))
     digits = digits.removeprefix("+").removeprefix("00")
     if not digits.isdecimal():
@@ -391,7 +375,9 @@ def _dialled(value: str) -> str:
 
 
 def _kept(character: str, value: str) -> str:
-    """Return what a character of a written number means: a digit, "+", "/" or nothing.
+    """Return what a character of a written number means: itself, or nothing.
+
+    Of digits, plus signs, slashes and dashes the ASCII ones.
 
     Raises `NumberError` for one that has no place in a number.
     """
@@ -401,10 +387,13 @@ def _kept(character: str, value: str) -> str:
         return "+"
     if character in _SLASHES:
         return "/"
+    category = unicodedata.category(character)
+    if character in _MINUS_SIGNS or category == _DASHES:
+        return "-"
     if (
         character in _SEPARATORS
         or character in _FILLERS
-        or unicodedata.category(character) in _SEPARATING_CATEGORIES
+        or category in _SEPARATING_CATEGORIES
     ):
         return ""
     raise NumberError(NumberProblem.INVALID, value)

@@ -10,7 +10,7 @@ from typing import Final
 import unicodedata
 
 from ...providers import Encoding
-from ..model import TextEncoding
+from ..model import TextEncoding, storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,13 +188,7 @@ def join_title(title: str | None, message: str) -> str:
 def _clean(text: str) -> str:
     """Return the text without what cannot be sent, composed (NFC)."""
     text = _LINE_END.sub("\n", text).replace("\t", " ")
-    # There and back joins surrogates that came as two halves and marks single ones.
-    text = (
-        _CONTROL.sub("", text)
-        .encode("utf-16-le", "surrogatepass")
-        .decode("utf-16-le", "replace")
-    )
-    return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", storable(_CONTROL.sub("", text)))
 
 
 def _replace(text: str, fallback: Callable[[str], str]) -> str:

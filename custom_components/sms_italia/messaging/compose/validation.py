@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from ...providers import Channel, Feature, Mode
 from ..account import Account
 from ..errors import Refusal, RequestRefusedError
-from ..model import BadTarget, NumberProblem, SendOptions, Target, TooLong
-from .numbers import shown, shown_target
+from ..model import (
+    BadTarget,
+    NumberProblem,
+    SendOptions,
+    Target,
+    TooLong,
+    shown,
+    shown_target,
+)
 from .text import PreparedText
 
 _MIB = 1024 * 1024
