@@ -199,6 +199,7 @@ class Messenger:
             self._stop_closing()
             if not self._is_running:
                 await self._start()
+            self.escalations.forget(account.id)
         # Not under the lock: others come and go while providers are asked.
         await self._removal.withdraw(account)
 
