@@ -105,7 +105,7 @@ class Messenger:
         self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
-        self._context.health.subscribe(self._look_up_doubts)
+        self._context.health.subscribe(self._on_health)
         self.escalations = Escalations(
             self._context, send=self._call, find_member=find_member
         )
@@ -449,10 +449,12 @@ class Messenger:
         if news.event is RunEvent.CALLED:
             self._receptions.hurry_all()
 
-    def _look_up_doubts(self, account_id: str) -> None:
+    def _on_health(self, account_id: str) -> None:
         """Let an account's tracker ask about doubts as soon as the account answers."""
-        condition = self._context.health.of(account_id).condition
-        if condition in ANSWERING and account_id in self._trackers:
+        if self._context.health.of(account_id).condition not in ANSWERING:
+            return
+        self._outages.answered(account_id)
+        if account_id in self._trackers:
             self._trackers[account_id].look_up_doubts()
 
     async def _start(self) -> None:
