@@ -105,7 +105,7 @@ class Messenger:
         self.undelivered = Undelivered(self._context)
         self._trackers: dict[str, Tracker] = {}
         self._cancellation = Cancellation(self._context, self._trackers)
-        self._context.health.subscribe(self._look_up_doubts)
+        self._context.health.subscribe(self._on_health)
         self.escalations = Escalations(
             self._context, send=self._call, find_member=find_member
         )
@@ -201,6 +201,7 @@ class Messenger:
             self._stop_closing()
             if not self._is_running:
                 await self._start()
+            self.escalations.forget(account.id)
         # Not under the lock: others come and go while providers are asked.
         await self._removal.withdraw(account)
 
@@ -450,10 +451,12 @@ class Messenger:
         if news.event is RunEvent.CALLED:
             self._receptions.hurry_all()
 
-    def _look_up_doubts(self, account_id: str) -> None:
+    def _on_health(self, account_id: str) -> None:
         """Let an account's tracker ask about doubts as soon as the account answers."""
-        is_answering = self._context.health.of(account_id).is_answering
-        if is_answering and account_id in self._trackers:
+        if not self._context.health.of(account_id).is_answering:
+            return
+        self._outages.answered(account_id)
+        if account_id in self._trackers:
             self._trackers[account_id].look_up_doubts()
 
     async def _start(self) -> None:

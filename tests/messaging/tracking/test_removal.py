@@ -8,6 +8,7 @@ import pytest
 from custom_components.sms_italia.messaging import Event, MessagesChanged, Stage
 from custom_components.sms_italia.providers import ErrorKind
 
+from ..escalation.scene import WAIT, Scene, play
 from ..fake import HANGS, MANY, ONE, REFERENCE, THROTTLED, Lost, Operation, Reply
 from ..helpers import NUMBER, OTHER, STILL, THIRD, Harness
 from ..virtual import run
@@ -126,6 +127,23 @@ async def test_of_an_account_that_has_sent_all_nothing_is_said(
     await remove(harness, KEEPS)
     assert not harness.requests(KEEPS, Operation.CANCEL)
     assert not said(caplog)
+
+
+def test_no_escalation_of_the_account_calls_anybody_while_its_provider_is_asked(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        harness = scene.harness
+        await harness.attach(KEEPS)
+        await harness.send(KEEPS, send_at=harness.time.now() + HOUR)
+        harness.client(KEEPS).always(HANGS, of=Operation.CANCEL)
+        await scene.call(account=KEEPS)
+        await asyncio.sleep(WAIT - harness.timing.answer / 2)
+        await remove(harness, KEEPS)
+        await asyncio.sleep(WAIT)
+        assert scene.called() == ["anna"]
+
+    play(tmp_path, scenario)
 
 
 def test_a_provider_that_does_not_answer_is_asked_for_ten_seconds(

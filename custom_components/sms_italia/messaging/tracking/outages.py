@@ -19,14 +19,24 @@ class Outages:
     """
 
     def __init__(self, context: DeliveryContext) -> None:
-        """Follow all messages, and the health of all accounts."""
+        """Follow all messages."""
         self._accounts = context.accounts
         self._open = context.open_messages
-        self._health = context.health
         self._lasting: set[str] = set()
         self._open.subscribe(self._on_waiting, Stage.WAITING)
         self._open.subscribe(self._on_accepted, Stage.ACCEPTED, Stage.CLOSED)
-        self._health.subscribe(self._on_health)
+
+    def answered(self, account_id: str) -> None:
+        """End the outages whose messages have all expired: an account answers."""
+        if not self._lasting:
+            return
+        held_up = {
+            one.dispatch.account for one in self._open.waiting if _is_held_up(one)
+        }
+        for lasting in self._lasting - held_up:
+            account = self._accounts.get(lasting)
+            if account is not None and account_id in account.route:
+                self._end(lasting)
 
     def stop(self) -> None:
         """Forget all outages: the next start finds out what lasts."""
@@ -42,18 +52,6 @@ class Outages:
             is_answer = change.before and change.before.stage is Stage.SUBMITTING
             if is_answer and not change.after.may_be_resent:
                 self._end(change.after.dispatch.account)
-
-    def _on_health(self, account_id: str) -> None:
-        """End the outages whose messages have all expired when an account answers."""
-        if not self._lasting or not self._health.of(account_id).is_answering:
-            return
-        held_up = {
-            one.dispatch.account for one in self._open.waiting if _is_held_up(one)
-        }
-        for lasting in self._lasting - held_up:
-            account = self._accounts.get(lasting)
-            if account is not None and account_id in account.route:
-                self._end(lasting)
 
     def _begin(self, account_id: str) -> None:
         account = self._accounts.get(account_id)
