@@ -116,6 +116,7 @@ class LedgerFile:
         self._migrations = migrations
         self._database: sqlite3.Connection | None = None
         self._was_read = False
+        self._is_from_backup = False
         self.in_memory = False
         self.held = False
         self._is_abandoned = False
@@ -193,11 +194,12 @@ class LedgerFile:
 
     def _read(self, database: sqlite3.Connection, today: str) -> Opened:
         """Return what a ledger holds, and what its journal says that it lacks."""
+        self._is_from_backup = self._is_restored(database)
         opened = Opened(
             open_messages=queries.read_open(database),
             totals=queries.read_totals(database, today),
             clock=queries.read_clock(database),
-            is_restored=self._is_restored(database),
+            is_restored=self._is_from_backup,
         )
         self._was_read = True
         if _is_memory(self._path):
@@ -229,6 +231,7 @@ class LedgerFile:
     def renew_mark(self) -> None:
         """Give the file another mark, so that older copies are known as such.
 
+        What a backup knows of receptions is forgotten with that: it is out of date.
         Raises OSError or sqlite3.Error; then the mark before stays good.
         """
         if self._mark is None or self.in_memory or self.held:
@@ -238,6 +241,9 @@ class LedgerFile:
         self._mark.write(*(() if old is None else (old,)), new)
         with self._transaction() as database:
             rows.keep_property(database, _MARK, new)
+            if self._is_from_backup:
+                rows.forget_receptions(database)
+        self._is_from_backup = False
         self._mark.write(new)
 
     def begin_anew(self) -> LedgerTrouble:

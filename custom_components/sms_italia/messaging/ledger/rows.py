@@ -300,6 +300,11 @@ def write_receptions(
     )
 
 
+def forget_receptions(database: sqlite3.Connection) -> None:
+    """Forget what came in at all accounts."""
+    database.execute("DELETE FROM receptions")
+
+
 def mark_seen(database: sqlite3.Connection, messages: Iterable[Message]) -> None:
     """Keep that somebody has seen messages with the status that they have here."""
     database.executemany(
