@@ -544,11 +544,14 @@ def test_a_note_of_a_backup_is_not_sent(tmp_path: Path) -> None:
         copied = scene.harness.folder / "restored.db"
         copy_as_a_backup(scene.harness.ledger, copied)
         await scene.harness.messenger.close()
-        scene.harness.use(ledger=copied)
-        await scene.start()
-        await scene.harness.attach(ONE)
-        await wait(WAIT)
-        assert len(scene.arrived(ONE)) == 1
+        # The second start finds a ledger that is its own.
+        for _ in range(2):
+            scene.harness.use(ledger=copied)
+            await scene.start()
+            await scene.harness.attach(ONE)
+            await wait(WAIT)
+            assert len(scene.arrived(ONE)) == 1
+            await scene.harness.messenger.close()
 
     play(tmp_path, scenario)
 

@@ -372,6 +372,14 @@ def test_a_restored_backup_takes_nothing_for_new(tmp_path: Path) -> None:
         await scene.harness.messenger.close()
         scene.harness.use(ledger=backup)
         await scene.start()
+        killed = tmp_path / "killed" / "sms.db"
+        copy_as_after_a_crash(backup, killed)
+        await asyncio.sleep(WAIT)
+        assert scene.texts() == ["Ciao"]
+        await scene.harness.messenger.close()
+        # A kill before the first search.
+        scene.harness.use(ledger=killed)
+        await scene.start()
         await asyncio.sleep(WAIT)
         assert scene.texts() == ["Ciao"]
 

@@ -321,7 +321,10 @@ class Escalations:
         self._withdraw(withdrawn(run))
         # What was on the wire may have reached its member.
         after = noted(run, self._clock.now(), self._open.ids)
-        if after is not run and not opened.is_restored:
+        if opened.is_restored:
+            # It may have been sent after the copy was made: no later start sends it.
+            self._put(taken_as_sent(after))
+        elif after is not run:
             self._put(after)
 
     def _acknowledgement_since(self, run: Run) -> Acknowledgement | None:

@@ -82,6 +82,12 @@ _SEEN_IN_THE_FILE = (
     "UPDATE main.messages SET seen = (SELECT seen FROM file.messages AS known "
     "WHERE known.id = main.messages.id)"
 )
+_WHOLE = (
+    "SELECT * FROM main.messages JOIN main.dispatches USING (dispatch) "
+    "UNION ALL SELECT * FROM file.messages JOIN file.dispatches USING (dispatch) "
+    "WHERE id NOT IN (SELECT id FROM main.messages)"
+)
+"""Both sides of a join have their rows in one place, where an index finds them."""
 _UNITED = (
     "CREATE TEMP VIEW {table} AS SELECT * FROM main.{table} "
     "UNION ALL SELECT * FROM file.{table} "
@@ -116,6 +122,7 @@ class LedgerFile:
         self._migrations = migrations
         self._database: sqlite3.Connection | None = None
         self._was_read = False
+        self._is_from_backup = False
         self.in_memory = False
         self.held = False
         self._is_abandoned = False
@@ -193,11 +200,12 @@ class LedgerFile:
 
     def _read(self, database: sqlite3.Connection, today: str) -> Opened:
         """Return what a ledger holds, and what its journal says that it lacks."""
+        self._is_from_backup = self._is_restored(database)
         opened = Opened(
             open_messages=queries.read_open(database),
             totals=queries.read_totals(database, today),
             clock=queries.read_clock(database),
-            is_restored=self._is_restored(database),
+            is_restored=self._is_from_backup,
         )
         self._was_read = True
         if _is_memory(self._path):
@@ -229,6 +237,7 @@ class LedgerFile:
     def renew_mark(self) -> None:
         """Give the file another mark, so that older copies are known as such.
 
+        What a backup knows of receptions is forgotten with that: it is out of date.
         Raises OSError or sqlite3.Error; then the mark before stays good.
         """
         if self._mark is None or self.in_memory or self.held:
@@ -238,6 +247,9 @@ class LedgerFile:
         self._mark.write(*(() if old is None else (old,)), new)
         with self._transaction() as database:
             rows.keep_property(database, _MARK, new)
+            if self._is_from_backup:
+                rows.forget_receptions(database)
+        self._is_from_backup = False
         self._mark.write(new)
 
     def begin_anew(self) -> LedgerTrouble:
@@ -621,7 +633,9 @@ class LedgerReader:
             _MEMORY, uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None
         )
         try:
-            queries.prepare(database)
+            # What a query sorts finds no room on a full disk either.
+            database.execute("PRAGMA temp_store = MEMORY")
+            queries.prepare(database, _WHOLE)
             database.execute("ATTACH ? AS file", (f"{_uri(self._path)}?mode=ro",))
             for table, key in _KEYS.items():
                 database.execute(_LIKE_IN_THE_FILE.format(table=table))

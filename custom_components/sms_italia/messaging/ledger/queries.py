@@ -39,9 +39,17 @@ OR run IN (SELECT max(run) FROM runs GROUP BY escalation) ORDER BY run
 """
 
 
-def prepare(database: sqlite3.Connection) -> None:
-    """Give a connection what the queries need: rows by name, and `casefold`."""
+_WHOLE = "SELECT * FROM messages JOIN dispatches USING (dispatch)"
+
+
+def prepare(database: sqlite3.Connection, whole: str = _WHOLE) -> None:
+    """Give a connection what the queries need.
+
+    Rows by name, `casefold`, and the view of the messages with their dispatches, which
+    are what the SQL `whole` selects.
+    """
     database.row_factory = sqlite3.Row
+    database.execute(f"CREATE TEMP VIEW {MESSAGES} AS {whole}")
     # SQLite's own lower() knows no accents.
     database.create_function("casefold", 1, str.casefold, deterministic=True)
 
@@ -93,9 +101,9 @@ def read_latest(
     whose = "account = :account" if recipient is None else "recipient = :recipient"
     counts = f"{whose} AND error IS NOT 'cancelled'"
     newest = (
-        f"SELECT dispatch FROM {MESSAGES} WHERE {counts} "  # noqa: S608 - constants
+        f"SELECT dispatch FROM (SELECT dispatch, due FROM {MESSAGES} WHERE {counts} "  # noqa: S608 - constants
         "AND coalesce(send_at, 0) <= :now "
-        "ORDER BY due DESC, dispatches.dispatch DESC LIMIT 1"
+        "ORDER BY due DESC, dispatch DESC LIMIT 1)"
     )
     rows = database.execute(
         f"SELECT * FROM {MESSAGES} WHERE dispatch = ({newest}) "  # noqa: S608 - constants

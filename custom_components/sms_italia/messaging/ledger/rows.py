@@ -22,8 +22,8 @@ from ..clock import ClockReading
 from ..model import DayTotal, Dispatch, Message, SendOptions, Stage
 from .records import Entry, ReceptionRecord, RunRecord, Spent, SubmissionIntent
 
-MESSAGES = "messages JOIN dispatches USING (dispatch)"
-"""What `messages_of` takes the rows of."""
+MESSAGES = "whole_messages"
+"""The view that `messages_of` takes the rows of."""
 
 MICRO = 1_000_000
 """Euro are kept as whole millionths, so that sums stay exact."""
@@ -298,6 +298,11 @@ def write_receptions(
         "INSERT OR REPLACE INTO receptions (account, state) VALUES (?, ?)",
         [(one.account, one.state) for one in receptions],
     )
+
+
+def forget_receptions(database: sqlite3.Connection) -> None:
+    """Forget what came in at all accounts."""
+    database.execute("DELETE FROM receptions")
 
 
 def mark_seen(database: sqlite3.Connection, messages: Iterable[Message]) -> None:
