@@ -255,7 +255,7 @@ class Messenger:
             if request.repeats is not None:
                 # That one stands on disk: without a trace of this one, a power cut
                 # would let it be sent a third time.
-                await self._open.record(messages)
+                await self._open.record_repeat(messages, request.repeats)
             # Not awaited itself: a caller that is cancelled must not take it along.
             turn = self._outbox.deliver(messages)
             left = answer_by - asyncio.get_running_loop().time()

@@ -277,6 +277,7 @@ async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
         "ALTER TABLE dispatches DROP COLUMN is_bulk",
         "ALTER TABLE messages DROP COLUMN size",
         "ALTER TABLE messages DROP COLUMN from_backup",
+        "ALTER TABLE messages DROP COLUMN is_resent",
         "ALTER TABLE messages DROP COLUMN unanswered",
         "PRAGMA user_version = 0",
     )
@@ -332,7 +333,7 @@ async def test_an_older_file_goes_from_version_to_version(
     messages = await an_older_file(shelf)
     monkeypatch.setattr(file, "SCHEMA_VERSION", 3)
     second = f"{MIGRATIONS[1]}; CREATE TABLE second (x)"
-    third = "ALTER TABLE second ADD COLUMN y"
+    third = f"{MIGRATIONS[3]} ALTER TABLE second ADD COLUMN y"
     opened, version = open_with(shelf.path, ADD_COLUMN, second, third)
     assert (opened.open_messages, version) == (messages, 3)
 

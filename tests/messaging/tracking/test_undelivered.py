@@ -11,6 +11,7 @@ from custom_components.sms_italia.messaging import (
     BadTarget,
     DoubtLasted,
     Message,
+    MessagesChanged,
     NumberProblem,
     Refusal,
     RequestRefusedError,
@@ -18,7 +19,7 @@ from custom_components.sms_italia.messaging import (
 )
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
-from ..fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, Lost, Operation
+from ..fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, Late, Lost, Operation
 from ..helpers import NUMBER, OTHER, STILL, TEXT, Harness, until
 
 QUICK = replace(STILL, first_poll=0.01, longest_poll=0.02, report_doubt=0.1)
@@ -353,6 +354,42 @@ async def test_a_message_sent_again_is_a_new_one_and_no_longer_listed(
     assert again.status is Status.QUEUED
     assert harness.arrived(ONE) == [(NUMBER, TEXT)] * 2
     assert await listed(harness) == []
+
+
+async def test_that_a_message_is_sent_again_is_known_before_the_answer(
+    harness: Harness,
+) -> None:
+    """On disk too: whoever looks at it then must not send it a third time."""
+    harness.use(timing=QUICK)
+    message = await reported_as_failed(harness)
+    await harness.until_kept(message, status=Status.FAILED)
+    harness.client(ONE).reply(Late(1))
+    again = asyncio.create_task(harness.messenger.resend(message.id))
+    await harness.until_kept(message, is_resent=True)
+    assert not again.done()
+    published = [
+        (one.id, one.status)
+        for event in harness.events
+        if isinstance(event, MessagesChanged)
+        for one in event.messages
+        if one.is_resent
+    ]
+    assert published == [(message.id, Status.FAILED)]
+    (sent,) = await again
+    assert not sent.is_resent
+
+
+async def test_a_doubt_that_was_sent_again_stays_so_whatever_comes_of_it(
+    harness: Harness,
+) -> None:
+    harness.use(timing=QUICK)
+    await harness.attach(REFERENCE)
+    harness.client(REFERENCE).reply(Lost.ANSWER)
+    message = await harness.one(REFERENCE)
+    assert message.status is Status.UNCERTAIN
+    await harness.messenger.resend(message.id)
+    harness.client(REFERENCE).report(Status.DELIVERED)
+    await harness.until_kept(message, status=Status.DELIVERED, is_resent=True)
 
 
 async def test_a_message_that_is_being_sent_again_is_not_sent_a_third_time(

@@ -111,7 +111,7 @@ async def request_again(message: Message) -> SendRequest:
             targets=(),
             text=dispatch.text,
             options=options,
-            repeats=message.id,
+            repeats=message,
         )
     # The plans of all countries may have to be loaded.
     country = await asyncio.to_thread(country_of, message.number)
@@ -125,7 +125,7 @@ async def request_again(message: Message) -> SendRequest:
         ),
         text=dispatch.text,
         options=options,
-        repeats=message.id,
+        repeats=message,
     )
 
 
