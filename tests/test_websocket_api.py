@@ -34,10 +34,11 @@ LATER = "2035-07-01 08:00:00+00:00"
 EVERY_FIELD = {
     *("id", "to", "status", "account", "provider_id", "parts", "encoding", "cost"),
     *("error", "type", "send_at", "message", "created", "updated"),
-    *("recipient", "actions"),
+    *("recipient", "resent", "actions"),
 }
 FEW_FIELDS = {
-    *("id", "to", "status", "send_at", "created", "updated", "recipient", "actions")
+    *("id", "to", "status", "send_at", "created", "updated", "recipient"),
+    *("resent", "actions"),
 }
 
 
@@ -319,6 +320,31 @@ async def test_a_subscription_sends_what_is_new_and_what_changes(
     assert (new["status"], new["message"]) == ("queued", "Domani")
     assert changed["status"] == "cancelled"
     assert await mine.page() == [changed]
+
+
+@pytest.mark.usefixtures("account")
+async def test_a_message_sent_again_is_shown_as_such_and_offered_no_more(
+    hass: HomeAssistant, simulator: Simulator, card: Open
+) -> None:
+    """At once, and on every page that is loaded later."""
+    blocked = simulator.account("inviosmart").blocked
+    blocked.add(BRUNO)
+    with pytest.raises(HomeAssistantError):
+        await send(hass, "Invano", numbers="Bruno")
+    mine = await card(None)
+    (failed,) = await mine.page()
+    blocked.clear()
+    await mine.command("subscribe")
+    await hass.services.async_call(
+        DOMAIN, "resend", {"message_id": failed["id"]}, blocking=True
+    )
+
+    resent = failed | {"resent": True, "actions": []}
+    assert (failed["resent"], failed["actions"]) == (False, ["resend"])
+    assert resent in (await mine.event() or [])
+    assert await mine.page(view="undelivered") == [resent]
+    new, old = await mine.page()
+    assert (new["message"], new["resent"], old) == ("Invano", False, resent)
 
 
 @pytest.mark.usefixtures("account")

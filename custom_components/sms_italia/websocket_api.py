@@ -148,15 +148,19 @@ def _seen(
 def _row(hass: HomeAssistant, caller: Caller, message: Message) -> JsonObjectType:
     """Return a message as a caller may see it, and the `actions` that are offered.
 
-    The fields are those of `find_messages`. Whoever is no administrator sees name,
-    status and times.
+    The fields are those of `find_messages`, and whether it was `resent`. Whoever is no
+    administrator sees name, status and times.
     """
     shown = history_response(hass, message, caller)
     if not caller.sees_all:
         shown = {key: shown[key] for key in _SEEN_BY_ALL}
     if message.is_cancelled:
         shown["status"] = CANCELLED
-    return {**shown, "actions": list(_actions(hass, caller, message))}
+    return {
+        **shown,
+        "resent": message.is_resent,
+        "actions": list(_actions(hass, caller, message)),
+    }
 
 
 def _actions(hass: HomeAssistant, caller: Caller, message: Message) -> Iterable[str]:
@@ -165,7 +169,7 @@ def _actions(hass: HomeAssistant, caller: Caller, message: Message) -> Iterable[
         return
     if hass.data[MESSENGER].can_cancel(message):
         yield "cancel"
-    if message.is_undelivered:
+    if message.is_undelivered and not message.is_resent:
         yield "resend"
 
 

@@ -12,6 +12,7 @@
     cost: null,
     error: null,
     send_at: null,
+    resent: false,
     actions: ["cancel"],
   });
   const entity = (entity_id, device_id, translation_key) => ({

@@ -130,7 +130,9 @@ class Row {
     this._time = element("time");
     this._text = element("p", { class: "text" });
     this._facts = element("p", { class: "secondary" });
+    this._again = element("p", { class: "info" });
     this._error = element("p", { class: "error" });
+    this._question = new Question((isSure) => this._answer(isSure));
     this._actions = element("div", { class: "actions" });
     this._buttons = new Map();
     this.node = element(
@@ -143,7 +145,9 @@ class Row {
         element("div", { class: "line" }, this._name, this._time),
         this._text,
         this._facts,
+        live("status", this._again),
         live("alert", this._error),
+        this._question.node,
       ),
       this._actions,
     );
@@ -163,7 +167,16 @@ class Row {
     setAttribute(this._time, "datetime", message.created);
     setText(this._text, message.message ?? "");
     setText(this._facts, facts(message, locale));
+    this._question.update(locale);
     this._offer(message.actions);
+    this._showAgain();
+  }
+
+  /** Say whether the message is being sent again, or was. */
+  _showAgain() {
+    const { text } = this._locale;
+    const wasSent = this._message.resent ? text("sentAgain") : "";
+    setText(this._again, this._isSendingAgain ? text("sendingAgain") : wasSent);
   }
 
   /** Offer actions; one that was offered before keeps its button. */
@@ -184,20 +197,47 @@ class Row {
     }
     this._buttons = buttons;
     showChildren(this._actions, [...buttons.values()]);
-    this._actions.hidden = !actions.length;
+    this._ask(this._question.isOpen && buttons.has("resend"));
   }
 
   _button(action) {
-    const act = (event) => this._act(action, event.currentTarget);
-    return element("button", { type: "button", onclick: act });
+    const press = () => this._press(action);
+    return element("button", { type: "button", onclick: press });
   }
 
-  async _act(action, button) {
-    if (isBusy(button)) {
+  /** Do an action; ask first where it may send a text that has arrived already. */
+  _press(action) {
+    if (isBusy(this._buttons.get(action))) {
       return;
     }
     setText(this._error, "");
+    if (action === "resend" && this._message.status === "uncertain") {
+      this._ask(true);
+      this._question.focus();
+    } else {
+      this._act(action);
+    }
+  }
+
+  /** Ask in the place of the actions, or no longer. */
+  _ask(isAsked) {
+    this._question.isOpen = isAsked;
+    this._actions.hidden = isAsked || !this._buttons.size;
+  }
+
+  _answer(isSure) {
+    this._ask(false);
+    this._buttons.get("resend").focus();
+    if (isSure) {
+      this._act("resend");
+    }
+  }
+
+  async _act(action) {
+    const button = this._buttons.get(action);
     setBusy(button, true);
+    this._isSendingAgain = action === "resend";
+    this._showAgain();
     try {
       await this._card.call("sms_italia", action, {
         message_id: this._message.id,
@@ -206,7 +246,46 @@ class Row {
       setText(this._error, await this._locale.error(err));
     } finally {
       setBusy(button, false);
+      this._isSendingAgain = false;
+      this._showAgain();
     }
+  }
+}
+
+/** The question whether to send again what may have arrived. */
+class Question {
+  /** `answer` is called with whether to send it. */
+  constructor(answer) {
+    this._text = element("p", { class: "warning" });
+    this._yes = element("button", { type: "button", onclick: () => answer(true) });
+    this._no = element("button", { type: "button", onclick: () => answer(false) });
+    const leave = (event) => event.key === "Escape" && answer(false);
+    this.node = element(
+      "div",
+      { role: "group", hidden: true, onkeydown: leave },
+      this._text,
+      element("div", { class: "choice" }, this._no, this._yes),
+    );
+  }
+
+  get isOpen() {
+    return !this.node.hidden;
+  }
+
+  set isOpen(isOpen) {
+    this.node.hidden = !isOpen;
+  }
+
+  update({ text }) {
+    setText(this._text, text("mayHaveArrived"));
+    setText(this._yes, text("sendAllTheSame"));
+    setText(this._no, text("doNotSend"));
+    setAttribute(this.node, "aria-label", text("mayHaveArrived"));
+  }
+
+  /** Give the focus to the answer that sends nothing. */
+  focus() {
+    this._no.focus();
   }
 }
 
