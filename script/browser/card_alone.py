@@ -99,6 +99,20 @@ class CardAlone:
             "the list has the focus after its row",
         )
 
+    async def tell_numbers_apart(self) -> None:
+        """Tell the messages to two numbers of one recipient apart."""
+        await self._start()
+        await self._run(
+            "alone.change(8, { to: '***111' }); alone.change(7, { to: '***222' })"
+        )
+        for number, to in ((8, "***111"), (7, "***222")):
+            await self._expect(_says(number, to), "the row shows the number")
+            await self._expect(
+                f"alone.row({number}).querySelector('.actions button')"
+                f".getAttribute('aria-label').includes({to!r})",
+                "the button names it too",
+            )
+
     async def send_again_once(self) -> None:
         """Send again what failed: the row says so, and offers it no more."""
         await self._start()

@@ -127,6 +127,8 @@ class Row {
     this._card = card;
     this._icon = icon("mdi:message-outline");
     this._name = element("strong");
+    this._number = element("span", { class: "secondary" });
+    this._whom = element("span", {}, this._name, " ", this._number);
     this._time = element("time");
     this._text = element("p", { class: "text" });
     this._facts = element("p", { class: "secondary" });
@@ -142,7 +144,7 @@ class Row {
       element(
         "div",
         { class: "body" },
-        element("div", { class: "line" }, this._name, this._time),
+        element("div", { class: "line" }, this._whom, this._time),
         this._text,
         this._facts,
         live("status", this._again),
@@ -163,6 +165,8 @@ class Row {
     setAttribute(this._icon, "icon", look);
     setAttribute(this._icon, "class", colour);
     setText(this._name, message.recipient ?? message.to);
+    // A recipient may have several numbers.
+    setText(this._number, message.recipient ? message.to : "");
     setText(this._time, locale.time(message.created));
     setAttribute(this._time, "datetime", message.created);
     setText(this._text, message.message ?? "");
@@ -188,7 +192,7 @@ class Row {
       const name = ACTION_NAMES[action](text);
       const label = text("actionOn", {
         action: name,
-        name: this._name.textContent,
+        name: this._whom.textContent.trim(),
         time: this._time.textContent,
       });
       setAttribute(button, "aria-label", label);

@@ -46,7 +46,7 @@ label { font-size: 0.85em; color: var(--secondary-text-color); }
 }
 .body { flex: 1; min-width: 0; }
 .line { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 12px; }
-.line strong { overflow-wrap: anywhere; }
+.line span { overflow-wrap: anywhere; }
 .text { white-space: pre-wrap; }
 .actions { display: flex; flex-direction: column; justify-content: center; gap: 6px; }
 time, .secondary, #estimate { color: var(--secondary-text-color); font-size: 0.9em; }
