@@ -34,11 +34,11 @@ LATER = "2035-07-01 08:00:00+00:00"
 EVERY_FIELD = {
     *("id", "to", "status", "account", "provider_id", "parts", "encoding", "cost"),
     *("error", "type", "send_at", "message", "created", "updated"),
-    *("recipient", "resent", "actions"),
+    *("recipient", "resent", "can_cancel", "actions"),
 }
 FEW_FIELDS = {
     *("id", "to", "status", "send_at", "created", "updated", "recipient"),
-    *("resent", "actions"),
+    *("resent", "can_cancel", "actions"),
 }
 
 
@@ -234,6 +234,28 @@ async def test_without_an_account_or_a_readable_ledger_the_answer_says_so(
     keys = [one["error"]["translation_key"] for one in (unknown, unreadable, unloaded)]
     assert keys == ["unknown_message", "history_unreadable", "account_not_loaded"]
     assert "Error handling message" not in caplog.text
+
+
+async def test_what_its_provider_would_never_cancel_is_known_before_and_after(
+    hass: HomeAssistant, accounts: Accounts, card: Open
+) -> None:
+    """Of what waits here, and of what a provider cancels, the card says nothing."""
+    entries = {
+        key: await accounts.set_up(key, recipients={"Anna": [ANNA]})
+        for key in ("smsviainternet", "smshosting", "inviosmart")
+    }
+    for key, entry in entries.items():
+        account = entry.entry_id
+        await send(hass, key, numbers=ANNA, send_at=LATER, config_entry_id=account)
+
+    answer = (await (await card(None)).command("list"))["result"]
+
+    assert answer["cannot_cancel"] == [entries["smsviainternet"].entry_id]
+    assert {row["message"]: row["can_cancel"] for row in answer["messages"]} == {
+        "smsviainternet": False,
+        "smshosting": True,
+        "inviosmart": True,
+    }
 
 
 # Who sees what

@@ -400,7 +400,7 @@ class Card:
 
     @property
     def _warning(self) -> Locator:
-        return self.element.locator(".compose .warning")
+        return self.element.locator("#estimate + .warning")
 
     @property
     def _error(self) -> Locator:

@@ -113,6 +113,25 @@ class CardAlone:
                 "the button names it too",
             )
 
+    async def tell_what_nobody_can_cancel(self) -> None:
+        """Tell before and after a message is scheduled that nobody can cancel it."""
+        await self._start()
+        form = "alone.card.shadowRoot.querySelector('.compose')"
+        warns = f"{form}.innerText.includes('does not cancel')"
+        field = f"{form}.querySelector('#send-at')"
+        await self._expect(f"!{warns}", "nothing is said of what is sent now")
+        for moment, says in (("2036-12-24T22:00", warns), ("", f"!{warns}")):
+            await self._run(
+                f"{field}.value = {moment!r}; {field}.dispatchEvent(new Event('input'))"
+            )
+            await self._expect(says, f"with {moment!r} as moment the card says it")
+        scheduled = "status: 'queued', send_at: '2036-12-24T22:00:00Z', actions: []"
+        await self._run(f"alone.change(8, {{ {scheduled}, can_cancel: false }})")
+        await self._run(f"alone.change(7, {{ {scheduled} }})")
+        final = "cannot be cancelled"
+        await self._expect(_says(8, final), "the row of such a message says it")
+        await self._expect(f"!{_says(7, final)}", "that of another one does not")
+
     async def send_again_once(self) -> None:
         """Send again what failed: the row says so, and offers it no more."""
         await self._start()

@@ -300,6 +300,7 @@ const facts = (message, locale) => {
   return [
     locale.status(message.status),
     isScheduled && text("scheduledFor", { time: locale.time(message.send_at) }),
+    isScheduled && !message.can_cancel && text("cannotCancel"),
     locale.reason(message.error),
     message.parts ? locale.parts(message.parts) : "",
     typeof message.cost === "number" && locale.money(message.cost),
