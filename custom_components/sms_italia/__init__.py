@@ -170,5 +170,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
     await async_remove_cloudhook(hass, entry)
     rest = [one.entry_id for one in hass.config_entries.async_entries(DOMAIN)]
     if not rest:
-        async_clear_ledger(hass)
+        await async_clear_ledger(hass)
     await hass.data[MESSENGER].forget(entry.entry_id, rest)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-import math
 from pathlib import Path
 
 from .account import Account, Accounts
@@ -186,7 +185,7 @@ class Messenger:
 
         What it submitted for others can be asked about no more, and is uncertain.
         `rest` are the IDs of all accounts that there are, attached or not: where there
-        are none, what was once set aside goes too.
+        are none, the ledger's files go too.
         """
         async with self._lock:
             if not self._is_running:
@@ -198,11 +197,11 @@ class Messenger:
             self.events.forget(account_id)
             await self._retention.close_at_provider(account_id)
             await self.ledger.forget(account_id)
-            if not rest:
-                await self.ledger.remove_set_aside(math.inf)
             if not self._accounts:
                 self._stop_closing()
                 await self._stop()
+                if not rest:
+                    await self.ledger.remove()
 
     async def close(self) -> None:
         """Stop everything, whatever is attached, expected or just being attached."""

@@ -245,6 +245,29 @@ async def test_what_was_set_aside_before_a_time_is_removed(shelf: Shelf) -> None
     }
 
 
+@pytest.mark.parametrize("is_copied", [False, True])
+async def test_a_ledger_that_is_removed_leaves_no_file_unless_it_is_copied(
+    shelf: Shelf, *, is_copied: bool
+) -> None:
+    """It can be begun anew at once."""
+    await shelf.open()
+    message = await shelf.add()
+    (shelf.path.parent / f"{shelf.path.name}.500.set_aside").touch()
+    files = {one.name for one in shelf.path.parent.iterdir()}
+    assert len(files) > 4
+    if is_copied:
+        await shelf.ledger.hold()
+    await shelf.ledger.close()
+    await shelf.ledger.remove()
+
+    left = {one.name for one in shelf.path.parent.iterdir()}
+    assert (shelf.path.name in left) == is_copied
+    assert is_copied or not left
+    opened = await shelf.open()
+    assert opened.open_messages == ((message,) if is_copied else ())
+    assert not opened.is_restored
+
+
 # An older version
 
 ADD_COLUMN = "ALTER TABLE messages ADD COLUMN unanswered TEXT"
