@@ -379,17 +379,22 @@ async def test_that_a_message_is_sent_again_is_known_before_the_answer(
     assert not sent.is_resent
 
 
+@pytest.mark.parametrize("status", [Status.DELIVERED, Status.FAILED])
 async def test_a_doubt_that_was_sent_again_stays_so_whatever_comes_of_it(
-    harness: Harness,
+    harness: Harness, status: Status
 ) -> None:
+    """Its failure is not listed: the list would offer to send it a third time."""
     harness.use(timing=QUICK)
     await harness.attach(REFERENCE)
     harness.client(REFERENCE).reply(Lost.ANSWER)
     message = await harness.one(REFERENCE)
     assert message.status is Status.UNCERTAIN
-    await harness.messenger.resend(message.id)
-    harness.client(REFERENCE).report(Status.DELIVERED)
-    await harness.until_kept(message, status=Status.DELIVERED, is_resent=True)
+    (again,) = await harness.messenger.resend(message.id)
+    harness.client(REFERENCE).report(status)
+    await harness.until_kept(message, status=status, is_resent=True)
+    await harness.until_kept(again, status=status)
+    left = [(again.number, status)] if status is Status.FAILED else []
+    assert await listed(harness, REFERENCE) == left
 
 
 async def test_a_message_that_is_being_sent_again_is_not_sent_a_third_time(
