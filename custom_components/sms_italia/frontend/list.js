@@ -137,6 +137,8 @@ class Row {
     this._question = new Question((isSure) => this._answer(isSure));
     this._actions = element("div", { class: "actions" });
     this._buttons = new Map();
+    this._isSendingAgain = false;
+    this._isSentAgain = false;
     this.node = element(
       "li",
       { tabindex: "-1" },
@@ -179,8 +181,9 @@ class Row {
   /** Say whether the message is being sent again, or was. */
   _showAgain() {
     const { text } = this._locale;
-    const wasSent = this._message.resent ? text("sentAgain") : "";
-    setText(this._again, this._isSendingAgain ? text("sendingAgain") : wasSent);
+    const isSent = this._isSentAgain || this._message.resent;
+    const sent = isSent ? text("sentAgain") : "";
+    setText(this._again, this._isSendingAgain ? text("sendingAgain") : sent);
   }
 
   /** Offer actions; one that was offered before keeps its button. */
@@ -246,10 +249,12 @@ class Row {
       await this._card.call("sms_italia", action, {
         message_id: this._message.id,
       });
+      this._isSentAgain = action === "resend";
     } catch (err) {
       setText(this._error, await this._locale.error(err));
     } finally {
-      setBusy(button, false);
+      // The button goes with the next state of the message: no press until then.
+      setBusy(button, this._isSentAgain);
       this._isSendingAgain = false;
       this._showAgain();
     }
