@@ -296,7 +296,9 @@ def anchors_of(path: Path) -> set[str]:
     "page",
     [
         path.relative_to(ROOT).as_posix()
-        for path in sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md")])
+        for path in sorted(
+            [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *DOCS.glob("**/*.md")]
+        )
     ],
 )
 def test_every_link_leads_somewhere(page: str) -> None:

@@ -27,7 +27,7 @@ MEMBERS = [("uno", "anna"), ("uno", "bruno"), ("uno", "carla")]
 TEXT = "Allarme: porta aperta"
 
 NOTIFY, SENSOR = "notify.notte", "sensor.notte_escalation"
-BUTTON, EVENT = "button.notte_acknowledge", "event.notte_escalation"
+BUTTON, EVENT = "button.notte_acknowledge", "event.notte_calls"
 
 SOON = 0.02
 """A wait in minutes that a test waits for."""

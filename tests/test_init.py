@@ -34,7 +34,10 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 from homeassistant.util.async_ import get_scheduled_timer_handles
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components import sms_italia
 from custom_components.sms_italia import account_setup
@@ -765,10 +768,32 @@ async def test_a_removed_account_leaves_no_message_behind(
     assert messenger.open_messages(removed.entry_id) == []
     assert messenger.totals.spent_today(kept.entry_id).parts == 1
 
-    path = hass.config.path(".storage", "sms_italia.db")
-    await hass.config_entries.async_remove(kept.entry_id)
-    await hass.async_block_till_done()
-    assert b"Prova" not in await hass.async_add_executor_job(Path(path).read_bytes)
+    assert len(await hass.async_add_executor_job(files_of, hass)) >= 4
+
+
+async def test_with_the_last_account_goes_every_file(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Those of a call that was refused without an account, too."""
+    entries = [await accounts.set_up(key) for key in ("inviosmart", "smsviainternet")]
+    with pytest.raises(HomeAssistantError):
+        await hass.services.async_call(
+            DOMAIN, "send_sms", {"message": "Prova", "numbers": [ANNA]}, blocking=True
+        )
+    before = await hass.async_add_executor_job(files_of, hass)
+    for entry in entries:
+        await hass.config_entries.async_remove(entry.entry_id)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=10))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert {"sms_italia.db", "sms_italia.db-shm", "sms_italia.journal"} <= before
+    assert await hass.async_add_executor_job(files_of, hass) == set()
+
+
+def files_of(hass: HomeAssistant) -> set[str]:
+    """Return the names of our files in the folder of the configuration and below."""
+    folder = Path(hass.config.config_dir)
+    return {one.name for one in folder.rglob("*sms_italia*") if one.is_file()}
 
 
 @pytest.mark.parametrize("is_disabled", [False, True])

@@ -13,7 +13,7 @@ from .accounts import Accounts, appearance
         "notify.notte",
         "button.notte_acknowledge",
         "sensor.notte_escalation",
-        "event.notte_escalation",
+        "event.notte_calls",
     ],
 )
 async def test_an_escalation_has_four_entities_on_its_device(

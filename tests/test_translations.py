@@ -176,6 +176,14 @@ def test_no_sentence_is_wrong_for_one(language: str) -> None:
 
 
 @EACH_LANGUAGE
+def test_no_two_entities_have_the_same_name(language: str) -> None:
+    """The logbook and the lists show nothing else to tell those of a device apart."""
+    entities = TEXTS[language]["entity"].values()
+    names = [one["name"] for of_domain in entities for one in of_domain.values()]
+    assert len(names) == len(set(names))
+
+
+@EACH_LANGUAGE
 def test_the_menu_describes_every_provider(language: str) -> None:
     """A label, and what one needs to have."""
     step = "config.step.user"

@@ -518,7 +518,7 @@ async def test_a_target_that_would_never_trigger_is_refused_with_a_sentence(
     entities = {
         ("account", "Smshosting"): EVENT,
         ("recipient", "Anna"): "notify.anna",
-        ("escalation", "Notte"): "event.notte_escalation",
+        ("escalation", "Notte"): "event.notte_calls",
     }
     for (kind, device), entity_id in entities.items():
         for name, target in (
@@ -542,10 +542,10 @@ async def test_a_target_that_would_never_trigger_is_refused_with_a_sentence(
 @pytest.mark.parametrize(
     ("entity_id", "times"),
     [
-        ("event.notte_escalation", 1),
+        ("event.notte_calls", 1),
         (EVENT, 1),
         ("event.casa_delivery", 0),
-        ("event.giorno_escalation", 0),
+        ("event.giorno_calls", 0),
     ],
     ids=["escalation", "account", "another_account", "another_escalation"],
 )

@@ -34,10 +34,11 @@ LATER = "2035-07-01 08:00:00+00:00"
 EVERY_FIELD = {
     *("id", "to", "status", "account", "provider_id", "parts", "encoding", "cost"),
     *("error", "type", "send_at", "message", "created", "updated"),
-    *("recipient", "actions"),
+    *("recipient", "resent", "can_cancel", "actions"),
 }
 FEW_FIELDS = {
-    *("id", "to", "status", "send_at", "created", "updated", "recipient", "actions")
+    *("id", "to", "status", "send_at", "created", "updated", "recipient"),
+    *("resent", "can_cancel", "actions"),
 }
 
 
@@ -235,6 +236,28 @@ async def test_without_an_account_or_a_readable_ledger_the_answer_says_so(
     assert "Error handling message" not in caplog.text
 
 
+async def test_what_its_provider_would_never_cancel_is_known_before_and_after(
+    hass: HomeAssistant, accounts: Accounts, card: Open
+) -> None:
+    """Of what waits here, and of what a provider cancels, the card says nothing."""
+    entries = {
+        key: await accounts.set_up(key, recipients={"Anna": [ANNA]})
+        for key in ("smsviainternet", "smshosting", "inviosmart")
+    }
+    for key, entry in entries.items():
+        account = entry.entry_id
+        await send(hass, key, numbers=ANNA, send_at=LATER, config_entry_id=account)
+
+    answer = (await (await card(None)).command("list"))["result"]
+
+    assert answer["cannot_cancel"] == [entries["smsviainternet"].entry_id]
+    assert {row["message"]: row["can_cancel"] for row in answer["messages"]} == {
+        "smsviainternet": False,
+        "smshosting": True,
+        "inviosmart": True,
+    }
+
+
 # Who sees what
 
 
@@ -319,6 +342,31 @@ async def test_a_subscription_sends_what_is_new_and_what_changes(
     assert (new["status"], new["message"]) == ("queued", "Domani")
     assert changed["status"] == "cancelled"
     assert await mine.page() == [changed]
+
+
+@pytest.mark.usefixtures("account")
+async def test_a_message_sent_again_is_shown_as_such_and_offered_no_more(
+    hass: HomeAssistant, simulator: Simulator, card: Open
+) -> None:
+    """At once, and on every page that is loaded later."""
+    blocked = simulator.account("inviosmart").blocked
+    blocked.add(BRUNO)
+    with pytest.raises(HomeAssistantError):
+        await send(hass, "Invano", numbers="Bruno")
+    mine = await card(None)
+    (failed,) = await mine.page()
+    blocked.clear()
+    await mine.command("subscribe")
+    await hass.services.async_call(
+        DOMAIN, "resend", {"message_id": failed["id"]}, blocking=True
+    )
+
+    resent = failed | {"resent": True, "actions": []}
+    assert (failed["resent"], failed["actions"]) == (False, ["resend"])
+    assert resent in (await mine.event() or [])
+    assert await mine.page(view="undelivered") == [resent]
+    new, old = await mine.page()
+    assert (new["message"], new["resent"], old) == ("Invano", False, resent)
 
 
 @pytest.mark.usefixtures("account")

@@ -173,7 +173,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
     await async_remove_cloudhook(hass, entry)
     rest = [one.entry_id for one in hass.config_entries.async_entries(DOMAIN)]
     if not rest:
-        async_clear_ledger(hass)
+        await async_clear_ledger(hass)
     messenger = hass.data[MESSENGER]
     webhook = DeliveryWebhook(hass, entry, messenger)
     await messenger.withdraw(await create_account(hass, entry, webhook))

@@ -113,15 +113,12 @@ def async_report_ledger_trouble(
     )
 
 
-@callback
-def async_clear_ledger(hass: HomeAssistant) -> None:
-    """Delete the issues of a ledger that belongs to no account any more."""
+async def async_clear_ledger(hass: HomeAssistant) -> None:
+    """Delete all that belongs to no account any more: issues and refused calls."""
     for trouble in LedgerTrouble:
         ir.async_delete_issue(hass, DOMAIN, f"ledger_{trouble}")
-    hass.data[REFUSED_CALLS].async_forget("")
-    hass.async_create_background_task(
-        async_check_undelivered(hass, ""), f"{DOMAIN} undelivered"
-    )
+    await hass.data[REFUSED_CALLS].async_delete()
+    await async_check_undelivered(hass, "")
 
 
 @callback

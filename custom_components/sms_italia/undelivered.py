@@ -118,6 +118,11 @@ class RefusedCalls:
         if self._calls.pop(account, None) is not None:
             self._async_save()
 
+    async def async_delete(self) -> None:
+        """Forget everything, and delete the file."""
+        self._calls.clear()
+        await self._store.async_remove()
+
     @callback
     def _async_save(self) -> None:
         self._store.async_delay_save(self._as_data, _SAVE_DELAY)

@@ -37,8 +37,9 @@ from .messaging import (
     RequestRefusedError,
     View,
 )
+from .providers import Feature
 from .rights import Allowed, Caller, async_viewer
-from .runtime import MESSENGER
+from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .services.history import loaded_messenger, read_message_id
 from .services.responses import history_response
 
@@ -64,7 +65,8 @@ async def _list_messages(
 ) -> None:
     """Answer with a page of `messages`, newest first, and whether there are `more`.
 
-    `before` is the ID of the last message of the page before.
+    `before` is the ID of the last message of the page before. `cannot_cancel` are the
+    IDs of the accounts whose scheduled messages nobody can cancel.
     """
     try:
         found = await _find(hass, caller, msg)
@@ -84,8 +86,20 @@ async def _list_messages(
         {
             "messages": [_row(hass, caller, one) for one in found.messages],
             "more": found.total > len(found.messages),
+            "cannot_cancel": list(_cannot_cancel(hass)),
         },
     )
+
+
+def _cannot_cancel(hass: HomeAssistant) -> Iterable[str]:
+    """Yield the accounts whose provider keeps what is scheduled, and never stops it."""
+    entries: list[SmsItaliaConfigEntry] = hass.config_entries.async_loaded_entries(
+        DOMAIN
+    )
+    for entry in entries:
+        account = entry.runtime_data.account
+        if account.has(Feature.SCHEDULE) and not account.has(Feature.CANCEL):
+            yield entry.entry_id
 
 
 async def _find(hass: HomeAssistant, caller: Caller, msg: dict[str, Any]) -> Found:
@@ -148,15 +162,21 @@ def _seen(
 def _row(hass: HomeAssistant, caller: Caller, message: Message) -> JsonObjectType:
     """Return a message as a caller may see it, and the `actions` that are offered.
 
-    The fields are those of `find_messages`. Whoever is no administrator sees name,
-    status and times.
+    The fields are those of `find_messages`, and whether it was `resent` and anybody
+    could cancel it (`can_cancel`). Whoever is no administrator sees name, status and
+    times.
     """
     shown = history_response(hass, message, caller)
     if not caller.sees_all:
         shown = {key: shown[key] for key in _SEEN_BY_ALL}
     if message.is_cancelled:
         shown["status"] = CANCELLED
-    return {**shown, "actions": list(_actions(hass, caller, message))}
+    return {
+        **shown,
+        "resent": message.is_resent,
+        "can_cancel": hass.data[MESSENGER].can_cancel(message),
+        "actions": list(_actions(hass, caller, message)),
+    }
 
 
 def _actions(hass: HomeAssistant, caller: Caller, message: Message) -> Iterable[str]:
@@ -165,7 +185,7 @@ def _actions(hass: HomeAssistant, caller: Caller, message: Message) -> Iterable[
         return
     if hass.data[MESSENGER].can_cancel(message):
         yield "cancel"
-    if message.is_undelivered:
+    if message.is_undelivered and not message.is_resent:
         yield "resend"
 
 

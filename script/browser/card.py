@@ -221,6 +221,8 @@ class Card:
         await expect(self._rows).to_have_count(failed)
         blocked.clear()
         await row.get_by_role("button").click()
+        await expect(row).to_contain_text(self.text("sentAgain"))
+        await expect(row.get_by_role("button")).to_have_count(0)
         await self._filter("all")
         again = self._row(self.screen.labels.alarm)
         await expect(again).to_contain_text(
@@ -398,7 +400,7 @@ class Card:
 
     @property
     def _warning(self) -> Locator:
-        return self.element.locator(".compose .warning")
+        return self.element.locator("#estimate + .warning")
 
     @property
     def _error(self) -> Locator:

@@ -12,6 +12,8 @@
     cost: null,
     error: null,
     send_at: null,
+    resent: false,
+    can_cancel: true,
     actions: ["cancel"],
   });
   const entity = (entity_id, device_id, translation_key) => ({
@@ -123,7 +125,11 @@
         (one) =>
           (!before || one.id < before) && (!view || one.status === "queued"),
       );
-      return { messages: found.slice(0, limit), more: found.length > limit };
+      return {
+        messages: found.slice(0, limit),
+        more: found.length > limit,
+        cannot_cancel: ["account"],
+      };
     },
   };
 

@@ -19,6 +19,11 @@ _WHILE_WRITING = {
 """What happens while somebody writes, and how."""
 
 
+_FAILED = "{ status: 'failed', actions: ['resend'] }"
+_UNCERTAIN = "{ status: 'uncertain', actions: ['resend'] }"
+_RESENT = "resent: true, actions: []"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardAlone:
     """The steps on a card whose frontend and connection are made for them."""
@@ -73,7 +78,7 @@ class CardAlone:
     async def keep_the_row(self) -> None:
         """Stay on a row while others come and go, and after its action."""
         await self._start("alone.card.setConfig({ rows: 4, view: 'waiting' })")
-        await self._focus("alone.row(7).querySelector('button')")
+        await self._focus("alone.row(7).querySelector('.actions button')")
         await self._run("alone.change(9, { status: 'delivered', actions: [] })")
         await self._expect("alone.kept", "the focus stays while a row above goes")
         await self._run("alone.change(10)")
@@ -92,6 +97,94 @@ class CardAlone:
         await self._expect(
             "alone.card.shadowRoot.activeElement?.matches('.messages')",
             "the list has the focus after its row",
+        )
+
+    async def tell_numbers_apart(self) -> None:
+        """Tell the messages to two numbers of one recipient apart."""
+        await self._start()
+        await self._run(
+            "alone.change(8, { to: '***111' }); alone.change(7, { to: '***222' })"
+        )
+        for number, to in ((8, "***111"), (7, "***222")):
+            await self._expect(_says(number, to), "the row shows the number")
+            await self._expect(
+                f"alone.row({number}).querySelector('.actions button')"
+                f".getAttribute('aria-label').includes({to!r})",
+                "the button names it too",
+            )
+
+    async def tell_what_nobody_can_cancel(self) -> None:
+        """Tell before and after a message is scheduled that nobody can cancel it."""
+        await self._start()
+        form = "alone.card.shadowRoot.querySelector('.compose')"
+        warns = f"{form}.innerText.includes('does not cancel')"
+        field = f"{form}.querySelector('#send-at')"
+        await self._expect(f"!{warns}", "nothing is said of what is sent now")
+        for moment, says in (("2036-12-24T22:00", warns), ("", f"!{warns}")):
+            await self._run(
+                f"{field}.value = {moment!r}; {field}.dispatchEvent(new Event('input'))"
+            )
+            await self._expect(says, f"with {moment!r} as moment the card says it")
+        scheduled = "status: 'queued', send_at: '2036-12-24T22:00:00Z', actions: []"
+        await self._run(f"alone.change(8, {{ {scheduled}, can_cancel: false }})")
+        await self._run(f"alone.change(7, {{ {scheduled} }})")
+        final = "cannot be cancelled"
+        await self._expect(_says(8, final), "the row of such a message says it")
+        await self._expect(f"!{_says(7, final)}", "that of another one does not")
+
+    async def send_again_once(self) -> None:
+        """Send again what failed: the row says so, and offers it no more."""
+        await self._start()
+        await self._run(f"alone.change(8, {_FAILED})")
+        await self._run("alone.hold()")
+        await self._focus("alone.row(8).querySelector('.actions button')")
+        await self._run("alone.button('Send again').click()")
+        await self._run("alone.button('Send again').click()")
+        await self._expect(_says(8, "Sending again"), "the row says that it is sent")
+        await self._expect("alone.calls.length === 1", "two presses are one call")
+        await self._expect("alone.kept", "the focus stays during the call")
+        await self._run("alone.release()")
+        await self._expect(_says(8, "Sent again"), "the row says that it was sent")
+        await self._run("alone.button('Send again').click()")
+        await self._expect("alone.calls.length === 1", "a late press is no call")
+        await self._run(f"alone.change(8, {{ ...{_FAILED}, {_RESENT} }})")
+        await self._expect("!alone.button('Send again')", "it is offered no more")
+        await self._expect(
+            "alone.card.shadowRoot.activeElement === alone.row(8)",
+            "the row has the focus after its button",
+        )
+
+    async def ask_before_a_doubt_is_sent_again(self) -> None:
+        """Send again what may have arrived: only after a question."""
+        await self._start()
+        await self._run(f"alone.change(8, {_UNCERTAIN})")
+        for key in ("Enter", "Escape"):
+            await self._focus("alone.button('Send again')")
+            await self.page.keyboard.press("Enter")
+            await self._expect(_says(8, "It may have arrived"), "the row asks")
+            await self._expect(
+                "alone.card.shadowRoot.activeElement === alone.button('Do not send')",
+                "the answer that sends nothing has the focus",
+            )
+            await self.page.keyboard.press(key)
+            await self._expect("alone.kept", f"the button has it again after {key}")
+        await self._expect("alone.calls.length === 0", "nothing was sent")
+        await self.page.keyboard.press("Enter")
+        await self.page.keyboard.press("Tab")
+        await self.page.keyboard.press("Enter")
+        await self._expect("alone.calls.length === 1", "it was sent")
+        await self._run(f"alone.change(8, {{ {_RESENT} }})")
+        await self._run(f"alone.change(7, {_UNCERTAIN})")
+        await self._focus("alone.button('Send again')")
+        await self.page.keyboard.press("Enter")
+        await self._expect(_says(7, "It may have arrived"), "another row asks")
+        await self._run("alone.change(7, { status: 'delivered', actions: [] })")
+        await self._expect(
+            f"!{_says(7, 'It may have arrived')}", "nothing is asked of what arrived"
+        )
+        await self._expect(
+            "alone.card.shadowRoot.activeElement === alone.row(7)",
+            "the row has the focus after the question",
         )
 
     async def turn_pages(self) -> None:
@@ -139,6 +232,11 @@ class CardAlone:
                 return
             await self.page.wait_for_timeout(25)
         raise AssertionError(f"not so: {what}")
+
+
+def _says(number: int, text: str) -> str:
+    """Return the condition that the row of a message shows a text."""
+    return f"alone.row({number}).innerText.includes({text!r})"
 
 
 def _rows(*numbers: int) -> str:

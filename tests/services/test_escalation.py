@@ -57,7 +57,7 @@ def states(hass: HomeAssistant) -> list[str]:
 
 @pytest.mark.parametrize(
     "entity_id",
-    ["notify.notte", "button.notte_acknowledge", NIGHT, "event.notte_escalation"],
+    ["notify.notte", "button.notte_acknowledge", NIGHT, "event.notte_calls"],
 )
 async def test_any_entity_of_an_escalation_stands_for_it(
     hass: HomeAssistant, entity_id: str

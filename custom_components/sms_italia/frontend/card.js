@@ -77,6 +77,11 @@ class MessagesCard extends HTMLElement {
     };
   }
 
+  /** Return whether a scheduled message of an account can be cancelled. */
+  canCancel(account) {
+    return !this._feed.cannotCancel.includes(account);
+  }
+
   /** Call an action; raises what Home Assistant answers. */
   call(domain, action, data, target) {
     return this._hass.callService(domain, action, data, target, false);

@@ -34,6 +34,7 @@ export class Compose {
     );
     this._estimate = element("p", { id: "estimate" });
     this._costly = element("p", { class: "warning" });
+    this._final = element("p", { class: "warning" });
     this._result = element("p");
     this._error = element("p", { class: "error" });
     this._empty = element("p", { class: "secondary" });
@@ -55,6 +56,7 @@ export class Compose {
       element("div", { class: "field" }, message, this._message),
       live("status", this._estimate, this._costly),
       element("div", { class: "send" }, this._scheduled, this._button),
+      live("status", this._final),
       live("status", this._result),
       live("alert", this._error),
     );
@@ -98,6 +100,8 @@ export class Compose {
     const { text } = this._card.locale;
     const isScheduled = this._sendAt.value && !this._chosen?.isEscalation;
     setText(this._button, isScheduled ? text("schedule") : text("send"));
+    const isFinal = isScheduled && !this._card.canCancel(this._chosen?.account);
+    setText(this._final, isFinal ? text("willNotCancel") : "");
     // Nobody schedules an alarm.
     this._scheduled.hidden = Boolean(this._chosen?.isEscalation);
   }

@@ -28,6 +28,7 @@ export class Feed {
     this.rows = null;
     this.hasOlder = false;
     this.error = null;
+    this.cannotCancel = [];
   }
 
   get hasNewer() {
@@ -143,6 +144,7 @@ export class Feed {
     this._isTurning = false;
     this.error = null;
     this.hasOlder = page.more;
+    this.cannotCancel = page.cannot_cancel;
     this.rows = page.messages;
     this._merge([...early.values()]);
   }

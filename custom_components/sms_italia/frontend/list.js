@@ -127,12 +127,18 @@ class Row {
     this._card = card;
     this._icon = icon("mdi:message-outline");
     this._name = element("strong");
+    this._number = element("span", { class: "secondary" });
+    this._whom = element("span", {}, this._name, " ", this._number);
     this._time = element("time");
     this._text = element("p", { class: "text" });
     this._facts = element("p", { class: "secondary" });
+    this._again = element("p", { class: "info" });
     this._error = element("p", { class: "error" });
+    this._question = new Question((isSure) => this._answer(isSure));
     this._actions = element("div", { class: "actions" });
     this._buttons = new Map();
+    this._isSendingAgain = false;
+    this._isSentAgain = false;
     this.node = element(
       "li",
       { tabindex: "-1" },
@@ -140,10 +146,12 @@ class Row {
       element(
         "div",
         { class: "body" },
-        element("div", { class: "line" }, this._name, this._time),
+        element("div", { class: "line" }, this._whom, this._time),
         this._text,
         this._facts,
+        live("status", this._again),
         live("alert", this._error),
+        this._question.node,
       ),
       this._actions,
     );
@@ -159,11 +167,23 @@ class Row {
     setAttribute(this._icon, "icon", look);
     setAttribute(this._icon, "class", colour);
     setText(this._name, message.recipient ?? message.to);
+    // A recipient may have several numbers.
+    setText(this._number, message.recipient ? message.to : "");
     setText(this._time, locale.time(message.created));
     setAttribute(this._time, "datetime", message.created);
     setText(this._text, message.message ?? "");
     setText(this._facts, facts(message, locale));
+    this._question.update(locale);
     this._offer(message.actions);
+    this._showAgain();
+  }
+
+  /** Say whether the message is being sent again, or was. */
+  _showAgain() {
+    const { text } = this._locale;
+    const isSent = this._isSentAgain || this._message.resent;
+    const sent = isSent ? text("sentAgain") : "";
+    setText(this._again, this._isSendingAgain ? text("sendingAgain") : sent);
   }
 
   /** Offer actions; one that was offered before keeps its button. */
@@ -175,7 +195,7 @@ class Row {
       const name = ACTION_NAMES[action](text);
       const label = text("actionOn", {
         action: name,
-        name: this._name.textContent,
+        name: this._whom.textContent.trim(),
         time: this._time.textContent,
       });
       setAttribute(button, "aria-label", label);
@@ -184,29 +204,97 @@ class Row {
     }
     this._buttons = buttons;
     showChildren(this._actions, [...buttons.values()]);
-    this._actions.hidden = !actions.length;
+    this._ask(this._question.isOpen && buttons.has("resend"));
   }
 
   _button(action) {
-    const act = (event) => this._act(action, event.currentTarget);
-    return element("button", { type: "button", onclick: act });
+    const press = () => this._press(action);
+    return element("button", { type: "button", onclick: press });
   }
 
-  async _act(action, button) {
-    if (isBusy(button)) {
+  /** Do an action; ask first where it may send a text that has arrived already. */
+  _press(action) {
+    if (isBusy(this._buttons.get(action))) {
       return;
     }
     setText(this._error, "");
+    if (action === "resend" && this._message.status === "uncertain") {
+      this._ask(true);
+      this._question.focus();
+    } else {
+      this._act(action);
+    }
+  }
+
+  /** Ask in the place of the actions, or no longer. */
+  _ask(isAsked) {
+    this._question.isOpen = isAsked;
+    this._actions.hidden = isAsked || !this._buttons.size;
+  }
+
+  _answer(isSure) {
+    this._ask(false);
+    this._buttons.get("resend").focus();
+    if (isSure) {
+      this._act("resend");
+    }
+  }
+
+  async _act(action) {
+    const button = this._buttons.get(action);
     setBusy(button, true);
+    this._isSendingAgain = action === "resend";
+    this._showAgain();
     try {
       await this._card.call("sms_italia", action, {
         message_id: this._message.id,
       });
+      this._isSentAgain = action === "resend";
     } catch (err) {
       setText(this._error, await this._locale.error(err));
     } finally {
-      setBusy(button, false);
+      // The button goes with the next state of the message: no press until then.
+      setBusy(button, this._isSentAgain);
+      this._isSendingAgain = false;
+      this._showAgain();
     }
+  }
+}
+
+/** The question whether to send again what may have arrived. */
+class Question {
+  /** `answer` is called with whether to send it. */
+  constructor(answer) {
+    this._text = element("p", { class: "warning" });
+    this._yes = element("button", { type: "button", onclick: () => answer(true) });
+    this._no = element("button", { type: "button", onclick: () => answer(false) });
+    const leave = (event) => event.key === "Escape" && answer(false);
+    this.node = element(
+      "div",
+      { role: "group", hidden: true, onkeydown: leave },
+      this._text,
+      element("div", { class: "choice" }, this._no, this._yes),
+    );
+  }
+
+  get isOpen() {
+    return !this.node.hidden;
+  }
+
+  set isOpen(isOpen) {
+    this.node.hidden = !isOpen;
+  }
+
+  update({ text }) {
+    setText(this._text, text("mayHaveArrived"));
+    setText(this._yes, text("sendAllTheSame"));
+    setText(this._no, text("doNotSend"));
+    setAttribute(this.node, "aria-label", text("mayHaveArrived"));
+  }
+
+  /** Give the focus to the answer that sends nothing. */
+  focus() {
+    this._no.focus();
   }
 }
 
@@ -217,6 +305,7 @@ const facts = (message, locale) => {
   return [
     locale.status(message.status),
     isScheduled && text("scheduledFor", { time: locale.time(message.send_at) }),
+    isScheduled && !message.can_cancel && text("cannotCancel"),
     locale.reason(message.error),
     message.parts ? locale.parts(message.parts) : "",
     typeof message.cost === "number" && locale.money(message.cost),

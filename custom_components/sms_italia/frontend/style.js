@@ -38,14 +38,15 @@ label { font-size: 0.85em; color: var(--secondary-text-color); }
 .credits li, .escalations li { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; }
 .escalations li { color: var(--error-color); }
 .escalations button { margin-inline-start: auto; }
-.filters, .pages { display: flex; flex-wrap: wrap; gap: 8px; }
+.choice { margin-top: 6px; }
+.choice, .filters, .pages { display: flex; flex-wrap: wrap; gap: 8px; }
 .messages li {
   display: flex; gap: 12px; padding: 10px 0;
   border-top: 1px solid var(--divider-color);
 }
 .body { flex: 1; min-width: 0; }
 .line { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 12px; }
-.line strong { overflow-wrap: anywhere; }
+.line span { overflow-wrap: anywhere; }
 .text { white-space: pre-wrap; }
 .actions { display: flex; flex-direction: column; justify-content: center; gap: 6px; }
 time, .secondary, #estimate { color: var(--secondary-text-color); font-size: 0.9em; }

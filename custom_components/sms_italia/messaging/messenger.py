@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-import math
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +209,7 @@ class Messenger:
 
         What it submitted for others can be asked about no more, and is uncertain.
         `rest` are the IDs of all accounts that there are, attached or not: where there
-        are none, what was once set aside goes too.
+        are none, the ledger's files go too.
         """
         async with self._lock:
             if not self._is_running:
@@ -222,11 +221,11 @@ class Messenger:
             self.events.forget(account_id)
             await self._retention.close_at_provider(account_id)
             await self.ledger.forget(account_id)
-            if not rest:
-                await self.ledger.remove_set_aside(math.inf)
             if not self._accounts:
                 self._stop_closing()
                 await self._stop()
+                if not rest:
+                    await self.ledger.remove()
 
     async def close(self) -> None:
         """Stop everything, whatever is attached, expected or just being attached."""
@@ -279,7 +278,7 @@ class Messenger:
             if request.repeats is not None:
                 # That one stands on disk: without a trace of this one, a power cut
                 # would let it be sent a third time.
-                await self._open.record(messages)
+                await self._open.record_repeat(messages, request.repeats)
             # Not awaited itself: a caller that is cancelled must not take it along.
             turn = self._outbox.deliver(messages)
             try:

@@ -195,7 +195,7 @@ class SendRequest:
     """What somebody asks an account to send: one text to one or many targets.
 
     With groups among the options there may be no target. `user` is the ID of who asks,
-    None for an automation. `repeats` is the ID of the message that it sends again.
+    None for an automation. `repeats` is the message that it sends again.
     """
 
     account: str
@@ -205,7 +205,7 @@ class SendRequest:
     too_long: TooLong = TooLong.REFUSE
     user: str | None = None
     call: RunCall | None = None
-    repeats: int | None = None
+    repeats: Message | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,8 +285,9 @@ class Message:
     `marked_text` is what is sent of it since its own text was refused as a repeat.
     `failed_over_from` is the account after which it goes on, since its delivery failed
     there. One that is `from_backup` was open in a backup that was put back: it may have
-    been sent again since, and is not now. `revision` counts its transitions: a change
-    computed from an older state is dropped.
+    been sent again since, and is not now. One that `is_resent` was sent again as a new
+    message. `revision` counts its transitions: a change computed from an older state is
+    dropped.
     """
 
     id: int
@@ -312,6 +313,7 @@ class Message:
     unanswered: tuple[str, ...] = ()
     failed_over_from: str | None = None
     from_backup: bool = False
+    is_resent: bool = False
     marked_text: str | None = field(default=None, repr=False)
     first_try_until: float | None = field(default=None, compare=False)
     revision: int = field(default=0, compare=False, repr=False)

@@ -246,6 +246,29 @@ async def test_what_was_set_aside_before_a_time_is_removed(shelf: Shelf) -> None
     }
 
 
+@pytest.mark.parametrize("is_copied", [False, True])
+async def test_a_ledger_that_is_removed_leaves_no_file_unless_it_is_copied(
+    shelf: Shelf, *, is_copied: bool
+) -> None:
+    """It can be begun anew at once."""
+    await shelf.open()
+    message = await shelf.add()
+    (shelf.path.parent / f"{shelf.path.name}.500.set_aside").touch()
+    files = {one.name for one in shelf.path.parent.iterdir()}
+    assert len(files) > 4
+    if is_copied:
+        await shelf.ledger.hold()
+    await shelf.ledger.close()
+    await shelf.ledger.remove()
+
+    left = {one.name for one in shelf.path.parent.iterdir()}
+    assert (shelf.path.name in left) == is_copied
+    assert is_copied or not left
+    opened = await shelf.open()
+    assert opened.open_messages == ((message,) if is_copied else ())
+    assert not opened.is_restored
+
+
 # An older version
 
 ADD_COLUMN = "ALTER TABLE messages ADD COLUMN unanswered TEXT"
@@ -278,6 +301,7 @@ async def an_older_file(shelf: Shelf) -> tuple[Message, ...]:
         "ALTER TABLE dispatches DROP COLUMN is_bulk",
         "ALTER TABLE messages DROP COLUMN size",
         "ALTER TABLE messages DROP COLUMN from_backup",
+        "ALTER TABLE messages DROP COLUMN is_resent",
         "ALTER TABLE messages DROP COLUMN unanswered",
         "PRAGMA user_version = 0",
     )
@@ -333,7 +357,7 @@ async def test_an_older_file_goes_from_version_to_version(
     messages = await an_older_file(shelf)
     monkeypatch.setattr(file, "SCHEMA_VERSION", 3)
     second = f"{MIGRATIONS[1]}; CREATE TABLE second (x)"
-    third = "ALTER TABLE second ADD COLUMN y"
+    third = f"{MIGRATIONS[3]} ALTER TABLE second ADD COLUMN y"
     opened, version = open_with(shelf.path, ADD_COLUMN, second, third)
     assert (opened.open_messages, version) == (messages, 3)
 

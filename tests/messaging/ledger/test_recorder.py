@@ -106,6 +106,7 @@ async def test_the_outcome_is_on_disk_when_record_returns(
         joined_in=90_001,
         unanswered=("casa", "riserva"),
         from_backup=True,
+        is_resent=True,
     )
     await shelf.ledger.record(
         Entry(

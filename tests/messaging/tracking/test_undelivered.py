@@ -15,6 +15,7 @@ from custom_components.sms_italia.messaging import (
     DoubtLasted,
     LedgerUnreadableError,
     Message,
+    MessagesChanged,
     NumberProblem,
     Refusal,
     RequestRefusedError,
@@ -24,7 +25,7 @@ from custom_components.sms_italia.messaging import (
 from custom_components.sms_italia.messaging.tracking import undelivered
 from custom_components.sms_italia.providers import ErrorKind, NotSent, Status
 
-from ..fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, Lost, Operation
+from ..fake import LANDLINE, MANY, ONE, PLAIN, REFERENCE, Late, Lost, Operation
 from ..helpers import (
     NUMBER,
     OTHER,
@@ -433,6 +434,47 @@ async def test_a_message_sent_again_is_a_new_one_and_no_longer_listed(
     assert again.status is Status.QUEUED
     assert harness.arrived(ONE) == [(NUMBER, TEXT)] * 2
     assert await listed(harness) == []
+
+
+async def test_that_a_message_is_sent_again_is_known_before_the_answer(
+    harness: Harness,
+) -> None:
+    """On disk too: whoever looks at it then must not send it a third time."""
+    harness.use(timing=QUICK)
+    message = await reported_as_failed(harness)
+    await harness.until_kept(message, status=Status.FAILED)
+    harness.client(ONE).reply(Late(1))
+    again = asyncio.create_task(harness.messenger.resend(message.id))
+    await harness.until_kept(message, is_resent=True)
+    assert not again.done()
+    published = [
+        (one.id, one.status)
+        for event in harness.events
+        if isinstance(event, MessagesChanged)
+        for one in event.messages
+        if one.is_resent
+    ]
+    assert published == [(message.id, Status.FAILED)]
+    (sent,) = await again
+    assert not sent.is_resent
+
+
+@pytest.mark.parametrize("status", [Status.DELIVERED, Status.FAILED])
+async def test_a_doubt_that_was_sent_again_stays_so_whatever_comes_of_it(
+    harness: Harness, status: Status
+) -> None:
+    """Its failure is not listed: the list would offer to send it a third time."""
+    harness.use(timing=QUICK)
+    await harness.attach(REFERENCE)
+    harness.client(REFERENCE).reply(Lost.ANSWER)
+    message = await harness.one(REFERENCE)
+    assert message.status is Status.UNCERTAIN
+    (again,) = await harness.messenger.resend(message.id)
+    harness.client(REFERENCE).report(status)
+    await harness.until_kept(message, status=status, is_resent=True)
+    await harness.until_kept(again, status=status)
+    left = [(again.number, status)] if status is Status.FAILED else []
+    assert await listed(harness, REFERENCE) == left
 
 
 async def test_a_message_that_is_being_sent_again_is_not_sent_a_third_time(

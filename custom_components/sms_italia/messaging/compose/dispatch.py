@@ -109,7 +109,7 @@ async def request_again(message: Message) -> SendRequest:
             targets=(),
             text=dispatch.text,
             options=options,
-            repeats=message.id,
+            repeats=message,
         )
     # The plans of all countries may have to be loaded.
     country = await asyncio.to_thread(country_of, message.number)
@@ -123,7 +123,7 @@ async def request_again(message: Message) -> SendRequest:
         ),
         text=dispatch.text,
         options=options,
-        repeats=message.id,
+        repeats=message,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 import logging
+import math
 import os
 from pathlib import Path
 import secrets
@@ -287,6 +288,20 @@ class LedgerFile:
             moment = path.name.removeprefix(f"{self._path.name}.").partition(".")[0]
             if moment.isdecimal() and int(moment) < before:
                 path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete the closed file with all that belongs to it. Raises OSError.
+
+        Nothing while it is held: somebody copies it.
+        """
+        if self.held:
+            return
+        self.remove_set_aside(math.inf)
+        for suffix in ("", "-wal", "-shm"):
+            self._beside(suffix).unlink(missing_ok=True)
+        self._journal.remove()
+        if self._mark is not None:
+            self._mark.remove()
 
     def _beside(self, suffix: str) -> Path:
         return self._path.with_name(self._path.name + suffix)
@@ -593,6 +608,10 @@ class Mark:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def remove(self) -> None:
+        """Delete the file: the ledger is deleted too. Raises OSError."""
+        self._path.unlink(missing_ok=True)
 
 
 class LedgerReader:

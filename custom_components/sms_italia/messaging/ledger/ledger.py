@@ -27,7 +27,7 @@ from .records import (
     ReceptionRecord,
     RunRecord,
 )
-from .threads import LONGEST, SOUND, in_time
+from .threads import LONGEST, SOUND, Worker, in_time
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -225,6 +225,20 @@ class Ledger(Recorder):
             await self._write(partial(self._file.remove_set_aside, before))
         except (OSError, LedgerSlowError) as err:
             await self._report_unforgotten(err)
+
+    async def remove(self) -> None:
+        """Delete the files of the ledger, which is closed: nobody needs it any more.
+
+        What cannot be deleted stays, with nothing in it.
+        """
+        thread = Worker("sms_italia_ledger_removing")
+        try:
+            await in_time(thread.do(self._file.remove), self._bounded(LONGEST))
+        except (OSError, LedgerSlowError) as err:
+            _LOGGER.warning("The SMS ledger cannot be deleted: %s", name_of(err))
+        finally:
+            thread.end()
+            await asyncio.get_running_loop().run_in_executor(None, thread.join)
 
     async def forget(self, account: str) -> None:
         """Forget all that was ever asked of an account, and what it spent."""

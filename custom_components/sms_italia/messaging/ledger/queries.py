@@ -137,10 +137,11 @@ def read_undelivered(
 ) -> Found:
     """Return the newest undelivered messages of an account that nobody has seen.
 
-    `except_for` are IDs of messages that are left out.
+    `except_for` are IDs of messages that are left out, as is what was sent again: its
+    list offers to send it.
     """
     where = (
-        f"{_UNDELIVERED} AND status IS NOT seen "  # noqa: S608 - a constant
+        f"{_UNDELIVERED} AND status IS NOT seen AND NOT is_resent "  # noqa: S608 - a constant
         "AND joined_in IS NULL AND +account = :account "
         "AND id NOT IN (SELECT value FROM json_each(:except_for))"
     )

@@ -259,6 +259,7 @@ def _message_row(message: Message) -> Row:
         "failed_over_from": message.failed_over_from,
         "from_backup": message.from_backup,
         "marked_text": message.marked_text,
+        "is_resent": message.is_resent,
     }
 
 
@@ -385,6 +386,7 @@ def _message(row: ReadRow, dispatch: Dispatch) -> Message:
         failed_over_from=row["failed_over_from"],
         from_backup=bool(row["from_backup"]),
         marked_text=row["marked_text"],
+        is_resent=bool(row["is_resent"]),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 APPLICATION_ID = 0x534D5349
 """Marks a file as ours ("SMSI"); SQLite keeps it in the header."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _RUNS_SCHEMA = """
 CREATE TABLE runs (
@@ -37,6 +37,7 @@ MIGRATIONS: Mapping[int, str] = {
         {_RUNS_SCHEMA}
     """,
     2: f"{_RECEPTIONS_SCHEMA}{_DUE_INDEX}",
+    3: "ALTER TABLE messages ADD COLUMN is_resent INTEGER NOT NULL DEFAULT 0;",
 }
 """For each older version, the SQL that makes it the next one."""
 
@@ -91,6 +92,7 @@ CREATE TABLE messages (
     failed_over_from TEXT,
     from_backup INTEGER NOT NULL,
     marked_text TEXT,
+    is_resent INTEGER NOT NULL,
     seen TEXT
 );
 CREATE INDEX messages_by_dispatch ON messages (dispatch);

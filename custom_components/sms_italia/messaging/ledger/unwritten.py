@@ -267,6 +267,10 @@ class Journal:
             return None
         return sequence, payload
 
+    def remove(self) -> None:
+        """Delete the file: the ledger is deleted too. Raises OSError."""
+        self._path.unlink(missing_ok=True)
+
     def allocate(self) -> None:
         """Take the room on the disk, if that was not done. Raises OSError."""
         if not self._path.exists() or self._path.stat().st_size != 2 * _SLOT:

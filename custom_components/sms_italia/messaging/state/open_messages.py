@@ -7,7 +7,7 @@ subscribers of its stage. The rest of this layer holds no message of its own.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...providers import MessageRef
 from ..clock import Clock
@@ -174,6 +174,32 @@ class OpenMessages:
         dispatches = {one.dispatch.id for one in messages}
         await self._ledger.record(Entry(messages=tuple(new.values())), dispatches)
 
+    async def record_repeat(
+        self, messages: Sequence[Message], repeated: Message
+    ) -> None:
+        """Record new messages, and that they send another one again.
+
+        At once: a crash does not leave one without the other. One that was open and
+        ended meanwhile stays as it ended.
+        """
+        new = self._take_unrecorded(messages)
+        resent = self._mark_resent(repeated)
+        self._events.hurry()
+        entry = Entry(messages=(*resent, *new.values()))
+        await self._ledger.record(entry, {one.dispatch.id for one in messages})
+
+    def _mark_resent(self, repeated: Message) -> tuple[Message, ...]:
+        """Note that a message is sent again; return what is to be recorded of it."""
+        known = self._open.get(repeated.id)
+        if known is None and repeated.stage is not Stage.CLOSED:
+            return ()
+        resent = replace(known or repeated, is_resent=True)
+        if known is not None:
+            self._leave(known)
+            self._enter(resent)
+        self._publish([Change(known or repeated, resent)])
+        return (resent,)
+
     async def change(
         self,
         messages: Sequence[Message],
@@ -285,7 +311,8 @@ class OpenMessages:
             old = self._open.get(message.id)
             if old is None or not may_follow(old, message):
                 continue
-            yield old, message
+            # It may have been sent again while this change was computed.
+            yield old, replace(message, is_resent=True) if old.is_resent else message
             for one in self._joined[message.id]:
                 yield one, shared(one, message)
 
@@ -400,7 +427,14 @@ def _ref_of(message: Message, provider_id: str) -> tuple[str | None, str, str]:
 def _shown(message: Message) -> tuple[object, ...]:
     """Return what listeners show of a message."""
     is_closed = message.stage is Stage.CLOSED
-    return message.status, message.error, message.parts, message.cost, is_closed
+    return (
+        message.status,
+        message.error,
+        message.parts,
+        message.cost,
+        message.is_resent,
+        is_closed,
+    )
 
 
 def _waits_until(message: Message) -> float | bool | None:
