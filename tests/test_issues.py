@@ -490,8 +490,7 @@ async def test_with_an_account_go_all_its_issues(
         options={CONF_DAILY_LIMIT: 1, CONF_FALLBACK: ["nessuno"]},
     )
     await send(hass, account)
-    with pytest.raises(HomeAssistantError):
-        await send(hass, account, "Uno di troppo")
+    await send_refused(hass, account, "Uno di troppo")
     hass.config_entries.async_update_entry(
         account, data={**account.data, "url": "http://gateway.example"}
     )
