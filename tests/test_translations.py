@@ -191,7 +191,8 @@ def test_every_field_of_an_account_is_described(language: str) -> None:
     """In the form of each provider, and in those that change an account."""
     steps = "config.step"
 
-    assert_keys(language, steps, {"user", "reauth_confirm", "reconfigure", *PROVIDERS})
+    others = {"user", "unencrypted", "reauth_confirm", "reconfigure"}
+    assert_keys(language, steps, {*others, *PROVIDERS})
     for key, provider in PROVIDERS.items():
         assert_account_form(language, f"{steps}.{key}", provider.fields)
     assert_account_form(language, f"{steps}.reconfigure", ALL_FIELDS)
@@ -243,6 +244,21 @@ def test_the_menu_about_a_landline_is_described(language: str) -> None:
     assert_step(language, menu)
     assert placeholders(texts_at(language, menu)["description"]) == {"number"}
     assert_keys(language, f"{menu}.menu_options", {"change_numbers", "keep_landline"})
+
+
+@EACH_LANGUAGE
+def test_the_question_about_an_unencrypted_address_is_described(language: str) -> None:
+    """With the address, and why the other one is not used."""
+    question = "config.step.unencrypted"
+
+    assert_step(language, question)
+    assert placeholders(texts_at(language, question)["description"]) == {
+        "provider",
+        "detail",
+        "clear_text_url",
+    }
+    answers = {"stay_encrypted", "accept_unencrypted"}
+    assert_keys(language, f"{question}.menu_options", answers)
 
 
 @EACH_LANGUAGE

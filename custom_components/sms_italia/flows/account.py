@@ -49,7 +49,6 @@ class AccountError(StrEnum):
     CANNOT_CONNECT = "cannot_connect"
     INVALID_SENDER = "invalid_sender"
     INVALID_URL = "invalid_url"
-    NO_HTTPS = "no_https"
     HTTPS_REQUIRED = "https_required"
     MISSING = "missing"
     UNKNOWN = "unknown"
