@@ -256,6 +256,7 @@ REFUSED: Mapping[Refusal, tuple[dict[str, Any], dict[str, Any], str]] = {
     Refusal.EMPTY_TEXT: ({}, {"message": "  \n "}, ""),
     Refusal.TOO_MANY_PARTS: ({CONF_MAX_PARTS: 1}, {"message": "x" * 161}, "2"),
     Refusal.INVALID_SENDER: ({}, {"sender": "!!!"}, "!!!"),
+    Refusal.SENDER_CHARACTERS: ({}, {"sender": "Casa ☎"}, "☎"),
     Refusal.INVALID_NUMBER: ({}, {"numbers": ["Nessuno"]}, "Nessuno"),
     Refusal.LOST_PLUS: ({}, {"numbers": ["41791234567"]}, "***567"),
     Refusal.PREMIUM_NUMBER: ({}, {"numbers": ["899 123456"]}, "***456"),

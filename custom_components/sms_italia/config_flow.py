@@ -313,6 +313,7 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 "provider": form.provider.name,
                 "console_url": form.provider.console_url,
                 "detail": refusal.detail if refusal else "",
+                "characters": form.refused_characters(user_input or {}),
             },
         )
 

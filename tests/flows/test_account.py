@@ -260,6 +260,18 @@ async def test_an_account_with_https_is_never_led_away_from_it(
     assert all(asked.startswith("https://") for asked in internet.asked)
 
 
+async def test_what_a_sender_must_not_have_is_named(
+    hass: HomeAssistant, simulator: Simulator
+) -> None:
+    """Else a name of eleven characters would break no rule of the sentence."""
+    settings = settings_for(simulator, KEY, sender="Più è 1")
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+
+    assert form["errors"] == {"sender": "sender_characters"}
+    assert placeholder(form, "characters") == "ù è"
+
+
 @pytest.mark.parametrize("sender", ["393331234567", "+393331234567", "12345"])
 async def test_a_sender_without_a_letter_is_refused_in_the_form(
     hass: HomeAssistant, simulator: Simulator, sender: str

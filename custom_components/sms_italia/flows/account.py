@@ -48,6 +48,7 @@ class AccountError(StrEnum):
     INVALID_AUTH = "invalid_auth"
     CANNOT_CONNECT = "cannot_connect"
     INVALID_SENDER = "invalid_sender"
+    SENDER_CHARACTERS = "sender_characters"
     INVALID_URL = "invalid_url"
     HTTPS_REQUIRED = "https_required"
     MISSING = "missing"
@@ -191,14 +192,34 @@ class AccountForm:
         if value is None:
             return AccountError.MISSING if field.presence is Presence.REQUIRED else None
         if field.kind is FieldKind.SENDER:
-            allowed = self.provider.capabilities.sender.allows(value)
-            return None if allowed else AccountError.INVALID_SENDER
+            return self._find_sender_error(value)
         if field.kind is FieldKind.URL:
             try:
                 parse_url(value)
             except ValueError:
                 return AccountError.INVALID_URL
         return None
+
+    def _find_sender_error(self, sender: str) -> AccountError | None:
+        """Return the error of a sender."""
+        rule = self.provider.capabilities.sender
+        if rule.allows(sender):
+            return None
+        if rule.refused_characters(sender):
+            return AccountError.SENDER_CHARACTERS
+        return AccountError.INVALID_SENDER
+
+    def refused_characters(self, user_input: Mapping[str, Any]) -> str:
+        """Return what the provider does not take in the sender that was entered."""
+        rule = self.provider.capabilities.sender
+        return " ".join(
+            character
+            for field in self.fields
+            if field.kind is FieldKind.SENDER
+            for character in rule.refused_characters(
+                _as_text(user_input.get(field.key))
+            )
+        )
 
 
 def _as_text(value: object) -> str:

@@ -12,6 +12,8 @@ class Refusal(StrEnum):
     TOO_MANY_PARTS = "too_many_parts"
     TOO_MANY_NUMBERS = "too_many_numbers"
     INVALID_SENDER = "invalid_sender"
+    SENDER_CHARACTERS = "sender_characters"
+    """The provider does not take the `characters` in a name."""
     INVALID_NUMBER = "invalid_number"
     PREMIUM_NUMBER = "premium_number"
     LOST_PLUS = "lost_plus"

@@ -98,6 +98,16 @@ async def test_a_sender_that_the_provider_refuses_is_named(harness: Harness) -> 
     assert refusal.placeholders == {"sender": "Troppo lungo così"}
 
 
+async def test_the_characters_that_the_provider_refuses_are_named(
+    harness: Harness,
+) -> None:
+    account = await harness.attach(PLAIN)
+    refusal = await refused(harness, account, sender="Città è")
+    assert refusal.reason is Refusal.SENDER_CHARACTERS
+    assert refusal.placeholders["characters"] == "à è"
+    assert refusal.placeholders["sender"] == "Città è"
+
+
 @pytest.mark.parametrize("sender", [None, "", "Casa", "+393331234567"])
 def test_a_sender_that_is_allowed_or_left_out_passes(
     harness: Harness, sender: str | None

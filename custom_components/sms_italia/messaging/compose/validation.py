@@ -55,8 +55,19 @@ def check_text(account: Account, prepared: PreparedText) -> None:
 
 def check_sender(account: Account, sender: str | None) -> None:
     """Raise RequestRefusedError for a sender that the account's provider refuses."""
-    if sender and not account.provider.capabilities.sender.allows(sender):
-        raise RequestRefusedError(Refusal.INVALID_SENDER, {"sender": shown(sender)})
+    rule = account.provider.capabilities.sender
+    if not sender or rule.allows(sender):
+        return
+    if characters := rule.refused_characters(sender):
+        raise RequestRefusedError(
+            Refusal.SENDER_CHARACTERS,
+            {
+                "sender": shown(sender),
+                "characters": shown(" ".join(characters)),
+                "provider": account.provider.name,
+            },
+        )
+    raise RequestRefusedError(Refusal.INVALID_SENDER, {"sender": shown(sender)})
 
 
 def check_options(account: Account, options: SendOptions) -> None:
