@@ -23,6 +23,7 @@ import voluptuous as vol
 from .account_setup import default_country, name_key, parse_targets
 from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .errors import delivery_error, refusal_error
+from .fields import read_fields
 from .issues import async_report_refused_call
 from .messaging import (
     Account,
@@ -117,17 +118,7 @@ async def read_options(
     ServiceValidationError for fields that do not match `EXTRA_FIELDS`, and a
     translated HomeAssistantError if there is no such picture.
     """
-    try:
-        known = _EXTRAS_SCHEMA(dict(extras))
-    except vol.Invalid as err:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="invalid_extras",
-            translation_placeholders={
-                "field": ".".join(str(part) for part in err.path) or "data",
-                "fields": ", ".join(EXTRA_KEYS),
-            },
-        ) from None
+    known = read_fields(_EXTRAS_SCHEMA, extras)
     picture = known.get(ATTR_PICTURE)
     if picture:
         if (entity_id := entity_of(picture)) is not None:
@@ -210,8 +201,8 @@ async def read_shared_options(
 def _has_fault(extras: Mapping[str, Any]) -> bool:
     """Return whether fields do not match `EXTRA_FIELDS`."""
     try:
-        _EXTRAS_SCHEMA(dict(extras))
-    except vol.Invalid:
+        read_fields(_EXTRAS_SCHEMA, extras)
+    except ServiceValidationError:
         return True
     return False
 

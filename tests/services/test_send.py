@@ -20,7 +20,6 @@ from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-import voluptuous as vol
 
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
@@ -402,24 +401,24 @@ async def test_with_several_accounts_one_must_be_named(
     assert await async_setup_component(hass, DOMAIN, {})
     with pytest.raises(ServiceValidationError) as caught:
         await send_sms(hass, numbers=[ANNA], message="Ciao")
-    assert caught.value.translation_domain == "homeassistant"
+    assert caught.value.translation_key == "no_account"
 
     first = await accounts.set_up("smshosting")
     await accounts.set_up("inviosmart")
     stranger = MockConfigEntry(domain="other")
     stranger.add_to_hass(hass)
     unloaded = accounts.add("transactionale")
-    wrong: list[dict[str, str]] = [
-        {},
-        {"config_entry_id": "nothing"},
-        {"config_entry_id": stranger.entry_id},
-        {"config_entry_id": unloaded.entry_id},
+    wrong: list[tuple[dict[str, str], str]] = [
+        ({}, "which_account"),
+        ({"config_entry_id": "nothing"}, "unknown_account"),
+        ({"config_entry_id": stranger.entry_id}, "unknown_account"),
+        ({"config_entry_id": unloaded.entry_id}, "account_not_loaded"),
     ]
-    for choice in wrong:
-        with pytest.raises(ServiceValidationError) as caught:
+    for choice, reason in wrong:
+        with pytest.raises(HomeAssistantError) as refused:
             await send_sms(hass, numbers=[ANNA], message="Ciao", **choice)
-        assert caught.value.translation_domain == "homeassistant", choice
-        assert str(caught.value) != caught.value.translation_key
+        assert refused.value.translation_key == reason
+        assert str(refused.value) != reason
 
     answer = await send_sms(
         hass, numbers=[ANNA], message="Ciao", config_entry_id=first.entry_id
@@ -428,11 +427,11 @@ async def test_with_several_accounts_one_must_be_named(
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "reason"),
     [
-        {"numbers": [ANNA]},
-        {"numbers": [ANNA], "message": "Ciao", "encoding": "klingon"},
-        {"numbers": [ANNA], "message": "Ciao", "flash": True},
+        ({}, "missing_field"),
+        ({"message": "Ciao", "encoding": "klingon"}, "invalid_field"),
+        ({"message": "Ciao", "flash": True}, "unknown_field"),
     ],
 )
 async def test_a_call_that_makes_no_sense_is_refused(
@@ -440,13 +439,15 @@ async def test_a_call_that_makes_no_sense_is_refused(
     accounts: Accounts,
     simulator: Simulator,
     data: Mapping[str, object],
+    reason: str,
 ) -> None:
     """By its schema, before anything else."""
     await accounts.set_up("smshosting")
 
-    with pytest.raises(vol.Invalid):
-        await send_sms(hass, **data)
+    with pytest.raises(ServiceValidationError) as caught:
+        await send_sms(hass, numbers=[ANNA], **data)
 
+    assert caught.value.translation_key == reason
     assert arrived(simulator) == []
 
 
@@ -793,8 +794,9 @@ async def test_a_value_that_makes_no_sense_is_refused(
 ) -> None:
     """By the action's schema."""
     await accounts.set_up("smshosting")
-    with pytest.raises(vol.Invalid, match=field):
+    with pytest.raises(ServiceValidationError) as caught:
         await send_sms(hass, numbers=[ANNA], message="Ciao", **extras)
+    assert (caught.value.translation_placeholders or {})["field"] == field
     assert arrived(simulator) == []
 
 
