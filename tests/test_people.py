@@ -320,8 +320,10 @@ async def test_keys_for_others_are_logged_once_a_day(
     assert caplog.text.count("keys for others in the data") == 2
 
 
-@pytest.mark.parametrize("data", [{"send_at": "domani"}, {"test": "forse"}])
-async def test_a_time_or_a_trial_that_cannot_be_read_is_refused(
+@pytest.mark.parametrize(
+    "data", [{"send_at": "domani"}, {"send_at": "2020-01-01"}, {"test": "forse"}]
+)
+async def test_a_time_or_a_trial_that_cannot_be_used_is_refused(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator, data: dict[str, Any]
 ) -> None:
     await accounts.set_up("smshosting")

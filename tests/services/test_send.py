@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -592,7 +593,7 @@ async def test_a_time_without_a_zone_is_local(
 async def test_where_the_provider_cannot_wait_we_do(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """It is queued with its time, and nothing is on the wire; a past time is now."""
+    """It is queued with its time, and nothing is on the wire."""
     await accounts.set_up("inviosmart")
 
     answer = await send_sms(
@@ -603,11 +604,46 @@ async def test_where_the_provider_cannot_wait_we_do(
     assert (message["status"], message["provider_id"]) == ("queued", None)
     assert message["send_at"] == "2035-07-01T01:00:00-07:00"
     assert sends(simulator) == []
+
+
+@pytest.mark.parametrize("moment", ["2020-01-01", "2026-11-28", "2026-11-28 11:54:59"])
+async def test_a_moment_in_the_past_is_refused(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+    moment: str,
+) -> None:
+    """It was not meant: a date alone is its midnight."""
+    await hass.config.async_set_time_zone("Europe/Rome")
+    freezer.move_to("2026-11-28 11:00:00+00:00")
+    await accounts.set_up("inviosmart")
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await send_sms(hass, numbers=[ANNA], message="Ieri", send_at=moment)
+
+    assert caught.value.translation_key == "past_send_at"
+    assert moment[:10] in (caught.value.translation_placeholders or {})["send_at"]
+    assert arrived(simulator) == []
+
+
+async def test_a_moment_that_has_only_just_passed_is_now(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A form was filled in with the minute that was."""
+    await hass.config.async_set_time_zone("Europe/Rome")
+    freezer.move_to("2026-11-28 11:00:30+00:00")
+    await accounts.set_up("inviosmart")
+
     answer = await send_sms(
-        hass, numbers=[ANNA], message="Ieri", send_at="2020-07-01 08:00:00"
+        hass, numbers=[ANNA], message="Ora", send_at="2026-11-28 11:56:00"
     )
+
     assert answer["messages"][0]["send_at"] is None
-    assert arrived(simulator) == [(ANNA, "Ieri")]
+    assert arrived(simulator) == [(ANNA, "Ora")]
 
 
 @pytest.mark.parametrize(
