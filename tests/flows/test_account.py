@@ -260,6 +260,20 @@ async def test_an_account_with_https_is_never_led_away_from_it(
     assert all(asked.startswith("https://") for asked in internet.asked)
 
 
+@pytest.mark.parametrize("prefix", ["0", "1000", "3.9"])
+async def test_a_country_prefix_that_is_none_is_refused_in_the_form(
+    hass: HomeAssistant, simulator: Simulator, prefix: str
+) -> None:
+    """Not by the selector, whose sentence is in English."""
+    settings = settings_for(simulator, KEY) | {"country_prefix": prefix}
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+    assert form["errors"] == {"country_prefix": "invalid_prefix"}
+    result = await submit(hass, form, KEY, {**settings, "country_prefix": "39.0"})
+
+    assert result["data"]["country_prefix"] == "39"
+
+
 async def test_what_a_sender_must_not_have_is_named(
     hass: HomeAssistant, simulator: Simulator
 ) -> None:

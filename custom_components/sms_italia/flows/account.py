@@ -37,7 +37,7 @@ from ..providers import (
     parse_url,
 )
 from ..runtime import SmsItaliaConfigEntry
-from .selectors import whole_number
+from .selectors import is_valid, unchecked, whole_number
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class AccountError(StrEnum):
     CANNOT_CONNECT = "cannot_connect"
     INVALID_SENDER = "invalid_sender"
     SENDER_CHARACTERS = "sender_characters"
+    INVALID_PREFIX = "invalid_prefix"
     INVALID_URL = "invalid_url"
     HTTPS_REQUIRED = "https_required"
     MISSING = "missing"
@@ -135,6 +136,9 @@ class AccountForm:
         }
         for field in self.fields:
             value = _as_text(values.get(field.key))
+            if field.kind is FieldKind.COUNTRY_PREFIX:
+                # The frontend may send a number as 39.0.
+                value = value.removesuffix(".0")
             if not value and self._keeps_secret(field, values):
                 value = self.stored[field.key]
             if value:
@@ -193,6 +197,9 @@ class AccountForm:
             return AccountError.MISSING if field.presence is Presence.REQUIRED else None
         if field.kind is FieldKind.SENDER:
             return self._find_sender_error(value)
+        if field.kind is FieldKind.COUNTRY_PREFIX:
+            is_prefix = is_valid(_COUNTRY_PREFIX, value)
+            return None if is_prefix else AccountError.INVALID_PREFIX
         if field.kind is FieldKind.URL:
             try:
                 parse_url(value)
@@ -227,6 +234,8 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
+_COUNTRY_PREFIX = whole_number(1, 999)
+
 _SELECTORS: Mapping[FieldKind, object] = {
     FieldKind.TEXT: TextSelector(),
     FieldKind.SENDER: TextSelector(),
@@ -239,7 +248,7 @@ _SELECTORS: Mapping[FieldKind, object] = {
     FieldKind.URL: TextSelector(
         TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url")
     ),
-    FieldKind.COUNTRY_PREFIX: whole_number(1, 999),
+    FieldKind.COUNTRY_PREFIX: unchecked(_COUNTRY_PREFIX),
 }
 """The selector of each kind of field."""
 
