@@ -255,6 +255,7 @@ REFUSED: Mapping[Refusal, tuple[dict[str, Any], dict[str, Any], str]] = {
     Refusal.TOO_MANY_NUMBERS: ({}, {"numbers": [ANNA] * 50_001}, "50000"),
     Refusal.EMPTY_TEXT: ({}, {"message": "  \n "}, ""),
     Refusal.TOO_MANY_PARTS: ({CONF_MAX_PARTS: 1}, {"message": "x" * 161}, "2"),
+    Refusal.MORE_THAN_PROVIDER_TAKES: ({}, {"message": "x" * 2_000}, "Smshosting"),
     Refusal.INVALID_SENDER: ({}, {"sender": "!!!"}, "!!!"),
     Refusal.SENDER_CHARACTERS: ({}, {"sender": "Casa ☎"}, "☎"),
     Refusal.INVALID_NUMBER: ({}, {"numbers": ["Nessuno"]}, "Nessuno"),
