@@ -291,6 +291,21 @@ async def test_a_refusal_says_what_to_do(
     assert arrived(simulator) == []
 
 
+async def test_several_numbers_in_one_text_are_refused_with_how_to_separate_them(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Spaces stand within a number too."""
+    await accounts.set_up("smshosting")
+    call = {"message": "Ciao", "numbers": "3331234567 3337654321"}
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await hass.services.async_call(DOMAIN, "send_sms", call, blocking=True)
+
+    said = await sentences(hass, caught.value)
+    assert "commas" in said["en"]
+    assert "virgole" in said["it"]
+
+
 ELSEWHERE: Mapping[Refusal, dict[str, str]] = {
     Refusal.ACCOUNT_NOT_LOADED: {},
     Refusal.GROUP_SIZE_UNKNOWN: {"group": "7", "account": "Casa mia"},
