@@ -255,7 +255,9 @@ REFUSED: Mapping[Refusal, tuple[dict[str, Any], dict[str, Any], str]] = {
     Refusal.TOO_MANY_NUMBERS: ({}, {"numbers": [ANNA] * 50_001}, "50000"),
     Refusal.EMPTY_TEXT: ({}, {"message": "  \n "}, ""),
     Refusal.TOO_MANY_PARTS: ({CONF_MAX_PARTS: 1}, {"message": "x" * 161}, "2"),
+    Refusal.MORE_THAN_PROVIDER_TAKES: ({}, {"message": "x" * 2_000}, "Smshosting"),
     Refusal.INVALID_SENDER: ({}, {"sender": "!!!"}, "!!!"),
+    Refusal.SENDER_CHARACTERS: ({}, {"sender": "Casa ☎"}, "☎"),
     Refusal.INVALID_NUMBER: ({}, {"numbers": ["Nessuno"]}, "Nessuno"),
     Refusal.LOST_PLUS: ({}, {"numbers": ["41791234567"]}, "***567"),
     Refusal.PREMIUM_NUMBER: ({}, {"numbers": ["899 123456"]}, "***456"),
@@ -287,6 +289,21 @@ async def test_a_refusal_says_what_to_do(
     for sentence in (await sentences(hass, caught.value)).values():
         assert shown in sentence
     assert arrived(simulator) == []
+
+
+async def test_several_numbers_in_one_text_are_refused_with_how_to_separate_them(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Spaces stand within a number too."""
+    await accounts.set_up("smshosting")
+    call = {"message": "Ciao", "numbers": "3331234567 3337654321"}
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await hass.services.async_call(DOMAIN, "send_sms", call, blocking=True)
+
+    said = await sentences(hass, caught.value)
+    assert "commas" in said["en"]
+    assert "virgole" in said["it"]
 
 
 ELSEWHERE: Mapping[Refusal, dict[str, str]] = {

@@ -460,7 +460,9 @@ def test_each_provider_has_a_step_of_its_own() -> None:
         if name.startswith("async_step_")
     }
 
-    assert steps == {"user", "reauth", "reauth_confirm", "reconfigure", *PROVIDERS}
+    consent = {"unencrypted", "stay_encrypted", "accept_unencrypted"}
+    changes = {"reauth", "reauth_confirm", "reconfigure"}
+    assert steps == {"user", *consent, *changes, *PROVIDERS}
 
 
 def test_little_is_left_uncovered() -> None:

@@ -159,13 +159,14 @@ async def test_what_waits_for_credit_is_sent_once_the_top_up_is_confirmed(
     dialog: FixDialog,
     key: str,
 ) -> None:
-    """Not five minutes later; if the credit is still not enough, the issue is back."""
+    """Not five minutes later; if the credit is still not enough, the dialog says so."""
     account = await accounts.set_up(key)
     simulator.set_credit(key, 0)
     await send(hass, account)
     await dialog.open("no_credit")
-    await dialog.go_on()
-    await until(lambda: "no_credit" in issues(hass))
+    step = await dialog.go_on()
+    assert (step["type"], step["reason"]) == ("abort", "still_not_enough")
+    assert "no_credit" in issues(hass)
     assert not arrived(simulator)
 
     simulator.set_credit(key, 30)
@@ -176,6 +177,21 @@ async def test_what_waits_for_credit_is_sent_once_the_top_up_is_confirmed(
     await until(lambda: arrived(simulator) == [(ANNA, "Allarme")])
     await an_hour_passes(hass)
     assert issues(hass) == {}
+
+
+async def test_a_credit_that_nothing_waits_for_is_taken_at_its_word(
+    hass: HomeAssistant, accounts: Accounts, simulator: Simulator, dialog: FixDialog
+) -> None:
+    """Nothing can be tried: the next message shows it."""
+    account = await accounts.set_up("smshosting", options={CONF_RETRY_FOR: 0})
+    simulator.set_credit("smshosting", 0)
+    await send_refused(hass, account)
+    await dialog.open("no_credit")
+
+    step = await dialog.go_on()
+
+    assert step["type"] == "create_entry"
+    assert "no_credit" not in issues(hass)
 
 
 # The daily limit

@@ -8,7 +8,7 @@ from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.selector import SelectSelector
+from homeassistant.helpers.selector import NumberSelector, SelectSelector
 import pytest
 
 from custom_components.sms_italia import config_flow
@@ -19,9 +19,13 @@ from custom_components.sms_italia.const import (
     SUBENTRY_TYPE_RECIPIENT,
 )
 from custom_components.sms_italia.flows.account import AccountError
-from custom_components.sms_italia.flows.escalation import EscalationError
+from custom_components.sms_italia.flows.escalation import (
+    _NUMBERS as ESCALATION_NUMBERS,
+    EscalationError,
+)
 from custom_components.sms_italia.flows.options import OptionsError, options_fields
 from custom_components.sms_italia.flows.recipient import RecipientError
+from custom_components.sms_italia.flows.selectors import range_error
 from custom_components.sms_italia.providers import (
     PROVIDERS,
     FieldKind,
@@ -199,7 +203,8 @@ def test_every_field_of_an_account_is_described(language: str) -> None:
     """In the form of each provider, and in those that change an account."""
     steps = "config.step"
 
-    assert_keys(language, steps, {"user", "reauth_confirm", "reconfigure", *PROVIDERS})
+    others = {"user", "unencrypted", "reauth_confirm", "reconfigure"}
+    assert_keys(language, steps, {*others, *PROVIDERS})
     for key, provider in PROVIDERS.items():
         assert_account_form(language, f"{steps}.{key}", provider.fields)
     assert_account_form(language, f"{steps}.reconfigure", ALL_FIELDS)
@@ -222,7 +227,8 @@ def test_every_error_and_abort_of_a_flow_has_a_text(language: str) -> None:
     assert_keys(language, "config.abort", aborts)
     assert_keys(language, f"{recipient}.error", RecipientError)
     assert_keys(language, f"{recipient}.abort", {"tested", changed})
-    assert_keys(language, f"{escalation}.error", EscalationError)
+    ranges = map(range_error, ESCALATION_NUMBERS)
+    assert_keys(language, f"{escalation}.error", {*EscalationError, *ranges})
 
 
 @EACH_LANGUAGE
@@ -254,6 +260,21 @@ def test_the_menu_about_a_landline_is_described(language: str) -> None:
 
 
 @EACH_LANGUAGE
+def test_the_question_about_an_unencrypted_address_is_described(language: str) -> None:
+    """With the address, and why the other one is not used."""
+    question = "config.step.unencrypted"
+
+    assert_step(language, question)
+    assert placeholders(texts_at(language, question)["description"]) == {
+        "provider",
+        "detail",
+        "clear_text_url",
+    }
+    answers = {"stay_encrypted", "accept_unencrypted"}
+    assert_keys(language, f"{question}.menu_options", answers)
+
+
+@EACH_LANGUAGE
 def test_every_option_is_described(language: str) -> None:
     """Those of all providers stand in the one form."""
     sections: dict[str, set[str]] = {}
@@ -262,9 +283,41 @@ def test_every_option_is_described(language: str) -> None:
             sections.setdefault(name, set()).update(map(str, fields))
 
     assert_keys(language, "options", {"step", "error"})
-    assert_keys(language, "options.error", OptionsError)
+    numbers = {str(marker) for marker in number_fields()}
+    ranges = map(range_error, numbers)
+    assert_keys(language, "options.error", {*OptionsError, *ranges})
     assert_step(language, "options.step.init")
     assert_sections(language, "options.step.init.sections", sections)
+
+
+def number_fields() -> Mapping[str, NumberSelector]:
+    """Return the fields of numbers in the options of all providers."""
+    return {
+        str(marker): field
+        for provider in PROVIDERS.values()
+        for fields in options_fields(provider, "IT", {"id": "Other"}).values()
+        for marker, field in fields.items()
+        if isinstance(field, NumberSelector)
+    }
+
+
+@EACH_LANGUAGE
+def test_the_error_of_a_number_says_what_the_field_takes(language: str) -> None:
+    """In the options, where the error is the section's, it names the field too."""
+    sections = texts_at(language, "options.step.init.sections").values()
+    labels = {key: label for one in sections for key, label in one["data"].items()}
+    for key, field in number_fields().items():
+        text = texts_at(language, "options.error")[range_error(key)]
+        assert f"“{labels[key]}”" in text
+        bounds = [f"{field.config[bound]:.0f}" for bound in ("min", "max")]
+        if key == "max_parts":
+            bounds[1] = "{max_parts}"
+        assert re.findall(r"[0-9]+|{max_parts}", text) == bounds
+    escalation = f"config_subentries.{SUBENTRY_TYPE_ESCALATION}.error"
+    for key, number in ESCALATION_NUMBERS.items():
+        text = texts_at(language, escalation)[range_error(key)]
+        bounds = [f"{number.config[bound]:.0f}" for bound in ("min", "max")]
+        assert re.findall("[0-9]+", text) == bounds
 
 
 @EACH_LANGUAGE

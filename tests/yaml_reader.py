@@ -20,6 +20,12 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import parse_yaml
 import voluptuous as vol
 
+from custom_components.sms_italia.const import DOMAIN
+from custom_components.sms_italia.notify_action import NOTIFY_FIELDS
+from custom_components.sms_italia.services import ACTIONS
+
+_OWN_SCHEMAS = {f"{DOMAIN}.{action.name}": action.schema for action in ACTIONS}
+
 FOREIGN = ("mobile_app_",)
 """The beginnings of actions that exist only with a phone."""
 
@@ -94,8 +100,11 @@ class Reader:
             return
         assert await async_setup_component(self._hass, domain, {}), action
         service = self._hass.services.async_services_internal()[domain][name]
-        if service.schema is not None:
-            comply(service.schema, {**step.get("data", {}), **step.get("target", {})})
+        # Our actions check their fields themselves.
+        own = NOTIFY_FIELDS if domain == "notify" else None
+        schema = _OWN_SCHEMAS.get(action, service.schema or own)
+        if schema is not None:
+            comply(schema, {**step.get("data", {}), **step.get("target", {})})
 
     async def _configuration(self, content: Mapping[str, Any]) -> None:
         """Read a part of configuration.yaml."""

@@ -1,6 +1,7 @@
 """The flow that adds an account and changes it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -22,7 +23,6 @@ from homeassistant.util.uuid import random_uuid_hex
 from .const import (
     CONF_PROVIDER,
     DOMAIN,
-    SECTION_ADVANCED,
     SUBENTRY_TYPE_ESCALATION,
     SUBENTRY_TYPE_RECIPIENT,
 )
@@ -30,9 +30,9 @@ from .flows.account import (
     AccountError,
     AccountForm,
     CredentialsProof,
+    CredentialsRefusal,
     account_unique_id,
     async_check_credentials,
-    default_url,
     have_same_credentials,
 )
 from .flows.escalation import EscalationFlow
@@ -40,6 +40,28 @@ from .flows.options import SmsItaliaOptionsFlow
 from .flows.recipient import RecipientFlow
 from .providers import PROVIDERS, Settings, SettingsField
 from .runtime import SmsItaliaConfigEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AccountStep:
+    """A step with an account's form, and what follows once its values are accepted."""
+
+    step_id: str
+    form: AccountForm
+    finish: Callable[[Settings], ConfigFlowResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ClearTextOffer:
+    """A form that was filled in, and the settings with the unencrypted address.
+
+    `detail` is why the encrypted address was not usable, in the provider's wording.
+    """
+
+    step: _AccountStep
+    user_input: dict[str, Any]
+    settings: Settings
+    detail: str
 
 
 class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -50,6 +72,8 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
 
     VERSION = 1
     MINOR_VERSION = 1
+
+    _offer: _ClearTextOffer
 
     @staticmethod
     @callback
@@ -113,12 +137,9 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 data={CONF_PROVIDER: provider.key, **settings},
             )
 
-        return await self._async_account_step(
-            provider_key,
-            AccountForm(provider=provider, fields=provider.fields),
-            user_input,
-            create,
-        )
+        form = AccountForm(provider=provider, fields=provider.fields)
+        step = _AccountStep(step_id=provider_key, form=form, finish=create)
+        return await self._async_account_step(step, user_input)
 
     @override
     async def async_on_create_entry(self, result: ConfigFlowResult) -> ConfigFlowResult:
@@ -185,17 +206,14 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
             self._async_accepted(entry, is_changed=is_changed)
             return result
 
-        return await self._async_account_step(
-            step_id,
-            AccountForm(
-                provider=provider,
-                fields=tuple(fields),
-                stored={key: entry.data[key] for key in keys & entry.data.keys()},
-                account=entry,
-            ),
-            user_input,
-            change,
+        form = AccountForm(
+            provider=provider,
+            fields=tuple(fields),
+            stored={key: entry.data[key] for key in keys & entry.data.keys()},
+            account=entry,
         )
+        step = _AccountStep(step_id=step_id, form=form, finish=change)
+        return await self._async_account_step(step, user_input)
 
     @callback
     def _async_accepted(self, entry: SmsItaliaConfigEntry, *, is_changed: bool) -> None:
@@ -208,45 +226,94 @@ class SmsItaliaConfigFlow(ConfigFlow, domain=DOMAIN):
                 self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     async def _async_account_step(
-        self,
-        step_id: str,
-        form: AccountForm,
-        user_input: dict[str, Any] | None,
-        finish: Callable[[Settings], ConfigFlowResult],
+        self, step: _AccountStep, user_input: dict[str, Any] | None
     ) -> ConfigFlowResult:
         """Show the form until its values are valid and accepted; then finish."""
-        errors: dict[str, str] = {}
-        detail = ""
-        if user_input is not None:
-            settings = form.read(user_input)
-            errors = form.find_errors(settings)
-            if not errors:
-                answer = await async_check_credentials(
-                    self.hass, form.provider, settings
-                )
-                if isinstance(answer, CredentialsProof):
-                    await self._async_identify(form, settings, answer.customer)
-                    return finish(settings)
-                errors = {form.place_of(answer.error): answer.error}
-                detail = answer.detail
-                if offer := form.clear_text_offer(settings, answer):
-                    errors = {SECTION_ADVANCED: AccountError.NO_HTTPS}
-                    advanced = user_input.get(SECTION_ADVANCED, {})
-                    user_input = {
-                        **user_input,
-                        SECTION_ADVANCED: {**advanced, CONF_URL: offer},
-                    }
+        if user_input is None:
+            return self._show_account_form(step)
+        settings = step.form.read(user_input)
+        if errors := step.form.find_errors(settings):
+            return self._show_account_form(step, user_input, errors)
+        answer = await async_check_credentials(self.hass, step.form.provider, settings)
+        if isinstance(answer, CredentialsProof):
+            return await self._async_accept(step, settings, answer)
+        if offer := step.form.clear_text_offer(settings, answer):
+            self._offer = _ClearTextOffer(
+                step=step,
+                user_input=user_input,
+                settings={**settings, CONF_URL: offer},
+                detail=answer.detail,
+            )
+            return await self.async_step_unencrypted()
+        return self._show_account_form(
+            step, user_input, {step.form.place_of(answer.error): answer.error}, answer
+        )
+
+    async def async_step_unencrypted(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether the provider may be reached without encryption."""
+        offer = self._offer
+        return self.async_show_menu(
+            step_id="unencrypted",
+            menu_options=["stay_encrypted", "accept_unencrypted"],
+            description_placeholders={
+                "provider": offer.step.form.provider.name,
+                "clear_text_url": offer.settings[CONF_URL],
+                "detail": offer.detail,
+            },
+        )
+
+    async def async_step_stay_encrypted(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show the form again as it was filled in."""
+        return self._show_account_form(self._offer.step, self._offer.user_input)
+
+    async def async_step_accept_unencrypted(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Check the credentials at the other address; if that fails, take it back."""
+        offer = self._offer
+        answer = await async_check_credentials(
+            self.hass, offer.step.form.provider, offer.settings
+        )
+        if isinstance(answer, CredentialsProof):
+            return await self._async_accept(offer.step, offer.settings, answer)
+        error = answer.error
+        if error is AccountError.HTTPS_REQUIRED:
+            # The form shows the encrypted address again, which this is not about.
+            error = AccountError.CANNOT_CONNECT
+        return self._show_account_form(
+            offer.step, offer.user_input, {"base": error}, answer
+        )
+
+    async def _async_accept(
+        self, step: _AccountStep, settings: Settings, proof: CredentialsProof
+    ) -> ConfigFlowResult:
+        """Finish with settings that the provider has accepted."""
+        await self._async_identify(step.form, settings, proof.customer)
+        return step.finish(settings)
+
+    def _show_account_form(
+        self,
+        step: _AccountStep,
+        user_input: dict[str, Any] | None = None,
+        errors: dict[str, str] | None = None,
+        refusal: CredentialsRefusal | None = None,
+    ) -> ConfigFlowResult:
+        """Show the form, filled with the user's input or else as it is stored."""
+        form = step.form
         return self.async_show_form(
-            step_id=step_id,
-            data_schema=form.schema(user_input, errors),
-            errors=errors,
+            step_id=step.step_id,
+            data_schema=form.schema(user_input, errors or {}),
+            errors=errors or {},
             description_placeholders={
                 "account": form.account.title if form.account else form.provider.name,
                 "provider": form.provider.name,
                 "console_url": form.provider.console_url,
-                "detail": detail,
-                "encrypted_url": default_url(form.provider),
-                "clear_text_url": form.provider.clear_text_url or "",
+                "detail": refusal.detail if refusal else "",
+                "characters": form.refused_characters(user_input or {}),
             },
         )
 

@@ -16,15 +16,17 @@ from homeassistant.components.notify import (
     ATTR_TARGET,
     ATTR_TITLE,
     DOMAIN as NOTIFY_DOMAIN,
-    NOTIFY_SERVICE_SCHEMA,
 )
 from homeassistant.const import ATTR_DOMAIN, ATTR_SERVICE, EVENT_SERVICE_REGISTERED
-from homeassistant.core import Event, HomeAssistant, ServiceCall, callback
+from homeassistant.core import Context, Event, HomeAssistant, ServiceCall, callback
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import async_set_service_schema
 from homeassistant.util import dt as dt_util, slugify
+import voluptuous as vol
 
 from .const import CONF_NOTIFY_ACTION, CONF_PROVIDER, DOMAIN
 from .errors import refusal_error
+from .fields import read_fields
 from .issues import async_check_action_taken, async_report_action_name
 from .messaging import (
     BadTarget,
@@ -46,6 +48,16 @@ from .sending import (
 )
 
 _LOGGER = logging.getLogger(__name__)
+
+NOTIFY_FIELDS = vol.Schema(
+    {
+        vol.Required(ATTR_MESSAGE): cv.string,
+        vol.Optional(ATTR_TITLE): vol.Any(None, cv.string),
+        vol.Optional(ATTR_TARGET): vol.All(cv.ensure_list, [cv.string]),
+        vol.Optional(ATTR_DATA): vol.Any(None, dict),
+    }
+)
+"""The fields of every action of the notify component; empty is as good as left out."""
 
 _OF_NOTIFY = frozenset({"notify", "persistent_notification", "send_message"})
 """The actions of the notify component itself."""
@@ -83,29 +95,32 @@ class AccountAction:
 
         Raises a translated HomeAssistantError if no message was accepted.
         """
-        if is_phone_command(service.data[ATTR_MESSAGE]):
-            return
         with SendingCall(self._hass, service.context, self.entry) as call:
-            request = await self._request(service, call.answer_by)
+            data = read_fields(NOTIFY_FIELDS, service.data)
+            if is_phone_command(data[ATTR_MESSAGE]):
+                return
+            request = await self._request(data, service.context, call.answer_by)
             permitted = await call.permit(self.entry, request)
             messages = await call.send(self.entry, permitted)
             raise_unless_accepted(self._hass, messages)
 
-    async def _request(self, service: ServiceCall, answer_by: float) -> SendRequest:
-        """Return the request of a call.
+    async def _request(
+        self, data: Mapping[str, Any], context: Context, answer_by: float
+    ) -> SendRequest:
+        """Return the request of a call with these fields.
 
         To the targets; without targets, to all recipients. Raises a translated
         HomeAssistantError if the account is not loaded at `answer_by`, a moment of the
         loop's clock.
         """
-        hass, entry, data = self._hass, self.entry, service.data
+        hass, entry = self._hass, self.entry
         try:
             account = await hass.data[MESSENGER].account(entry.entry_id, answer_by)
         except RequestRefusedError as err:
             raise refusal_error(err) from None
         extras = data.get(ATTR_DATA) or {}
         self._log_ignored(extras)
-        options = await read_shared_options(hass, account, extras, service.context)
+        options = await read_shared_options(hass, account, extras, context)
         names = data.get(ATTR_TARGET)
         targets: list[Target | BadTarget] = []
         if names is not None:
@@ -161,7 +176,6 @@ async def async_register_action(
         NOTIFY_DOMAIN,
         name,
         AccountAction(hass, entry).async_handle,
-        schema=NOTIFY_SERVICE_SCHEMA,
     )
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
     description = await async_describe(hass, provider, name)

@@ -12,7 +12,7 @@ from homeassistant.components.repairs import (
 )
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_URL
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
@@ -51,9 +51,12 @@ from .messaging import (
     Message,
     RequestRefusedError,
 )
-from .providers import PROVIDERS
+from .providers import PROVIDERS, ErrorKind
 from .runtime import MESSENGER, SmsItaliaConfigEntry
 from .undelivered import REFUSED_CALLS, RefusedByReason, async_list_text
+
+_ANSWER_SECONDS = 10.0
+"""How long a dialog waits for a provider's answer."""
 
 type _Input = dict[str, Any] | None
 
@@ -173,11 +176,44 @@ class _NoCreditFixFlow(_ConfirmedFixFlow):
 
     @override
     async def _async_fix(self, entry: SmsItaliaConfigEntry) -> RepairsFlowResult:
-        """Try what waits; if the credit is still not enough, the issue comes back."""
-        if entry.state is ConfigEntryState.LOADED:
-            entry.runtime_data.coordinator.note_credit(is_enough=True)
-            await entry.runtime_data.changes.async_begin_anew()
+        """Try what waits; if the credit is still not enough, the issue stays."""
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_create_entry(data={})
+        coordinator = entry.runtime_data.coordinator
+        coordinator.note_credit(is_enough=True)
+        await entry.runtime_data.changes.async_begin_anew()
+        await self._async_wait_for_answer(entry)
+        if coordinator.lacks_credit:
+            return self.async_abort(reason="still_not_enough")
         return self.async_create_entry(data={})
+
+    async def _async_wait_for_answer(self, entry: SmsItaliaConfigEntry) -> None:
+        """Wait a while for the provider's answer to what waits for credit."""
+        coordinator = entry.runtime_data.coordinator
+        answered = asyncio.Event()
+
+        @callback
+        def look() -> None:
+            if coordinator.lacks_credit or not self._waits_for_credit(entry):
+                answered.set()
+
+        stop = coordinator.async_add_listener(look)
+        look()
+        try:
+            await asyncio.wait_for(answered.wait(), _ANSWER_SECONDS)
+        except TimeoutError:
+            pass
+        finally:
+            stop()
+
+    def _waits_for_credit(self, entry: SmsItaliaConfigEntry) -> bool:
+        """Return whether a message waits that an account had no credit for."""
+        messenger = self.hass.data[MESSENGER]
+        return any(
+            message.error is ErrorKind.CREDIT and message.last_account == entry.entry_id
+            for account in self.hass.config_entries.async_loaded_entries(DOMAIN)
+            for message in messenger.open_messages(account.entry_id)
+        )
 
 
 class _FallbackFixFlow(_ConfirmedFixFlow):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import MAXYEAR, MINYEAR, datetime
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from functools import partial
 import logging
 from types import TracebackType
@@ -23,6 +23,7 @@ import voluptuous as vol
 from .account_setup import default_country, name_key, parse_targets
 from .const import DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from .errors import defect_error, delivery_error, refusal_error
+from .fields import read_fields
 from .issues import async_report_refused_call
 from .messaging import (
     Account,
@@ -117,6 +118,9 @@ EXTRA_KEYS = tuple(str(marker) for marker in EXTRA_FIELDS)
 
 _EXTRAS_SCHEMA = vol.Schema(EXTRA_FIELDS)
 
+_JUST_NOW = timedelta(minutes=5)
+"""How long a `send_at` may be past."""
+
 _MODES: Mapping[bool | None, Mode | None] = {
     None: None,
     True: Mode.TEST,
@@ -130,20 +134,11 @@ async def read_options(
     """Return the options of one send; a picture is taken or read now.
 
     Raises Unauthorized for the picture of an entity that the caller may not see,
-    ServiceValidationError for fields that do not match `EXTRA_FIELDS`, and a
-    translated HomeAssistantError if there is no such picture.
+    ServiceValidationError for fields that do not match `EXTRA_FIELDS` and for a
+    `send_at` that is past, and a translated HomeAssistantError if there is no such
+    picture.
     """
-    try:
-        known = _EXTRAS_SCHEMA(dict(extras))
-    except vol.Invalid as err:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="invalid_extras",
-            translation_placeholders={
-                "field": ".".join(str(part) for part in err.path) or "data",
-                "fields": ", ".join(EXTRA_KEYS),
-            },
-        ) from None
+    known = _read_extras(extras)
     picture = known.get(ATTR_PICTURE)
     if picture:
         if (entity_id := entity_of(picture)) is not None:
@@ -160,6 +155,30 @@ async def read_options(
         reference=known.get(ATTR_TRANSACTION_ID),
         picture=picture or None,
     )
+
+
+def _read_extras(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields as `EXTRA_FIELDS` has them; raises ServiceValidationError."""
+    known = read_fields(_EXTRAS_SCHEMA, extras)
+    _check_moment(known.get(ATTR_SEND_AT))
+    return known
+
+
+def _check_moment(send_at: datetime | None) -> None:
+    """Raise ServiceValidationError for a moment that is past: it was not meant.
+
+    One that has only just passed means now: somebody filled in a form, or an automation
+    took its time.
+    """
+    if send_at is None:
+        return
+    moment = dt_util.as_local(send_at)
+    if moment < dt_util.now() - _JUST_NOW:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="past_send_at",
+            translation_placeholders={ATTR_SEND_AT: f"{moment:%Y-%m-%d %H:%M}"},
+        )
 
 
 def ignored_keys(data: Mapping[str, Any]) -> Collection[str]:
@@ -185,7 +204,7 @@ async def read_shared_options(
     Other members of a notify group need keys of their own, and a phone app knows some
     of ours by another meaning: what cannot be used is left out, with a warning, and the
     message is sent as the account sends. Raises ServiceValidationError for a `send_at`
-    or `test` that cannot be read.
+    or `test` that cannot be read, and for a `send_at` that is past.
     """
     known: dict[str, Any] = {}
     # The channel first: it decides whether a picture can be used.
@@ -224,10 +243,10 @@ async def read_shared_options(
 
 
 def _has_fault(extras: Mapping[str, Any]) -> bool:
-    """Return whether fields do not match `EXTRA_FIELDS`."""
+    """Return whether fields cannot be read."""
     try:
-        _EXTRAS_SCHEMA(dict(extras))
-    except vol.Invalid:
+        _read_extras(extras)
+    except ServiceValidationError:
         return True
     return False
 

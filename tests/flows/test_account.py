@@ -11,7 +11,7 @@ import pytest
 from custom_components.sms_italia.const import DOMAIN, SECTION_ADVANCED
 from custom_components.sms_italia.flows.account import encrypted_addresses
 from custom_components.sms_italia.providers import PROVIDERS
-from simulator import Fault, Simulator
+from simulator import Simulator
 
 from ..accounts import Accounts, settings_for
 from ..internet import Handler, Internet, answer, hang_up, lead_to_https
@@ -31,6 +31,7 @@ HTTPS = f"https://{SITE}/webservice/sms/"
 HTTP = f"http://{GATEWAY}"
 ENCRYPTED = "https", SITE
 PLAIN = "http", GATEWAY
+ACCEPT = "accept_unencrypted"
 
 pytestmark = pytest.mark.filterwarnings("ignore:A test tried to use socket")
 
@@ -49,6 +50,22 @@ def is_warned(hass: HomeAssistant) -> bool:
 def placeholder(form: ConfigFlowResult, name: str) -> str:
     """Return what stands for a placeholder in the texts of a form."""
     return (form["description_placeholders"] or {})[name]
+
+
+def is_question(result: ConfigFlowResult) -> bool:
+    """Return whether a step asks before it uses the unencrypted address."""
+    return result["type"] is FlowResultType.MENU and result["step_id"] == "unencrypted"
+
+
+async def choose(
+    hass: HomeAssistant, question: ConfigFlowResult, answer_id: str
+) -> ConfigFlowResult:
+    """Answer the question; let everything that follows happen."""
+    result = await hass.config_entries.flow.async_configure(
+        question["flow_id"], {"next_step_id": answer_id}
+    )
+    await hass.async_block_till_done()
+    return result
 
 
 async def test_the_encrypted_address_is_the_default(
@@ -87,38 +104,34 @@ async def test_where_no_balance_comes_the_other_address_is_offered_with_consent(
     internet.at[ENCRYPTED] = site
     settings = settings_for(simulator, KEY, url="")
 
-    form = await submit(hass, await start(hass, KEY), KEY, settings)
+    question = await submit(hass, await start(hass, KEY), KEY, settings)
 
-    assert form["type"] is FlowResultType.FORM
-    assert form["step_id"] == KEY
-    assert form["errors"] == {SECTION_ADVANCED: "no_https"}
-    assert not is_folded_in(form)
-    shown = shown_values(form)
-    assert shown == {**settings, "country_prefix": 39, "url": HTTP}
-    assert placeholder(form, "clear_text_url") == HTTP
-    assert placeholder(form, "encrypted_url") == HTTPS
-    assert placeholder(form, "detail")
+    assert is_question(question)
+    assert placeholder(question, "clear_text_url") == HTTP
+    assert placeholder(question, "detail")
     assert all(asked.startswith("https://") for asked in internet.asked)
     assert not hass.config_entries.async_entries(DOMAIN)
-    result = await submit(hass, form, KEY, {**settings, "url": shown["url"]})
+    result = await choose(hass, question, ACCEPT)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"]["url"] == HTTP
     assert internet.asked[-1] == f"{HTTP}/account-balance/"
-    # The form has said so, and only this address may work.
+    # The question has said so, and only this address may work.
     assert not is_warned(hass)
 
 
 async def test_without_consent_nothing_goes_in_clear(
     hass: HomeAssistant, simulator: Simulator, internet: Internet
 ) -> None:
-    """Who enters the encrypted address again is asked again, until it answers."""
+    """The form holds the encrypted address, and asks again until it answers."""
     internet.at[ENCRYPTED] = hang_up
-    settings = settings_for(simulator, KEY, url=HTTPS.removesuffix("/"))
+    settings = settings_for(simulator, KEY, url="")
     form = await start(hass, KEY)
 
     for _ in range(2):
-        form = await submit(hass, form, KEY, settings)
-        assert form["errors"] == {SECTION_ADVANCED: "no_https"}
+        question = await submit(hass, form, KEY, settings)
+        form = await choose(hass, question, "stay_encrypted")
+        assert form["step_id"] == KEY
+        assert shown_values(form) == {**settings, "country_prefix": 39, "url": HTTPS}
     del internet.at[ENCRYPTED]
     result = await submit(hass, form, KEY, settings)
 
@@ -140,19 +153,23 @@ async def test_a_password_that_the_provider_refuses_offers_no_other_address(
     assert all(asked.startswith("https://") for asked in internet.asked)
 
 
-async def test_the_other_address_can_be_in_trouble_too(
-    hass: HomeAssistant, simulator: Simulator, internet: Internet
+@pytest.mark.parametrize(
+    "gateway", [answer("", HTTPStatus.INTERNAL_SERVER_ERROR), lead_to_https, hang_up]
+)
+async def test_after_trouble_at_the_other_address_the_form_is_as_it_was(
+    hass: HomeAssistant, simulator: Simulator, internet: Internet, gateway: Handler
 ) -> None:
-    """Then there is nothing left to offer."""
+    """The next attempt is encrypted, and asks again."""
     internet.at[ENCRYPTED] = hang_up
-    simulator.inject(KEY, Fault.SERVER_ERROR_EMPTY)
+    internet.at[PLAIN] = gateway
     settings = settings_for(simulator, KEY, url="")
 
-    form = await submit(hass, await start(hass, KEY), KEY, settings)
-    form = await submit(hass, form, KEY, {**settings, "url": HTTP})
+    question = await submit(hass, await start(hass, KEY), KEY, settings)
+    form = await choose(hass, question, ACCEPT)
 
     assert form["errors"] == {"base": "cannot_connect"}
-    assert shown_values(form)["url"] == HTTP
+    assert shown_values(form)["url"] == HTTPS
+    assert is_question(await submit(hass, form, KEY, settings))
 
 
 async def test_an_address_that_demands_https_is_refused_with_that_word(
@@ -208,7 +225,7 @@ async def test_both_addresses_are_one_account(
     assert internet.asked[-1].startswith("https://")
 
 
-async def test_a_change_to_https_that_fails_offers_the_address_as_it_was(
+async def test_a_change_to_https_that_fails_asks_about_the_address_as_it_was(
     hass: HomeAssistant, simulator: Simulator, internet: Internet, accounts: Accounts
 ) -> None:
     """Nothing is stored before."""
@@ -216,10 +233,11 @@ async def test_a_change_to_https_that_fails_offers_the_address_as_it_was(
     entry = await accounts.set_up(KEY, settings={"url": HTTP})
     settings = settings_for(simulator, KEY, url=HTTPS)
 
-    form = await submit(hass, await entry.start_reconfigure_flow(hass), KEY, settings)
+    form = await entry.start_reconfigure_flow(hass)
+    question = await submit(hass, form, KEY, settings)
 
-    assert form["errors"] == {SECTION_ADVANCED: "no_https"}
-    assert shown_values(form)["url"] == HTTP
+    assert is_question(question)
+    assert placeholder(question, "clear_text_url") == HTTP
     assert settings_of(entry)["url"] == HTTP
 
 
@@ -240,6 +258,32 @@ async def test_an_account_with_https_is_never_led_away_from_it(
     assert form["errors"] == {"base": "cannot_connect"}
 
     assert all(asked.startswith("https://") for asked in internet.asked)
+
+
+@pytest.mark.parametrize("prefix", ["0", "1000", "3.9"])
+async def test_a_country_prefix_that_is_none_is_refused_in_the_form(
+    hass: HomeAssistant, simulator: Simulator, prefix: str
+) -> None:
+    """Not by the selector, whose sentence is in English."""
+    settings = settings_for(simulator, KEY) | {"country_prefix": prefix}
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+    assert form["errors"] == {"country_prefix": "invalid_prefix"}
+    result = await submit(hass, form, KEY, {**settings, "country_prefix": "39.0"})
+
+    assert result["data"]["country_prefix"] == "39"
+
+
+async def test_what_a_sender_must_not_have_is_named(
+    hass: HomeAssistant, simulator: Simulator
+) -> None:
+    """Else a name of eleven characters would break no rule of the sentence."""
+    settings = settings_for(simulator, KEY, sender="Più è 1")
+
+    form = await submit(hass, await start(hass, KEY), KEY, settings)
+
+    assert form["errors"] == {"sender": "sender_characters"}
+    assert placeholder(form, "characters") == "ù è"
 
 
 @pytest.mark.parametrize("sender", ["393331234567", "+393331234567", "12345"])

@@ -68,6 +68,11 @@ class Home:
         await self.hass.async_block_till_done(wait_background_tasks=True)
         return form
 
+    async def beside_another(self, values: dict[str, Any]) -> Result:
+        """Add a recipient to a new account while there is another."""
+        self.accounts.add("inviosmart")
+        return await self.subentry(SUBENTRY_TYPE_RECIPIENT, values)
+
     async def change(self, subentry_id: str, **values: Any) -> Result:  # noqa: ANN401 - as a form has them
         """Change the recipient or the escalation of a new account."""
         account = await self.accounts.set_up(
@@ -134,6 +139,12 @@ ENDS: dict[str, Callable[[Home], Awaitable[Result]]] = {
     ),
     "config_subentries.recipient.create_entry.alone_tested": lambda home: home.subentry(
         SUBENTRY_TYPE_RECIPIENT, TESTED
+    ),
+    "config_subentries.recipient.create_entry.without_fallback": lambda home: (
+        home.beside_another(RECIPIENT)
+    ),
+    "config_subentries.recipient.create_entry.without_fallback_tested": lambda home: (
+        home.beside_another(TESTED)
     ),
     "config_subentries.recipient.create_entry.default": lambda home: home.subentry(
         SUBENTRY_TYPE_RECIPIENT, RECIPIENT, IN_COMPANY

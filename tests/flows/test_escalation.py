@@ -168,15 +168,16 @@ async def test_members_are_a_list_of_texts(
 
 
 @pytest.mark.parametrize(
-    ("key", "wrong"), [("wait", 0), ("wait", 1441), ("rounds", 11), ("quiet", -1)]
+    ("key", "wrong"),
+    [("wait", 0), ("wait", 1441), ("rounds", 11), ("quiet", -1), ("wait", 2.5)],
 )
 async def test_a_number_out_of_bounds_is_an_error_of_its_field(
-    hass: HomeAssistant, account: MockConfigEntry, key: str, wrong: int
+    hass: HomeAssistant, account: MockConfigEntry, key: str, wrong: float
 ) -> None:
     """In the user's language; nothing typed is lost."""
     form = await submit(hass, await start(hass, account), **{key: wrong})
 
-    assert form["errors"] == {key: "out_of_range"}
+    assert form["errors"] == {key: f"{key}_range"}
     assert shown_values(form) == FORM | {key: wrong}
     await submit(hass, form)
     (escalation,) = account.get_subentries_of_type(SUBENTRY_TYPE_ESCALATION)

@@ -26,6 +26,7 @@ from custom_components.sms_italia.const import (
     SECTION_TEXT,
 )
 from custom_components.sms_italia.flows.options import options_fields
+from custom_components.sms_italia.flows.selectors import WholeNumber
 from custom_components.sms_italia.messaging import (
     AccountOptions,
     DeliveryReports,
@@ -237,13 +238,19 @@ async def test_no_longer_message_than_the_provider_accepts_can_be_chosen(
 
     values[SECTION_TEXT]["max_parts"] = most + 1
     form = await submit(hass, form, values)
-    assert form["errors"] == {SECTION_TEXT: "out_of_range"}
+    assert form["errors"] == {SECTION_TEXT: "max_parts_range"}
     assert sections_open(form) == {SECTION_TEXT}
     assert fields_of(form)[SECTION_TEXT]["max_parts"] == most + 1
     values[SECTION_TEXT]["max_parts"] = most
     await submit(hass, form, values)
 
     assert account.options["max_parts"] == most
+
+
+def _wrong(field: NumberSelector) -> list[float]:
+    """Return numbers that a field does not take."""
+    too_much = field.config["max"] + 1
+    return [too_much, 2.5] if isinstance(field, WholeNumber) else [too_much]
 
 
 @EACH_PROVIDER
@@ -262,10 +269,10 @@ async def test_each_number_out_of_bounds_is_an_error_of_its_section(
         for marker, field in fields.items():
             if isinstance(field, NumberSelector):
                 tried += 1
-                wrong = {str(marker): field.config["max"] + 1}
-                too_much = {**values, name: values[name] | wrong}
-                form = await submit(hass, form, too_much)
-                assert form["errors"] == {name: "out_of_range"}
+                for wrong in _wrong(field):
+                    one = values[name] | {str(marker): wrong}
+                    form = await submit(hass, form, {**values, name: one})
+                    assert form["errors"] == {name: f"{marker}_range"}
 
     assert tried > 3
     assert not account.options

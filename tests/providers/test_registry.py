@@ -154,3 +154,23 @@ def test_a_good_sender_is_allowed(sender: str) -> None:
 )
 def test_a_bad_sender_is_not_allowed(sender: str) -> None:
     assert not SenderRule().allows(sender)
+
+
+@pytest.mark.parametrize(
+    ("sender", "refused"),
+    [("Casa", ""), ("Casa\n🙂\n", "\n🙂"), ("+39 340", ""), ("Troppo lungo", "")],
+)
+def test_the_characters_of_a_name_that_are_refused_are_named(
+    sender: str, refused: str
+) -> None:
+    assert "".join(SenderRule().refused_characters(sender)) == refused
+
+
+@pytest.mark.parametrize("sender", ["Casa Mia", "A._-&1@*'", "+393401234567"])
+def test_smshosting_takes_what_may_be_registered(sender: str) -> None:
+    assert PROVIDERS["smshosting"].capabilities.sender.allows(sender)
+
+
+@pytest.mark.parametrize("sender", ["Città", "Casa!", "Casa+"])
+def test_smshosting_takes_nothing_else_in_a_name(sender: str) -> None:
+    assert not PROVIDERS["smshosting"].capabilities.sender.allows(sender)

@@ -9,7 +9,6 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
-import voluptuous as vol
 
 from custom_components.sms_italia.const import CONF_FALLBACK, DOMAIN
 from custom_components.sms_italia.messaging import LedgerUnreadableError
@@ -217,8 +216,9 @@ async def test_a_query_that_makes_no_sense_is_refused(
     """By its schema."""
     await accounts.set_up("smshosting")
 
-    with pytest.raises(vol.Invalid):
+    with pytest.raises(ServiceValidationError) as caught:
         await call(hass, "find_messages", **query)
+    assert (caught.value.translation_placeholders or {})["field"] in query
 
 
 async def test_there_is_nothing_behind_the_end(
@@ -260,7 +260,7 @@ async def test_without_a_loaded_account_nothing_can_be_found_or_stopped(
     await accounts.set_up("smshosting")
     with pytest.raises(ServiceValidationError) as refused:
         await call(hass, "find_messages", config_entry_id="nothing")
-    assert refused.value.translation_domain == "homeassistant"
+    assert refused.value.translation_key == "unknown_account"
 
 
 async def test_a_text_with_half_a_sign_is_found(

@@ -6,7 +6,6 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-import voluptuous as vol
 
 from simulator import Fault, Simulator, Toggle
 
@@ -193,7 +192,7 @@ async def test_a_provider_without_an_app_is_named(
     assert caught.value.translation_key == "unsupported"
     with pytest.raises(ServiceValidationError) as caught:
         await call(hass, action, config_entry_id="nothing", **data)
-    assert caught.value.translation_domain == "homeassistant"
+    assert caught.value.translation_key == "unknown_account"
 
     assert len(simulator.requests) == asked
 
@@ -214,7 +213,8 @@ async def test_a_picture_must_be_named_in_one_way(hass: HomeAssistant) -> None:
         await call(hass, "get_push_picture", filename="x")
     assert caught.value.translation_key == "which_picture"
 
-    with pytest.raises(vol.Invalid):
+    with pytest.raises(ServiceValidationError) as caught:
         await call(
             hass, "get_push_picture", message_id="1", picture_id="1", filename="x"
         )
+    assert caught.value.translation_key == "which_picture"

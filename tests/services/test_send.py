@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -20,7 +21,6 @@ from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-import voluptuous as vol
 
 from custom_components.sms_italia.const import (
     CONF_DAILY_LIMIT,
@@ -431,24 +431,24 @@ async def test_with_several_accounts_one_must_be_named(
     assert await async_setup_component(hass, DOMAIN, {})
     with pytest.raises(ServiceValidationError) as caught:
         await send_sms(hass, numbers=[ANNA], message="Ciao")
-    assert caught.value.translation_domain == "homeassistant"
+    assert caught.value.translation_key == "no_account"
 
     first = await accounts.set_up("smshosting")
     await accounts.set_up("inviosmart")
     stranger = MockConfigEntry(domain="other")
     stranger.add_to_hass(hass)
     unloaded = accounts.add("transactionale")
-    wrong: list[dict[str, str]] = [
-        {},
-        {"config_entry_id": "nothing"},
-        {"config_entry_id": stranger.entry_id},
-        {"config_entry_id": unloaded.entry_id},
+    wrong: list[tuple[dict[str, str], str]] = [
+        ({}, "which_account"),
+        ({"config_entry_id": "nothing"}, "unknown_account"),
+        ({"config_entry_id": stranger.entry_id}, "unknown_account"),
+        ({"config_entry_id": unloaded.entry_id}, "account_not_loaded"),
     ]
-    for choice in wrong:
-        with pytest.raises(ServiceValidationError) as caught:
+    for choice, reason in wrong:
+        with pytest.raises(HomeAssistantError) as refused:
             await send_sms(hass, numbers=[ANNA], message="Ciao", **choice)
-        assert caught.value.translation_domain == "homeassistant", choice
-        assert str(caught.value) != caught.value.translation_key
+        assert refused.value.translation_key == reason
+        assert str(refused.value) != reason
 
     answer = await send_sms(
         hass, numbers=[ANNA], message="Ciao", config_entry_id=first.entry_id
@@ -457,11 +457,11 @@ async def test_with_several_accounts_one_must_be_named(
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "reason"),
     [
-        {"numbers": [ANNA]},
-        {"numbers": [ANNA], "message": "Ciao", "encoding": "klingon"},
-        {"numbers": [ANNA], "message": "Ciao", "flash": True},
+        ({}, "missing_field"),
+        ({"message": "Ciao", "encoding": "klingon"}, "invalid_field"),
+        ({"message": "Ciao", "flash": True}, "unknown_field"),
     ],
 )
 async def test_a_call_that_makes_no_sense_is_refused(
@@ -469,13 +469,15 @@ async def test_a_call_that_makes_no_sense_is_refused(
     accounts: Accounts,
     simulator: Simulator,
     data: Mapping[str, object],
+    reason: str,
 ) -> None:
     """By its schema, before anything else."""
     await accounts.set_up("smshosting")
 
-    with pytest.raises(vol.Invalid):
-        await send_sms(hass, **data)
+    with pytest.raises(ServiceValidationError) as caught:
+        await send_sms(hass, numbers=[ANNA], **data)
 
+    assert caught.value.translation_key == reason
     assert arrived(simulator) == []
 
 
@@ -627,7 +629,7 @@ async def test_a_time_without_a_zone_is_local(
 async def test_where_the_provider_cannot_wait_we_do(
     hass: HomeAssistant, accounts: Accounts, simulator: Simulator
 ) -> None:
-    """It is queued with its time, and nothing is on the wire; a past time is now."""
+    """It is queued with its time, and nothing is on the wire."""
     await accounts.set_up("inviosmart")
 
     answer = await send_sms(
@@ -638,11 +640,46 @@ async def test_where_the_provider_cannot_wait_we_do(
     assert (message["status"], message["provider_id"]) == ("queued", None)
     assert message["send_at"] == "2035-07-01T01:00:00-07:00"
     assert sends(simulator) == []
+
+
+@pytest.mark.parametrize("moment", ["2020-01-01", "2026-11-28", "2026-11-28 11:54:59"])
+async def test_a_moment_in_the_past_is_refused(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+    moment: str,
+) -> None:
+    """It was not meant: a date alone is its midnight."""
+    await hass.config.async_set_time_zone("Europe/Rome")
+    freezer.move_to("2026-11-28 11:00:00+00:00")
+    await accounts.set_up("inviosmart")
+
+    with pytest.raises(ServiceValidationError) as caught:
+        await send_sms(hass, numbers=[ANNA], message="Ieri", send_at=moment)
+
+    assert caught.value.translation_key == "past_send_at"
+    assert moment[:10] in (caught.value.translation_placeholders or {})["send_at"]
+    assert arrived(simulator) == []
+
+
+async def test_a_moment_that_has_only_just_passed_is_now(
+    hass: HomeAssistant,
+    accounts: Accounts,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A form was filled in with the minute that was."""
+    await hass.config.async_set_time_zone("Europe/Rome")
+    freezer.move_to("2026-11-28 11:00:30+00:00")
+    await accounts.set_up("inviosmart")
+
     answer = await send_sms(
-        hass, numbers=[ANNA], message="Ieri", send_at="2020-07-01 08:00:00"
+        hass, numbers=[ANNA], message="Ora", send_at="2026-11-28 11:56:00"
     )
+
     assert answer["messages"][0]["send_at"] is None
-    assert arrived(simulator) == [(ANNA, "Ieri")]
+    assert arrived(simulator) == [(ANNA, "Ora")]
 
 
 @pytest.mark.parametrize(
@@ -831,8 +868,9 @@ async def test_a_value_that_makes_no_sense_is_refused(
 ) -> None:
     """By the action's schema."""
     await accounts.set_up("smshosting")
-    with pytest.raises(vol.Invalid, match=field):
+    with pytest.raises(ServiceValidationError) as caught:
         await send_sms(hass, numbers=[ANNA], message="Ciao", **extras)
+    assert (caught.value.translation_placeholders or {})["field"] == field
     assert arrived(simulator) == []
 
 

@@ -37,7 +37,7 @@ from ..providers import (
     parse_url,
 )
 from ..runtime import SmsItaliaConfigEntry
-from .selectors import whole_number
+from .selectors import is_valid, unchecked, whole_number
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,8 +48,9 @@ class AccountError(StrEnum):
     INVALID_AUTH = "invalid_auth"
     CANNOT_CONNECT = "cannot_connect"
     INVALID_SENDER = "invalid_sender"
+    SENDER_CHARACTERS = "sender_characters"
+    INVALID_PREFIX = "invalid_prefix"
     INVALID_URL = "invalid_url"
-    NO_HTTPS = "no_https"
     HTTPS_REQUIRED = "https_required"
     MISSING = "missing"
     UNKNOWN = "unknown"
@@ -135,6 +136,9 @@ class AccountForm:
         }
         for field in self.fields:
             value = _as_text(values.get(field.key))
+            if field.kind is FieldKind.COUNTRY_PREFIX:
+                # The frontend may send a number as 39.0.
+                value = value.removesuffix(".0")
             if not value and self._keeps_secret(field, values):
                 value = self.stored[field.key]
             if value:
@@ -192,8 +196,10 @@ class AccountForm:
         if value is None:
             return AccountError.MISSING if field.presence is Presence.REQUIRED else None
         if field.kind is FieldKind.SENDER:
-            allowed = self.provider.capabilities.sender.allows(value)
-            return None if allowed else AccountError.INVALID_SENDER
+            return self._find_sender_error(value)
+        if field.kind is FieldKind.COUNTRY_PREFIX:
+            is_prefix = is_valid(_COUNTRY_PREFIX, value)
+            return None if is_prefix else AccountError.INVALID_PREFIX
         if field.kind is FieldKind.URL:
             try:
                 parse_url(value)
@@ -201,11 +207,34 @@ class AccountForm:
                 return AccountError.INVALID_URL
         return None
 
+    def _find_sender_error(self, sender: str) -> AccountError | None:
+        """Return the error of a sender."""
+        rule = self.provider.capabilities.sender
+        if rule.allows(sender):
+            return None
+        if rule.refused_characters(sender):
+            return AccountError.SENDER_CHARACTERS
+        return AccountError.INVALID_SENDER
+
+    def refused_characters(self, user_input: Mapping[str, Any]) -> str:
+        """Return what the provider does not take in the sender that was entered."""
+        rule = self.provider.capabilities.sender
+        return " ".join(
+            character
+            for field in self.fields
+            if field.kind is FieldKind.SENDER
+            for character in rule.refused_characters(
+                _as_text(user_input.get(field.key))
+            )
+        )
+
 
 def _as_text(value: object) -> str:
     """Return a field's value as it is stored, "" for one that was left out."""
     return "" if value is None else str(value).strip()
 
+
+_COUNTRY_PREFIX = whole_number(1, 999)
 
 _SELECTORS: Mapping[FieldKind, object] = {
     FieldKind.TEXT: TextSelector(),
@@ -219,7 +248,7 @@ _SELECTORS: Mapping[FieldKind, object] = {
     FieldKind.URL: TextSelector(
         TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url")
     ),
-    FieldKind.COUNTRY_PREFIX: whole_number(1, 999),
+    FieldKind.COUNTRY_PREFIX: unchecked(_COUNTRY_PREFIX),
 }
 """The selector of each kind of field."""
 

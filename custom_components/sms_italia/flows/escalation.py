@@ -34,6 +34,7 @@ from .selectors import (
     WholeNumber,
     is_name_in_use,
     is_valid,
+    range_error,
     unchecked,
     whole_number,
 )
@@ -59,7 +60,7 @@ _NUMBERS: Mapping[str, WholeNumber] = {
 
 
 class EscalationError(StrEnum):
-    """The errors of the escalation form; each has a text in the translations."""
+    """The errors of the escalation form besides those of numbers; each has a text."""
 
     MISSING = "missing"
     MEMBER_GONE = "member_gone"
@@ -67,7 +68,6 @@ class EscalationError(StrEnum):
     NAME_IN_USE = "name_in_use"
     NOT_A_RECIPIENT = "not_a_recipient"
     NO_MEMBERS = "no_members"
-    OUT_OF_RANGE = "out_of_range"
 
 
 class EscalationFlow(SubentryFlow):
@@ -140,7 +140,7 @@ class EscalationFlow(SubentryFlow):
             errors[CONF_MEMBERS] = error
         for key, number in _NUMBERS.items():
             if not is_valid(number, user_input[key]):
-                errors[key] = EscalationError.OUT_OF_RANGE
+                errors[key] = range_error(key)
         return errors
 
 

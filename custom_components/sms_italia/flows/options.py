@@ -56,7 +56,7 @@ from ..providers import (
     ProviderOption,
     SwitchOption,
 )
-from .selectors import EmailSelector, is_valid, unchecked, whole_number
+from .selectors import EmailSelector, is_valid, range_error, unchecked, whole_number
 
 _COUNTRIES = sorted(country.lower() for country in COUNTRIES | {"XK"})
 """In lower case, as keys of translations must be; Kosovo has no ISO code yet."""
@@ -67,10 +67,9 @@ type _Fields = dict[vol.Marker, object]
 
 
 class OptionsError(StrEnum):
-    """The errors of the options form; each has a text in the translations."""
+    """The errors of the options form besides those of numbers; each has a text."""
 
     INVALID_EMAIL = "invalid_email"
-    OUT_OF_RANGE = "out_of_range"
 
 
 class SmsItaliaOptionsFlow(OptionsFlow):
@@ -302,14 +301,14 @@ def _option_field(option: ProviderOption) -> tuple[vol.Marker, object]:
             return vol.Optional(key), EmailSelector()
 
 
-def _find_error(fields: _Fields, given: Mapping[str, Any]) -> OptionsError | None:
+def _find_error(fields: _Fields, given: Mapping[str, Any]) -> str | None:
     """Return the first error of a section, which has room for one."""
     for marker, field in fields.items():
         if str(marker) not in given:
             continue
         match field:
             case NumberSelector() if not is_valid(field, given[str(marker)]):
-                return OptionsError.OUT_OF_RANGE
+                return range_error(str(marker))
             case EmailSelector() if not is_valid(field, given[str(marker)]):
                 return OptionsError.INVALID_EMAIL
             case _:

@@ -23,7 +23,7 @@ from homeassistant.helpers.typing import VolDictType
 import voluptuous as vol
 
 from ..account_setup import default_country, normalized_name
-from ..const import CONF_FALLBACK, CONF_NUMBERS, SUBENTRY_TYPE_RECIPIENT
+from ..const import CONF_FALLBACK, CONF_NUMBERS, DOMAIN, SUBENTRY_TYPE_RECIPIENT
 from ..messaging import (
     NumberProblem,
     PhoneNumber,
@@ -191,21 +191,22 @@ class RecipientFlow(SubentryFlow):
     def _added(self) -> str:
         """Return the key of the text after a new recipient.
 
-        With the first one, the set-up of the account is complete: the text says so if
-        no other account can step in.
+        With the first one, the set-up of the account is complete: the text says what to
+        do if no other account can step in.
         """
+        is_tested = self._recipient.sends_test
+        if (advice := self._advice()) is None:
+            return "tested" if is_tested else "default"
+        return f"{advice}_tested" if is_tested else advice
+
+    def _advice(self) -> str | None:
+        """Return the key of what to do about fallback accounts, None for nothing."""
         entry = self._get_entry()
         is_first = not any(entry.get_subentries_of_type(SUBENTRY_TYPE_RECIPIENT))
-        is_alone = is_first and not entry.options.get(CONF_FALLBACK)
-        match is_alone, self._recipient.sends_test:
-            case False, False:
-                return "default"
-            case False, True:
-                return "tested"
-            case True, False:
-                return "alone"
-            case _:
-                return "alone_tested"
+        if not is_first or entry.options.get(CONF_FALLBACK):
+            return None
+        accounts = self.hass.config_entries.async_entries(DOMAIN)
+        return "alone" if len(accounts) == 1 else "without_fallback"
 
     def _new_landlines(self) -> list[str]:
         """Return the landlines that the recipient did not have."""

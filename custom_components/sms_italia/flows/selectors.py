@@ -19,12 +19,15 @@ from ..runtime import SmsItaliaConfigEntry
 
 
 class WholeNumber(NumberSelector):
-    """A selector and validator of a whole number; raises vol.Invalid outside bounds."""
+    """A selector and validator of a whole number; raises vol.Invalid for others."""
 
     @override
     def __call__(self, data: object) -> int:
-        """Return the number without decimals."""
-        return int(super().__call__(data))
+        """Return the number if it is whole and within bounds."""
+        value: float = super().__call__(data)
+        if not value.is_integer():
+            raise vol.Invalid("not a whole number")
+        return int(value)
 
 
 class EmailSelector(TextSelector):
@@ -83,6 +86,11 @@ def is_valid(field: NumberSelector | EmailSelector, value: object) -> bool:
     except vol.Invalid:
         return False
     return True
+
+
+def range_error(key: str) -> str:
+    """Return the error of a field's number; its text says what the field takes."""
+    return f"{key}_range"
 
 
 def whole_number(minimum: int, maximum: int, unit: str | None = None) -> WholeNumber:

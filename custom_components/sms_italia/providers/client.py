@@ -87,8 +87,9 @@ class SenderRule:
     """Which senders a provider takes (docs/development/provider-apis/common.md 8).
 
     Printable letters of GSM-7, none of which looks like another: nobody sees what else
-    stands in a name. `alias` is what an alphanumeric sender must match as well; it also
-    needs a letter. `number` is what a numeric sender must match.
+    stands in a name. `alias` is what an alphanumeric sender must match as well, as must
+    each of its characters; it also needs a letter. `number` is what a numeric sender
+    must match.
     """
 
     alias: re.Pattern[str] = re.compile(r".{1,11}")
@@ -98,9 +99,26 @@ class SenderRule:
         """Return whether the provider would take this sender."""
         if self.number.fullmatch(sender):
             return True
-        has_letter = any(character.isalpha() for character in sender)
-        is_printable = _ALIAS_CHARACTERS.issuperset(sender)
-        return has_letter and is_printable and bool(self.alias.fullmatch(sender))
+        is_alias = _has_letter(sender) and not self.refused_characters(sender)
+        return is_alias and bool(self.alias.fullmatch(sender))
+
+    def refused_characters(self, sender: str) -> Sequence[str]:
+        """Return the characters of a name that the provider does not take.
+
+        None of them if it has no letter: the characters are not what is wrong then.
+        """
+        if not _has_letter(sender):
+            return ()
+        return tuple(
+            one
+            for one in dict.fromkeys(sender)
+            if one not in _ALIAS_CHARACTERS or not self.alias.fullmatch(one)
+        )
+
+
+def _has_letter(sender: str) -> bool:
+    """Return whether a sender is a name."""
+    return any(map(str.isalpha, sender))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,13 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
+from homeassistant.exceptions import ServiceValidationError
 import voluptuous as vol
 
 from ..const import DOMAIN
+from ..fields import read_fields
 from ..rights import Allowed, Caller, async_caller
+from ..sending import ReportedCall
 from .escalation import ACKNOWLEDGE_SCHEMA, async_acknowledge_escalations
 from .history import (
     CANCEL_SCHEMA,
@@ -120,7 +123,6 @@ def async_setup_services(hass: HomeAssistant) -> None:
             DOMAIN,
             action.name,
             _guarded(action),
-            schema=action.schema,
             supports_response=action.response,
         )
 
@@ -133,6 +135,24 @@ def _guarded(
     async def handle(call: ServiceCall) -> ServiceResponse:
         caller = await async_caller(call.hass, call.context)
         caller.require(action.allowed)
-        return await action.handler(call, caller)
+        return await action.handler(_read(action, call), caller)
 
     return handle
+
+
+def _read(action: _Action, call: ServiceCall) -> ServiceCall:
+    """Return a call with the values of its fields as the action takes them.
+
+    Raises ServiceValidationError for others. That is why it is done here: Home
+    Assistant's own check answers in English, and nobody sees it in an automation.
+    """
+    try:
+        data = read_fields(action.schema, call.data)
+    except ServiceValidationError as err:
+        # What only answers is not missed.
+        if action.response is not SupportsResponse.ONLY:
+            ReportedCall(call.hass, call.context).end(err)
+        raise
+    return ServiceCall(
+        call.hass, call.domain, call.service, data, call.context, call.return_response
+    )

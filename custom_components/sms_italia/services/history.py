@@ -6,7 +6,6 @@ from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.service import async_get_config_entry
 import voluptuous as vol
 
 from ..const import DOMAIN
@@ -33,6 +32,7 @@ from ..sending import (
     parse_number,
     raise_unless_accepted,
 )
+from .accounts import account_of
 from .responses import history_response
 
 ATTR_MESSAGE_ID = "message_id"
@@ -80,9 +80,8 @@ async def async_find_messages(call: ServiceCall, caller: Caller) -> ServiceRespo
     recipient, or a ledger that cannot be read.
     """
     hass, data = call.hass, call.data
-    number, account = data.get(ATTR_NUMBER), data.get(ATTR_CONFIG_ENTRY_ID)
-    if account is not None:
-        account = async_get_config_entry(hass, DOMAIN, account).entry_id
+    number = data.get(ATTR_NUMBER)
+    account = account_of(call).entry_id if ATTR_CONFIG_ENTRY_ID in data else None
     query = Query(
         account=account,
         status=data.get(ATTR_STATUS),

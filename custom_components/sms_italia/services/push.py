@@ -4,7 +4,6 @@ from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import ServiceCall, ServiceResponse
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.service import async_get_config_entry
 import voluptuous as vol
 
 from ..const import DOMAIN
@@ -15,6 +14,7 @@ from ..providers import Feature, MessageRef, ProviderClient, ProviderError
 from ..rights import Caller
 from ..runtime import SmsItaliaConfigEntry
 from ..sending import parse_number
+from .accounts import account_of
 from .history import ATTR_MESSAGE_ID, ATTR_NUMBER, read_message_id
 
 ATTR_PICTURE_ID = "picture_id"
@@ -29,8 +29,8 @@ CREATE_PUSH_INVITATION_SCHEMA = vol.Schema(
 GET_PUSH_PICTURE_SCHEMA = vol.Schema(
     {
         vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
-        vol.Exclusive(ATTR_MESSAGE_ID, "picture"): cv.string,
-        vol.Exclusive(ATTR_PICTURE_ID, "picture"): cv.string,
+        vol.Optional(ATTR_MESSAGE_ID): cv.string,
+        vol.Optional(ATTR_PICTURE_ID): cv.string,
         vol.Required(ATTR_FILENAME): cv.string,
     }
 )
@@ -58,14 +58,15 @@ async def async_get_push_picture(call: ServiceCall, _caller: Caller) -> ServiceR
     The latter is None if the file is not in a media folder.
     """
     entry, client = _client(call, Feature.PICTURE_PUSH)
-    if not call.data.keys() & {ATTR_MESSAGE_ID, ATTR_PICTURE_ID}:
+    message_id: str = call.data.get(ATTR_MESSAGE_ID, "")
+    picture_id: str = call.data.get(ATTR_PICTURE_ID, "")
+    if bool(message_id) is bool(picture_id):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="which_picture"
         )
     try:
-        picture_id = call.data.get(ATTR_PICTURE_ID) or await _picture_of(
-            entry, client, call.data[ATTR_MESSAGE_ID]
-        )
+        if message_id:
+            picture_id = await _picture_of(entry, client, message_id)
         picture = await client.picture(picture_id)
     except RequestRefusedError as err:
         raise refusal_error(err) from None
@@ -85,9 +86,7 @@ def _client(
     Raises ServiceValidationError if there is no such account or its provider lacks the
     feature.
     """
-    entry: SmsItaliaConfigEntry = async_get_config_entry(
-        call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
-    )
+    entry = account_of(call)
     account = entry.runtime_data.account
     if feature not in account.provider.capabilities.features:
         raise refusal_error(

@@ -11,7 +11,6 @@ from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.service import async_get_config_entry
 from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
@@ -46,6 +45,7 @@ from ..sending import (
     named_targets,
     read_options,
 )
+from .accounts import account_of
 from .recipients import TargetedRecipients, async_find_recipients
 from .responses import MESSAGE_KEYS, message_responses
 
@@ -53,7 +53,7 @@ ATTR_NUMBERS = "numbers"
 
 _TEXT_AND_TARGETS = {
     vol.Required(ATTR_MESSAGE): cv.string,
-    vol.Optional(ATTR_TITLE): cv.string,
+    vol.Optional(ATTR_TITLE): vol.Any(None, cv.string),
     vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string,
     vol.Optional(ATTR_NUMBERS, default=list): vol.All(cv.ensure_list, [cv.string]),
     **cv.ENTITY_SERVICE_FIELDS,
@@ -170,7 +170,7 @@ async def _shares(
     """
     targets = await _targets(call, recipients, needs_target=True)
     options = await _options(call)
-    owner = _entry(call) if options.groups else None
+    owner = account_of(call) if options.groups else None
     without_groups = replace(options, groups=())
     return [
         _Share(
@@ -209,7 +209,7 @@ async def _targets(
         or call.data.get(ATTR_GROUP)
         or not (needs_target or recipients.entities)
     ):
-        entry = _entry(call)
+        entry = account_of(call)
         targets[entry.entry_id] = (entry, await named_targets(hass, entry, numbers))
     for entity in recipients.entities:
         _, of_account = targets.setdefault(entity.entry.entry_id, (entity.entry, []))
@@ -222,18 +222,10 @@ async def _targets(
     return list(targets.values())
 
 
-def _entry(call: ServiceCall) -> SmsItaliaConfigEntry:
-    """Return the account that a call names, or the only one."""
-    entry: SmsItaliaConfigEntry = async_get_config_entry(
-        call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY_ID)
-    )
-    return entry
-
-
 def _named_entry(call: ServiceCall) -> SmsItaliaConfigEntry | None:
     """Return the account that a call names, or the only one; None if there is none."""
     try:
-        return _entry(call)
+        return account_of(call)
     except HomeAssistantError:
         return None
 

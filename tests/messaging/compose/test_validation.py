@@ -61,8 +61,12 @@ async def test_a_text_of_more_parts_than_the_provider_takes_is_refused(
     account = await harness.attach(MANY)
     most = account.provider.capabilities.max_parts
     refusal = await refused(harness, account, text="x" * (153 * most + 1))
-    assert refusal.reason is Refusal.TOO_MANY_PARTS
-    assert refusal.placeholders == {"parts": str(most + 1), "max_parts": str(most)}
+    assert refusal.reason is Refusal.MORE_THAN_PROVIDER_TAKES
+    assert refusal.placeholders == {
+        "parts": str(most + 1),
+        "max_parts": str(most),
+        "provider": account.provider.name,
+    }
 
 
 async def test_a_text_of_more_parts_than_the_user_allows_is_refused(
@@ -70,6 +74,7 @@ async def test_a_text_of_more_parts_than_the_user_allows_is_refused(
 ) -> None:
     account = await harness.attach(MANY, max_parts=2)
     refusal = await refused(harness, account, text="x" * (153 * 2 + 1))
+    assert refusal.reason is Refusal.TOO_MANY_PARTS
     assert refusal.placeholders == {"parts": "3", "max_parts": "2"}
 
 
@@ -96,6 +101,16 @@ async def test_a_sender_that_the_provider_refuses_is_named(harness: Harness) -> 
     refusal = await refused(harness, account, sender="Troppo lungo così")
     assert refusal.reason is Refusal.INVALID_SENDER
     assert refusal.placeholders == {"sender": "Troppo lungo così"}
+
+
+async def test_the_characters_that_the_provider_refuses_are_named(
+    harness: Harness,
+) -> None:
+    account = await harness.attach(PLAIN)
+    refusal = await refused(harness, account, sender="Città è")
+    assert refusal.reason is Refusal.SENDER_CHARACTERS
+    assert refusal.placeholders["characters"] == "à è"
+    assert refusal.placeholders["sender"] == "Città è"
 
 
 @pytest.mark.parametrize("sender", [None, "", "Casa", "+393331234567"])

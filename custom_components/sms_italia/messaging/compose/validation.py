@@ -42,11 +42,7 @@ def longest_text(account: Account) -> int:
 def check_length(account: Account, text: str, too_long: TooLong) -> None:
     """Raise RequestRefusedError for a text that is much too long, unless it is cut."""
     if too_long is TooLong.REFUSE and len(text) > longest_text(account):
-        parts = -(-len(text) // _CHARACTERS)
-        raise RequestRefusedError(
-            Refusal.TOO_MANY_PARTS,
-            {"parts": str(parts), "max_parts": str(account.max_parts)},
-        )
+        raise _too_long(account, -(-len(text) // _CHARACTERS))
 
 
 def check_text(account: Account, prepared: PreparedText) -> None:
@@ -54,16 +50,41 @@ def check_text(account: Account, prepared: PreparedText) -> None:
     if not prepared.text.strip():
         raise RequestRefusedError(Refusal.EMPTY_TEXT)
     if prepared.parts > account.max_parts:
-        raise RequestRefusedError(
+        raise _too_long(account, prepared.parts)
+
+
+def _too_long(account: Account, parts: int) -> RequestRefusedError:
+    """Return the error of a text of so many parts: only options can be changed."""
+    if account.max_parts < account.provider.capabilities.max_parts:
+        return RequestRefusedError(
             Refusal.TOO_MANY_PARTS,
-            {"parts": str(prepared.parts), "max_parts": str(account.max_parts)},
+            {"parts": str(parts), "max_parts": str(account.max_parts)},
         )
+    return RequestRefusedError(
+        Refusal.MORE_THAN_PROVIDER_TAKES,
+        {
+            "parts": str(parts),
+            "max_parts": str(account.max_parts),
+            "provider": account.provider.name,
+        },
+    )
 
 
 def check_sender(account: Account, sender: str | None) -> None:
     """Raise RequestRefusedError for a sender that the account's provider refuses."""
-    if sender and not account.provider.capabilities.sender.allows(sender):
-        raise RequestRefusedError(Refusal.INVALID_SENDER, {"sender": shown(sender)})
+    rule = account.provider.capabilities.sender
+    if not sender or rule.allows(sender):
+        return
+    if characters := rule.refused_characters(sender):
+        raise RequestRefusedError(
+            Refusal.SENDER_CHARACTERS,
+            {
+                "sender": shown(sender),
+                "characters": shown(" ".join(characters)),
+                "provider": account.provider.name,
+            },
+        )
+    raise RequestRefusedError(Refusal.INVALID_SENDER, {"sender": shown(sender)})
 
 
 def check_options(account: Account, options: SendOptions) -> None:

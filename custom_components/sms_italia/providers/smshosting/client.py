@@ -19,6 +19,7 @@ from ..client import (
     Presence,
     Provider,
     ProviderClient,
+    SenderRule,
     Settings,
     SettingsField,
     SwitchOption,
@@ -115,6 +116,8 @@ class SmshostingClient(ProviderClient):
         recipients_per_submission=_MAX_RECIPIENTS,
         max_parts=_MAX_PARTS,
         refs_per_report_query=PAGE,
+        # docs/development/provider-apis/common.md 8.
+        sender=SenderRule(alias=re.compile(r"[A-Za-z0-9 ._\-&@*']{1,11}")),
         picture=PICTURE,
     )
 
