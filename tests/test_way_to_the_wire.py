@@ -20,13 +20,14 @@ from .accounts import Accounts
 COMPONENT = Path(sms_italia.__file__).parent
 
 MOST_FRAMES = 10
-MOST_FUNCTIONS = 152
+MOST_FUNCTIONS = 155
 """For any provider; whoever adds one should have a reason.
 
 Some twenty are the health of the account and its queue, two the wait for a slow disk,
 three the rights of the caller, one the moment by which the call is answered, two the
 sizes of groups and the signature of the reference, two what an escalation may send,
-three the commit that is synced beside the request, six the storm brake.
+three the commit that is synced beside the request, six the storm brake, two the signs
+of a sender, one the outages.
 """
 
 BESIDE = "sms_italia ledger sync"

@@ -281,8 +281,12 @@ class Messenger:
                 await self._open.record_repeat(messages, request.repeats)
             # Not awaited itself: a caller that is cancelled must not take it along.
             turn = self._outbox.deliver(messages)
+            left = answer_by - _TO_RECORD - asyncio.get_running_loop().time()
             try:
-                await self._wait_for(turn, latest, answer_by)
+                await asyncio.wait([turn], timeout=max(left, 0))
+                is_held = any(one.stage in _HELD for one in latest.values())
+                if is_held or not _is_over(turn):
+                    await self._record_waiting(turn, latest, answer_by)
             except asyncio.CancelledError:
                 self.undelivered.answered(latest.values())
                 raise
@@ -290,18 +294,16 @@ class Messenger:
                 turn.result()
             return tuple(latest.values())
 
-    async def _wait_for(
+    async def _record_waiting(
         self,
         turn: asyncio.Future[None],
         latest: Mapping[int, Message],
         answer_by: float,
     ) -> None:
-        """Wait for the turn of messages until `answer_by`; record what waits longer."""
-        await _until(turn, answer_by - _TO_RECORD)
-        is_held = any(one.stage in _HELD for one in latest.values())
-        if _is_over(turn) and not is_held:
-            return
-        # It waits for its turn, or everything stops: it is sent in any case.
+        """Record messages that wait, and wait for their turn until `answer_by`.
+
+        They are sent in any case, even if everything stops.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout_at(answer_by):
                 await self._open.record(tuple(latest.values()))
