@@ -573,6 +573,17 @@ def test_the_same_text_calls_nobody_for_a_while_after_that(tmp_path: Path) -> No
     play(tmp_path, scenario)
 
 
+def test_so_it_does_while_another_text_is_calling(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.call(quiet=600)
+        await scene.acknowledge()
+        await scene.call("fumo", quiet=600)
+        await scene.call(quiet=600)
+        assert [text for _, text in scene.arrived()] == [TEXT, "fumo"]
+
+    play(tmp_path, scenario)
+
+
 def test_a_delivery_is_enough_where_it_was_chosen(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.call(until=Until.DELIVERED)
@@ -1207,6 +1218,7 @@ def test_a_run_of_a_backup_that_is_restored_calls_nobody(tmp_path: Path) -> None
         await wait(10 * WAIT)
         assert scene.called() == ["anna"]
         assert scene.run.state is RunState.ABANDONED
+        assert scene.events().count(RunEvent.CALLED) == 1, "before the restore"
         await scene.call()
         assert scene.called() == ["anna", "anna"], "the next message begins a run"
 

@@ -259,6 +259,49 @@ def test_a_call_takes_as_many_copies_as_its_texts_need_and_is_over_with_the_last
     assert run.called() == ["anna", "bruno", "carla"]
 
 
+@pytest.mark.parametrize("progress", [None, Progress.QUEUED])
+def test_what_joins_and_waits_gives_a_refused_call_no_time(
+    progress: Progress | None,
+) -> None:
+    run = table()
+    run.join()
+    call, copy = run.run.calls[0].copies
+    if progress is not None:
+        run.report(copy, progress)
+    run.report(call, Progress.OVER)
+    assert run.called() == ["anna", "bruno"]
+
+
+def test_what_joins_gives_nobody_time_once_the_next_is_due() -> None:
+    run = table()
+    run.states[BRUNO] = Availability.LATER
+    run.report(run.last(), Progress.OVER)
+    run.join()
+    run.report(run.last(), Progress.ACCEPTED)
+    run.states[BRUNO] = Availability.READY
+    run.look()
+    assert run.called() == ["anna", "bruno"]
+
+
+def test_what_joins_and_waits_keeps_no_run_from_its_end() -> None:
+    run = table(members=(ANNA,))
+    run.report(run.last(), Progress.ACCEPTED)
+    run.join()
+    run.report(run.last(), Progress.QUEUED)
+    assert run.wait(WAIT).state is RunState.EXHAUSTED
+
+
+def test_a_copy_that_was_accepted_is_not_sent_again_when_its_messages_are_gone() -> (
+    None
+):
+    run = table()
+    run.report(run.last(), Progress.ACCEPTED)
+    back = from_record(to_record(run.run))
+    assert not back.calls[0].copies[0].messages
+    assert back.unsent == ()
+    assert restored(back, 10_000).calls[0].at == run.run.calls[0].at
+
+
 def test_what_joins_delays_no_step() -> None:
     run = table()
     run.report(run.last(), Progress.ACCEPTED)

@@ -141,8 +141,16 @@ class Copy:
 
     @property
     def is_unsent(self) -> bool:
-        """Whether it is still to be sent."""
-        return not (self.messages or self.is_refused or self.may_have_left)
+        """Whether it is still to be sent.
+
+        Messages that are gone from the ledger may have been accepted before.
+        """
+        return not (self.messages or self.is_refused or self.is_known_to_have_left)
+
+    @property
+    def is_known_to_have_left(self) -> bool:
+        """Whether the record of its run says that it left, or may have."""
+        return self.may_have_left or bool(self.accepted_at)
 
     @property
     def is_over(self) -> bool:
@@ -162,7 +170,7 @@ class Copy:
     @property
     def has_left(self) -> bool:
         """Whether it has reached somebody, as far as is known, or may have."""
-        return self.may_have_left or any(
+        return self.is_known_to_have_left or any(
             one.progress in {Progress.ACCEPTED, Progress.DELIVERED, Progress.IN_DOUBT}
             for one in self.messages.values()
         )
@@ -183,8 +191,13 @@ class Call:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it reached the member, nor ever will."""
-        return all(copy.is_over for copy in self.copies)
+        """Whether nothing of it reached the member, nor ever will.
+
+        What joined later delays no step while it waits.
+        """
+        return all(
+            copy.is_over or (copy.joins and not copy.has_left) for copy in self.copies
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,8 @@ def news_of(before: Run | None, after: Run) -> list[RunNews]:
         events.append(RunEvent.BEGAN)
     # The calls of a run that was merged into it were news before.
     is_merged = before is not None and before.merged != after.merged
-    if len(after.calls) > (len(before.calls) if before else 0) and not is_merged:
+    has_called = len(after.calls) > (len(before.calls) if before else 0)
+    if has_called and after.is_calling and not is_merged:
         events.append(RunEvent.CALLED)
     if before is None or before.state is not after.state:
         events += [one for one in _ENDS if one.value == after.state.value]

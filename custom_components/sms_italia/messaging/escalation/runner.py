@@ -274,11 +274,11 @@ class Escalations:
         now = self._clock.moment()
         of_plan = [run for run in self._runs.values() if run.plan.id == plan.id]
         for run in of_plan:
-            if run.is_calling:
-                return joined(run, text, self._open.ids, user)
-        for run in of_plan:
             if is_quiet(run, text, now.steady):
                 return repeated(run)
+        for run in of_plan:
+            if run.is_calling:
+                return joined(run, text, self._open.ids, user)
         return begun(plan, [text], next(self._open.ids), now, user)
 
     def _advanced(self, run: Run) -> Run:

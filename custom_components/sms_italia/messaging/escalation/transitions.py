@@ -190,14 +190,22 @@ def due(run: Run) -> float | None:
 
 
 def is_on_its_way(run: Run) -> bool:
-    """Return whether a call of a run has not left."""
-    return any(copy.is_queued for copy in run.copies)
+    """Return whether a call of a run has not left, or something is still to be sent.
+
+    In a storm, what joins would keep it on its way for ever.
+    """
+    return any(
+        copy.is_unsent or (copy.is_queued and not copy.joins) for copy in run.copies
+    )
 
 
 def _is_waited_for(run: Run, now: float) -> bool:
-    """Return whether the member called last still has time."""
+    """Return whether the member called last still has time.
+
+    Not once the next one is due, and waits for an account.
+    """
     moment = due(run)
-    return moment is not None and now < moment
+    return run.waits_since is None and moment is not None and now < moment
 
 
 def _called(run: Run, member: Member, now: float, copies: Sequence[Copy]) -> Run:
