@@ -19,6 +19,9 @@ _WHILE_WRITING = {
 """What happens while somebody writes, and how."""
 
 
+_SENT = "alone.calls.some(([, action]) => action === 'send_sms')"
+"""Whether the card asked for an SMS."""
+
 _FAILED = "{ status: 'failed', actions: ['resend'] }"
 _UNCERTAIN = "{ status: 'uncertain', actions: ['resend'] }"
 _RESENT = "resent: true, actions: []"
@@ -43,6 +46,27 @@ class CardAlone:
         text = await self.page.evaluate("alone.noted.value")
         if text != "Ciao" + "!" * len(_WHILE_WRITING):
             raise AssertionError(f"something was lost of what was written: {text!r}")
+
+    async def write_while_another_is_sent(self) -> None:
+        """Write the next text before the one that is sent is answered."""
+        await self._start()
+        await self._run("alone.card.shadowRoot.querySelector('#message').focus()")
+        await self.page.keyboard.type("Uno")
+        await self._run("alone.hold()")
+        await self._run("alone.card.shadowRoot.querySelector('form').requestSubmit()")
+        await self._expect(_SENT, "the text is sent")
+        await self.page.keyboard.type(" e due")
+        await self._run(
+            "alone.release({ response: { messages: [{ status: 'queued' }] } })"
+        )
+        await self._expect(
+            "alone.card.shadowRoot.textContent.includes('Message to Anna')",
+            "the answer is shown",
+        )
+        await self._expect(
+            "alone.card.shadowRoot.querySelector('#message').value === 'Uno e due'",
+            "what was typed meanwhile stays",
+        )
 
     async def write_to_the_same(self) -> None:
         """Write to the first recipient, who is away for a moment."""

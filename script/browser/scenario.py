@@ -65,6 +65,7 @@ def steps(
     yield "restart Home Assistant below the card", card.survive_restart
     yield "go through ten thousand messages", card.go_back
     yield "keep writing while the card changes", alone.keep_writing
+    yield "write while another text is sent", alone.write_while_another_is_sent
     yield "write to a recipient who is away for a moment", alone.write_to_the_same
     yield "keep the button of an escalation", alone.keep_acknowledging
     yield "keep a row while others come and go", alone.keep_the_row

@@ -178,11 +178,14 @@ export class Compose {
     setText(this._result, text("sending"));
     try {
       setText(this._result, await this._deliver(chosen, message));
-      this._message.value = "";
-      this._sendAt.value = "";
-      clearTimeout(this._timer);
-      this._estimates += 1;
-      this._show(null);
+      // What was typed meanwhile is the next message.
+      if (this._message.value === message) {
+        this._message.value = "";
+        this._sendAt.value = "";
+        clearTimeout(this._timer);
+        this._estimates += 1;
+        this._show(null);
+      }
     } catch (err) {
       setText(this._result, "");
       setText(this._error, await this._card.locale.error(err));
