@@ -11,7 +11,7 @@ from typing import Any
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
@@ -628,10 +628,12 @@ async def test_a_refusal_of_home_assistant_has_its_sentence(  # noqa: PLR0913, P
     """One without a sentence says where to look."""
     hass.config.language = language
     account = await accounts.set_up("smshosting")
-    with pytest.raises(HomeAssistantError):
-        await call(
-            hass, "send_sms", message="k", numbers=[ANNA], config_entry_id="perso"
-        )
+    refusal = ServiceValidationError(
+        translation_domain="homeassistant",
+        translation_key="service_config_entry_not_found",
+        translation_placeholders={"domain": DOMAIN, "entry_id": "perso"},
+    )
+    async_report_refused_call(hass, account, refusal)
     await hass.async_block_till_done(wait_background_tasks=True)
     (line,) = lines_of(await dialog.open("undelivered"))
     texts = await async_get_translations(
