@@ -90,13 +90,15 @@ _KILLED = """
 import asyncio, sys
 from pathlib import Path
 
-from tests.messaging.helpers import Harness, until
+from tests.messaging.helpers import Harness, tidied_up, until
 
 async def main():
     harness = Harness.build(Path(sys.argv[1]))
     await harness.attach("many", line=harness.line, bundle_after=0)
     harness.line.down()
     await harness.one("many", "+393331234567", "waits")
+    # What that trims is free again.
+    await tidied_up()
     print("waits", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     harness.line.up()
