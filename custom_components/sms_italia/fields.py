@@ -61,27 +61,39 @@ def read_fields(schema: vol.Schema, data: Mapping[str, Any]) -> dict[str, Any]:
     Raises ServiceValidationError that names a field which is missing, unknown, or has a
     value that cannot be used; never with the value, which may be private.
     """
-    markers = {str(marker): marker for marker in schema.schema}
-    for key in data:
-        if key not in markers:
-            raise _error("unknown_field", shown(str(key)), fields=", ".join(markers))
-    for key, marker in markers.items():
-        if isinstance(marker, vol.Required) and key not in data:
-            raise _error("missing_field", key, example=_example(key))
-    for key, marker in markers.items():
-        if key in data:
-            _check(key, vol.Schema({marker: schema.schema[marker]}), data[key])
-    values: dict[str, Any] = schema(dict(data))
+    try:
+        values: dict[str, Any] = schema(dict(data))
+    # Python's own errors too: a validator is given whatever a template results in.
+    except vol.Invalid, ValueError, TypeError, OverflowError:
+        raise _refusal_of(schema, data) from None
     return values
 
 
-def _check(key: str, schema: vol.Schema, value: object) -> None:
-    """Raise ServiceValidationError for a value that a field does not take."""
+def _refusal_of(schema: vol.Schema, data: Mapping[str, Any]) -> ServiceValidationError:
+    """Return why the values of a call's fields are refused, naming the first one."""
+    markers = {str(marker): marker for marker in schema.schema}
+    for key in data:
+        if key not in markers:
+            return _error("unknown_field", shown(str(key)), fields=", ".join(markers))
+    for key, marker in markers.items():
+        if isinstance(marker, vol.Required) and key not in data:
+            return _error("missing_field", key, example=_example(key))
+    refused = next(
+        key
+        for key, marker in markers.items()
+        if key in data
+        and not _takes(vol.Schema({marker: schema.schema[marker]}), key, data[key])
+    )
+    return _error("invalid_field", refused, example=_example(refused))
+
+
+def _takes(schema: vol.Schema, key: str, value: object) -> bool:
+    """Return whether a field takes a value."""
     try:
         schema({key: value})
-    # Python's own errors too: a validator is given whatever a template results in.
     except vol.Invalid, ValueError, TypeError, OverflowError:
-        raise _error("invalid_field", key, example=_example(key)) from None
+        return False
+    return True
 
 
 def _example(key: str) -> str:
