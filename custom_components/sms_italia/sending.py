@@ -308,7 +308,6 @@ async def named_targets(
     belongs to the first of them. Raises ServiceValidationError for too many.
     """
     find = _finder(entry)
-    owned = _owned(entry.runtime_data.account.recipients)
     given = [
         piece
         for name in names
@@ -321,6 +320,8 @@ async def named_targets(
     named = {name: find(name) for name in given}
     numbers = [name for name, targets in named.items() if not targets]
     parsed = dict(zip(numbers, await parse_targets(hass, numbers), strict=True))
+    recipients = entry.runtime_data.account.recipients
+    owned = _owned(recipients, {one.given for one in parsed.values()})
     found: list[Target | BadTarget] = []
     # One for each that was given, also if it is given twice: an error says its place.
     for name in given:
@@ -329,13 +330,13 @@ async def named_targets(
 
 
 def _owned(
-    recipients: Mapping[str, Sequence[Target | BadTarget]],
+    recipients: Mapping[str, Sequence[Target | BadTarget]], numbers: Collection[str]
 ) -> Mapping[str, Target]:
-    """Return the numbers of recipients, each as it is where a call has just it."""
+    """Return which of numbers are of recipients, each as where a call has just it."""
     owners: dict[str, list[Target]] = {}
     for targets in recipients.values():
         for target in targets:
-            if isinstance(target, Target):
+            if isinstance(target, Target) and target.given in numbers:
                 owners.setdefault(target.given, []).append(target)
     return {
         number: replace(
