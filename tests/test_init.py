@@ -771,6 +771,34 @@ async def test_a_removed_account_leaves_no_message_behind(
     assert len(await hass.async_add_executor_job(files_of, hass)) >= 4
 
 
+async def test_an_account_that_cannot_be_made_any_more_leaves_no_message_behind(
+    hass: HomeAssistant, accounts: Accounts
+) -> None:
+    """Its provider is one that only another release knows."""
+    kept = await accounts.set_up("inviosmart")
+    removed = await accounts.set_up("smsviainternet")
+    await hass.services.async_call(
+        DOMAIN,
+        "send_sms",
+        {
+            "config_entry_id": removed.entry_id,
+            "numbers": ["+393331234567"],
+            "message": "Prova",
+        },
+        blocking=True,
+    )
+    await hass.config_entries.async_unload(removed.entry_id)
+    hass.config_entries.async_update_entry(
+        removed, data={**removed.data, CONF_PROVIDER: "altro"}
+    )
+
+    await hass.config_entries.async_remove(removed.entry_id)
+    await hass.async_block_till_done()
+
+    found = await kept.runtime_data.messenger.ledger.find(Query())
+    assert found.messages == ()
+
+
 async def test_with_the_last_account_goes_every_file(
     hass: HomeAssistant, accounts: Accounts
 ) -> None:

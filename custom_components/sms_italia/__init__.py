@@ -176,5 +176,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: SmsItaliaConfigEntry) -
         await async_clear_ledger(hass)
     messenger = hass.data[MESSENGER]
     webhook = DeliveryWebhook(hass, entry, messenger)
-    await messenger.withdraw(await create_account(hass, entry, webhook))
-    await messenger.forget(entry.entry_id, rest)
+    try:
+        await messenger.withdraw(await create_account(hass, entry, webhook))
+    finally:
+        # Also if there is no making an account of what is stored.
+        await messenger.forget(entry.entry_id, rest)
