@@ -194,9 +194,7 @@ async def test_who_pressed_the_button_is_named(
 
     assert attributes(hass)["acknowledged_by"] == "Dario"
     await until_called(simulator, "Anna", "Anna")
-    assert arrived(simulator)[1][1] == (
-        "Notte: Dario has acknowledged, nobody else is called."
-    )
+    assert arrived(simulator)[1][1] == ("Notte: Dario has acknowledged.")
 
 
 async def test_the_title_stands_before_the_text(

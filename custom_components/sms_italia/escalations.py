@@ -116,10 +116,6 @@ async def async_read_plan(
     """Return an escalation as its subentry says now."""
     subentry = entry.subentries[escalation_id]
     data = subentry.data
-    note = None
-    if data[CONF_TELL_OTHERS]:
-        note = await _text(hass, "escalation_note")
-        note = note.replace("{escalation}", subentry.title)
     return Plan(
         id=escalation_id,
         account=entry.entry_id,
@@ -129,8 +125,16 @@ async def async_read_plan(
         rounds=data[CONF_ROUNDS],
         until=Until(data[CONF_UNTIL]),
         quiet=data[CONF_QUIET] * 60,
-        note=note,
+        note=await _note(hass, subentry, "escalation_note"),
+        note_of_delivery=await _note(hass, subentry, "escalation_note_of_delivery"),
     )
+
+
+async def _note(hass: HomeAssistant, subentry: ConfigSubentry, key: str) -> str | None:
+    """Return what an escalation's others are sent, None if that is not wanted."""
+    if not subentry.data[CONF_TELL_OTHERS]:
+        return None
+    return (await _text(hass, key)).replace("{escalation}", subentry.title)
 
 
 async def async_acknowledge(

@@ -424,6 +424,21 @@ def test_those_who_were_called_learn_who_acknowledged(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_after_a_delivery_nobody_is_said_to_have_acknowledged(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.call(
+            until=Until.DELIVERED,
+            note="{who} ha confermato",
+            note_of_delivery="arrivato a {who}",
+        )
+        await wait(WAIT + 1)
+        scene.harness.client(MANY).report(Status.DELIVERED, NUMBERS[BRUNO])
+        await wait(60)
+        assert scene.arrived()[2:] == [("anna", "arrivato a Bruno")]
+
+    play(tmp_path, scenario)
+
+
 def test_so_does_who_was_reached_only_after_that(tmp_path: Path) -> None:
     """The call was on the wire when somebody acknowledged."""
 

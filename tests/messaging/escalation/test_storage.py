@@ -40,6 +40,7 @@ PLAN = Plan(
     until=Until.DELIVERED,
     quiet=60,
     note="{who} se ne occupa",
+    note_of_delivery="arrivato a {who}",
 )
 
 

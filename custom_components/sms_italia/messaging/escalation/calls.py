@@ -13,7 +13,7 @@ from ..model import (
     Target,
     TooLong,
 )
-from .model import Copy, Member, Run
+from .model import Copy, Member, Run, Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,5 +101,7 @@ def _prepared(text: str, account: Account) -> str:
 
 
 def _note(run: Run) -> str:
-    who = run.acknowledgement.who if run.acknowledgement else ""
-    return (run.plan.note or "").replace("{who}", who)
+    by, plan = run.acknowledgement, run.plan
+    is_delivery = by is not None and by.way is Way.DELIVERY
+    note = plan.note_of_delivery if is_delivery else plan.note
+    return (note or "").replace("{who}", by.who if by else "")

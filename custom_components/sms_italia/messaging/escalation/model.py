@@ -75,7 +75,8 @@ class Plan:
     """What a user chose for an escalation, as it is when a run begins.
 
     `wait` and `quiet` are in seconds. `note` is what those who were called are sent
-    when somebody acknowledges, None for nothing; `{who}` stands for that person.
+    when somebody acknowledges, `note_of_delivery` when a delivery is enough, None for
+    nothing; `{who}` stands for that person.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Plan:
     until: Until = Until.ACKNOWLEDGED
     quiet: float = 0
     note: str | None = None
+    note_of_delivery: str | None = None
 
     @property
     def steps(self) -> int:

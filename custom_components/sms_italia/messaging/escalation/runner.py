@@ -147,7 +147,7 @@ class Escalations:
 
     def plan_of(self, run_id: int) -> Plan | None:
         """Return the plan of a run by its ID, None if that was not lately."""
-        run = self._runs.get(run_id)
+        run = self._run(run_id)
         return None if run is None else run.plan
 
     def calling(self) -> tuple[Run, ...]:
