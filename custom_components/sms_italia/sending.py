@@ -172,12 +172,12 @@ def _check_moment(send_at: datetime | None) -> None:
     """
     if send_at is None:
         return
-    moment = dt_util.as_local(send_at)
-    if moment < dt_util.now() - _JUST_NOW:
+    local = dt_util.as_local(send_at)
+    if local < dt_util.now() - _JUST_NOW:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="past_send_at",
-            translation_placeholders={ATTR_SEND_AT: f"{moment:%Y-%m-%d %H:%M}"},
+            translation_placeholders={ATTR_SEND_AT: f"{local:%Y-%m-%d %H:%M}"},
         )
 
 

@@ -123,8 +123,8 @@ class CardAlone:
             "the list has the focus after its row",
         )
 
-    async def tell_numbers_apart(self) -> None:
-        """Tell the messages to two numbers of one recipient apart."""
+    async def show_numbers_apart(self) -> None:
+        """Show the messages to two numbers of one recipient apart."""
         await self._start()
         await self._run(
             "alone.change(8, { to: '***111' }); alone.change(7, { to: '***222' })"
@@ -137,8 +137,8 @@ class CardAlone:
                 "the button names it too",
             )
 
-    async def tell_what_nobody_can_cancel(self) -> None:
-        """Tell before and after a message is scheduled that nobody can cancel it."""
+    async def warn_of_what_nobody_can_cancel(self) -> None:
+        """Warn before and after a message is scheduled that nobody can cancel it."""
         await self._start()
         form = "alone.card.shadowRoot.querySelector('.compose')"
         warns = f"{form}.innerText.includes('does not cancel')"

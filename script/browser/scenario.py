@@ -69,8 +69,8 @@ def steps(
     yield "write to a recipient who is away for a moment", alone.write_to_the_same
     yield "keep the button of an escalation", alone.keep_acknowledging
     yield "keep a row while others come and go", alone.keep_the_row
-    yield "tell the numbers of a recipient apart", alone.tell_numbers_apart
-    yield "tell what nobody can cancel", alone.tell_what_nobody_can_cancel
+    yield "show the numbers of a recipient apart", alone.show_numbers_apart
+    yield "warn of what nobody can cancel", alone.warn_of_what_nobody_can_cancel
     yield "send a message again once", alone.send_again_once
     yield "ask before a doubt is sent again", alone.ask_before_a_doubt_is_sent_again
     yield "turn one page at a time", alone.turn_pages

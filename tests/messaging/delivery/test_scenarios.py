@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
@@ -557,25 +558,34 @@ def test_what_waits_for_its_turn_in_a_bulk_expires_in_time(tmp_path: Path) -> No
     run(tmp_path, scenario)
 
 
+async def wait_for_a_slot_elsewhere(harness: Harness) -> asyncio.Future[Any]:
+    """Send "Ladri" by an account that refuses it, while its fallback has much to do.
+
+    Returns what is done when all of it is.
+    """
+    await harness.attach(PLAIN)
+    await harness.attach(ONE, fallback=(PLAIN,), refusing=ErrorKind.RECIPIENT)
+    harness.client(PLAIN).always(Late(4))
+    before = [
+        asyncio.create_task(harness.one(PLAIN, number, "prima"))
+        for number in numbers(80)
+    ]
+    await asyncio.sleep(0.5)
+    alarm = asyncio.create_task(harness.one(ONE, NUMBER, "Ladri"))
+    await asyncio.sleep(1)
+    return asyncio.gather(*before, alarm)
+
+
 def test_a_refused_alarm_that_waits_for_a_slot_elsewhere_is_sent_after_a_kill(
     tmp_path: Path,
 ) -> None:
     """Nobody has it: it must not be taken for one on the wire."""
 
     async def scenario(harness: Harness) -> None:
-        await harness.attach(PLAIN)
-        await harness.attach(ONE, fallback=(PLAIN,), refusing=ErrorKind.RECIPIENT)
-        harness.client(PLAIN).always(Late(4))
-        before = [
-            asyncio.create_task(harness.one(PLAIN, number, "prima"))
-            for number in numbers(80)
-        ]
-        await asyncio.sleep(0.5)
-        alarm = asyncio.create_task(harness.one(ONE, NUMBER, "Ladri"))
-        await asyncio.sleep(1)
+        sending = await wait_for_a_slot_elsewhere(harness)
         crashed = tmp_path / "crash" / harness.ledger.name
         copy_as_after_a_crash(harness.ledger, crashed)
-        await asyncio.gather(*before, alarm)
+        await sending
         await harness.messenger.close()
         sent = harness.arrived(PLAIN).count((NUMBER, "Ladri"))
 
@@ -594,19 +604,10 @@ def test_a_refused_alarm_that_waits_for_a_slot_elsewhere_can_be_cancelled(
     tmp_path: Path,
 ) -> None:
     async def scenario(harness: Harness) -> None:
-        await harness.attach(PLAIN)
-        await harness.attach(ONE, fallback=(PLAIN,), refusing=ErrorKind.RECIPIENT)
-        harness.client(PLAIN).always(Late(4))
-        before = [
-            asyncio.create_task(harness.one(PLAIN, number, "prima"))
-            for number in numbers(80)
-        ]
-        await asyncio.sleep(0.5)
-        alarm = asyncio.create_task(harness.one(ONE, NUMBER, "Ladri"))
-        await asyncio.sleep(1)
+        sending = await wait_for_a_slot_elsewhere(harness)
         (message,) = await harness.found(text="Ladri")
         await harness.messenger.cancel(message.id)
-        await asyncio.gather(*before, alarm)
+        await sending
         await asyncio.sleep(60)
         assert (NUMBER, "Ladri") not in harness.arrived(PLAIN)
 
